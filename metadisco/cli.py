@@ -1,0 +1,121 @@
+"""The command line: `metadisco …`. Thin; the work is in `metadisco.commands`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from metadisco._version import __version__
+from metadisco.errors import UserError, nearest
+
+EVOLVE_EXAMPLE = """example:
+  metadisco evolve experiments/value_loss/demo.yaml outer.num_generations=8 seed=3 --run runs/first
+
+The same command again continues the run; keys are the config's own dotted names."""
+
+TRAIN_EXAMPLE = """examples:
+  metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 16 --output ppo.json
+  metadisco train --objective runs/first --env gymnax/Acrobot-v1 --seeds 8
+  metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 8 'inner.ppo.learning_rate=[1e-4,3e-4,1e-3]'
+
+A list where one value is meant trains a grid; an objective's own constants are objective.clip_eps and so on."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one sentence."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="metadisco", description="Discover reinforcement-learning objectives by evolution.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"metadisco {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    evolve = _command(commands, "evolve", "run a meta-evolution, or continue it", EVOLVE_EXAMPLE)
+    evolve.add_argument("config", type=Path, metavar="CONFIG.yaml", help="what is evolved, and how")
+    evolve.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace those of the file")
+    evolve.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run directory")
+
+    train = _command(commands, "train", "train agents with one objective", TRAIN_EXAMPLE)
+    train.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="settings; a list where one value is meant is a grid"
+    )
+    train.add_argument("--objective", required=True, metavar="O", help="ppo, or the path of a run")
+    train.add_argument("--env", metavar="E", help="suite/name, such as gymnax/CartPole-v1")
+    train.add_argument("--seeds", type=int, default=1, metavar="N", help="agents per setting")
+    train.add_argument(
+        "--config", type=Path, metavar="FILE.yaml", help="settings, in the schema of evolve; outer is ignored"
+    )
+    train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
+
+    _command(commands, "list", "list environments, objectives, parametrisations and strategies", "")
+    return parser
+
+
+def _command(commands: "argparse._SubParsersAction[_Parser]", name: str, summary: str, example: str) -> _Parser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when done, or stopped on request and resumable; 2 when the input cannot be used.
+    """
+    try:
+        return _run(_parse(arguments))
+    except UserError as error:
+        print(f"metadisco: {error}", file=sys.stderr)
+        return 2
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse words in any order: KEY=VALUE may stand before or after options."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    names = ("evolve", "train", "list")
+    if words and not words[0].startswith("-") and words[0] not in names:
+        raise UserError(f"got command {words[0]!r}, allowed: {', '.join(names)}{nearest(words[0], names)}")
+    parser = _parser()
+    known, rest = parser.parse_known_args(words)
+    unknown = [word for word in rest if word.startswith("-") or "=" not in word]
+    if unknown:
+        raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
+    if rest:
+        known.overrides = [*known.overrides, *rest]
+    return known
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Hand over to the command."""
+    if options.command == "evolve":
+        from metadisco.commands.evolve import evolve
+
+        return evolve(options.config, options.overrides, options.run, options.quiet)
+    if options.command == "train":
+        from metadisco.commands.train import train
+
+        return train(
+            options.objective,
+            options.env,
+            options.seeds,
+            options.config,
+            options.overrides,
+            options.output,
+            options.quiet,
+        )
+    from metadisco.commands.listing import list_names
+
+    return list_names()

@@ -1,0 +1,143 @@
+"""`metadisco evolve`: run a search, or continue one."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml, to_plain
+from metadisco.display import Display, format_number
+from metadisco.interrupt import Interrupt
+from metadisco.loggers import check_loggers, make_loggers
+from metadisco.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from metadisco.checkpoints import Checkpoints
+    from metadisco.outer.evaluate import Evaluator
+    from metadisco.outer.search import Progress, SearchState
+
+
+def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool) -> int:
+    """Run or continue a search; return the exit code.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+    """
+    config = parse_config(apply_overrides(read_yaml(config_path), map(parse_override, overrides)))
+    check_loggers(config.logging)
+    run = RunDirectory(run_path)
+    changes = run.check_continues(config) if run.exists else []
+    with Display(quiet) as display, Interrupt(display.say) as interrupt:
+        for change in changes:
+            display.say(change)
+        recorder = _Recorder(run, config, display)
+        try:
+            done = _search(config, recorder, interrupt)
+        except KeyboardInterrupt:
+            display.say(
+                f"stopped at once; the run goes on from its last checkpoint with: {_again(config_path, overrides, run_path)}"
+            )
+            return 0
+        finally:
+            recorder.close()
+    if done < config.outer.num_generations:
+        display.say(
+            f"stopped after generation {done} of {config.outer.num_generations}; to go on: {_again(config_path, overrides, run_path)}"
+        )
+    else:
+        display.say(f"done: {done} generations in {run_path}")
+    return 0
+
+
+def _again(config_path: Path, overrides: Sequence[str], run_path: Path) -> str:
+    return shlex.join(["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path)])
+
+
+def _search(config: Config, recorder: "_Recorder", interrupt: Interrupt) -> int:
+    """Build everything and search; return how many generations are done."""
+    from metadisco.outer.devices import start_jax
+
+    start_jax(config.outer.num_devices, config.deterministic)
+
+    from metadisco.outer.search import search
+    from metadisco.problems import make_objective_discovery
+
+    problem = make_objective_discovery(config)
+    search(
+        problem,
+        config.outer,
+        recorder,
+        seed=config.seed,
+        should_stop=lambda: interrupt.requested,
+        announce=recorder.announce,
+    )
+    return recorder.done
+
+
+class _Recorder:
+    """Leaves the traces of a search in its run directory and on the screen."""
+
+    def __init__(self, run: RunDirectory, config: Config, display: Display):
+        self._run, self._config, self._display = run, config, display
+        self._checkpoints: Checkpoints | None = None
+        self._loggers: list[Any] = []
+        self.done = 0
+
+    def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
+        """Open the run directory, which everything was checked for, and return its newest state."""
+        from metadisco.checkpoints import Checkpoints
+
+        if not self._run.exists:
+            self._run.create(self._config)
+        self._checkpoints = Checkpoints(self._run.path / "checkpoints", self._config.outer.keep_checkpoints)
+        restored = self._checkpoints.restore(template)
+        self.done = restored[1].generation if restored else 0
+        self._run.cut_metrics(self.done)
+        self._loggers = make_loggers(self._config.logging, self._run.path, to_plain(self._config))
+        return restored
+
+    def announce(self, evaluator: "Evaluator") -> None:
+        """Say what was compiled, for which devices, and what it costs."""
+        before = self._run.last_start()
+        facts = {"devices": evaluator.num_devices, "platform": evaluator.platform, "chunk_size": evaluator.chunk_size}
+        for name, value in facts.items():
+            if name in before and before[name] != value:
+                self._display.say(
+                    f"{name} was {before[name]} and is {value} now: numbers agree to float tolerance only"
+                )
+        self._run.note_start(facts | {"generation": self.done, "compile_seconds": round(evaluator.compile_seconds, 2)})
+        outer = self._config.outer
+        frames = outer.num_lives * self._config.inner.ppo.executed_env_steps
+        memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.0f} MiB"
+        self._display.say(
+            f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × {outer.num_rollouts} "
+            f"rollouts of {format_number(self._config.inner.ppo.executed_env_steps)} steps = {format_number(frames)} steps a generation"
+        )
+        self._display.say(
+            f"{evaluator.num_devices} {evaluator.platform} devices, chunks of {evaluator.chunk_size} lives; "
+            f"memory per device {memory}; compiled in {evaluator.compile_seconds:.1f} s"
+        )
+        self._display.start(self.done, outer.num_generations)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append a row to metrics.jsonl, the loggers and the screen."""
+        self._run.append_metrics(row)
+        for logger in self._loggers:
+            logger.log(row)
+        self.done = row["generation"] + 1
+        self._display.generation(row)
+
+    def save(self, state: "SearchState", progress: "Progress") -> None:
+        """Keep the centre, then the whole state: a state on disk implies that its centre is."""
+        from metadisco.export.arrays import to_arrays
+
+        assert self._checkpoints is not None
+        self._run.write_centre(progress.generation, to_arrays(state.strategy.centre))
+        self._checkpoints.save(state, progress)
+
+    def close(self) -> None:
+        """Close files."""
+        for logger in self._loggers:
+            logger.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()

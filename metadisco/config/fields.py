@@ -1,0 +1,40 @@
+"""Field types of the configuration, and the decorator that makes a class of them.
+
+Everything in `metadisco.config` is free of JAX, so that a wrong key or value is refused at once.
+"""
+
+from typing import Annotated, Any, TypeVar, dataclass_transform
+
+from pydantic import BeforeValidator, ConfigDict, Field, Strict
+from pydantic.dataclasses import dataclass
+
+T = TypeVar("T")
+
+
+def _whole(value: Any) -> Any:
+    """Accept 5e5 where a whole number is meant, but neither 0.5 nor true."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Int = Annotated[int, BeforeValidator(_whole), Strict()]
+PositiveInt = Annotated[Int, Field(gt=0, le=2**31 - 1)]  # counters are int32 on the device
+NonNegativeInt = Annotated[Int, Field(ge=0, le=2**31 - 1)]
+Bool = Annotated[bool, Strict()]
+Float = Annotated[float, Strict()]
+PositiveFloat = Annotated[Float, Field(gt=0)]
+NonNegativeFloat = Annotated[Float, Field(ge=0)]
+Fraction = Annotated[Float, Field(ge=0, le=1)]
+Decay = Annotated[Float, Field(gt=0, le=1)]
+Text = Annotated[str, Strict()]
+Sizes = tuple[PositiveInt, ...]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen, keyword-only dataclass that validates its fields and refuses unknown ones.
+
+    Instances are hashable, so they can be static arguments of `jax.jit`. Fields are documented by the string
+    beneath them. An impossible value raises `pydantic.ValidationError`, a ValueError.
+    """
+    config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    return dataclass(frozen=True, kw_only=True, config=config)(cls)  # type: ignore[return-value]

@@ -1,0 +1,116 @@
+"""From plain data to typed settings, with one readable sentence for whatever is wrong."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from metadisco.errors import UserError, nearest
+
+from .objectives import PARAMETRISATION_SETTINGS
+from .root import Config
+
+T = TypeVar("T")
+
+_ALLOWED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a section of keys and values",
+    "dataclass_type": "a section of keys and values",
+}
+
+
+def parse_config(data: Mapping[str, Any]) -> Config:
+    """Validate a whole configuration and resolve the settings of a built-in parametrisation.
+
+    Settings of a parametrisation of one's own (`package.module:Name`) are checked where it is imported.
+
+    Raises:
+        UserError: one sentence with the key, what was got and what is allowed.
+    """
+    config = build_settings(Config, data)
+    section = dict(config.parametrisation)
+    name = section.pop("name", None)
+    if not isinstance(name, str):
+        raise UserError(f"parametrisation.name: got {name!r}, allowed: {_names(PARAMETRISATION_SETTINGS)}")
+    if ":" in name:
+        return config
+    if name not in PARAMETRISATION_SETTINGS:
+        raise UserError(
+            f"parametrisation.name: got {name!r}, allowed: {_names(PARAMETRISATION_SETTINGS)}"
+            f"{nearest(name, PARAMETRISATION_SETTINGS)}"
+        )
+    resolved = build_settings(PARAMETRISATION_SETTINGS[name], section, prefix="parametrisation.")
+    return dataclasses.replace(config, parametrisation={"name": name, **to_plain(resolved)})
+
+
+def _names(table: Mapping[str, Any]) -> str:
+    return ", ".join(table) + " or package.module:Name"
+
+
+def build_settings(cls: type[T], data: Mapping[str, Any], prefix: str = "") -> T:
+    """Validate `data` as the settings class `cls`; `prefix` is put before keys in messages.
+
+    Raises:
+        UserError: one sentence with the key, what was got and what is allowed.
+    """
+    adapter = TypeAdapter(cls)
+    try:
+        # JSON in strict mode: lists are tuples there, but true is no number and "3" neither.
+        return adapter.validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise UserError(_sentence(error.errors()[0], cls, prefix)) from None
+    except TypeError as error:
+        raise UserError(
+            f"{prefix or 'config'}: {error}; allowed: numbers, text, true, false, null, lists, sections"
+        ) from None
+
+
+def _sentence(error: Any, cls: type, prefix: str) -> str:
+    """Turn one of pydantic's errors into our sentence."""
+    location = [str(part) for part in error["loc"]]
+    key = prefix + ".".join(location)
+    kind, got = error["type"], error["input"]
+    if kind == "unexpected_keyword_argument":
+        allowed = _keys_beside(cls, location[:-1])
+        return f"unknown key {key!r}{nearest(location[-1], allowed)} (allowed here: {', '.join(sorted(allowed))})"
+    if kind == "value_error":
+        section = f"{key}." if key and not key.endswith(".") else key
+        return f"{section}{error['ctx']['error']}"
+    context = error.get("ctx", {})
+    bounds = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+    if kind in bounds:
+        words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+        allowed_text = f"a number {words[bounds[kind]]} {context[bounds[kind]]:g}"
+    elif kind == "literal_error":
+        allowed_text = context["expected"] + (
+            nearest(got, _choices(context["expected"])) if isinstance(got, str) else ""
+        )
+    else:
+        allowed_text = _ALLOWED.get(kind, error["msg"][0].lower() + error["msg"][1:])
+    return f"{key}: got {got!r}, allowed: {allowed_text}"
+
+
+def _choices(expected: str) -> list[str]:
+    return [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
+
+
+def _keys_beside(cls: type, path: list[str]) -> list[str]:
+    """Names of the fields of the section at `path` below `cls`."""
+    section: Any = cls
+    for name in path:
+        section = next(field.type for field in dataclasses.fields(section) if field.name == name)
+    return [field.name for field in dataclasses.fields(section)]
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """Return a settings object as plain data: dicts, lists, numbers and text."""
+    plain = json.loads(TypeAdapter(type(config)).dump_json(config))
+    return dict(plain)

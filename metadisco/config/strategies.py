@@ -1,0 +1,73 @@
+"""Which evosax strategies are offered, and which knobs each has. A table, so that it can be read without evosax."""
+
+from typing import Literal, NamedTuple
+
+
+class StrategyTraits(NamedTuple):
+    """What one strategy of evosax 0.3 understands.
+
+    Attributes:
+        std_knob: where its spread is set: a `schedule`, the parameter `std_init` or `radius_max`, or `none` (then
+            std only spreads the first generation).
+        shaping: `chosen`: it follows a gradient of whatever fitness it is given, so fitness shaping is ours to choose;
+            `ranked`: it turns ranks into weights of its own; `raw`: it compares fitness over generations.
+        has_optimizer: it moves its mean by an optax optimiser, so a learning rate can be set.
+        antithetic: `choice`, `always` or `never` sampled in mirrored pairs.
+        population_based: it keeps a population and no mean; it starts from an evaluated first generation.
+    """
+
+    std_knob: Literal["schedule", "std_init", "radius_max", "none"]
+    shaping: Literal["chosen", "ranked", "raw"]
+    has_optimizer: bool = False
+    antithetic: Literal["choice", "always", "never"] = "never"
+    population_based: bool = False
+
+
+STRATEGIES: dict[str, StrategyTraits] = {
+    # Gradient estimates.
+    "Open_ES": StrategyTraits("schedule", "chosen", has_optimizer=True, antithetic="choice"),
+    "ARS": StrategyTraits("schedule", "chosen", has_optimizer=True, antithetic="always"),
+    "ASEBO": StrategyTraits("schedule", "chosen", has_optimizer=True, antithetic="always"),
+    "ESMC": StrategyTraits("schedule", "chosen", has_optimizer=True, antithetic="always"),
+    "GuidedES": StrategyTraits("schedule", "chosen", has_optimizer=True, antithetic="always"),
+    "PGPE": StrategyTraits("std_init", "chosen", has_optimizer=True, antithetic="always"),
+    # Weights by rank.
+    "CMA_ES": StrategyTraits("std_init", "ranked"),
+    "CR_FM_NES": StrategyTraits("std_init", "ranked"),
+    "DES": StrategyTraits("std_init", "ranked"),
+    "LM_MA_ES": StrategyTraits("std_init", "ranked"),
+    "MA_ES": StrategyTraits("std_init", "ranked"),
+    "Rm_ES": StrategyTraits("std_init", "ranked"),
+    "SNES": StrategyTraits("std_init", "ranked"),
+    "Sep_CMA_ES": StrategyTraits("std_init", "ranked"),
+    "SimpleES": StrategyTraits("std_init", "ranked"),
+    # Raw fitness, compared over generations or digested by a learned network.
+    "CMAAnchoredLES": StrategyTraits("std_init", "raw"),
+    "EvoTF_ES": StrategyTraits("std_init", "raw"),
+    "GradientlessDescent": StrategyTraits("radius_max", "raw"),
+    "HillClimbing": StrategyTraits("schedule", "raw"),
+    "LES": StrategyTraits("std_init", "raw"),
+    "SimulatedAnnealing": StrategyTraits("schedule", "raw"),
+    # Populations.
+    "DifferentialEvolution": StrategyTraits("none", "raw", population_based=True),
+    "GESMR_GA": StrategyTraits("std_init", "raw", population_based=True),
+    "LGA": StrategyTraits("std_init", "raw", population_based=True),
+    "MR15_GA": StrategyTraits("std_init", "raw", population_based=True),
+    "PSO": StrategyTraits("none", "raw", population_based=True),
+    "SAMR_GA": StrategyTraits("std_init", "raw", population_based=True),
+    "SimpleGA": StrategyTraits("schedule", "raw", population_based=True),
+}
+"""Strategies that pass the contract test, by evosax's name."""
+
+EXCLUDED_STRATEGIES: dict[str, str] = {
+    "DiffusionEvolution": "its schedule depends on the number of generations, so a run could not be prolonged",
+    "NoiseReuseES": "it estimates gradients from truncated unrolls, and lives here are complete (use Open_ES)",
+    "PersistentES": "it estimates gradients from truncated unrolls, and lives here are complete (use Open_ES)",
+    "RandomSearch": "it needs a sampling function and keeps no centre",
+    "SV_CMA_ES": "it evolves several populations with several means, so there is no one centre",
+    "SV_Open_ES": "it evolves several populations with several means, so there is no one centre",
+    "xNES": "evosax multiplies std_init in twice, so that the spread would be std² (use SNES)",
+    "iAMaLGaM_Full": "its covariance starts at one whatever std is set",
+    "iAMaLGaM_Univariate": "its covariance starts at one whatever std is set",
+}
+"""Strategies of evosax that are not offered, each with the reason."""

@@ -1,0 +1,98 @@
+"""Configuration as text: YAML files and KEY=VALUE words."""
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from metadisco.errors import UserError
+
+
+def _yaml() -> YAML:
+    """Return a YAML 1.2 reader and writer: 5e5 is a number there, and `no` is a word."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    return yaml
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping from a YAML file.
+
+    Raises:
+        UserError: if the file cannot be read, is not YAML, or is not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UserError(f"cannot read config {str(path)!r}: {reason}") from error
+    try:
+        data = _yaml().load(text)
+    except YAMLError as error:
+        raise UserError(f"config {str(path)!r} is not valid YAML: {' '.join(str(error).split())}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise UserError(f"config {str(path)!r}: got {type(data).__name__}, allowed: a mapping of keys to values")
+    return data
+
+
+def write_yaml(data: Mapping[str, Any]) -> str:
+    """Return `data` as YAML text, keys in their own order."""
+    stream = io.StringIO()
+    _yaml().dump(dict(data), stream)
+    return stream.getvalue()
+
+
+def parse_override(word: str) -> tuple[str, Any]:
+    """Split `KEY=VALUE`; the value is read as YAML.
+
+    Raises:
+        UserError: if there is no `=` or the value is not YAML.
+    """
+    key, separator, value = word.partition("=")
+    if not separator or not key:
+        raise UserError(f"got {word!r}, allowed: KEY=VALUE such as outer.num_generations=8")
+    try:
+        return key, _yaml().load(value)
+    except YAMLError as error:
+        raise UserError(f"{key}: got {value!r}, which is not a YAML value") from error
+
+
+def apply_overrides(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return `data` with dotted keys set; neither argument is changed.
+
+    Raises:
+        UserError: if a dotted key goes through something that is not a section.
+    """
+    result = _copy(data)
+    for dotted, value in overrides:
+        *path, last = dotted.split(".")
+        section = result
+        for depth, name in enumerate(path):
+            child = section.setdefault(name, {})
+            if not isinstance(child, dict):
+                raise UserError(f"{dotted}: {'.'.join(path[: depth + 1])} is a value, not a section")
+            section = child
+        section[last] = value
+    return result
+
+
+def _copy(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+
+
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested sections as one mapping of dotted keys; an empty section is kept as a value."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,85 @@
+"""What a long command shows: a live bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SHOWN = (
+    ("fitness_mean", "mean"),
+    ("fitness_std", "±"),
+    ("fitness_best", "best"),
+    ("centre_fitness", "centre"),
+    ("failed_members", "failed"),
+    ("env_steps_per_second", "steps/s"),
+)
+ALWAYS = {"fitness_mean", "fitness_std", "fitness_best", "env_steps_per_second"}
+
+
+class Display:
+    """Progress of a run over generations.
+
+    Args:
+        quiet: show nothing at all.
+    """
+
+    def __init__(self, quiet: bool = False):
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._total = 0
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text, markup=False)
+
+    def start(self, done: int, total: int) -> None:
+        """Begin to count generations."""
+        self._total = total
+        if self._console.is_terminal:
+            self._progress = Progress(
+                TextColumn("generation"),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=20),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                TextColumn("{task.fields[facts]}"),
+                console=self._console,
+            )
+            self._progress.add_task("evolve", completed=done, total=total, facts="")
+            self._progress.start()
+
+    def generation(self, row: Mapping[str, Any]) -> None:
+        """Show one row of metrics."""
+        facts = describe(row)
+        done = row["generation"] + 1
+        if self._progress is None:
+            self.say(f"generation {done}/{self._total}  {facts}")
+        else:
+            self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def describe(row: Mapping[str, Any]) -> str:
+    """Return one line of the numbers one watches; failures only where there are any."""
+    parts = []
+    for name, label in SHOWN:
+        value = row.get(name)
+        if name in ALWAYS or value:
+            parts.append(f"{label} {'-' if value is None else format_number(value)}")
+    return "  ".join(parts)
+
+
+def format_number(value: float) -> str:
+    """Return a number in four digits or so, with separators where it is large."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""Taking discovered objectives home."""

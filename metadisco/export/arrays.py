@@ -1,0 +1,47 @@
+"""Meta-parameters as named arrays: a flat mapping that NumPy alone can store and read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from metadisco.errors import UserError
+
+
+def to_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """Return the leaves of a pytree by their path, such as `Dense_0/kernel`."""
+    return {name: np.asarray(leaf) for name, leaf in _named_leaves(tree)}
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], template: Any, source: str) -> Any:
+    """Put named arrays back into the shape of a template.
+
+    Args:
+        arrays: as from `to_arrays`.
+        template: a pytree of arrays or shapes.
+        source: what the arrays come from, for messages.
+
+    Raises:
+        UserError: for a missing, extra or wrongly shaped array, or one that is not float.
+    """
+    expected = _named_leaves(template)
+    extra = sorted(set(arrays) - {name for name, _ in expected})
+    if extra:
+        raise UserError(f"{source}: holds an array {extra[0]!r} that its parametrisation does not have")
+    leaves = []
+    for name, leaf in expected:
+        if name not in arrays:
+            raise UserError(f"{source}: lacks the array {name!r}")
+        array = arrays[name]
+        if array.shape != leaf.shape or array.dtype != leaf.dtype:
+            raise UserError(
+                f"{source}: array {name!r} is {array.dtype}{list(array.shape)}, expected {leaf.dtype}{list(leaf.shape)}"
+            )
+        leaves.append(jax.numpy.asarray(array))
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]

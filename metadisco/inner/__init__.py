@@ -1,0 +1,1 @@
+"""One inner life: environments, learner, fitness. Knows nothing of evolution."""

@@ -1,0 +1,145 @@
+"""Action distributions: categorical, diagonal Gaussian, tanh-Gaussian.
+
+A distribution is a NamedTuple of functions of its parameters, the last axis of which is the network's output.
+Axes: ... any batch, A action dimensions.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Int
+
+from metadisco.inner.envs.base import Box, Discrete
+from metadisco.types import Key
+
+MIN_STD = 1e-3  # brax.training.distribution.NormalTanhDistribution
+QUADRATURE_NODES = 16  # the entropy of the tanh-Gaussian is exact to about 1e-4 for std up to 3
+
+
+class Distribution(NamedTuple):
+    """A family of action distributions over one action space."""
+
+    num_outputs: int
+    """Size of the policy head of the network."""
+    state_free_log_std: bool
+    """Whether a learned log-std per action dimension is appended to the head's output."""
+    sample: Callable[[Key, Array], Array]
+    """(key, parameters) -> raw action."""
+    mode: Callable[[Array], Array]
+    """parameters -> most likely raw action."""
+    log_prob: Callable[[Array, Array], Array]
+    """(parameters, raw action) -> log-density or log-probability of the action the environment gets."""
+    entropy: Callable[[Array], Array]
+    """parameters -> entropy in nats."""
+    to_env: Callable[[Array], Array]
+    """raw action -> action for the environment."""
+
+
+def make_distribution(action_space: Discrete | Box, policy: str) -> Distribution:
+    """Return the distribution for an action space; `policy` chooses between those for continuous actions."""
+    if isinstance(action_space, Discrete):
+        return categorical(action_space.num_actions)
+    if policy == "tanh_gaussian":
+        return tanh_gaussian(action_space)
+    return gaussian(action_space)
+
+
+def categorical(num_actions: int) -> Distribution:
+    """Return the categorical distribution over `num_actions` actions, parametrised by logits."""
+
+    def log_prob(logits: Float[Array, "... n"], action: Int[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.take_along_axis(jax.nn.log_softmax(logits), action[..., None], -1)[..., 0]
+
+    def entropy(logits: Float[Array, "... n"]) -> Float[Array, "..."]:
+        log_probs = jax.nn.log_softmax(logits)
+        return -(jnp.exp(log_probs) * log_probs).sum(-1)
+
+    return Distribution(
+        num_outputs=num_actions,
+        state_free_log_std=False,
+        sample=jax.random.categorical,
+        mode=lambda logits: jnp.argmax(logits, -1),
+        log_prob=log_prob,
+        entropy=entropy,
+        to_env=lambda action: action,
+    )
+
+
+def gaussian(box: Box) -> Distribution:
+    """Return the diagonal Gaussian with a state-free log-std, as in CleanRL and PureJaxRL.
+
+    Actions are clipped to the box on their way to the environment only: the log-density is that of the unclipped one.
+    """
+    size = box.low.size
+
+    def sample(key: Key, parameters: Float[Array, "... 2A"]) -> Float[Array, "... A"]:
+        mean, log_std = jnp.split(parameters, 2, -1)
+        return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
+
+    return Distribution(
+        num_outputs=size,
+        state_free_log_std=True,
+        sample=sample,
+        mode=lambda parameters: jnp.split(parameters, 2, -1)[0],
+        log_prob=lambda parameters, action: _normal_log_prob(*jnp.split(parameters, 2, -1), action),
+        entropy=lambda parameters: _normal_entropy(jnp.split(parameters, 2, -1)[1]),
+        to_env=lambda action: jnp.clip(action, box.low, box.high),
+    )
+
+
+def tanh_gaussian(box: Box) -> Distribution:
+    """Return the Gaussian with state-dependent std, squashed by tanh and scaled to the box.
+
+    The std is softplus(output) + 0.001 as in Brax. The raw action is the one before the squashing. Where Brax
+    estimates the entropy from one sample, it is computed here by Gauss-Hermite quadrature, so it needs no key.
+    """
+    size = box.low.size
+    scale = (box.high - box.low) / 2
+    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
+    weights = weights / weights.sum()
+
+    def split(parameters: Float[Array, "... 2A"]) -> tuple[Array, Array]:
+        mean, raw_std = jnp.split(parameters, 2, -1)
+        return mean, jnp.log(jax.nn.softplus(raw_std) + MIN_STD)
+
+    def sample(key: Key, parameters: Float[Array, "... 2A"]) -> Float[Array, "... A"]:
+        mean, log_std = split(parameters)
+        return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
+
+    def log_prob(parameters: Float[Array, "... 2A"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
+        return _normal_log_prob(*split(parameters), action) - _log_slope(action, scale).sum(-1)
+
+    def entropy(parameters: Float[Array, "... 2A"]) -> Float[Array, "..."]:
+        mean, log_std = split(parameters)
+        at_nodes = mean[..., None] + jnp.exp(log_std)[..., None] * jnp.asarray(nodes, mean.dtype)
+        expected = (_log_slope(at_nodes, scale[..., None]) * jnp.asarray(weights, mean.dtype)).sum(-1)
+        return _normal_entropy(log_std) + expected.sum(-1)
+
+    return Distribution(
+        num_outputs=2 * size,
+        state_free_log_std=False,
+        sample=sample,
+        mode=lambda parameters: split(parameters)[0],
+        log_prob=log_prob,
+        entropy=entropy,
+        to_env=lambda action: box.low + scale * (jnp.tanh(action) + 1),
+    )
+
+
+def _normal_log_prob(mean: Array, log_std: Array, action: Array) -> Array:
+    error = (action - mean) * jnp.exp(-log_std)
+    return (-0.5 * jnp.square(error) - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+def _normal_entropy(log_std: Array) -> Array:
+    return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+
+def _log_slope(raw: Array, scale: np.ndarray) -> Array:
+    """Log-derivative of scale·tanh(raw), without overflow for large |raw|."""
+    return 2 * (math.log(2.0) - raw - jax.nn.softplus(-2 * raw)) + np.log(scale)

@@ -1,0 +1,107 @@
+"""Adapter for gymnax 1.x: classic control, MinAtar, bsuite and misc. The only file that knows gymnax."""
+
+import math
+from typing import Any
+
+import gymnax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnax.environments import spaces
+from gymnax.registration import registered_envs
+from jax import Array
+
+from metadisco.errors import UserError, nearest
+from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
+from metadisco.types import Key
+
+UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
+
+
+def names() -> list[str]:
+    """Return the environments of gymnax that can be made here."""
+    return [name for name in registered_envs if name not in UNAVAILABLE]
+
+
+def make(name: str, **params: Any) -> Env:
+    """Make a gymnax environment.
+
+    Observations are float32; a discrete observation (FrozenLake) becomes a one-hot vector. Actions in a box are not
+    clipped here.
+
+    Args:
+        name: gymnax's own, such as "CartPole-v1".
+        **params: fields of its `EnvParams`, such as max_steps_in_episode.
+
+    Raises:
+        UserError: for an unknown name or parameter.
+    """
+    if name in UNAVAILABLE:
+        raise UserError(f"inner.env: gymnax/{name} is not offered: {UNAVAILABLE[name]}")
+    if name not in registered_envs:
+        raise UserError(
+            f"inner.env: gymnax has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
+        )
+    env, defaults = gymnax.make(name)
+    env_params = _replace(name, defaults, params)
+    observation_space = env.observation_space(env_params)
+    encode = _encoder(observation_space)
+
+    def reset(key: Key) -> tuple[EnvState, Array]:
+        obs, state = env.reset(key, env_params)
+        return _strong(state), encode(obs)
+
+    def step(key: Key, state: EnvState, action: Array) -> tuple[EnvState, TimeStep]:
+        obs, state, reward, terminated, truncated, info = env.step(key, state, action, env_params)
+        return _strong(state), TimeStep(
+            obs=encode(obs),
+            reward=jnp.asarray(reward, jnp.float32).reshape(()),
+            terminated=jnp.asarray(terminated, bool).reshape(()),
+            truncated=jnp.asarray(truncated, bool).reshape(()),
+            final_obs=encode(info["final_observation"]),
+        )
+
+    obs_shape = jax.eval_shape(reset, jax.random.key(0))[1].shape
+    return Env(
+        reset,
+        step,
+        obs_shape,
+        _action_space(env.action_space(env_params)),
+        int(env_params.max_steps_in_episode),
+    )
+
+
+def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
+    """Set parameters, each of the kind its default has."""
+    allowed = sorted(vars(defaults))
+    for key, value in params.items():
+        if key not in allowed:
+            raise UserError(
+                f"inner.env_settings: gymnax/{name} has no {key!r}{nearest(key, allowed)} (allowed: {', '.join(allowed)})"
+            )
+        kind = "a whole number" if isinstance(getattr(defaults, key), int) else "a number"
+        wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+        if wrong or (kind == "a whole number" and value != int(value)):
+            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind}")
+        if key == "max_steps_in_episode" and value < 1:
+            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
+    return defaults.replace(**params)
+
+
+def _encoder(space: Any) -> Any:
+    """Return the function that makes an observation a float32 array."""
+    if isinstance(space, spaces.Discrete):
+        return lambda obs: jax.nn.one_hot(obs, space.n, dtype=jnp.float32)
+    return lambda obs: jnp.asarray(obs, jnp.float32)
+
+
+def _strong(state: EnvState) -> EnvState:
+    """Give Python numbers in a state a fixed dtype, so that a scan's carry keeps its type."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)
+
+
+def _action_space(space: Any) -> Discrete | Box:
+    if isinstance(space, spaces.Discrete):
+        return Discrete(int(space.n))
+    bounds = (np.broadcast_to(np.asarray(bound, np.float32), space.shape) for bound in (space.low, space.high))
+    return Box(*bounds)

@@ -1,0 +1,44 @@
+"""Environments by name: the suite's name is its adapter module here."""
+
+import importlib
+from typing import Any
+
+from metadisco.errors import UserError, nearest
+from metadisco.imports import load_object
+from metadisco.inner.envs.base import Env
+
+SUITES = ("gymnax",)
+
+
+def make(name: str, **kwargs: Any) -> Env:
+    """Make an environment by its full name.
+
+    Args:
+        name: `suite/name`, such as "gymnax/CartPole-v1", or `package.module:make_env` for one's own: a function that
+            takes the keyword arguments and returns an Env.
+        **kwargs: parameters of the environment under its own names.
+
+    Raises:
+        UserError: for an unknown suite, environment or parameter.
+    """
+    if ":" in name and "/" not in name:
+        env = load_object(name, key="inner.env", arguments=kwargs)
+        if not isinstance(env, Env):
+            raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
+        return env
+    suite, separator, rest = name.partition("/")
+    if not separator or suite not in SUITES:
+        full = [f"{known}/{name}" for known in SUITES]
+        hint = nearest(suite, SUITES) if separator else f"; did you mean {full[0]!r}?"
+        raise UserError(
+            f"inner.env: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, or package.module:make_env{hint}"
+        )
+    adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
+    result: Env = adapter.make(rest, **kwargs)
+    return result
+
+
+def names(suite: str) -> list[str]:
+    """Return the environments of a suite; imports its library."""
+    result: list[str] = importlib.import_module(f"metadisco.inner.envs.{suite}").names()
+    return result

@@ -1,0 +1,91 @@
+"""Actor and critic."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.config import PPOConfig
+from metadisco.inner.distributions import Distribution, make_distribution
+from metadisco.inner.envs.base import Env
+from metadisco.types import Key
+
+ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "swish": nn.swish}
+HIDDEN_GAIN = 2**0.5  # orthogonal gains of openai/baselines' PPO, kept by CleanRL
+POLICY_GAIN = 0.01
+VALUE_GAIN = 1.0
+
+
+class Agent(NamedTuple):
+    """Network and action distribution of one learner, as functions of its parameters."""
+
+    init: Callable[[Key], Any]
+    """(key) -> parameters."""
+    apply: Callable[[Any, Array], tuple[Array, Array]]
+    """(parameters, obs[..., *obs_shape]) -> (distribution parameters[..., D], value[...])."""
+    distribution: Distribution
+
+
+class Torso(nn.Module):
+    """Hidden layers: dense, orthogonally initialised, each followed by the activation."""
+
+    config: PPOConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
+        """Return the features of the last hidden layer."""
+        for width in self.config.hidden_sizes:
+            x = nn.Dense(width, kernel_init=nn.initializers.orthogonal(HIDDEN_GAIN))(x)
+            x = ACTIVATIONS[self.config.activation](x)
+        return x
+
+
+class ActorCritic(nn.Module):
+    """Policy head and value head, on one torso or on one each."""
+
+    config: PPOConfig
+    num_outputs: int
+    state_free_log_std: bool
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... D"]) -> tuple[Float[Array, "... P"], Float[Array, "..."]]:
+        """Return distribution parameters and value."""
+        actor = Torso(self.config, name="actor")(x)
+        critic = actor if self.config.shared_torso else Torso(self.config, name="critic")(x)
+        heads = (("policy", self.num_outputs, POLICY_GAIN, actor), ("value", 1, VALUE_GAIN, critic))
+        parameters, value = (
+            nn.Dense(size, kernel_init=nn.initializers.orthogonal(gain), name=name)(features)
+            for name, size, gain, features in heads
+        )
+        if self.state_free_log_std:
+            log_std = self.param("log_std", nn.initializers.zeros, (self.num_outputs,))
+            parameters = jnp.concatenate([parameters, jnp.broadcast_to(log_std, parameters.shape)], -1)
+        return parameters, value[..., 0]
+
+
+def make_agent(env: Env, config: PPOConfig) -> Agent:
+    """Return the agent for an environment; observations of any shape are flattened."""
+    distribution = make_distribution(env.action_space, config.policy)
+    network = ActorCritic(config, distribution.num_outputs, distribution.state_free_log_std)
+    num_axes = len(env.obs_shape)
+
+    def flat(obs: Array) -> Array:
+        return obs.reshape(obs.shape[: obs.ndim - num_axes] + (-1,))
+
+    def init(key: Key) -> Any:
+        return network.init(key, flat(jnp.zeros(env.obs_shape)))["params"]
+
+    def apply(params: Any, obs: Array) -> tuple[Array, Array]:
+        parameters, value = network.apply({"params": params}, flat(obs))
+        return parameters, value
+
+    return Agent(init, apply, distribution)
+
+
+def num_parameters(params: Any) -> int:
+    """Count the numbers in a pytree of arrays."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,159 @@
+"""Learning from a batch with any objective: minibatches, loss, gradient steps. Axes: B samples."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from metadisco.config import PPOConfig
+from metadisco.inner.networks import Agent
+from metadisco.inner.normalise import EPSILON
+from metadisco.types import Key, Objective, Sample
+
+
+class Hyperparameters(NamedTuple):
+    """The settings that may be traced: what a grid vmaps over. Meaning and units as in `PPOConfig`."""
+
+    learning_rate: Float[Array, ""] | float
+    gamma: Float[Array, ""] | float
+    gae_lambda: Float[Array, ""] | float
+    value_coef: Float[Array, ""] | float
+    entropy_coef: Float[Array, ""] | float
+    max_grad_norm: Float[Array, ""] | float
+
+    @classmethod
+    def from_config(cls, config: PPOConfig) -> "Hyperparameters":
+        """Take the values of a config."""
+        return cls(*(getattr(config, name) for name in cls._fields))
+
+
+class Batch(NamedTuple):
+    """Transitions ready to learn from."""
+
+    obs: Float[Array, "B ..."]
+    action: Array
+    log_prob: Float[Array, "B"]
+    value: Float[Array, "B"]
+    advantage: Float[Array, "B"]
+    target: Float[Array, "B"]
+
+
+class LossMetrics(NamedTuple):
+    """How the gradient steps of one update went; means over them unless said otherwise."""
+
+    policy_loss: Float[Array, ""]
+    value_loss: Float[Array, ""]
+    entropy: Float[Array, ""]
+    """In nats."""
+    approx_kl: Float[Array, ""]
+    """Mean of (r − 1) − log r, Schulman's low-variance estimator of KL(old ‖ new)."""
+    initial_ratio_error: Float[Array, ""]
+    """Largest |r − 1| on the first minibatch, where the policy has not moved yet: rounding error only."""
+    finite: Bool[Array, ""]
+    """Whether all losses were finite."""
+
+
+def make_optimiser(config: PPOConfig, learning_rate: Array | float, max_grad_norm: Array | float) -> Any:
+    """Return Adam behind global-norm clipping; step size and norm may be traced, the state does not depend on them."""
+    return optax.chain(
+        optax.clip_by_global_norm(max_grad_norm),  # type: ignore[arg-type]
+        optax.scale_by_adam(config.adam_b1, config.adam_b2, config.adam_eps),
+        optax.scale_by_learning_rate(learning_rate),  # type: ignore[arg-type]
+    )
+
+
+def standardise_advantages(advantage: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return advantages with mean 0 and standard deviation 1."""
+    return (advantage - advantage.mean()) / (advantage.std() + EPSILON)
+
+
+def _loss(
+    params: Any,
+    batch: Batch,
+    progress: Float[Array, ""],
+    agent: Agent,
+    config: PPOConfig,
+    objective: Objective,
+    hyperparameters: Hyperparameters,
+) -> tuple[Float[Array, ""], tuple[Array, ...]]:
+    """Return the total loss of a minibatch and its parts."""
+    parameters, value = agent.apply(params, batch.obs)
+    log_ratio = agent.distribution.log_prob(parameters, batch.action) - batch.log_prob
+    advantage = (
+        standardise_advantages(batch.advantage) if config.normalise_advantages == "minibatch" else batch.advantage
+    )
+    sample = Sample(
+        log_ratio=log_ratio,
+        advantage=advantage,
+        value=value,
+        old_value=batch.value,
+        target=batch.target,
+        progress=progress,
+    )
+    policy_loss = objective.policy_loss(sample).mean()
+    value_loss = objective.value_loss(sample).mean()
+    entropy = agent.distribution.entropy(parameters).mean()
+    total = policy_loss + hyperparameters.value_coef * value_loss - hyperparameters.entropy_coef * entropy
+    excess = jnp.expm1(log_ratio)
+    return total, (policy_loss, value_loss, entropy, (excess - log_ratio).mean(), jnp.abs(excess).max())
+
+
+def optimise(
+    key: Key,
+    params: Any,
+    optimiser_state: Any,
+    batch: Batch,
+    progress: Float[Array, ""],
+    agent: Agent,
+    config: PPOConfig,
+    objective: Objective,
+    hyperparameters: Hyperparameters,
+) -> tuple[Any, Any, LossMetrics]:
+    """Take the gradient steps of one update.
+
+    Args:
+        key: consumed; shuffles the batch anew for each epoch.
+        params: parameters of the network.
+        optimiser_state: state of `make_optimiser`.
+        batch: what was collected.
+        progress: elapsed fraction of the life.
+        agent: network and distribution.
+        config: sizes and switches.
+        objective: elementwise losses.
+        hyperparameters: traced scalars.
+
+    Returns:
+        New parameters, new optimiser state, metrics.
+    """
+    learning_rate = hyperparameters.learning_rate * (1 - progress if config.anneal_learning_rate else 1.0)
+    optimiser = make_optimiser(config, learning_rate, hyperparameters.max_grad_norm)
+    gradient = jax.value_and_grad(
+        partial(_loss, agent=agent, config=config, objective=objective, hyperparameters=hyperparameters),
+        has_aux=True,
+    )
+
+    def step(carry: tuple[Any, Any], indices: Int[Array, "B"]) -> tuple[tuple[Any, Any], tuple[Array, ...]]:
+        params, optimiser_state = carry
+        minibatch = jax.tree.map(lambda x: x[indices], batch)
+        (total, parts), grads = gradient(params, minibatch, progress)
+        updates, optimiser_state = optimiser.update(grads, optimiser_state, params)
+        return (optax.apply_updates(params, updates), optimiser_state), (*parts, total)
+
+    permute = partial(jax.random.permutation, x=config.batch_size)
+    indices = jax.vmap(permute)(jax.random.split(key, config.num_epochs))
+    indices = indices.reshape(config.num_epochs * config.num_minibatches, config.minibatch_size)
+    (params, optimiser_state), parts = jax.lax.scan(step, (params, optimiser_state), indices)
+    policy_loss, value_loss, entropy, approx_kl, ratio_error, total = parts
+    metrics = LossMetrics(
+        policy_loss=policy_loss.mean(),
+        value_loss=value_loss.mean(),
+        entropy=entropy.mean(),
+        approx_kl=approx_kl.mean(),
+        initial_ratio_error=ratio_error[0],
+        finite=jnp.isfinite(total).all(),
+    )
+    return params, optimiser_state, metrics

@@ -1,0 +1,197 @@
+"""One update of PPO with any objective. Axes: T steps, N environments, B samples of a minibatch."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int
+
+from metadisco.config import PPOConfig
+from metadisco.inner.envs.base import Env
+from metadisco.inner.gae import gae
+from metadisco.inner.networks import Agent, make_agent
+from metadisco.inner.normalise import (
+    RunningStatistics,
+    discounted_returns,
+    init_statistics,
+    scale_rewards,
+    standardise,
+    update_statistics,
+)
+from metadisco.inner.optimise import (
+    Batch,
+    Hyperparameters,
+    LossMetrics,
+    make_optimiser,
+    optimise,
+    standardise_advantages,
+)
+from metadisco.inner.rollout import Decision, RolloutState, Transitions, init_rollout, rollout
+from metadisco.types import Key, Objective
+
+
+class TrainState(NamedTuple):
+    """Everything that the next update needs."""
+
+    params: Any
+    optimiser_state: Any
+    rollout: RolloutState
+    observation_statistics: RunningStatistics
+    return_statistics: RunningStatistics
+    discounted_return: Float[Array, "N"]
+    num_updates: Int[Array, ""]
+
+
+def init(key: Key, env: Env, config: PPOConfig) -> TrainState:
+    """Return the state at the start of a life: a fresh network and an episode begun in every environment."""
+    key_params, key_envs = jax.random.split(key)
+    params = make_agent(env, config).init(key_params)
+    return TrainState(
+        params=params,
+        optimiser_state=make_optimiser(config, config.learning_rate, config.max_grad_norm).init(params),
+        rollout=init_rollout(key_envs, env, config.num_envs),
+        observation_statistics=init_statistics(env.obs_shape),
+        return_statistics=init_statistics(()),
+        discounted_return=jnp.zeros(config.num_envs),
+        num_updates=jnp.zeros((), jnp.int32),
+    )
+
+
+def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], config: PPOConfig) -> Float[Array, "..."]:
+    """Return observations as the network sees them."""
+    if not config.normalise_observations:
+        return obs
+    return standardise(statistics, obs, config.observation_clip)
+
+
+def decide(
+    key: Key,
+    obs: Float[Array, "N ..."],
+    agent: Agent,
+    params: Any,
+    statistics: RunningStatistics,
+    config: PPOConfig,
+) -> Decision:
+    """Sample actions for a batch of raw observations."""
+    seen = network_input(statistics, obs, config)
+    parameters, value = agent.apply(params, seen)
+    action = agent.distribution.sample(key, parameters)
+    return Decision(
+        obs=seen,
+        action=action,
+        env_action=agent.distribution.to_env(action),
+        log_prob=agent.distribution.log_prob(parameters, action),
+        value=value,
+    )
+
+
+def update(
+    key: Key,
+    state: TrainState,
+    env: Env,
+    config: PPOConfig,
+    objective: Objective,
+    hyperparameters: Hyperparameters,
+) -> tuple[TrainState, Float[Array, ""], LossMetrics]:
+    """Collect one rollout and learn from it.
+
+    Pure; `config`, `env` and `objective` are static, everything else may be traced.
+
+    Args:
+        key: consumed.
+        state: from `init` or the update before.
+        env: the environment.
+        config: sizes and switches.
+        objective: elementwise losses of policy and value.
+        hyperparameters: traced scalars.
+
+    Returns:
+        The new state; the mean return of the episodes that finished, NaN where none did; metrics of the learning.
+    """
+    key_rollout, key_optimise = jax.random.split(key)
+    agent = make_agent(env, config)
+    act = partial(decide, agent=agent, params=state.params, statistics=state.observation_statistics, config=config)
+    rollout_state, transitions, episode_return = rollout(key_rollout, state.rollout, env, act, config.num_steps)
+    state = state._replace(rollout=rollout_state)
+    next_values = _next_values(transitions, state, agent, config)
+    rewards, return_statistics, discounted_return = _scaled_rewards(transitions, state, config, hyperparameters)
+    terminated = transitions.terminated
+    if not config.bootstrap_on_truncation:
+        terminated = terminated | transitions.truncated
+    advantage = gae(
+        rewards,
+        transitions.value,
+        next_values,
+        terminated,
+        transitions.truncated,
+        hyperparameters.gamma,
+        hyperparameters.gae_lambda,
+    )
+    batch = _batch(transitions, advantage, config)
+    params, optimiser_state, metrics = optimise(
+        key_optimise,
+        state.params,
+        state.optimiser_state,
+        batch,
+        state.num_updates / config.num_updates,
+        agent,
+        config,
+        objective,
+        hyperparameters,
+    )
+    if config.normalise_observations:
+        statistics = update_statistics(state.observation_statistics, transitions.raw_obs)
+        state = state._replace(observation_statistics=statistics)
+    state = state._replace(
+        params=params,
+        optimiser_state=optimiser_state,
+        return_statistics=return_statistics,
+        discounted_return=discounted_return,
+        num_updates=state.num_updates + 1,
+    )
+    return state, episode_return, metrics
+
+
+def _next_values(transitions: Transitions, state: TrainState, agent: Agent, config: PPOConfig) -> Float[Array, "T N"]:
+    """Return V of the observation that each step led to, before any reset."""
+    last_obs = network_input(state.observation_statistics, state.rollout.obs, config)
+    _, last_value = agent.apply(state.params, last_obs)
+    following = jnp.concatenate([transitions.value[1:], last_value[None]])
+    if not config.bootstrap_on_truncation:
+        return following
+    # Only where an episode was cut is the next observation not the one the step led to.
+    final_obs = network_input(state.observation_statistics, transitions.final_obs, config)
+    _, final_value = agent.apply(state.params, final_obs)
+    return jnp.where(transitions.truncated, final_value, following)
+
+
+def _scaled_rewards(
+    transitions: Transitions, state: TrainState, config: PPOConfig, hyperparameters: Hyperparameters
+) -> tuple[Float[Array, "T N"], RunningStatistics, Float[Array, "N"]]:
+    """Return rewards to learn from, and the state of their normalisation."""
+    rewards = config.reward_scale * transitions.reward
+    if not config.normalise_rewards:
+        return rewards, state.return_statistics, state.discounted_return
+    done = transitions.terminated | transitions.truncated
+    carry, accumulated = discounted_returns(rewards, done, state.discounted_return, hyperparameters.gamma)
+    # Unlike observations, rewards do not enter the ratio: their own batch may count already.
+    statistics = update_statistics(state.return_statistics, accumulated)
+    return scale_rewards(statistics, rewards, config.reward_clip), statistics, carry
+
+
+def _batch(transitions: Transitions, advantage: Float[Array, "T N"], config: PPOConfig) -> Batch:
+    """Flatten steps and environments into one axis."""
+    target = advantage + transitions.value
+    if config.normalise_advantages == "batch":
+        advantage = standardise_advantages(advantage)
+    batch = Batch(
+        obs=transitions.obs,
+        action=transitions.action,
+        log_prob=transitions.log_prob,
+        value=transitions.value,
+        advantage=advantage,
+        target=target,
+    )
+    return jax.tree.map(lambda x: x.reshape((config.batch_size,) + x.shape[2:]), batch)

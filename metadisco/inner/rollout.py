@@ -1,0 +1,134 @@
+"""Collecting experience, and playing whole episodes. Axes: T steps, N environments, E episodes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float
+
+from metadisco.inner.envs.base import Env, EnvState
+from metadisco.types import Key
+
+
+class Decision(NamedTuple):
+    """What a policy decided for a batch of observations, and what learning will need of it."""
+
+    obs: Float[Array, "N ..."]
+    """The observations as the network saw them."""
+    action: Array
+    """Raw actions, as the distribution sampled them."""
+    env_action: Array
+    """Actions as the environments get them."""
+    log_prob: Float[Array, "N"]
+    value: Float[Array, "N"]
+
+
+Act = Callable[[Key, Array], Decision]
+"""(key, obs[N, *obs_shape]) -> decision."""
+
+
+class RolloutState(NamedTuple):
+    """Where the environments of one agent stand."""
+
+    env_state: EnvState
+    obs: Float[Array, "N ..."]
+    episode_return: Float[Array, "N"]
+    """Sum of rewards of the episode in hand."""
+
+
+class Transitions(NamedTuple):
+    """One rollout; the first two axes are T and N."""
+
+    obs: Float[Array, "T N ..."]
+    raw_obs: Float[Array, "T N ..."]
+    action: Array
+    log_prob: Float[Array, "T N"]
+    value: Float[Array, "T N"]
+    reward: Float[Array, "T N"]
+    terminated: Bool[Array, "T N"]
+    truncated: Bool[Array, "T N"]
+    final_obs: Float[Array, "T N ..."]
+
+
+def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
+    """Start an episode in each of `num_envs` environments."""
+    env_state, obs = jax.vmap(env.reset)(jax.random.split(key, num_envs))
+    return RolloutState(env_state, obs, jnp.zeros(num_envs))
+
+
+def rollout(
+    key: Key, state: RolloutState, env: Env, act: Act, num_steps: int
+) -> tuple[RolloutState, Transitions, Float[Array, ""]]:
+    """Step all environments `num_steps` times.
+
+    Returns:
+        The new state, the transitions, and the mean return of the episodes that finished; NaN where none did.
+    """
+    num_envs = state.obs.shape[0]
+
+    def step(
+        carry: tuple[RolloutState, Array, Array], key: Key
+    ) -> tuple[tuple[RolloutState, Array, Array], Transitions]:
+        state, sum_returns, num_episodes = carry
+        key_act, key_env = jax.random.split(key)
+        decision = act(key_act, state.obs)
+        keys_env = jax.random.split(key_env, num_envs)
+        env_state, time_step = jax.vmap(env.step)(keys_env, state.env_state, decision.env_action)
+        done = time_step.terminated | time_step.truncated
+        episode_return = state.episode_return + time_step.reward
+        transition = Transitions(
+            obs=decision.obs,
+            raw_obs=state.obs,
+            action=decision.action,
+            log_prob=decision.log_prob,
+            value=decision.value,
+            reward=time_step.reward,
+            terminated=time_step.terminated,
+            truncated=time_step.truncated,
+            final_obs=time_step.final_obs,
+        )
+        state = RolloutState(env_state, time_step.obs, jnp.where(done, 0.0, episode_return))
+        sum_returns += jnp.where(done, episode_return, 0.0).sum()
+        return (state, sum_returns, num_episodes + done.sum()), transition
+
+    start = (state, jnp.zeros(()), jnp.zeros((), jnp.int32))
+    (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, jax.random.split(key, num_steps))
+    mean_return = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
+    return state, transitions, mean_return
+
+
+def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_episodes: int) -> Float[Array, "E"]:
+    """Play the first full episode of each of `num_episodes` fresh environments.
+
+    An episode that its environment does not end counts as it stands after `env.episode_length` steps.
+
+    Args:
+        key: consumed.
+        env: the environment.
+        act: (key, obs[E, *obs_shape]) -> actions for the environments.
+        num_episodes: how many.
+
+    Returns:
+        The undiscounted return of each episode.
+    """
+    key_reset, key_steps = jax.random.split(key)
+    state = init_rollout(key_reset, env, num_episodes)
+
+    def unfinished(carry: tuple[Array, RolloutState, Array]) -> Array:
+        time, _, over = carry
+        return (time < env.episode_length) & ~over.all()
+
+    def step(carry: tuple[Array, RolloutState, Array]) -> tuple[Array, RolloutState, Array]:
+        time, state, over = carry
+        key_act, key_env = jax.random.split(jax.random.fold_in(key_steps, time))
+        actions = act(key_act, state.obs)
+        env_state, time_step = jax.vmap(env.step)(jax.random.split(key_env, num_episodes), state.env_state, actions)
+        episode_return = state.episode_return + jnp.where(over, 0.0, time_step.reward)
+        over = over | time_step.terminated | time_step.truncated
+        return time + 1, RolloutState(env_state, time_step.obs, episode_return), over
+
+    start = (jnp.zeros((), jnp.int32), state, jnp.zeros(num_episodes, bool))
+    _, state, _ = jax.lax.while_loop(unfinished, step, start)
+    return state.episode_return

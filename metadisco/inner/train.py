@@ -1,0 +1,122 @@
+"""One whole inner life. Axes: U updates, V evaluations, E episodes."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float
+
+from metadisco.config import PPOConfig
+from metadisco.inner import ppo
+from metadisco.inner.envs.base import Env
+from metadisco.inner.networks import make_agent
+from metadisco.inner.optimise import Hyperparameters, LossMetrics
+from metadisco.inner.rollout import play_episodes
+from metadisco.types import Key, Objective
+
+
+class TrainResult(NamedTuple):
+    """How a life went; its size does not depend on the life's length but for `curve`."""
+
+    state: ppo.TrainState
+    """The agent at the end."""
+    curve: Float[Array, "U"]
+    """Mean return of the episodes that finished in each update; NaN where none did."""
+    evaluation: Float[Array, "V E"]
+    """Returns of the evaluation episodes, spread evenly over the life; the last row is at its end."""
+    finite: Bool[Array, ""]
+    """Whether all losses and the final parameters were finite."""
+    diagnostics: LossMetrics
+    """Metrics of the last update."""
+
+
+def train(
+    key: Key,
+    env: Env,
+    config: PPOConfig,
+    objective: Objective,
+    *,
+    hyperparameters: Hyperparameters | None = None,
+) -> TrainResult:
+    """Train one agent from scratch.
+
+    Pure, and safe under `jit`, `vmap` and `lax.map`; everything is reduced inside the scan over updates.
+
+    Args:
+        key: consumed.
+        env: the environment; static.
+        config: sizes and switches; static.
+        objective: what to minimise; static structure, may close over traced meta-parameters.
+        hyperparameters: traced scalars; those of `config` when left out.
+    """
+    if hyperparameters is None:
+        hyperparameters = Hyperparameters.from_config(config)
+    key_init, key_updates, key_evaluations = jax.random.split(key, 3)
+    state = ppo.init(key_init, env, config)
+    evaluation = jnp.full((config.num_evaluations, config.num_evaluation_episodes), jnp.nan)
+    step = partial(
+        _step,
+        keys=(key_updates, key_evaluations),
+        env=env,
+        config=config,
+        objective=objective,
+        hyperparameters=hyperparameters,
+    )
+    start = (state, evaluation, jnp.ones((), bool), _no_metrics())
+    (state, evaluation, finite, diagnostics), curve = jax.lax.scan(step, start, jnp.arange(config.num_updates))
+    last = evaluate(jax.random.fold_in(key_evaluations, config.num_updates), state, env, config)
+    finite &= jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
+    return TrainResult(state, curve, evaluation.at[-1].set(last), finite, diagnostics)
+
+
+_Carry = tuple[ppo.TrainState, Array, Array, LossMetrics]
+
+
+def _step(
+    carry: _Carry,
+    index: Array,
+    keys: tuple[Key, Key],
+    env: Env,
+    config: PPOConfig,
+    objective: Objective,
+    hyperparameters: Hyperparameters,
+) -> tuple[_Carry, Array]:
+    """Do update number `index`, and the evaluation that may be due before it."""
+    key_updates, key_evaluations = keys
+    state, evaluation, finite, _ = carry
+    if config.num_evaluations > 1:
+        # `index` is the same for all lives, so this stays a branch under vmap.
+        rank = index * config.num_evaluations // config.num_updates - 1
+        due = rank != (index - 1) * config.num_evaluations // config.num_updates - 1
+        evaluation = jax.lax.cond(
+            due & (rank >= 0),
+            lambda: evaluation.at[rank].set(evaluate(jax.random.fold_in(key_evaluations, index), state, env, config)),
+            lambda: evaluation,
+        )
+    key = jax.random.fold_in(key_updates, index)
+    state, episode_return, metrics = ppo.update(key, state, env, config, objective, hyperparameters)
+    return (state, evaluation, finite & metrics.finite, metrics), episode_return
+
+
+def _no_metrics() -> LossMetrics:
+    """Return metrics of no update, as the carry starts with."""
+    zeros = dict.fromkeys(LossMetrics._fields, jnp.zeros(()))
+    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool)})
+
+
+def evaluate(key: Key, state: ppo.TrainState, env: Env, config: PPOConfig) -> Float[Array, "E"]:
+    """Return the returns of the first full episodes of fresh environments, on frozen statistics."""
+    agent = make_agent(env, config)
+
+    def act(key: Key, obs: Array) -> Array:
+        seen = ppo.network_input(state.observation_statistics, obs, config)
+        parameters, _ = agent.apply(state.params, seen)
+        distribution = agent.distribution
+        deterministic = config.deterministic_evaluation
+        return distribution.to_env(
+            distribution.mode(parameters) if deterministic else distribution.sample(key, parameters)
+        )
+
+    return play_episodes(key, env, act, config.num_evaluation_episodes)

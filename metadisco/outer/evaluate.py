@@ -1,0 +1,119 @@
+"""Judging a population: members × rollouts, over devices and chunks.
+
+Axes: P population, R rollouts, K tasks, L = P·R lives.
+"""
+
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float
+
+from metadisco.config import OuterConfig
+from metadisco.errors import UserError
+from metadisco.outer.devices import AXIS, default_chunk_size, spread
+from metadisco.types import Key, MetaParams, MetaProblem
+
+
+class PopulationEvaluation(NamedTuple):
+    """How a population did, on the host's first device."""
+
+    fitness: Float[Array, "P K"]
+    """Mean over rollouts per task; NaN where one of them failed."""
+    metrics: dict[str, Array]
+    """Metrics of each life, [L]."""
+
+
+class Evaluator:
+    """A compiled evaluation of one population size on one set of devices.
+
+    Attributes:
+        chunk_size: lives side by side on one device.
+        num_devices: devices in use.
+        platform: what JAX calls them.
+        compile_seconds: what compiling took.
+        chunk_bytes: memory that the compiled program needs on one device, or None where the backend does not say.
+    """
+
+    def __init__(self, problem: MetaProblem, config: OuterConfig, mesh: Mesh, example: MetaParams):
+        check_divides(config, mesh.size)
+        self._config = config
+        self._sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+        self.num_devices = mesh.size
+        lives_per_device = config.num_lives // mesh.size
+        self.platform = mesh.devices.flat[0].platform
+        chunk_size = config.chunk_size or default_chunk_size(lives_per_device, self.platform)
+        self.chunk_size = min(chunk_size, lives_per_device)
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), config.num_lives))
+        lives = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.num_lives, *x.shape), x.dtype), example)
+        shapes = [
+            jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._sharding), tree)
+            for tree in (keys, lives)
+        ]
+        start = time.monotonic()
+        self._run = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes).compile()
+        self.compile_seconds = time.monotonic() - start
+        self.chunk_bytes = _memory(self._run)
+
+    def population(self, key: Key, population: MetaParams) -> PopulationEvaluation:
+        """Judge every member by R lives on the same R seeds (common random numbers)."""
+        size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
+        keys = jnp.tile(jax.random.split(key, rollouts), size)
+        return self._lives(keys, jax.tree.map(lambda leaf: jnp.repeat(leaf, rollouts, 0), population))
+
+    def centre(self, key: Key, centre: MetaParams) -> Float[Array, "K"]:
+        """Judge one set of meta-parameters by as many lives as a generation has, each on a seed of its own."""
+        lives = self._config.num_lives
+        copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), centre)
+        return self._lives(jax.random.split(key, lives), copies).fitness.mean(0)
+
+    def _lives(self, keys: Key, meta_params: MetaParams) -> PopulationEvaluation:
+        result = self._run(*jax.device_put((keys, meta_params), self._sharding))
+        fitness, metrics = jax.device_put(tuple(result), jax.local_devices()[0])
+        size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
+        return PopulationEvaluation(fitness.reshape(size, rollouts, -1).mean(1), metrics)
+
+
+def _memory(compiled: Any) -> int | None:
+    """Return the bytes of temporaries, arguments and results of a compiled program on one device."""
+    analysis = compiled.memory_analysis()
+    if analysis is None:
+        return None
+    parts = ("temp_size_in_bytes", "argument_size_in_bytes", "output_size_in_bytes")
+    return sum(int(getattr(analysis, part)) for part in parts)
+
+
+def check_divides(config: OuterConfig, num_devices: int) -> None:
+    """Refuse a generation that cannot be shared out evenly.
+
+    Raises:
+        UserError: naming the nearest population sizes that divide.
+    """
+    if config.num_lives % num_devices == 0:
+        return
+    size, rollouts = config.strategy.population_size, config.num_rollouts
+    step = 2 if config.strategy.is_antithetic else 1
+    fits = [n for n in range(step, 2 * size + 2 * num_devices, step) if n * rollouts % num_devices == 0]
+    near = sorted(sorted(fits, key=lambda n: abs(n - size))[:2])
+    raise UserError(
+        f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_lives} inner lives, "
+        f"not divisible by {num_devices} devices; allowed: {' or '.join(map(str, near))}, or another outer.num_devices"
+    )
+
+
+def aggregate(fitness: Float[Array, "P K"], how: str) -> Float[Array, "P"]:
+    """Make one number per member of its fitness over tasks; a failed task fails the member.
+
+    Args:
+        fitness: per member and task.
+        how: `mean`, `minimum`, or `mean_rank`: the mean over tasks of ranks within the population.
+    """
+    if how == "mean":
+        return fitness.mean(1)
+    if how == "minimum":
+        return fitness.min(1)
+    ranks = jax.scipy.stats.rankdata(fitness, axis=0).mean(1)
+    return jnp.where(jnp.isnan(fitness).any(1), jnp.nan, ranks)

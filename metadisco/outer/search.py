@@ -1,0 +1,171 @@
+"""The generation loop: ask, evaluate, tell, write down. Axes: P population, K tasks."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+from jax import Array
+
+from metadisco.config import OuterConfig
+from metadisco.outer.devices import make_mesh
+from metadisco.outer.evaluate import Evaluator, aggregate, check_divides
+from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
+from metadisco.types import Key, MetaParams, MetaProblem
+
+
+class SearchState(NamedTuple):
+    """Everything that the rest of a search depends on."""
+
+    key: Key
+    """The root key; every generation folds its number in, so that it never changes."""
+    strategy: StrategyState
+
+
+class Progress(NamedTuple):
+    """What has been spent so far; kept beside the state, as it outgrows 32 bits."""
+
+    generation: int
+    """Generations completed."""
+    env_steps: int
+    """Environment steps of the search; those of evaluating the centre are not counted."""
+
+
+class Recorder(Protocol):
+    """Where a search leaves its traces: a run directory, or something in memory."""
+
+    def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
+        """Return the newest saved state, or None where there is none."""
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Keep the metrics of one generation."""
+
+    def save(self, state: SearchState, progress: Progress) -> None:
+        """Keep the state after a generation, so that a kill at any later time can be continued from it."""
+
+
+class Keys(NamedTuple):
+    """The independent random streams of a search, each folded with the generation."""
+
+    start: Key
+    strategy: Key
+    ask: Key
+    tell: Key
+    lives: Key
+    centre: Key
+    """A stream of its own, so that evaluating the centre never changes the search."""
+
+
+def search(
+    problem: MetaProblem,
+    config: OuterConfig,
+    recorder: Recorder,
+    *,
+    seed: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
+    announce: Callable[[Evaluator], None] = lambda evaluator: None,
+) -> MetaParams:
+    """Evolve meta-parameters, from where `recorder` left off.
+
+    Args:
+        problem: what is evolved, and how it is judged.
+        config: the settings of the search.
+        recorder: where state and metrics go, and come from when a run is continued.
+        seed: meta-seed of a new run; a continued one keeps its own.
+        should_stop: asked after every generation; when true, the state is saved and the search ends.
+        announce: told of the compiled evaluation before the first generation.
+
+    Returns:
+        The centre of the search: its mean, or the best of the last generation for population-based strategies.
+
+    Raises:
+        UserError: if the settings do not fit the problem or the devices; before anything is compiled.
+    """
+    mesh = make_mesh(config.num_devices)
+    check_divides(config, mesh.size)
+    streams = _streams(jax.random.key(seed))
+    start = problem.init(streams.start)
+    strategy = make_strategy(config.strategy, start)
+    state = SearchState(jax.random.key(seed), strategy.init(streams.strategy, start))
+    progress = Progress(0, 0)
+    restored = recorder.restore(state)
+    if restored is not None:
+        state, progress = restored
+    if progress.generation >= config.num_generations:
+        return state.strategy.centre
+    evaluator = Evaluator(problem, config, mesh, start)
+    announce(evaluator)
+    if restored is None:
+        recorder.save(state, progress)
+    while progress.generation < config.num_generations:
+        state, progress, row = _generation(state, progress, strategy, evaluator, config)
+        recorder.log(row)
+        last = progress.generation == config.num_generations or should_stop()
+        if last or progress.generation % config.checkpoint_every == 0:
+            recorder.save(state, progress)
+        if last:
+            break
+    return state.strategy.centre
+
+
+def _streams(key: Key) -> Keys:
+    return Keys(*jax.random.split(key, len(Keys._fields)))
+
+
+def _generation(
+    state: SearchState, progress: Progress, strategy: Strategy, evaluator: Evaluator, config: OuterConfig
+) -> tuple[SearchState, Progress, dict[str, Any]]:
+    """Run one generation; return the new state, what it cost so far, and its row of metrics."""
+    start = time.monotonic()
+    generation = progress.generation
+    keys = Keys(*(jax.random.fold_in(key, generation) for key in _streams(state.key)))
+    population, asked = strategy.ask(keys.ask, state.strategy)
+    evaluation = evaluator.population(keys.lives, population)
+    fitness = aggregate(evaluation.fitness, config.aggregate)
+    told, report = strategy.tell(keys.tell, population, fitness, asked)
+    state = state._replace(strategy=told)
+    env_steps = int(np.asarray(evaluation.metrics["env_steps"], np.int64).sum())
+    row = _fitness_row(np.asarray(fitness)) | _report_row(report)
+    seconds = time.monotonic() - start
+    if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
+        row["centre_fitness"] = _number(_centre_fitness(evaluator.centre(keys.centre, told.centre), config))
+    progress = Progress(generation + 1, progress.env_steps + env_steps)
+    row = {"generation": generation} | row
+    row |= {"env_steps": progress.env_steps, "seconds": seconds, "env_steps_per_second": env_steps / seconds}
+    return state, progress, row
+
+
+def _centre_fitness(fitness: Array, config: OuterConfig) -> Array:
+    """Return one number for the centre; ranks need a population, so that there the mean over tasks stands in."""
+    how = "mean" if config.aggregate == "mean_rank" else config.aggregate
+    return aggregate(fitness[None], how)[0]
+
+
+def _fitness_row(fitness: np.ndarray) -> dict[str, Any]:
+    """Return the spread of fitness over the members that did not fail; null where all did."""
+    finite = fitness[np.isfinite(fitness)].astype(np.float64)
+    if finite.size == 0:
+        return dict.fromkeys(("fitness_mean", "fitness_best", "fitness_worst", "fitness_std"))
+    return {
+        "fitness_mean": float(finite.mean()),
+        "fitness_best": float(finite.max()),
+        "fitness_worst": float(finite.min()),
+        "fitness_std": float(finite.std()),
+    }
+
+
+def _report_row(report: TellReport) -> dict[str, Any]:
+    return {
+        "failed_members": int(report.failed),
+        "step_skipped": bool(report.skipped),
+        "std": _number(report.std),
+        "step_norm": _number(report.step_norm),
+    }
+
+
+def _number(value: Array) -> float | None:
+    """Return a float, or None for what JSON cannot hold."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,236 @@
+"""Evolution strategies of evosax behind one interface that maximises and survives failed members.
+
+The only minus sign for fitness, and the only reaction to NaN, are in `_losses` and `_complete`. Axes: P population.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from evosax.algorithms import algorithms
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from metadisco.config import StrategyConfig
+from metadisco.errors import UserError, nearest
+from metadisco.outer.shaping import SHAPING, tied_weights
+from metadisco.types import Key, MetaParams
+
+ADAM_B1 = 0.99  # evosax 0.0.4 to 0.1, under which DPO and the value loss were evolved
+ADAM_EPS = 1e-5  # evosax's 1e-8 turns rounding error into steps of a third of the learning rate
+
+
+class StrategyState(NamedTuple):
+    """Everything that the next generation depends on, except the key."""
+
+    evosax: Any
+    generation: Int[Array, ""]
+    """Generations told, skipped ones included."""
+    first: MetaParams | None
+    """For population-based strategies: the first generation, which `ask` returns until one was told. Else None."""
+    centre: MetaParams
+    """Where the search stands: the mean, or for population-based strategies the best member of the last generation."""
+
+
+class TellReport(NamedTuple):
+    """What `tell` did."""
+
+    failed: Int[Array, ""]
+    """Members whose fitness was not finite."""
+    skipped: Bool[Array, ""]
+    """Whether there was nothing to learn: all members failed, or all that did not were equal."""
+    step_norm: Float[Array, ""]
+    """Euclidean distance that the centre moved."""
+    std: Float[Array, ""]
+    """Spread of the perturbations of the generation told; mean over dimensions."""
+
+
+class Strategy(NamedTuple):
+    """An evolution strategy; all functions are pure and jitted."""
+
+    init: Callable[[Key, MetaParams], StrategyState]
+    """(key, start) -> state; the search starts around `start`."""
+    ask: Callable[[Key, StrategyState], tuple[MetaParams, StrategyState]]
+    """(key, state) -> (population[P, …], state)."""
+    tell: Callable[[Key, MetaParams, Array, StrategyState], tuple[StrategyState, TellReport]]
+    """(key, population, fitness[P], state) -> (state, report); higher fitness is better, NaN is a failed member."""
+
+
+def make_strategy(config: StrategyConfig, example: MetaParams) -> Strategy:
+    """Return a strategy over pytrees shaped like `example`.
+
+    Args:
+        config: which, with what settings.
+        example: a pytree of float32 arrays.
+
+    Raises:
+        UserError: for a setting that evosax's strategy does not have.
+    """
+    algorithm, params = _make_algorithm(config, example)
+    bound = partial(partial, config=config, algorithm=algorithm, params=params)
+    return Strategy(init=jax.jit(bound(_init)), ask=jax.jit(bound(_ask)), tell=jax.jit(bound(_tell)))
+
+
+def _make_algorithm(config: StrategyConfig, example: MetaParams) -> tuple[Any, Any]:
+    """Return evosax's algorithm and its parameters."""
+    cls = algorithms[config.name]
+    traits = config.traits
+    arguments: dict[str, Any] = {}
+    if traits.std_knob == "schedule":
+        # evosax evaluates the schedule one generation late: it is asked for generation g + 1 here, see `_init`.
+        arguments["std_schedule"] = lambda generation: std_at(config, generation + 1)
+    if traits.has_optimizer:
+        arguments["optimizer"] = optax.adam(partial(learning_rate_at, config), b1=ADAM_B1, eps=ADAM_EPS)
+    if traits.antithetic == "choice":
+        arguments["use_antithetic_sampling"] = config.antithetic
+    if traits.shaping == "ranked":
+        arguments["fitness_shaping_fn"] = lambda _, losses, __, params: tied_weights(params.weights, losses)
+    if traits.shaping == "chosen":
+        arguments["fitness_shaping_fn"] = lambda _, losses, __, ___: losses
+    settings = dict(config.settings)
+    constructor = set(inspect.signature(cls.__init__).parameters) - {
+        "self", "population_size", "solution", "fitness_shaping_fn", "metrics_fn", "std_schedule", "optimizer",
+        "use_antithetic_sampling", "params", "params_path",
+    }  # fmt: skip
+    arguments |= {name: settings.pop(name) for name in list(settings) if name in constructor}
+    algorithm = cls(population_size=config.population_size, solution=example, **arguments)
+    params = algorithm.default_params
+    if traits.std_knob in ("std_init", "radius_max"):
+        params = params.replace(**{traits.std_knob: _like(getattr(params, traits.std_knob), config.std)})
+    known = set(vars(params)) - {"std_init", "radius_max", "params"}
+    for name, value in settings.items():
+        if name not in known:
+            allowed = sorted(known | constructor)
+            raise UserError(
+                f"outer.strategy.settings: {config.name} has no {name!r}{nearest(name, allowed)} "
+                f"(allowed: {', '.join(allowed) or 'none'})"
+            )
+        if isinstance(value, bool | int | float):
+            params = params.replace(**{name: _like(getattr(params, name), value)})
+        else:
+            raise UserError(f"outer.strategy.settings.{name}: got {value!r}, allowed: a number")
+    return algorithm, params
+
+
+def _like(default: Any, value: Any) -> Any:
+    """Give a setting the shape and kind of its default."""
+    if isinstance(default, Array):
+        return jnp.full(default.shape, value, default.dtype)
+    return type(default)(value)
+
+
+def std_at(config: StrategyConfig, generation: Int[Array, ""] | int) -> Float[Array, ""]:
+    """Return the scheduled std of a generation: exponential decay down to a floor."""
+    assert config.std is not None and config.std_decay is not None and config.std_limit is not None
+    return jnp.maximum(config.std * config.std_decay ** jnp.asarray(generation, jnp.float32), config.std_limit)
+
+
+def learning_rate_at(config: StrategyConfig, step: Int[Array, ""] | int) -> Float[Array, ""]:
+    """Return the learning rate of a step of the mean: exponential decay down to a floor."""
+    assert config.learning_rate is not None and config.learning_rate_decay is not None
+    assert config.learning_rate_limit is not None
+    decayed = config.learning_rate * config.learning_rate_decay ** jnp.asarray(step, jnp.float32)
+    return jnp.maximum(decayed, config.learning_rate_limit)
+
+
+def _strong(tree: Any) -> Any:
+    """Give weakly typed numbers a fixed dtype, so that a state keeps its type from one generation to the next."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), tree)
+
+
+def _init(key: Key, start: MetaParams, config: StrategyConfig, algorithm: Any, params: Any) -> StrategyState:
+    key_state, key_first = jax.random.split(key)
+    first = None
+    if config.traits.population_based:
+        first = _spread(key_first, start, config)
+        nothing = jnp.full(config.population_size, jnp.inf)
+        state = algorithm.init(key_state, first, nothing, params)
+    else:
+        state = algorithm.init(key_state, start, params)
+    if config.traits.std_knob == "schedule":
+        state = state.replace(std=jnp.broadcast_to(std_at(config, 0), jnp.shape(state.std)))
+    return StrategyState(_strong(state), jnp.zeros((), jnp.int32), first, _strong(start))
+
+
+def _spread(key: Key, start: MetaParams, config: StrategyConfig) -> MetaParams:
+    """Return a first generation around `start`; the start itself is its first member."""
+    leaves, structure = jax.tree.flatten(start)
+    keys = jax.random.split(key, len(leaves))
+
+    def around(key: Key, leaf: Array) -> Array:
+        noise = jax.random.normal(key, (config.population_size, *leaf.shape), leaf.dtype)
+        return leaf + config.std * noise.at[0].set(0.0)
+
+    return jax.tree.unflatten(structure, [around(key, leaf) for key, leaf in zip(keys, leaves, strict=True)])
+
+
+def _ask(
+    key: Key, state: StrategyState, config: StrategyConfig, algorithm: Any, params: Any
+) -> tuple[MetaParams, StrategyState]:
+    population, evosax_state = algorithm.ask(key, state.evosax, params)
+    if config.traits.population_based:
+        untold = jnp.isinf(state.evosax.fitness).all()
+        population = jax.tree.map(partial(jnp.where, untold), state.first, population)
+        evosax_state = jax.tree.map(partial(jnp.where, untold), state.evosax, evosax_state)
+    return population, state._replace(evosax=_strong(evosax_state))
+
+
+def _complete(fitness: Float[Array, "P"]) -> tuple[Float[Array, "P"], Bool[Array, "P"], Bool[Array, ""]]:
+    """Give failed members the worst finite fitness.
+
+    Returns:
+        Fitness that is finite wherever any is; which members failed; whether there is nothing to learn.
+    """
+    failed = ~jnp.isfinite(fitness)
+    worst = jnp.where(failed, jnp.inf, fitness).min()
+    best = jnp.where(failed, -jnp.inf, fitness).max()
+    return jnp.where(failed, worst, fitness), failed, ~(worst < best)
+
+
+def _losses(fitness: Float[Array, "P"], config: StrategyConfig) -> Float[Array, "P"]:
+    """Return what evosax minimises."""
+    return -SHAPING[config.fitness_shaping or "raw"](fitness)
+
+
+def _tell(
+    key: Key,
+    population: MetaParams,
+    fitness: Float[Array, "P"],
+    state: StrategyState,
+    config: StrategyConfig,
+    algorithm: Any,
+    params: Any,
+) -> tuple[StrategyState, TellReport]:
+    complete, failed, skipped = _complete(fitness)
+    # Where nothing is learned the result is thrown away, so that a NaN there does no harm.
+    told, _ = algorithm.tell(key, population, _losses(complete, config), state.evosax, params)
+    if config.traits.population_based:
+        started = algorithm.init(key, population, _losses(complete, config), params)
+        untold = jnp.isinf(state.evosax.fitness).all()
+        told = jax.tree.map(partial(jnp.where, untold), _strong(started), _strong(told))
+        best = jnp.argmax(complete)
+        centre = jax.tree.map(lambda leaf: leaf[best], population)
+    else:
+        centre = algorithm.get_mean(told)
+    keep = partial(jax.tree.map, partial(jnp.where, skipped))
+    told, centre = keep(state.evosax, _strong(told)), keep(state.centre, centre)
+    moved = jax.tree.map(lambda new, old: jnp.square(new - old).sum(), centre, state.centre)
+    report = TellReport(
+        failed=failed.sum(),
+        skipped=skipped,
+        step_norm=jnp.sqrt(sum(jax.tree.leaves(moved), start=jnp.zeros(()))),
+        std=_std(state, population, config),
+    )
+    return StrategyState(told, state.generation + 1, state.first, centre), report
+
+
+def _std(state: StrategyState, population: MetaParams, config: StrategyConfig) -> Float[Array, ""]:
+    """Return the spread: the strategy's own where it has one, else that of the population."""
+    if config.traits.std_knob in ("schedule", "std_init"):
+        return jnp.asarray(state.evosax.std).mean()
+    spreads = [leaf.std(0).ravel() for leaf in jax.tree.leaves(population)]
+    return jnp.concatenate(spreads).mean()

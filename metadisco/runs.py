@@ -1,0 +1,183 @@
+"""The run directory: configuration, metrics, checkpoints, centres.
+
+config.yaml       the resolved configuration, written once
+provenance.json   one entry per start: versions, devices, chunk, git commit, time
+metrics.jsonl     one object per generation, appended and flushed
+checkpoints/      orbax: the whole state of the search, the newest few
+centres/          the centre at every checkpoint, as portable arrays
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metadisco._version import __version__
+from metadisco.config import Config, flatten, parse_config, read_yaml, to_plain, write_yaml
+from metadisco.errors import UserError
+
+MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
+              "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
+"""Keys (or sections, with a trailing dot) in which a continued run may differ from its start."""
+
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "numpy", "orbax-checkpoint")
+
+
+class RunDirectory:
+    """One run on disk. Opening it writes nothing; `create` does.
+
+    Args:
+        path: the directory; may be missing or empty.
+
+    Raises:
+        UserError: if something is there that is not a run.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path.absolute()
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--run: {str(path)!r} is a file, allowed: a directory that is a run, empty or missing")
+        if self.path.is_dir() and any(self.path.iterdir()) and not self.config_path.is_file():
+            raise UserError(f"--run: {str(path)!r} is not empty and holds no config.yaml, so it is no run directory")
+
+    @property
+    def config_path(self) -> Path:
+        """Where the configuration is."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Where the metrics are."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return self.config_path.is_file()
+
+    def config(self) -> Config:
+        """Return the configuration of the run.
+
+        Raises:
+            UserError: if it cannot be read.
+        """
+        return parse_config(read_yaml(self.config_path))
+
+    def create(self, config: Config) -> None:
+        """Make the directory and write the configuration.
+
+        Raises:
+            UserError: if the directory cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.config_path, write_yaml(to_plain(config)))
+        except OSError as error:
+            raise UserError(f"--run: cannot write {str(self.path)!r}: {error.strerror}") from error
+
+    def check_continues(self, config: Config) -> list[str]:
+        """Compare a configuration with the run's.
+
+        Returns:
+            Sentences about differences that are allowed.
+
+        Raises:
+            UserError: listing the keys that differ and may not.
+        """
+        old, new = flatten(to_plain(self.config())), flatten(to_plain(config))
+        differs = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+        refused = [key for key in differs if not key.startswith(MAY_CHANGE)]
+        if refused:
+            what = "; ".join(f"{key} is {old.get(key)!r} there and {new.get(key)!r} here" for key in refused)
+            raise UserError(f"--run: {str(self.path)!r} was started with another configuration: {what}")
+        return [f"{key} was {old.get(key)} at the start and is {new.get(key)} now" for key in differs]
+
+    def note_start(self, facts: Mapping[str, Any]) -> None:
+        """Append an entry to provenance.json: versions, machine, and `facts` about devices and chunks."""
+        path = self.path / "provenance.json"
+        entries = json.loads(path.read_text()) if path.exists() else []
+        entry = {
+            "metadisco": __version__,
+            "commit": _git_commit(),
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in LIBRARIES},
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **facts,
+        }
+        write_atomically(path, json.dumps([*entries, entry], indent=2) + "\n")
+
+    def last_start(self) -> dict[str, Any]:
+        """Return the newest entry of provenance.json, or nothing."""
+        path = self.path / "provenance.json"
+        return dict(json.loads(path.read_text())[-1]) if path.exists() else {}
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl and flush it to disk."""
+        with self.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of metrics.jsonl; a torn last line is left out."""
+        if not self.metrics_path.exists():
+            return []
+        rows = []
+        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return rows
+
+    def cut_metrics(self, num_generations: int) -> None:
+        """Drop the rows of generations from `num_generations` on, which are about to be run again."""
+        if self.metrics_path.exists():
+            rows = [row for row in self.metrics() if row["generation"] < num_generations]
+            write_atomically(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def centre_path(self, generation: int) -> Path:
+        """Where the centre after `generation` generations is kept."""
+        return self.path / "centres" / f"{generation:06d}.npz"
+
+    def write_centre(self, generation: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep the centre after `generation` generations."""
+        path = self.centre_path(generation)
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            np.savez(file, **arrays)
+        Path(file.name).replace(path)
+
+    def centre_generations(self) -> list[int]:
+        """Return the generations after which a centre was kept, in order."""
+        return sorted(int(path.stem) for path in (self.path / "centres").glob("*.npz"))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout that this package is in, or None where it is not under version control."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", "runs.py"], capture_output=True, check=True)
+        described = subprocess.run(
+            [*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

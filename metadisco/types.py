@@ -1,0 +1,78 @@
+"""The types that the parts of metadisco meet in. No logic, and nothing of ours is imported.
+
+Axes: P population, R rollouts, K tasks, B samples of a minibatch.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
+
+Key: TypeAlias = PRNGKeyArray
+"""A typed JAX key, as made by `jax.random.key`."""
+
+MetaParams: TypeAlias = Any
+"""A pytree of float arrays: what the outer loop evolves."""
+
+
+class Sample(NamedTuple):
+    """What an objective may look at, one entry per transition of a minibatch.
+
+    Built by keyword and read by name: later versions add fields with defaults.
+    """
+
+    log_ratio: Float[Array, "B"]
+    """log π_θ(a|s) − log π_old(a|s); carries gradient."""
+    advantage: Float[Array, "B"]
+    """GAE(λ), normalised as the inner config says; constant."""
+    value: Float[Array, "B"]
+    """V_θ(s); carries gradient."""
+    old_value: Float[Array, "B"]
+    """V(s) when the transition was collected; constant."""
+    target: Float[Array, "B"]
+    """λ-return, the advantage before normalisation plus the old value; constant."""
+    progress: Float[Array, ""]
+    """Elapsed fraction of the inner life, in [0, 1); a scalar."""
+
+
+Loss: TypeAlias = Callable[[Sample], Float[Array, "B"]]
+"""Elementwise: one loss per sample, to be minimised. The PPO update takes the mean."""
+
+
+class Objective(NamedTuple):
+    """What PPO minimises, apart from its entropy bonus; the constants of the losses are inside them."""
+
+    policy_loss: Loss
+    """Loss of the policy; its gradient flows through `log_ratio`."""
+    value_loss: Loss
+    """Loss of the value function; its gradient flows through `value`. Weighted by value_coef in the update."""
+
+
+class Parametrisation(Protocol):
+    """A frozen dataclass of static settings that says what is learned and how it enters PPO."""
+
+    def init(self, key: Key) -> MetaParams:
+        """Return meta-parameters to start the search from."""
+
+    def bind(self, meta_params: MetaParams) -> Objective:
+        """Return the objective that these meta-parameters define."""
+
+
+class Evaluation(NamedTuple):
+    """How one inner life, or the lives of one per task, went."""
+
+    fitness: Float[Array, "K"]
+    """Higher is better, one entry per task; NaN: that inner life failed."""
+    metrics: dict[str, Array]
+    """Scalars to report. `env_steps`, the environment steps taken, is always there."""
+
+
+class MetaProblem(Protocol):
+    """What the outer loop sees of the inner one: meta-parameters in, one whole inner life, fitness out."""
+
+    def init(self, key: Key) -> MetaParams:
+        """Return meta-parameters to start the search from."""
+
+    def evaluate(self, key: Key, meta_params: MetaParams) -> Evaluation:
+        """Judge meta-parameters by one inner life per task; pure, and safe under `jit` and `vmap`."""
