@@ -152,7 +152,7 @@ class RunDirectory:
         path = self.centre_path(generation)
         path.parent.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.savez(file, **arrays)
+            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
         Path(file.name).replace(path)
 
     def centre_generations(self) -> list[int]:

@@ -102,7 +102,8 @@ def _train_points(
 
 def _static(config: Config) -> Config:
     """Return a config with its traced settings blanked: equal for points that can share a program."""
-    ppo = dataclasses.replace(config.inner.ppo, **dict.fromkeys(TRACED, 0.5))
+    same: dict[str, Any] = dict.fromkeys(TRACED, 0.5)
+    ppo = dataclasses.replace(config.inner.ppo, **same)
     return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
 
 
@@ -169,7 +170,9 @@ def _result(each: Trained) -> dict[str, Any]:
 
 def _nulls(array: np.ndarray) -> list[Any]:
     """Return nested lists with null for what JSON cannot hold."""
-    return np.where(np.isfinite(array), array.astype(object), None).tolist()
+    plain = array.astype(object)
+    plain[~np.isfinite(array)] = None
+    return list(plain.tolist())
 
 
 def _print_table(objective: str, trained: Sequence[Trained]) -> None:

@@ -47,7 +47,7 @@ def parse_config(data: Mapping[str, Any]) -> Config:
             f"parametrisation.name: got {name!r}, allowed: {_names(PARAMETRISATION_SETTINGS)}"
             f"{nearest(name, PARAMETRISATION_SETTINGS)}"
         )
-    resolved = build_settings(PARAMETRISATION_SETTINGS[name], section, prefix="parametrisation.")
+    resolved: Any = build_settings(PARAMETRISATION_SETTINGS[name], section, prefix="parametrisation.")
     return dataclasses.replace(config, parametrisation={"name": name, **to_plain(resolved)})
 
 

@@ -30,7 +30,7 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     """
     name = str(path_or_name)
     if name in OBJECTIVES:
-        checked = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
+        checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
         return OBJECTIVES[name](**vars(checked))
     parametrisation, meta_params = load_centre(name)
     if settings:

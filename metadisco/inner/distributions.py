@@ -81,12 +81,16 @@ def gaussian(box: Box) -> Distribution:
         mean, log_std = jnp.split(parameters, 2, -1)
         return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
 
+    def log_prob(parameters: Float[Array, "... 2A"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
+        mean, log_std = jnp.split(parameters, 2, -1)
+        return _normal_log_prob(mean, log_std, action)
+
     return Distribution(
         num_outputs=size,
         state_free_log_std=True,
         sample=sample,
         mode=lambda parameters: jnp.split(parameters, 2, -1)[0],
-        log_prob=lambda parameters, action: _normal_log_prob(*jnp.split(parameters, 2, -1), action),
+        log_prob=log_prob,
         entropy=lambda parameters: _normal_entropy(jnp.split(parameters, 2, -1)[1]),
         to_env=lambda action: jnp.clip(action, box.low, box.high),
     )
@@ -112,7 +116,8 @@ def tanh_gaussian(box: Box) -> Distribution:
         return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
 
     def log_prob(parameters: Float[Array, "... 2A"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
-        return _normal_log_prob(*split(parameters), action) - _log_slope(action, scale).sum(-1)
+        mean, log_std = split(parameters)
+        return _normal_log_prob(mean, log_std, action) - _log_slope(action, scale).sum(-1)
 
     def entropy(parameters: Float[Array, "... 2A"]) -> Float[Array, "..."]:
         mean, log_std = split(parameters)

@@ -80,8 +80,8 @@ def make_agent(env: Env, config: PPOConfig) -> Agent:
         return network.init(key, flat(jnp.zeros(env.obs_shape)))["params"]
 
     def apply(params: Any, obs: Array) -> tuple[Array, Array]:
-        parameters, value = network.apply({"params": params}, flat(obs))
-        return parameters, value
+        outputs: tuple[Array, Array] = network.apply({"params": params}, flat(obs))  # type: ignore[assignment]
+        return outputs
 
     return Agent(init, apply, distribution)
 

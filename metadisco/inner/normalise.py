@@ -21,7 +21,7 @@ class RunningStatistics(NamedTuple):
     2⁻²⁴, where an integer count would overflow.
     """
 
-    count: Float[Array, ""]
+    num_samples: Float[Array, ""]
     mean: Float[Array, "..."]
     variance: Float[Array, "..."]
 
@@ -34,12 +34,12 @@ def init_statistics(shape: tuple[int, ...]) -> RunningStatistics:
 def update_statistics(statistics: RunningStatistics, batch: Float[Array, "T N ..."]) -> RunningStatistics:
     """Merge a batch, whose first two axes are samples, into the statistics."""
     num = batch.shape[0] * batch.shape[1]
-    total = statistics.count + num
+    total = statistics.num_samples + num
     weight = num / total
     delta = batch.mean((0, 1)) - statistics.mean
     spread = (1 - weight) * statistics.variance + weight * batch.var((0, 1))
     return RunningStatistics(
-        count=total,
+        num_samples=total,
         mean=statistics.mean + weight * delta,
         variance=spread + weight * (1 - weight) * jnp.square(delta),
     )

@@ -60,9 +60,9 @@ class LossMetrics(NamedTuple):
 def make_optimiser(config: PPOConfig, learning_rate: Array | float, max_grad_norm: Array | float) -> Any:
     """Return Adam behind global-norm clipping; step size and norm may be traced, the state does not depend on them."""
     return optax.chain(
-        optax.clip_by_global_norm(max_grad_norm),  # type: ignore[arg-type]
+        optax.clip_by_global_norm(max_grad_norm),
         optax.scale_by_adam(config.adam_b1, config.adam_b2, config.adam_eps),
-        optax.scale_by_learning_rate(learning_rate),  # type: ignore[arg-type]
+        optax.scale_by_learning_rate(learning_rate),
     )
 
 

@@ -158,12 +158,14 @@ def _init(key: Key, start: MetaParams, config: StrategyConfig, algorithm: Any, p
 
 def _spread(key: Key, start: MetaParams, config: StrategyConfig) -> MetaParams:
     """Return a first generation around `start`; the start itself is its first member."""
+    assert config.std is not None
+    std = config.std
     leaves, structure = jax.tree.flatten(start)
     keys = jax.random.split(key, len(leaves))
 
     def around(key: Key, leaf: Array) -> Array:
         noise = jax.random.normal(key, (config.population_size, *leaf.shape), leaf.dtype)
-        return leaf + config.std * noise.at[0].set(0.0)
+        return leaf + std * noise.at[0].set(0.0)
 
     return jax.tree.unflatten(structure, [around(key, leaf) for key, leaf in zip(keys, leaves, strict=True)])
 

@@ -25,7 +25,7 @@ def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:
     settings = {key: value for key, value in section.items() if key != "name"}
     name = section["name"]
     if name in PARAMETRISATIONS:
-        checked = build_settings(PARAMETRISATION_SETTINGS[name], settings, prefix="parametrisation.")
+        checked: Any = build_settings(PARAMETRISATION_SETTINGS[name], settings, prefix="parametrisation.")
         parametrisation: Parametrisation = PARAMETRISATIONS[name](**vars(checked))
         return parametrisation
     parametrisation = load_object(name, key="parametrisation.name", arguments=settings)

@@ -60,8 +60,8 @@ class ValueLoss(ValueLossSettings):
             error = sample.value - sample.target
             features = {"error": error, "target": sample.target, "old_value": sample.old_value}
             inputs = jnp.stack([features[name] for name in self.inputs], -1)
-            learned = self.output_scale * network.apply({"params": meta_params}, inputs)
+            learned: Array = network.apply({"params": meta_params}, inputs)  # type: ignore[assignment]
             base = 0.5 * jnp.square(error) if self.start == "squared_error" else 0.0
-            return base + learned
+            return base + self.output_scale * learned
 
         return Objective(policy_loss=mirror(clip_drift(self.clip_eps)), value_loss=value_loss)

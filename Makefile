@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all set-up themselves; they need Python 3.11 or newer, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_RUN := runs/demo
+
+.PHONY: demo test test-slow lint bench clean
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/metadisco evolve experiments/value_loss/demo.yaml --run $(DEMO_RUN)
+	$(BIN)/python experiments/value_loss/demo.py $(DEMO_RUN)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/pytest -m slow
+
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/throughput.py --output benchmarks/results/throughput.json
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
