@@ -15,9 +15,10 @@ import platform
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -46,8 +47,12 @@ class RunDirectory:
         self.path = path.absolute()
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"--run: {str(path)!r} is a file, allowed: a directory that is a run, empty or missing")
-        if self.path.is_dir() and any(self.path.iterdir()) and not self.config_path.is_file():
+        if self.path.is_dir() and any(self._visible()) and not self.config_path.is_file():
             raise UserError(f"--run: {str(path)!r} is not empty and holds no config.yaml, so it is no run directory")
+
+    def _visible(self) -> list[Path]:
+        """List what is there; a half-written file of a start that was killed does not count."""
+        return [path for path in self.path.iterdir() if path.suffix != ".tmp"]
 
     @property
     def config_path(self) -> Path:
@@ -152,7 +157,7 @@ class RunDirectory:
         path = self.centre_path(generation)
         path.parent.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
+            _write_npz(file, arrays)
         Path(file.name).replace(path)
 
     def centre_generations(self) -> list[int]:
@@ -168,6 +173,14 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz archive; unlike `np.savez`, whatever the arrays are called."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _git_commit() -> str | None:

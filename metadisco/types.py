@@ -4,7 +4,7 @@ Axes: P population, R rollouts, K tasks, B samples of a minibatch.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
@@ -49,6 +49,7 @@ class Objective(NamedTuple):
     """Loss of the value function; its gradient flows through `value`. Weighted by value_coef in the update."""
 
 
+@runtime_checkable
 class Parametrisation(Protocol):
     """A frozen dataclass of static settings that says what is learned and how it enters PPO."""
 
@@ -68,6 +69,7 @@ class Evaluation(NamedTuple):
     """Scalars to report. `env_steps`, the environment steps taken, is always there."""
 
 
+@runtime_checkable
 class MetaProblem(Protocol):
     """What the outer loop sees of the inner one: meta-parameters in, one whole inner life, fitness out."""
 

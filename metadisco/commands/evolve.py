@@ -84,20 +84,26 @@ class _Recorder:
         self.done = 0
 
     def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
-        """Open the run directory, which everything was checked for, and return its newest state."""
-        from metadisco.checkpoints import Checkpoints
-
+        """Return the newest state of a run that exists; writes nothing."""
         if not self._run.exists:
-            self._run.create(self._config)
-        self._checkpoints = Checkpoints(self._run.path / "checkpoints", self._config.outer.keep_checkpoints)
-        restored = self._checkpoints.restore(template)
+            return None
+        restored = self._open().restore(template)
         self.done = restored[1].generation if restored else 0
-        self._run.cut_metrics(self.done)
-        self._loggers = make_loggers(self._config.logging, self._run.path, to_plain(self._config))
         return restored
 
+    def _open(self) -> "Checkpoints":
+        from metadisco.checkpoints import Checkpoints
+
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._run.path / "checkpoints", self._config.outer.keep_checkpoints)
+        return self._checkpoints
+
     def announce(self, evaluator: "Evaluator") -> None:
-        """Say what was compiled, for which devices, and what it costs."""
+        """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
+        if not self._run.exists:
+            self._run.create(self._config)
+        self._run.cut_metrics(self.done)
+        self._loggers = make_loggers(self._config.logging, self._run.path, to_plain(self._config))
         before = self._run.last_start()
         facts = {"devices": evaluator.num_devices, "platform": evaluator.platform, "chunk_size": evaluator.chunk_size}
         for name, value in facts.items():
@@ -131,9 +137,8 @@ class _Recorder:
         """Keep the centre, then the whole state: a state on disk implies that its centre is."""
         from metadisco.export.arrays import to_arrays
 
-        assert self._checkpoints is not None
         self._run.write_centre(progress.generation, to_arrays(state.strategy.centre))
-        self._checkpoints.save(state, progress)
+        self._open().save(state, progress)
 
     def close(self) -> None:
         """Close files."""

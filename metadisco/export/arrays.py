@@ -10,8 +10,17 @@ from metadisco.errors import UserError
 
 
 def to_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """Return the leaves of a pytree by their path, such as `Dense_0/kernel`."""
-    return {name: np.asarray(leaf) for name, leaf in _named_leaves(tree)}
+    """Return the leaves of a pytree by their path, such as `Dense_0/kernel`.
+
+    Raises:
+        UserError: if two leaves have the same path.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, leaf in _named_leaves(tree):
+        if name in arrays:
+            raise UserError(f"meta-parameters: two arrays are called {name!r}, allowed: paths that differ")
+        arrays[name] = np.asarray(leaf)
+    return arrays
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], template: Any, source: str) -> Any:

@@ -1,7 +1,7 @@
 """Action distributions: categorical, diagonal Gaussian, tanh-Gaussian.
 
 A distribution is a NamedTuple of functions of its parameters, the last axis of which is the network's output.
-Axes: ... any batch, A action dimensions.
+Axes: ... any batch, A action dimensions, D parameters.
 """
 
 import math
@@ -77,11 +77,11 @@ def gaussian(box: Box) -> Distribution:
     """
     size = box.low.size
 
-    def sample(key: Key, parameters: Float[Array, "... 2A"]) -> Float[Array, "... A"]:
+    def sample(key: Key, parameters: Float[Array, "... D"]) -> Float[Array, "... A"]:
         mean, log_std = jnp.split(parameters, 2, -1)
         return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
 
-    def log_prob(parameters: Float[Array, "... 2A"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
+    def log_prob(parameters: Float[Array, "... D"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
         mean, log_std = jnp.split(parameters, 2, -1)
         return _normal_log_prob(mean, log_std, action)
 
@@ -107,19 +107,19 @@ def tanh_gaussian(box: Box) -> Distribution:
     nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
     weights = weights / weights.sum()
 
-    def split(parameters: Float[Array, "... 2A"]) -> tuple[Array, Array]:
+    def split(parameters: Float[Array, "... D"]) -> tuple[Array, Array]:
         mean, raw_std = jnp.split(parameters, 2, -1)
         return mean, jnp.log(jax.nn.softplus(raw_std) + MIN_STD)
 
-    def sample(key: Key, parameters: Float[Array, "... 2A"]) -> Float[Array, "... A"]:
+    def sample(key: Key, parameters: Float[Array, "... D"]) -> Float[Array, "... A"]:
         mean, log_std = split(parameters)
         return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
 
-    def log_prob(parameters: Float[Array, "... 2A"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
+    def log_prob(parameters: Float[Array, "... D"], action: Float[Array, "... A"]) -> Float[Array, "..."]:
         mean, log_std = split(parameters)
         return _normal_log_prob(mean, log_std, action) - _log_slope(action, scale).sum(-1)
 
-    def entropy(parameters: Float[Array, "... 2A"]) -> Float[Array, "..."]:
+    def entropy(parameters: Float[Array, "... D"]) -> Float[Array, "..."]:
         mean, log_std = split(parameters)
         at_nodes = mean[..., None] + jnp.exp(log_std)[..., None] * jnp.asarray(nodes, mean.dtype)
         expected = (_log_slope(at_nodes, scale[..., None]) * jnp.asarray(weights, mean.dtype)).sum(-1)

@@ -18,6 +18,7 @@ ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "swish": nn.swish}
 HIDDEN_GAIN = 2**0.5  # orthogonal gains of openai/baselines' PPO, kept by CleanRL
 POLICY_GAIN = 0.01
 VALUE_GAIN = 1.0
+NARROW = 4
 
 
 class Agent(NamedTuple):
@@ -44,6 +45,26 @@ class Torso(nn.Module):
         return x
 
 
+class Head(nn.Module):
+    """A dense layer of few outputs, one matrix-vector product each.
+
+    The same as `nn.Dense`, but XLA's CPU backend is slow at products with an inner or outer size of 2 to 4, which the
+    gradient of such a layer is made of.
+    """
+
+    size: int
+    gain: float
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... H"]) -> Float[Array, "... P"]:
+        """Return x·kernel + bias."""
+        kernel = self.param("kernel", nn.initializers.orthogonal(self.gain), (x.shape[-1], self.size))
+        bias = self.param("bias", nn.initializers.zeros, (self.size,))
+        if self.size > NARROW:
+            return x @ kernel + bias
+        return jnp.stack([x @ kernel[:, column] for column in range(self.size)], -1) + bias
+
+
 class ActorCritic(nn.Module):
     """Policy head and value head, on one torso or on one each."""
 
@@ -57,10 +78,7 @@ class ActorCritic(nn.Module):
         actor = Torso(self.config, name="actor")(x)
         critic = actor if self.config.shared_torso else Torso(self.config, name="critic")(x)
         heads = (("policy", self.num_outputs, POLICY_GAIN, actor), ("value", 1, VALUE_GAIN, critic))
-        parameters, value = (
-            nn.Dense(size, kernel_init=nn.initializers.orthogonal(gain), name=name)(features)
-            for name, size, gain, features in heads
-        )
+        parameters, value = (Head(size, gain, name=name)(features) for name, size, gain, features in heads)
         if self.state_free_log_std:
             log_std = self.param("log_std", nn.initializers.zeros, (self.num_outputs,))
             parameters = jnp.concatenate([parameters, jnp.broadcast_to(log_std, parameters.shape)], -1)
@@ -74,7 +92,7 @@ def make_agent(env: Env, config: PPOConfig) -> Agent:
     num_axes = len(env.obs_shape)
 
     def flat(obs: Array) -> Array:
-        return obs.reshape(obs.shape[: obs.ndim - num_axes] + (-1,))
+        return obs.reshape((*obs.shape[: obs.ndim - num_axes], -1))
 
     def init(key: Key) -> Any:
         return network.init(key, flat(jnp.zeros(env.obs_shape)))["params"]

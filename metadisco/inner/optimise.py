@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from metadisco.config import PPOConfig
+from metadisco.errors import UserError
+from metadisco.inner.adam import AdamState, adam_step
 from metadisco.inner.networks import Agent
 from metadisco.inner.normalise import EPSILON
+from metadisco.inner.shuffle import shuffled_minibatches
 from metadisco.types import Key, Objective, Sample
 
 
@@ -57,15 +59,6 @@ class LossMetrics(NamedTuple):
     """Whether all losses were finite."""
 
 
-def make_optimiser(config: PPOConfig, learning_rate: Array | float, max_grad_norm: Array | float) -> Any:
-    """Return Adam behind global-norm clipping; step size and norm may be traced, the state does not depend on them."""
-    return optax.chain(
-        optax.clip_by_global_norm(max_grad_norm),
-        optax.scale_by_adam(config.adam_b1, config.adam_b2, config.adam_eps),
-        optax.scale_by_learning_rate(learning_rate),
-    )
-
-
 def standardise_advantages(advantage: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return advantages with mean 0 and standard deviation 1."""
     return (advantage - advantage.mean()) / (advantage.std() + EPSILON)
@@ -94,31 +87,40 @@ def _loss(
         target=batch.target,
         progress=progress,
     )
-    policy_loss = objective.policy_loss(sample).mean()
-    value_loss = objective.value_loss(sample).mean()
+    policy_loss = _elementwise("policy_loss", objective.policy_loss(sample), value).mean()
+    value_loss = _elementwise("value_loss", objective.value_loss(sample), value).mean()
     entropy = agent.distribution.entropy(parameters).mean()
     total = policy_loss + hyperparameters.value_coef * value_loss - hyperparameters.entropy_coef * entropy
     excess = jnp.expm1(log_ratio)
     return total, (policy_loss, value_loss, entropy, (excess - log_ratio).mean(), jnp.abs(excess).max())
 
 
+def _elementwise(name: str, losses: Array, like: Array) -> Array:
+    """Refuse a loss that is not one number per sample, while tracing."""
+    if jnp.shape(losses) != like.shape:
+        raise UserError(
+            f"{name}: got shape {jnp.shape(losses)} for {like.shape[0]} samples, allowed: one loss per sample"
+        )
+    return losses
+
+
 def optimise(
     key: Key,
     params: Any,
-    optimiser_state: Any,
+    optimiser_state: AdamState,
     batch: Batch,
     progress: Float[Array, ""],
     agent: Agent,
     config: PPOConfig,
     objective: Objective,
     hyperparameters: Hyperparameters,
-) -> tuple[Any, Any, LossMetrics]:
+) -> tuple[Any, AdamState, LossMetrics]:
     """Take the gradient steps of one update.
 
     Args:
         key: consumed; shuffles the batch anew for each epoch.
         params: parameters of the network.
-        optimiser_state: state of `make_optimiser`.
+        optimiser_state: state of Adam.
         batch: what was collected.
         progress: elapsed fraction of the life.
         agent: network and distribution.
@@ -130,22 +132,19 @@ def optimise(
         New parameters, new optimiser state, metrics.
     """
     learning_rate = hyperparameters.learning_rate * (1 - progress if config.anneal_learning_rate else 1.0)
-    optimiser = make_optimiser(config, learning_rate, hyperparameters.max_grad_norm)
     gradient = jax.value_and_grad(
         partial(_loss, agent=agent, config=config, objective=objective, hyperparameters=hyperparameters),
         has_aux=True,
     )
 
-    def step(carry: tuple[Any, Any], indices: Int[Array, "B"]) -> tuple[tuple[Any, Any], tuple[Array, ...]]:
+    def step(carry: tuple[Any, AdamState], indices: Int[Array, "B"]) -> tuple[tuple[Any, AdamState], tuple[Array, ...]]:
         params, optimiser_state = carry
         minibatch = jax.tree.map(lambda x: x[indices], batch)
         (total, parts), grads = gradient(params, minibatch, progress)
-        updates, optimiser_state = optimiser.update(grads, optimiser_state, params)
-        return (optax.apply_updates(params, updates), optimiser_state), (*parts, total)
+        carry = adam_step(params, grads, optimiser_state, config, learning_rate, hyperparameters.max_grad_norm)
+        return carry, (*parts, total)
 
-    permute = partial(jax.random.permutation, x=config.batch_size)
-    indices = jax.vmap(permute)(jax.random.split(key, config.num_epochs))
-    indices = indices.reshape(config.num_epochs * config.num_minibatches, config.minibatch_size)
+    indices = shuffled_minibatches(key, config.num_epochs, config.num_minibatches, config.batch_size)
     (params, optimiser_state), parts = jax.lax.scan(step, (params, optimiser_state), indices)
     policy_loss, value_loss, entropy, approx_kl, ratio_error, total = parts
     metrics = LossMetrics(

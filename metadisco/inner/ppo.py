@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from metadisco.config import PPOConfig
+from metadisco.inner.adam import AdamState, init_adam
 from metadisco.inner.envs.base import Env
 from metadisco.inner.gae import gae
 from metadisco.inner.networks import Agent, make_agent
@@ -24,7 +25,6 @@ from metadisco.inner.optimise import (
     Batch,
     Hyperparameters,
     LossMetrics,
-    make_optimiser,
     optimise,
     standardise_advantages,
 )
@@ -36,7 +36,7 @@ class TrainState(NamedTuple):
     """Everything that the next update needs."""
 
     params: Any
-    optimiser_state: Any
+    optimiser_state: AdamState
     rollout: RolloutState
     observation_statistics: RunningStatistics
     return_statistics: RunningStatistics
@@ -50,7 +50,7 @@ def init(key: Key, env: Env, config: PPOConfig) -> TrainState:
     params = make_agent(env, config).init(key_params)
     return TrainState(
         params=params,
-        optimiser_state=make_optimiser(config, config.learning_rate, config.max_grad_norm).init(params),
+        optimiser_state=init_adam(params),
         rollout=init_rollout(key_envs, env, config.num_envs),
         observation_statistics=init_statistics(env.obs_shape),
         return_statistics=init_statistics(()),
@@ -194,4 +194,4 @@ def _batch(transitions: Transitions, advantage: Float[Array, "T N"], config: PPO
         advantage=advantage,
         target=target,
     )
-    return jax.tree.map(lambda x: x.reshape((config.batch_size,) + x.shape[2:]), batch)
+    return jax.tree.map(lambda x: x.reshape((config.batch_size, *x.shape[2:])), batch)

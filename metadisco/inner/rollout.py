@@ -69,12 +69,11 @@ def rollout(
     num_envs = state.obs.shape[0]
 
     def step(
-        carry: tuple[RolloutState, Array, Array], key: Key
+        carry: tuple[RolloutState, Array, Array], keys: tuple[Key, Key]
     ) -> tuple[tuple[RolloutState, Array, Array], Transitions]:
         state, sum_returns, num_episodes = carry
-        key_act, key_env = jax.random.split(key)
+        key_act, keys_env = keys
         decision = act(key_act, state.obs)
-        keys_env = jax.random.split(key_env, num_envs)
         env_state, time_step = jax.vmap(env.step)(keys_env, state.env_state, decision.env_action)
         done = time_step.terminated | time_step.truncated
         episode_return = state.episode_return + time_step.reward
@@ -94,7 +93,10 @@ def rollout(
         return (state, sum_returns, num_episodes + done.sum()), transition
 
     start = (state, jnp.zeros(()), jnp.zeros((), jnp.int32))
-    (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, jax.random.split(key, num_steps))
+    # All keys at once: on CPU each split inside the loop costs as much as the step of a small environment.
+    key_act, key_env = jax.random.split(key)
+    keys = jax.random.split(key_act, num_steps), jax.random.split(key_env, (num_steps, num_envs))
+    (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, keys)
     mean_return = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
     return state, transitions, mean_return
 

@@ -39,7 +39,6 @@ class Evaluator:
     """
 
     def __init__(self, problem: MetaProblem, config: OuterConfig, mesh: Mesh, example: MetaParams):
-        check_divides(config, mesh.size)
         self._config = config
         self._sharding = NamedSharding(mesh, PartitionSpec(AXIS))
         self.num_devices = mesh.size
@@ -54,7 +53,9 @@ class Evaluator:
             for tree in (keys, lives)
         ]
         start = time.monotonic()
-        self._run = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes).compile()
+        lowered = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes)
+        _check_shape(lowered.out_info, config.num_lives)
+        self._run = lowered.compile()
         self.compile_seconds = time.monotonic() - start
         self.chunk_bytes = _memory(self._run)
 
@@ -86,21 +87,36 @@ def _memory(compiled: Any) -> int | None:
     return sum(int(getattr(analysis, part)) for part in parts)
 
 
-def check_divides(config: OuterConfig, num_devices: int) -> None:
-    """Refuse a generation that cannot be shared out evenly.
+def _check_shape(evaluation: Any, num_lives: int) -> None:
+    """Refuse a meta-problem whose evaluation is not what the protocol says, before it is compiled."""
+    shape = tuple(evaluation.fitness.shape)
+    if len(shape) != 2 or shape[0] != num_lives:
+        raise UserError(f"fitness of the meta-problem: got shape {shape[1:]} per life, allowed: one number per task")
+    if "env_steps" not in evaluation.metrics:
+        raise UserError("metrics of the meta-problem: 'env_steps', the steps taken by a life, is missing")
+
+
+def choose_num_devices(config: OuterConfig) -> int:
+    """Return how many devices share the lives of a generation evenly.
+
+    Where the config leaves it open this is the largest number that does, if it is more than half of what is there.
 
     Raises:
         UserError: naming the nearest population sizes that divide.
     """
-    if config.num_lives % num_devices == 0:
-        return
+    available = config.num_devices or jax.device_count()
+    least = available if config.num_devices else available // 2 + 1
+    for num_devices in range(available, least - 1, -1):
+        if config.num_lives % num_devices == 0:
+            return num_devices
     size, rollouts = config.strategy.population_size, config.num_rollouts
     step = 2 if config.strategy.is_antithetic else 1
-    fits = [n for n in range(step, 2 * size + 2 * num_devices, step) if n * rollouts % num_devices == 0]
+    fits = [n for n in range(step, 2 * size + 2 * available, step) if n * rollouts % available == 0]
     near = sorted(sorted(fits, key=lambda n: abs(n - size))[:2])
     raise UserError(
-        f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_lives} inner lives, "
-        f"not divisible by {num_devices} devices; allowed: {' or '.join(map(str, near))}, or another outer.num_devices"
+        f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_lives} inner "
+        f"lives, not divisible by {available} devices; allowed: {' or '.join(map(str, near))}, "
+        "or another outer.num_devices"
     )
 
 

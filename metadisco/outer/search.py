@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -11,7 +11,7 @@ from jax import Array
 
 from metadisco.config import OuterConfig
 from metadisco.outer.devices import make_mesh
-from metadisco.outer.evaluate import Evaluator, aggregate, check_divides
+from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
 from metadisco.types import Key, MetaParams, MetaProblem
 
@@ -33,6 +33,7 @@ class Progress(NamedTuple):
     """Environment steps of the search; those of evaluating the centre are not counted."""
 
 
+@runtime_checkable
 class Recorder(Protocol):
     """Where a search leaves its traces: a run directory, or something in memory."""
 
@@ -83,8 +84,7 @@ def search(
     Raises:
         UserError: if the settings do not fit the problem or the devices; before anything is compiled.
     """
-    mesh = make_mesh(config.num_devices)
-    check_divides(config, mesh.size)
+    mesh = make_mesh(choose_num_devices(config))
     streams = _streams(jax.random.key(seed))
     start = problem.init(streams.start)
     strategy = make_strategy(config.strategy, start)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from metadisco.config import Config, PPOConfig
 from metadisco.errors import UserError, nearest
@@ -51,9 +52,16 @@ class ObjectiveDiscovery:
         fitness = []
         for key_task, task in zip(jax.random.split(key, len(self.tasks)), self.tasks, strict=True):
             result = train(key_task, task.env, task.ppo, objective)
-            fitness.append(jnp.where(result.finite, self.fitness(result), jnp.nan))
+            fitness.append(jnp.where(result.finite, _scalar(self.fitness(result)), jnp.nan))
         env_steps = sum(task.ppo.executed_env_steps for task in self.tasks)
         return Evaluation(jnp.stack(fitness), {"env_steps": jnp.asarray(env_steps, jnp.int32)})
+
+
+def _scalar(fitness: Array) -> Array:
+    """Refuse a fitness that is not one number, while tracing."""
+    if jnp.shape(fitness) != ():
+        raise UserError(f"inner.fitness: got shape {jnp.shape(fitness)}, allowed: one number per life")
+    return fitness
 
 
 def make_objective_discovery(config: Config) -> ObjectiveDiscovery:

@@ -1,0 +1,230 @@
+"""One update of PPO and whole lives of it: what must hold whatever is learned."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from probes import matching_action
+
+from metadisco import objectives
+from metadisco.config import PPOConfig
+from metadisco.inner import ppo
+from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.optimise import Hyperparameters
+from metadisco.inner.train import evaluate, train
+from metadisco.types import Objective
+
+QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
+BATCH = 4 * 8
+
+
+def make_config(num_updates=8, **settings):
+    sizes = {"num_envs": 4, "num_steps": 8, "num_minibatches": 2, "num_epochs": 2, "hidden_sizes": (8,)}
+    return PPOConfig(**{**sizes, "num_env_steps": BATCH * num_updates, "learning_rate": 1e-2, **settings})
+
+
+def scaled_objective(scale):
+    """PPO with a traced factor on the value loss."""
+    plain = objectives.ppo()
+    return Objective(plain.policy_loss, lambda sample: scale * plain.value_loss(sample))
+
+
+def far_from_standard():
+    """Observations about 50 and rewards about −100, in episodes of up to five steps: what normalisation is for."""
+
+    def reset(key):
+        state = jax.random.normal(key, (2,))
+        return state, 50 + 10 * state
+
+    def step(key, state, action):
+        state = state + jax.random.normal(key, (2,)) + action
+        return state, 50 + 10 * state, -100 + 10 * state[0], state[0] > 3
+
+    return auto_reset(reset, step, obs_shape=(2,), action_space=Discrete(2), episode_length=5)
+
+
+@cache
+def compiled_life(config, make_env=matching_action):
+    env = make_env()
+    life = jax.jit(lambda key, scale: train(key, env, config, scaled_objective(scale)), compiler_options=QUICK)
+    return life.lower(jax.random.key(0), jnp.float32(1)).compile()
+
+
+def live(seed, scale=1.0, make_env=matching_action, **settings):
+    return compiled_life(make_config(**settings), make_env)(jax.random.key(seed), jnp.float32(scale))
+
+
+@pytest.fixture(scope="module")
+def one_update():
+    """(state, hyperparameters) -> new state, with and without annealing."""
+    env = matching_action()
+
+    def make(anneal):
+        config = make_config(num_updates=64, anneal_learning_rate=anneal)
+        update = lambda state, hyperparameters: ppo.update(  # noqa: E731
+            jax.random.key(5), state, env, config, objectives.ppo(), hyperparameters
+        )
+        start = ppo.init(jax.random.key(4), env, config)
+        return start, Hyperparameters.from_config(config), jax.jit(update, compiler_options=QUICK)
+
+    return {anneal: make(anneal) for anneal in (True, False)}
+
+
+def assert_same(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def differs(one, other):
+    return any((np.asarray(x) != np.asarray(y)).any() for x, y in zip(*map(jax.tree.leaves, (one, other)), strict=True))
+
+
+def test_the_ratio_is_one_on_the_first_minibatch():
+    metrics = live(0).diagnostics
+    assert metrics.initial_ratio_error < 1e-5
+    assert metrics.approx_kl > 1e-6  # it moves on later minibatches, so that being one at first says something
+
+
+def test_the_ratio_is_one_on_the_first_minibatch_with_normalised_observations_and_rewards():
+    result = live(0, make_env=far_from_standard, normalise_observations=True, normalise_rewards=True)
+    assert result.diagnostics.initial_ratio_error < 1e-5
+    assert result.diagnostics.approx_kl > 1e-6
+    assert result.finite
+    observed = result.state.observation_statistics
+    assert observed.num_samples == 8 * BATCH
+    assert (jnp.abs(observed.mean - 50) < 30).all()
+    assert (observed.variance > 50).all()
+    assert result.state.return_statistics.num_samples == 8 * BATCH
+    assert result.state.return_statistics.mean < -100
+    assert (result.curve < -50).all()  # returns are reported as they are, not as they were scaled
+
+
+def test_statistics_stay_untouched_where_nothing_is_normalised():
+    state = live(0).state
+    assert state.observation_statistics.num_samples == 0
+    assert state.return_statistics.num_samples == 0
+
+
+def test_an_annealed_step_size_falls_linearly_over_the_life(one_update):
+    start, hyperparameters, update = one_update[True]
+    half = hyperparameters._replace(learning_rate=hyperparameters.learning_rate / 2)
+    middle = start._replace(num_updates=jnp.int32(32))
+    annealed, _, _ = update(middle, hyperparameters)
+    assert_same(annealed.params, update(start, half)[0].params)
+    assert differs(annealed.params, update(start, hyperparameters)[0].params)
+    assert_same(update(start._replace(num_updates=jnp.int32(64)), hyperparameters)[0].params, start.params)
+    assert annealed.num_updates == 33
+
+
+def test_a_constant_step_size_does_not_fall(one_update):
+    start, hyperparameters, update = one_update[False]
+    late, _, _ = update(start._replace(num_updates=jnp.int32(63)), hyperparameters)
+    early, _, _ = update(start, hyperparameters)
+    assert_same(late.params, early.params)
+    assert_same(early.params, one_update[True][2](start, hyperparameters)[0].params)
+
+
+def test_each_hyperparameter_may_be_traced_and_matters(one_update):
+    start, hyperparameters, update = one_update[False]
+    usual, _, _ = update(start, hyperparameters)
+    for name, value in hyperparameters._asdict().items():
+        other, _, _ = update(start, hyperparameters._replace(**{name: value / 10}))
+        # Episodes of this probe last one step, so neither discount nor λ can change anything but by γλ of the rest.
+        assert differs(usual.params, other.params) == (name not in ("gamma", "gae_lambda")), name
+
+
+def test_a_result_does_not_grow_with_the_life_but_for_one_number_per_update():
+    def shapes(num_updates):
+        config = make_config(num_updates)
+        life = lambda key: train(key, matching_action(), config, objectives.ppo())  # noqa: E731
+        return jax.eval_shape(life, jax.random.key(0))
+
+    short, long = shapes(4), shapes(64)
+    assert short.curve.shape == (4,)
+    assert long.curve.shape == (64,)
+    assert short._replace(curve=None) == long._replace(curve=None)
+
+
+def test_peak_memory_does_not_grow_with_the_life():
+    short, long = (compiled_life(make_config(n)).memory_analysis().temp_size_in_bytes for n in (8, 64))
+    assert 0 < short
+    # One number per update, in the few copies that the compiler may hold, and nothing of the size of a batch.
+    assert long - short <= 56 * 4 * 4 < 56 * BATCH * 4
+
+
+def test_the_same_key_gives_the_same_life_and_another_key_another():
+    once = live(0)
+    assert_same(once, live(0))
+    assert differs(once.state.params, live(1).state.params)
+
+
+def test_a_curve_holds_mean_returns_of_finished_episodes_only():
+    curve = live(0).curve
+    assert curve.shape == (8,)
+    assert (jnp.abs(curve) <= 1).all()
+    assert jnp.isnan(live(0, make_env=never_finishing).curve).all()
+
+
+def never_finishing():
+    """No episode ends within a life."""
+    obs = jnp.ones(1)
+    return auto_reset(
+        lambda key: (obs, obs),
+        lambda key, state, action: (state, obs, jnp.ones(()), jnp.zeros((), bool)),
+        obs_shape=(1,),
+        action_space=Discrete(2),
+        episode_length=8 * 8 + 1,
+    )
+
+
+def test_evaluation_starts_from_a_reset_and_finishes_where_the_life_did_not():
+    assert (live(0, make_env=never_finishing).evaluation == 8 * 8 + 1).all()
+
+
+def test_a_loss_that_is_not_a_number_is_reported_though_returns_look_healthy():
+    assert live(0).finite
+    failed = live(0, scale=np.nan)
+    assert not failed.finite
+    assert jnp.isfinite(failed.evaluation).all()
+    assert jnp.isfinite(failed.curve).all()
+
+
+def test_a_loss_that_overflows_is_reported():
+    assert not live(0, scale=3e38).finite or not live(0, scale=np.inf).finite
+
+
+def test_evaluations_during_a_life_fill_their_rows_and_leave_learning_alone():
+    once, often = live(0), live(0, num_evaluations=3, num_evaluation_episodes=4)
+    assert often.evaluation.shape == (3, 4)
+    assert jnp.isfinite(often.evaluation).all()
+    np.testing.assert_array_equal(once.curve, often.curve)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), once.state.params, often.state.params
+    )
+
+
+def test_an_evaluation_during_a_life_is_the_last_one_of_a_shorter_life():
+    settings = {"make_env": far_from_standard, "num_evaluation_episodes": 4, "anneal_learning_rate": False}
+    long = live(2, num_updates=4, num_evaluations=2, **settings)
+    short = live(2, num_updates=2, **settings)
+    np.testing.assert_allclose(long.evaluation[0], short.evaluation[-1], rtol=1e-5)
+    assert differs(long.evaluation[0], long.evaluation[1])
+
+
+def test_a_shared_torso_has_one_set_of_hidden_layers():
+    shared = live(0, shared_torso=True, activation="relu", normalise_advantages="batch")
+    assert shared.finite
+    assert set(shared.state.params) == {"actor", "policy", "value"}
+    assert set(live(0).state.params) == {"actor", "critic", "policy", "value"}
+
+
+def test_a_deterministic_evaluation_takes_the_same_action_at_the_same_observation():
+    env = matching_action()
+    config = make_config(deterministic_evaluation=True, num_evaluation_episodes=64)
+    state = ppo.init(jax.random.key(0), env, config)
+    # The head is almost zero at first, so that a sampled policy is almost uniform and a mode is not.
+    determined = evaluate(jax.random.key(1), state, env, config)
+    assert set(np.asarray(determined).tolist()) in ({1.0}, {-1.0}, {1.0, -1.0})
+    sampled = evaluate(jax.random.key(1), state, env, make_config(num_evaluation_episodes=64))
+    assert 0 < (sampled == 1).mean() < 1

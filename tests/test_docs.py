@@ -1,0 +1,276 @@
+"""What the documentation shows is run, and where it points to exists."""
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from metadisco import PPOConfig
+from metadisco.config import Config, flatten, to_plain
+from metadisco.inner.fitness import final_return
+from metadisco.outer.search import Progress
+from metadisco.problems import make_fitness, make_objective_discovery
+from metadisco.runs import MAY_CHANGE
+
+ROOT = Path(__file__).parent.parent
+EXTENDING = ROOT / "docs" / "extending.md"
+INTERFACES = ROOT / "docs" / "interfaces.md"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("experiments/**/*.md")])
+SMALL_LIFE = ["inner.ppo.num_env_steps=1024", "inner.ppo.hidden_sizes=[8]"]
+SMALL_SEARCH = [
+    "outer.num_generations=2", "outer.num_rollouts=1", "outer.num_devices=1", "outer.evaluate_every=2",
+    "outer.strategy.population_size=4",
+]  # fmt: skip
+
+
+def named_files(page: Path) -> dict[str, str]:
+    """Return the fenced blocks that follow a line with a file's name, by that name."""
+    return dict(re.findall(r"^\*\*`([^`]+)`\*\*\n\n```\w+\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the commands of all shell blocks, as words."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+def run_python(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python as a user in `directory` would; compiled code is optimised less, which is faster here."""
+    environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def run_metadisco(directory: Path, words: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a documented command."""
+    assert words[0] == "metadisco"
+    return run_python(directory, "-c", "from metadisco.cli import main; raise SystemExit(main())", *words[1:])
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the files of extending.md, in which its `evolve` command was run, made small."""
+    path = tmp_path_factory.mktemp("extending")
+    for name, text in named_files(EXTENDING).items():
+        (path / name).write_text(text)
+    done = run_metadisco(path, commands(EXTENDING)[0] + SMALL_LIFE + SMALL_SEARCH)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture
+def in_directory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in that directory with its modules importable, and forget them afterwards."""
+    monkeypatch.chdir(directory)
+    monkeypatch.setattr(sys, "path", [str(directory), *sys.path])
+    own = [file.stem for file in directory.glob("*.py")]
+    for name in own:
+        sys.modules.pop(name, None)
+    yield directory
+    for name in own:
+        sys.modules.pop(name, None)
+
+
+def test_extending_shows_a_file_for_each_thing_that_its_config_names() -> None:
+    shown = named_files(EXTENDING)
+    assert list(shown) == ["my_loss.py", "my_env.py", "my_fitness.py", "mine.yaml", "look.py", "search_mine.py"]
+    assert re.findall(r"(\w+):[A-Za-z]\w*$", shown["mine.yaml"], re.MULTILINE) == ["my_loss", "my_env", "my_fitness"]
+
+
+def test_documented_evolve_command_writes_metrics_and_centres(directory: Path) -> None:
+    run = directory / "runs" / "mine"
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["generation"] for row in rows] == [0, 1]
+    assert all(row["failed_members"] == 0 and row["fitness_worst"] < row["fitness_best"] for row in rows)
+    assert all(row["step_norm"] > 0 for row in rows)
+    assert sorted(path.name for path in (run / "centres").iterdir()) == ["000000.npz", "000002.npz"]
+
+
+def test_interfaces_lists_the_keys_of_metrics(directory: Path) -> None:
+    last = (directory / "runs" / "mine" / "metrics.jsonl").read_text().splitlines()[-1]
+    section = INTERFACES.read_text().split("### `metrics.jsonl`")[1].split("###")[0]
+    documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert set(documented) == set(json.loads(last))
+    assert len(documented) == len(set(documented))
+
+
+def test_interfaces_lists_the_keys_that_a_continued_run_may_change() -> None:
+    section = INTERFACES.read_text().split("It may then differ in")[1].split(";")[0]
+    documented = set(re.findall(r"`([\w.]+)`", section))
+    assert documented == {key.removesuffix(".") for key in MAY_CHANGE}
+    assert documented <= set(flatten(to_plain(Config()))) | {"logging"}
+
+
+def test_documented_train_command_trains_with_the_evolved_loss(directory: Path) -> None:
+    words = commands(EXTENDING)[1]
+    assert "runs/mine" in words
+    seeds = words.index("--seeds") + 1
+    done = run_metadisco(directory, [*words[:seeds], "2", *words[seeds + 1 :], *SMALL_LIFE])
+    assert done.returncode == 0, done.stderr
+    result = json.loads((directory / "mine.json").read_text())
+    assert len(result["final_return"]) == 2
+    assert None not in result["final_return"]
+
+
+def test_documented_baseline_command_differs_in_the_objective_and_the_output_only() -> None:
+    learned, baseline = commands(EXTENDING)[1:3]
+    assert [pair for pair in zip(learned, baseline, strict=True) if pair[0] != pair[1]] == [
+        ("runs/mine", "ppo"),
+        ("mine.json", "ppo.json"),
+    ]
+
+
+def test_documented_look_at_the_loss_prints_four_losses(directory: Path) -> None:
+    done = run_python(directory, "look.py")
+    assert done.returncode == 0, done.stderr
+    losses = [float(word) for word in done.stdout.strip("[]\n ").split()]
+    assert len(losses) == 4
+    assert losses[0] > losses[1] > 0
+    assert losses[3] > losses[2] > 0
+
+
+def test_documented_search_from_python_moves_the_centre_in_every_generation(directory: Path) -> None:
+    done = run_python(directory, "search_mine.py")
+    assert done.returncode == 0, done.stderr
+    *rows, centre = done.stdout.splitlines()
+    assert [row.split()[0] for row in rows] == ["0", "1", "2"]
+    assert all(float(row.split()[2]) > 0 for row in rows)
+    assert "log_threshold" in centre
+
+
+def test_documented_recorder_hands_back_what_a_search_saved(directory: Path) -> None:
+    # The search is left out, which would compile; its state is stood in for.
+    shown = named_files(EXTENDING)["search_mine.py"]
+    scope: dict[str, Any] = {}
+    exec(re.search(r"^class Memory:\n.*?(?=^\w)", shown, re.MULTILINE | re.DOTALL)[0], scope)
+    memory = scope["Memory"]()
+    assert memory.restore(None) is None
+    for generation in range(3):
+        memory.log({"generation": generation})
+    saved = ("state", Progress(generation=2, env_steps=0))
+    memory.save(*saved)
+    assert memory.restore(None) == saved
+    assert [row["generation"] for row in memory.rows] == [0, 1]
+
+
+def test_documented_refusal_is_the_real_one_and_writes_nothing(directory: Path) -> None:
+    documented = re.findall(r"^```text\n(.*?)^```$", EXTENDING.read_text(), re.MULTILINE | re.DOTALL)
+    done = run_metadisco(directory, commands(EXTENDING)[3])
+    assert done.stderr == documented[0]
+    assert done.returncode == 2
+    assert not (directory / "runs" / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"parametrisation": {"name": "my_lost:AsymmetricHuber"}}, ["parametrisation.name", "my_lost"]),
+        ({"parametrisation": {"name": "my_loss:AsymetricHuber"}}, ["parametrisation.name", "'AsymmetricHuber'"]),
+        ({"parametrisation": {"name": "my_loss:AsymmetricHuber", "clip": 1}}, ["parametrisation.name", "clip"]),
+        ({"parametrisation": {"name": "my_env:make_env"}}, ["parametrisation.name", "'init'"]),
+        ({"inner": {"env": "my_env:make_env", "env_settings": {"drag": 1}}}, ["inner.env", "drag"]),
+        ({"inner": {"env": "my_loss:AsymmetricHuber"}}, ["inner.env", "AsymmetricHuber"]),
+        ({"inner": {"fitness": "my_env:FORCE"}}, ["inner.fitness", "Box"]),
+    ],
+)  # fmt: skip
+def test_what_extending_says_is_checked_is_refused_by_name(
+    in_directory: Path, change: dict[str, dict[str, object]], names: list[str]
+) -> None:
+    from metadisco import UserError
+    from metadisco.config import parse_config
+
+    mine = {
+        "parametrisation": {"name": "my_loss:AsymmetricHuber"},
+        "inner": {"env": "my_env:make_env", "fitness": "my_fitness:last_quarter"},
+    }
+    make_objective_discovery(parse_config(mine))
+    with pytest.raises(UserError) as refusal:
+        make_objective_discovery(parse_config({key: mine[key] | change.get(key, {}) for key in mine}))
+    assert [name for name in names if name not in str(refusal.value)] == []
+
+
+def test_documented_fitness_judges_late_updates_and_survives_a_life_without_episodes(in_directory: Path) -> None:
+    from metadisco import TrainResult
+
+    fitness = make_fitness("my_fitness:last_quarter")
+
+    def life(curve: list[float]) -> TrainResult:
+        ended = jnp.array([[1.0, 3.0]])
+        return TrainResult(state=None, curve=jnp.array(curve), evaluation=ended, finite=True, diagnostics=None)
+
+    nan = float("nan")
+    assert fitness(life([9, 9, 9, 9, 9, 9, 4, nan])) == 4
+    assert fitness(life([nan] * 8)) == 2
+
+
+@pytest.fixture(scope="module")
+def cheap_talk(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """Return the module of interfaces.md that shows another meta-problem."""
+    path = tmp_path_factory.mktemp("interfaces") / "cheap_talk.py"
+    path.write_text(named_files(INTERFACES)["cheap_talk.py"])
+    spec = importlib.util.spec_from_file_location("documented_cheap_talk", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_documented_cheap_talk_speaks_in_every_observation(cheap_talk: ModuleType, in_directory: Path) -> None:
+    from my_env import make_env
+
+    env = cheap_talk.cheap_talk(make_env(episode_length=1), lambda obs: 10 * obs[:1], 1)
+    state, obs = env.reset(jax.random.key(0))
+    _, time_step = env.step(jax.random.key(1), state, jnp.ones(1))
+    assert time_step.truncated
+    for heard in (obs, time_step.obs, time_step.final_obs):
+        assert heard.shape == env.obs_shape
+        assert heard[2] == 10 * heard[0]
+    assert (time_step.obs != time_step.final_obs).any()
+
+
+def test_documented_cheap_talk_is_a_meta_problem(cheap_talk: ModuleType, in_directory: Path) -> None:
+    from my_env import make_env
+
+    config = PPOConfig(num_envs=2, num_steps=8, num_env_steps=16, hidden_sizes=(4,))
+    problem = cheap_talk.CheapTalk(cheap_talk.LinearMessage(2, 1), make_env(), config, final_return)
+    population = jnp.stack([problem.init(jax.random.key(0))] * 3)
+    # Traced only: what is shown fits together under vmap, with shapes checked; compiling would tell nothing more.
+    evaluation = jax.eval_shape(jax.vmap(problem.evaluate, (None, 0)), jax.random.key(1), population)
+    assert evaluation.fitness.shape == (3, 1)
+    assert evaluation.metrics["env_steps"].dtype == jnp.int32
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_the_documentation_point_to_what_exists(page: Path) -> None:
+    broken = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not exists(link, page)]
+    assert broken == []
+
+
+def prose(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def exists(link: str, page: Path) -> bool:
+    """Return whether a link is absolute, or leads to a file and, if it says so, to a heading in it."""
+    if re.match(r"[a-z]+:", link):
+        return True
+    file, _, anchor = link.partition("#")
+    target = (page.parent / file) if file else page
+    if not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", prose(target), re.MULTILINE) if target.is_file() else []
+    return anchor in [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
