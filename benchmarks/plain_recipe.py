@@ -1,7 +1,7 @@
 """The recipe of PureJaxRL's meta-evolution notebook, written anew as a yardstick: one closure, one jit(vmap(train)).
 
-It does what that recipe does (gymnax's LogWrapper, an optax chain with a schedule over gradient steps, a permutation per
-epoch, truncation as termination, `info` stacked over the whole life, fitness the mean of the last returned episode
+It does what that recipe does (gymnax's LogWrapper, an optax chain with a schedule over gradient steps, a permutation
+per epoch, truncation as termination, `info` stacked over the whole life, fitness the mean of the last returned episode
 returns) and nothing of metadisco is used, so that it stays put while metadisco gets faster.
 """
 

@@ -1,7 +1,7 @@
 """Closed-form objectives, elementwise, built from the same parts as the learned ones.
 
 In mirror learning (Kuba et al., "Mirror Learning", ICML 2022) a policy maximises r·A − D(r, A), where r is the
-probability ratio, A the advantage and D a drift: D ≥ 0, and D = 0 with ∂D/∂r = 0 at r = 1. PPO's clipping is one such D.
+probability ratio, A the advantage and D a drift: D ≥ 0, and D = 0 with ∂D/∂r = 0 at r = 1. PPO's clipping is one.
 """
 
 import jax

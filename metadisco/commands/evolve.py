@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml, to_plain
-from metadisco.display import Display, format_number
+from metadisco.display import Display
 from metadisco.interrupt import Interrupt
 from metadisco.loggers import check_loggers, make_loggers
 from metadisco.runs import RunDirectory
@@ -27,6 +27,7 @@ def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
     check_loggers(config.logging)
     run = RunDirectory(run_path)
     changes = run.check_continues(config) if run.exists else []
+    again = shlex.join(["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path)])
     with Display(quiet) as display, Interrupt(display.say) as interrupt:
         for change in changes:
             display.say(change)
@@ -34,23 +35,15 @@ def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
         try:
             done = _search(config, recorder, interrupt)
         except KeyboardInterrupt:
-            display.say(
-                f"stopped at once; the run goes on from its last checkpoint with: {_again(config_path, overrides, run_path)}"
-            )
+            display.say(f"stopped at once; to go on from the last checkpoint: {again}")
             return 0
         finally:
             recorder.close()
     if done < config.outer.num_generations:
-        display.say(
-            f"stopped after generation {done} of {config.outer.num_generations}; to go on: {_again(config_path, overrides, run_path)}"
-        )
+        display.say(f"stopped after generation {done} of {config.outer.num_generations}; to go on: {again}")
     else:
         display.say(f"done: {done} generations in {run_path}")
     return 0
-
-
-def _again(config_path: Path, overrides: Sequence[str], run_path: Path) -> str:
-    return shlex.join(["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path)])
 
 
 def _search(config: Config, recorder: "_Recorder", interrupt: Interrupt) -> int:
@@ -112,12 +105,11 @@ class _Recorder:
                     f"{name} was {before[name]} and is {value} now: numbers agree to float tolerance only"
                 )
         self._run.note_start(facts | {"generation": self.done, "compile_seconds": round(evaluator.compile_seconds, 2)})
-        outer = self._config.outer
-        frames = outer.num_lives * self._config.inner.ppo.executed_env_steps
+        outer, life = self._config.outer, self._config.inner.ppo.executed_env_steps
         memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.0f} MiB"
         self._display.say(
-            f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × {outer.num_rollouts} "
-            f"rollouts of {format_number(self._config.inner.ppo.executed_env_steps)} steps = {format_number(frames)} steps a generation"
+            f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
+            f"{outer.num_rollouts} rollouts of {life:,} steps = {outer.num_lives * life:,} steps a generation"
         )
         self._display.say(
             f"{evaluator.num_devices} {evaluator.platform} devices, chunks of {evaluator.chunk_size} lives; "

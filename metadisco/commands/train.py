@@ -1,6 +1,5 @@
 """`metadisco train`: many agents at once with one objective, over seeds and a grid of settings."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -16,11 +15,9 @@ from metadisco.display import Display, format_number
 from metadisco.errors import UserError
 
 if TYPE_CHECKING:
-    from metadisco.inner.train import TrainResult
-    from metadisco.types import Objective
+    from rich.table import Table
 
-TRACED = ("learning_rate", "gamma", "gae_lambda", "value_coef", "entropy_coef", "max_grad_norm")
-"""PPO settings that a grid varies without compiling again."""
+    from metadisco.evaluation.lives import Lives
 
 
 class Trained(NamedTuple):
@@ -28,13 +25,10 @@ class Trained(NamedTuple):
 
     point: Point
     config: Config
-    final_return: np.ndarray
-    """[S] mean return of the last evaluation; NaN for a seed whose numbers became non-finite."""
-    curve: np.ndarray
-    """[S, U] mean return of the episodes that finished in each update; NaN where none did."""
+    lives: "Lives"
 
 
-def train(  # noqa: PLR0917
+def train(
     objective: str,
     env: str | None,
     num_seeds: int,
@@ -83,66 +77,21 @@ def _train_points(
 
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
 
+    from metadisco.evaluation.lives import train_lives, untraced
     from metadisco.export.load import load_objective
 
     trained: dict[int, Trained] = {}
     groups: dict[Any, list[int]] = {}
     for index, (point, config) in enumerate(zip(points, configs, strict=True)):
         constants, _ = split_objective(point.overrides)
-        groups.setdefault((repr(_static(config)), repr(constants)), []).append(index)
+        groups.setdefault((repr(untraced(config)), repr(constants)), []).append(index)
     for number, indices in enumerate(groups.values()):
         display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
         constants, _ = split_objective(points[indices[0]].overrides)
         loaded = load_objective(objective, **constants)
-        results = train_lives(loaded, [configs[index] for index in indices], num_seeds)
-        for index, (final_return, curve) in zip(indices, results, strict=True):
-            trained[index] = Trained(points[index], configs[index], final_return, curve)
+        for index, lives in zip(indices, train_lives(loaded, [configs[i] for i in indices], num_seeds), strict=True):
+            trained[index] = Trained(points[index], configs[index], lives)
     return [trained[index] for index in range(len(points))]
-
-
-def _static(config: Config) -> Config:
-    """Return a config with its traced settings blanked: equal for points that can share a program."""
-    same: dict[str, Any] = dict.fromkeys(TRACED, 0.5)
-    ppo = dataclasses.replace(config.inner.ppo, **same)
-    return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
-
-
-def train_lives(
-    objective: "Objective", configs: Sequence[Config], num_seeds: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Train every config, which may differ in traced settings alone, on the same seeds, spread over devices.
-
-    Seed i is the i-th key below `seed` of the config, whatever the number of seeds, devices or settings.
-
-    Returns:
-        For each config its final returns [S] and learning curves [S, U].
-    """
-    import jax
-    import jax.numpy as jnp
-
-    from metadisco.inner import envs
-    from metadisco.inner.optimise import Hyperparameters
-    from metadisco.inner.train import train as train_agent
-    from metadisco.outer.devices import default_chunk_size, make_mesh, spread
-
-    config = configs[0]
-    env = envs.make(config.inner.env, **config.inner.env_settings)
-    seeds = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(config.seed), jnp.arange(num_seeds))
-    settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
-    stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
-    keys = jnp.tile(seeds, len(configs))
-    num_devices = math.gcd(len(keys), make_mesh(config.outer.num_devices).size)
-    mesh = make_mesh(num_devices)
-
-    def life(key: Any, hyperparameters: Any) -> tuple[Any, Any]:
-        result: TrainResult = train_agent(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
-        return jnp.where(result.finite, result.evaluation[-1].mean(), jnp.nan), result.curve
-
-    share = len(keys) // num_devices
-    chunk_size = config.outer.chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
-    final_return, curve = jax.device_get(spread(life, mesh, chunk_size)(keys, stacked))
-    shape = (len(configs), num_seeds)
-    return list(zip(final_return.reshape(shape), curve.reshape(*shape, -1), strict=True))
 
 
 def _as_json(objective: str, trained: Sequence[Trained], num_seeds: int) -> dict[str, Any]:
@@ -162,9 +111,10 @@ def _as_json(objective: str, trained: Sequence[Trained], num_seeds: int) -> dict
 def _result(each: Trained) -> dict[str, Any]:
     ppo = each.config.inner.ppo
     return {
-        "final_return": _nulls(each.final_return),
+        "final_return": _nulls(each.lives.final_return),
+        "area_under_curve": _nulls(each.lives.area_under_curve),
         "env_steps": [(update + 1) * ppo.batch_size for update in range(ppo.num_updates)],
-        "curve": _nulls(each.curve),
+        "curve": _nulls(each.lives.curve),
     }
 
 
@@ -176,32 +126,40 @@ def _nulls(array: np.ndarray) -> list[Any]:
 
 
 def _print_table(objective: str, trained: Sequence[Trained]) -> None:
-    """Print final returns: of each seed, or for a grid of each point, best first."""
+    """Print returns: of each seed, or for a grid of each point, best first."""
     from rich.console import Console
     from rich.table import Table
 
     first = trained[0]
-    title = f"{objective} on {first.config.inner.env}, {len(first.final_return)} seeds"
+    title = f"{objective} on {first.config.inner.env}, {len(first.lives.final_return)} seeds"
     table = Table(title=title, title_justify="left")
-    if not first.point.settings:
-        for name in ("seed", "final return", "mean return over the life"):
-            table.add_column(name, justify="right")
-        for seed, (value, curve) in enumerate(zip(first.final_return, first.curve, strict=True)):
-            table.add_row(str(seed), _shown(value), _shown(_mean(curve)))
-        table.add_section()
-        table.add_row("mean", _shown(_mean(first.final_return)), _shown(_mean(first.curve)))
-        Console(highlight=False).print(table)
-        return
-    for name in first.point.settings:
-        table.add_column(name.removeprefix("inner.ppo."), justify="right")
-    for name in ("final return", "± std over seeds", "mean return over the life", "failed"):
-        table.add_column(name, justify="right")
-    for each in sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.final_return), nan=-np.inf)):
-        failed = int(np.isnan(each.final_return).sum())
-        spread = float(np.nanstd(each.final_return)) if failed < len(each.final_return) else math.nan
-        numbers = (_mean(each.final_return), spread, _mean(each.curve))
-        table.add_row(*map(str, each.point.settings.values()), *map(_shown, numbers), str(failed))
+    if first.point.settings:
+        _grid_rows(table, trained)
+    else:
+        _seed_rows(table, first.lives)
     Console(highlight=False).print(table)
+
+
+def _seed_rows(table: "Table", lives: "Lives") -> None:
+    for name in ("seed", "final return", "area under curve"):
+        table.add_column(name, justify="right")
+    for seed, scores in enumerate(zip(lives.final_return, lives.area_under_curve, strict=True)):
+        table.add_row(str(seed), *map(_shown, scores))
+    table.add_section()
+    table.add_row("mean", _shown(_mean(lives.final_return)), _shown(_mean(lives.area_under_curve)))
+
+
+def _grid_rows(table: "Table", trained: Sequence[Trained]) -> None:
+    for name in trained[0].point.settings:
+        table.add_column(name.removeprefix("inner.ppo."), justify="right")
+    for name in ("final return", "± std over seeds", "area under curve", "failed"):
+        table.add_column(name, justify="right")
+    for each in sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lives.final_return), nan=-np.inf)):
+        final = each.lives.final_return[np.isfinite(each.lives.final_return)]
+        spread = float(final.std()) if final.size else math.nan
+        numbers = (_mean(final), spread, _mean(each.lives.area_under_curve))
+        failed = len(each.lives.final_return) - final.size
+        table.add_row(*map(str, each.point.settings.values()), *map(_shown, numbers), str(failed))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 
 from metadisco.config import PPOConfig
 
-
 VECTOR = 16  # float32 lanes of the widest CPUs
 
 

@@ -17,8 +17,8 @@ EPSILON = 1e-8
 class RunningStatistics(NamedTuple):
     """Mean and variance of a stream, merged batch by batch (Chan, Golub and LeVeque, 1979).
 
-    The count is a float32, so it stops growing after about 2²⁴ batches; from there on the newest batch keeps a weight of
-    2⁻²⁴, where an integer count would overflow.
+    The count is a float32, so it stops growing after about 2²⁴ batches; from there on the newest batch keeps a
+    weight of 2⁻²⁴, where an integer count would overflow.
     """
 
     num_samples: Float[Array, ""]

@@ -33,11 +33,13 @@ def start_jax(num_devices: int | None, deterministic: bool = False) -> None:
     version = importlib.metadata.version("jaxlib")
     if devices[0].platform == "cpu" and version.startswith("0.10."):
         raise UserError(
-            f"jaxlib {version} deadlocks on CPU when trainings are vmapped; allowed: 0.9 or 0.11 (pip install 'jax!=0.10.*')"
+            f"jaxlib {version} deadlocks on CPU when trainings are vmapped; "
+            "allowed: 0.9 or 0.11 (pip install 'jax!=0.10.*')"
         )
     if num_devices is not None and num_devices > len(devices):
         raise UserError(
-            f"outer.num_devices: got {num_devices}, allowed: at most the {len(devices)} {devices[0].platform} devices here"
+            f"outer.num_devices: got {num_devices}, allowed: at most the {len(devices)} "
+            f"{devices[0].platform} devices here"
         )
 
 

@@ -36,8 +36,8 @@ class ValueLoss(ValueLossSettings):
 
     The base is ½δ² where the search starts at the squared error (our default, the counterpart of LPO's
     PPO-initialisation) and 0 where it starts at `random` or `zeros`, as in the original. Features are δ, and by choice
-    the target and the old value, unscaled. No constraint is imposed: φ may be asymmetric, non-convex or unbounded below,
-    and it is identified only up to an additive constant. The policy loss is PPO's.
+    the target and the old value, unscaled. No constraint is imposed: φ may be asymmetric, non-convex or unbounded
+    below, and it is identified only up to an additive constant. The policy loss is PPO's.
 
     At the start `squared_error` the output layer is zero but the hidden layers are random, so that perturbations of the
     output layer alone already change the loss. At `zeros` the biases keep mirrored perturbations from being equal.

@@ -26,8 +26,7 @@ def batches():
     rng = np.random.default_rng(0)
     sizes, offsets, scales = [(4, 3), (1, 2), (16, 5)], [-3.0, 10.0, 0.5], [1.0, 0.1, 4.0]
     return [
-        offset + scale * rng.normal(size=(*size, 2))
-        for size, offset, scale in zip(sizes, offsets, scales, strict=True)
+        offset + scale * rng.normal(size=(*size, 2)) for size, offset, scale in zip(sizes, offsets, scales, strict=True)
     ]
 
 

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from probes import matching_action
+from probes import matching_action, rewarded_action
 
 from metadisco import objectives
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.networks import make_agent
 from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.train import evaluate, train
 from metadisco.types import Objective
@@ -125,12 +126,12 @@ def test_a_constant_step_size_does_not_fall(one_update):
     assert_same(early.params, one_update[True][2](start, hyperparameters)[0].params)
 
 
-def test_each_hyperparameter_may_be_traced_and_matters(one_update):
+def test_each_hyperparameter_may_be_traced_and_matters_where_it_should(one_update):
     start, hyperparameters, update = one_update[False]
     usual, _, _ = update(start, hyperparameters)
     for name, value in hyperparameters._asdict().items():
         other, _, _ = update(start, hyperparameters._replace(**{name: value / 10}))
-        # Episodes of this probe last one step, so neither discount nor λ can change anything but by γλ of the rest.
+        # Every step of this probe is terminal, so there is nothing to discount.
         assert differs(usual.params, other.params) == (name not in ("gamma", "gae_lambda")), name
 
 
@@ -148,9 +149,9 @@ def test_a_result_does_not_grow_with_the_life_but_for_one_number_per_update():
 
 def test_peak_memory_does_not_grow_with_the_life():
     short, long = (compiled_life(make_config(n)).memory_analysis().temp_size_in_bytes for n in (8, 64))
-    assert 0 < short
-    # One number per update, in the few copies that the compiler may hold, and nothing of the size of a batch.
-    assert long - short <= 56 * 4 * 4 < 56 * BATCH * 4
+    grown = (long - short) / (64 - 8)
+    assert short > BATCH * 4
+    assert grown <= 4 * 4  # bytes per update: one float32, in the few copies that the compiler may hold
 
 
 def test_the_same_key_gives_the_same_life_and_another_key_another():
@@ -190,8 +191,8 @@ def test_a_loss_that_is_not_a_number_is_reported_though_returns_look_healthy():
     assert jnp.isfinite(failed.curve).all()
 
 
-def test_a_loss_that_overflows_is_reported():
-    assert not live(0, scale=3e38).finite or not live(0, scale=np.inf).finite
+def test_an_infinite_loss_is_reported():
+    assert not live(0, scale=np.inf).finite
 
 
 def test_evaluations_during_a_life_fill_their_rows_and_leave_learning_alone():
@@ -219,12 +220,13 @@ def test_a_shared_torso_has_one_set_of_hidden_layers():
     assert set(live(0).state.params) == {"actor", "critic", "policy", "value"}
 
 
-def test_a_deterministic_evaluation_takes_the_same_action_at_the_same_observation():
-    env = matching_action()
-    config = make_config(deterministic_evaluation=True, num_evaluation_episodes=64)
+def test_a_deterministic_evaluation_takes_the_most_likely_action_always():
+    env = rewarded_action()  # one observation, so one action and one return
+    settings = {"num_evaluation_episodes": 64}
+    config = make_config(deterministic_evaluation=True, **settings)
     state = ppo.init(jax.random.key(0), env, config)
-    # The head is almost zero at first, so that a sampled policy is almost uniform and a mode is not.
-    determined = evaluate(jax.random.key(1), state, env, config)
-    assert set(np.asarray(determined).tolist()) in ({1.0}, {-1.0}, {1.0, -1.0})
-    sampled = evaluate(jax.random.key(1), state, env, make_config(num_evaluation_episodes=64))
-    assert 0 < (sampled == 1).mean() < 1
+    logits, _ = make_agent(env, config).apply(state.params, jnp.ones(1))
+    returns = evaluate(jax.random.key(1), state, env, config)
+    assert (returns == (1 if logits[1] > logits[0] else -1)).all()
+    sampled = evaluate(jax.random.key(1), state, env, make_config(**settings))
+    assert set(np.asarray(sampled).tolist()) == {1, -1}  # the head is almost zero at first, so the policy is even

@@ -65,11 +65,11 @@ def key_of(*numbers: int) -> jax.Array:
 
 
 def generation(
-    strategy: Strategy, state: StrategyState, number: int, fitness: Any = closeness
+    strategy: Strategy, state: StrategyState, number: int, fitness: jax.Array | None = None
 ) -> tuple[StrategyState, TellReport]:
-    """Run one generation; `fitness` is a function of the population or an array."""
+    """Run one generation; fitness is the closeness to the target unless given."""
     population, asked = strategy.ask(key_of(number, 0), state)
-    values = fitness(population) if callable(fitness) else fitness
+    values = closeness(population) if fitness is None else fitness
     return strategy.tell(key_of(number, 1), population, values, asked)
 
 
@@ -166,10 +166,10 @@ class TestEveryStrategy:
     def test_keeps_its_centre_finite_when_members_fail_in_every_generation(self, run):
         state = run.states[0]
         for number in range(8):
-            failing = jnp.asarray(np.random.default_rng(number).random(SIZE) < 0.5)
-            state, report = generation(
-                run.strategy, state, number, lambda population: jnp.where(failing, jnp.nan, closeness(population))
-            )
+            failing = np.random.default_rng(number).random(SIZE) < 0.5
+            population, asked = run.strategy.ask(key_of(number, 0), state)
+            fitness = jnp.where(failing, jnp.nan, closeness(population))
+            state, report = run.strategy.tell(key_of(number, 1), population, fitness, asked)
             assert int(report.failed) == int(failing.sum())
         population, _ = run.strategy.ask(key_of(9), state)
         assert np.isfinite(vector(state.centre)).all()
@@ -206,15 +206,13 @@ class TestEveryStrategy:
         assert np.isfinite(vector(state.centre)).all()
 
 
-def test_first_generation_is_spread_by_std(run):
-    if run.name in SUBSPACE:
-        pytest.skip("std scales the spread of this strategy without being it")
-    deviations = []
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name not in SUBSPACE])
+def test_first_generation_is_spread_by_std(name):
+    strategy, deviations = strategy_of(name), []
     for number in range(24):
-        state = run.strategy.init(key_of(number), START)
-        population, _ = run.strategy.ask(key_of(100 + number), state)
+        population, _ = strategy.ask(key_of(100 + number), strategy.init(key_of(number), START))
         members = matrix(population)
-        deviations.append(members[1:] if run.name in POPULATION_BASED else members)
+        deviations.append(members[1:] if name in POPULATION_BASED else members)
     np.testing.assert_allclose(np.sqrt(np.square(deviations).mean()), STD, rtol=0.08)
 
 
@@ -236,11 +234,14 @@ def test_every_strategy_of_evosax_is_either_offered_or_excluded_with_a_reason():
 
 
 class TestSchedules:
-    def test_std_of_each_generation_is_on_time(self, run):
-        if run.name not in SCHEDULED:
-            pytest.skip("its std is no schedule")
-        expected = [max(STD * STD_DECAY**number, STD_LIMIT) for number in range(NUM_GENERATIONS)]
-        np.testing.assert_allclose([report.std for report in run.reports], expected, rtol=1e-5)
+    @pytest.mark.parametrize("name", SCHEDULED)
+    def test_std_of_each_generation_is_on_time(self, name):
+        strategy = strategy_of(name)
+        state, stds = started(strategy), []
+        for number in range(20):
+            state, report = generation(strategy, state, number)
+            stds.append(float(report.std))
+        np.testing.assert_allclose(stds, [max(STD * STD_DECAY**number, STD_LIMIT) for number in range(20)], rtol=1e-5)
 
     def test_members_are_sampled_with_the_std_of_their_generation(self):
         strategy = strategy_of("Open_ES", std=0.4, std_decay=0.5, std_limit=0.06)

@@ -77,7 +77,8 @@ def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
     for key, value in params.items():
         if key not in allowed:
             raise UserError(
-                f"inner.env_settings: gymnax/{name} has no {key!r}{nearest(key, allowed)} (allowed: {', '.join(allowed)})"
+                f"inner.env_settings: gymnax/{name} has no {key!r}{nearest(key, allowed)} "
+                f"(allowed: {', '.join(allowed)})"
             )
         kind = "a whole number" if isinstance(getattr(defaults, key), int) else "a number"
         wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)

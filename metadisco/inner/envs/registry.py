@@ -31,7 +31,8 @@ def make(name: str, **kwargs: Any) -> Env:
         full = [f"{known}/{name}" for known in SUITES]
         hint = nearest(suite, SUITES) if separator else f"; did you mean {full[0]!r}?"
         raise UserError(
-            f"inner.env: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, or package.module:make_env{hint}"
+            f"inner.env: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, "
+            f"or package.module:make_env{hint}"
         )
     adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
     result: Env = adapter.make(rest, **kwargs)

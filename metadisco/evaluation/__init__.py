@@ -1,0 +1,1 @@
+"""Objectives judged on fresh agents."""

@@ -1,0 +1,72 @@
+"""Fresh agents trained with one objective on many seeds. Axes: S seeds, U updates."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from metadisco.config import Config
+from metadisco.inner import envs
+from metadisco.inner.fitness import area_under_curve, final_return
+from metadisco.inner.optimise import Hyperparameters
+from metadisco.inner.train import train
+from metadisco.outer.devices import default_chunk_size, make_mesh, spread
+from metadisco.types import Key, Objective
+
+
+class Lives(NamedTuple):
+    """How agents fared that differ in their seed alone."""
+
+    final_return: np.ndarray
+    """[S] mean return of the last evaluation; NaN where parameters or losses were not finite."""
+    area_under_curve: np.ndarray
+    """[S] mean of the learning curve, its gaps filled; NaN likewise."""
+    curve: np.ndarray
+    """[S, U] mean return of the episodes that finished in each update; NaN where none did."""
+
+
+def untraced(config: Config) -> Config:
+    """Return a config with its traced settings blanked: equal for configs that can share a compiled program."""
+    blank: dict[str, float] = dict.fromkeys(Hyperparameters._fields, 0.5)
+    ppo = dataclasses.replace(config.inner.ppo, **blank)  # type: ignore[arg-type]
+    return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
+
+
+def train_lives(objective: Objective, configs: Sequence[Config], num_seeds: int) -> list[Lives]:
+    """Train agents under every config on the same seeds, spread over devices.
+
+    Seed i is key i below the config's `seed`, whatever the number of seeds, devices or configs. These keys are others
+    than a search with the same `seed` uses.
+
+    Args:
+        objective: what the agents minimise.
+        configs: may differ in traced settings alone (see `Hyperparameters`); `outer` gives devices and chunk.
+        num_seeds: S.
+    """
+    config = configs[0]
+    env = envs.make(config.inner.env, **config.inner.env_settings)
+    settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
+    stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
+    keys = jnp.tile(
+        jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(config.seed), jnp.arange(num_seeds)), len(configs)
+    )
+
+    def life(key: Key, hyperparameters: Hyperparameters) -> tuple[Array, Array, Array]:
+        result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
+        final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
+        return final, area, result.curve
+
+    num_devices = math.gcd(len(keys), config.outer.num_devices or jax.device_count())
+    mesh = make_mesh(num_devices)
+    share = len(keys) // num_devices
+    chunk_size = config.outer.chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
+    results = jax.device_get(spread(life, mesh, chunk_size)(keys, stacked))
+    return [
+        Lives(*(array[index * num_seeds : (index + 1) * num_seeds] for array in results))
+        for index in range(len(configs))
+    ]

@@ -1,0 +1,265 @@
+"""Axes: P population, R rollouts, K tasks, L = P·R lives."""
+
+import re
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toys import ENV_STEPS, Quadratic
+
+from metadisco.config import OuterConfig, StrategyConfig
+from metadisco.errors import UserError
+from metadisco.outer.devices import ACCELERATOR_CHUNK, CPU_CHUNK, default_chunk_size, make_mesh
+from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
+
+NOISY = Quadratic(noise=1.0)
+LUCKY = Quadratic(noise=1.0, fails_by_luck=0.3)
+
+
+def config_of(size: int = 4, **settings: Any) -> OuterConfig:
+    return OuterConfig(strategy=StrategyConfig(population_size=size), **settings)
+
+
+@cache
+def evaluator_of(problem: Quadratic, num_devices: int = 1, size: int = 4, **settings: Any) -> Evaluator:
+    example = problem.init(jax.random.key(0))
+    return Evaluator(problem, config_of(size, **settings), make_mesh(num_devices), example)
+
+
+@pytest.fixture
+def population(getkey):
+    return {"x": jax.random.normal(getkey(), (4, 3))}
+
+
+@pytest.fixture
+def equal_members(getkey):
+    return {"x": jnp.tile(jax.random.normal(getkey(), (3,)), (4, 1))}
+
+
+class TestPopulation:
+    def test_members_that_are_equal_get_equal_fitness(self, getkey, equal_members):
+        fitness = np.asarray(evaluator_of(NOISY, num_rollouts=2).population(getkey(), equal_members).fitness)
+        assert fitness.shape == (4, 1)
+        assert (fitness == fitness[0]).all()
+
+    def test_another_key_gives_other_seeds(self, getkey, equal_members):
+        evaluator = evaluator_of(NOISY, num_rollouts=2)
+        one, other = (evaluator.population(getkey(), equal_members).fitness for _ in range(2))
+        assert (np.asarray(one) != np.asarray(other)).all()
+
+    def test_rollouts_of_a_member_have_different_seeds_which_all_members_share(self, getkey, population):
+        metrics = evaluator_of(NOISY, num_rollouts=2).population(getkey(), population).metrics
+        luck = np.asarray(metrics["luck"]).reshape(4, 2)
+        assert (luck == luck[0]).all()
+        assert luck[0, 0] != luck[0, 1]
+
+    def test_fitness_is_the_mean_over_rollouts(self, getkey, population):
+        key = getkey()
+        fitness = evaluator_of(NOISY, num_rollouts=2).population(key, population).fitness
+        for member in range(4):
+            mine = jax.tree.map(lambda leaf, member=member: leaf[member], population)
+            lives = [NOISY.evaluate(seed, mine).fitness for seed in jax.random.split(key, 2)]
+            np.testing.assert_allclose(fitness[member], np.mean(lives, 0), rtol=1e-5)
+
+    def test_rollouts_of_different_members_are_not_mixed_up(self, getkey):
+        problem = Quadratic()
+        population = {"x": jnp.arange(12, dtype=jnp.float32).reshape(4, 3)}
+        fitness = evaluator_of(problem, num_rollouts=2).population(getkey(), population).fitness
+        np.testing.assert_allclose(fitness[:, 0], -np.square(np.asarray(population["x"]) - 1).sum(1), rtol=1e-6)
+
+    def test_metrics_hold_every_life(self, getkey, population):
+        metrics = evaluator_of(NOISY, num_rollouts=2).population(getkey(), population).metrics
+        np.testing.assert_array_equal(metrics["env_steps"], np.full(8, ENV_STEPS))
+
+    def test_every_task_has_a_fitness_of_its_own(self, getkey, population):
+        fitness = evaluator_of(Quadratic(num_tasks=3)).population(getkey(), population).fitness
+        assert fitness.shape == (4, 3)
+        np.testing.assert_allclose(fitness[:, 2], 3 * fitness[:, 0], rtol=1e-6)
+
+    def test_a_failed_life_fails_its_member_alone(self, getkey):
+        problem = Quadratic(noise=1.0, fails_above=5.0)
+        population = {"x": jnp.zeros((4, 3)).at[2, 0].set(9.0)}
+        fitness = evaluator_of(problem, num_rollouts=2).population(getkey(), population).fitness
+        np.testing.assert_array_equal(np.isnan(fitness[:, 0]), [False, False, True, False])
+
+    def test_one_failed_rollout_of_several_fails_the_member(self, population):
+        """Failure depends on the seed alone here, and the seeds are shared: so all members fail or none does."""
+        evaluator = evaluator_of(LUCKY, num_rollouts=2)
+        outcomes = set()
+        for number in range(12):
+            key = jax.random.key(number)
+            failed_lives = sum(bool(jnp.isnan(LUCKY.evaluate(seed, LUCKY.init(key)).fitness)) for seed in
+                               jax.random.split(key, 2))  # fmt: skip
+            failed = np.isnan(evaluator.population(key, population).fitness[:, 0])
+            assert (failed == (failed_lives > 0)).all()
+            outcomes.add(failed_lives)
+        assert {0, 1} <= outcomes
+
+
+class TestCentre:
+    def test_lives_of_the_centre_have_a_seed_each(self, getkey):
+        """The mean over L independent seeds: with the members' R seeds alone it would not be."""
+        key, centre = getkey(), {"x": jnp.zeros(3)}
+        fitness = evaluator_of(NOISY, num_rollouts=2).centre(key, centre)
+        lives = [NOISY.evaluate(seed, centre).fitness for seed in jax.random.split(key, 8)]
+        assert len({float(life[0]) for life in lives}) == 8
+        np.testing.assert_allclose(fitness, np.mean(lives, 0), rtol=1e-5)
+
+    def test_one_failed_life_makes_the_centre_fail(self, getkey):
+        problem = Quadratic(noise=1.0, fails_above=5.0)
+        evaluator = evaluator_of(problem, num_rollouts=2)
+        assert np.isnan(evaluator.centre(getkey(), {"x": jnp.full(3, 9.0)})).all()
+        assert np.isfinite(evaluator.centre(getkey(), {"x": jnp.zeros(3)})).all()
+
+
+class TestChunksAndDevices:
+    @pytest.mark.parametrize("chunk_size", [1, 2, 3, 5, 7, 8, 100])
+    def test_chunks_of_any_size_give_the_same_fitness(self, population, chunk_size):
+        """Three, five and seven leave a short last chunk of the eight lives."""
+        key = jax.random.key(3)
+        whole = evaluator_of(NOISY, num_rollouts=2, chunk_size=8).population(key, population)
+        parts = evaluator_of(NOISY, num_rollouts=2, chunk_size=chunk_size).population(key, population)
+        np.testing.assert_allclose(parts.fitness, whole.fitness, rtol=1e-5)
+        np.testing.assert_array_equal(parts.metrics["luck"], whole.metrics["luck"])
+
+    def test_chunks_are_cut_to_what_a_device_has(self):
+        assert evaluator_of(NOISY, num_rollouts=2, chunk_size=100).chunk_size == 8
+        assert evaluator_of(NOISY, num_devices=2, num_rollouts=2, chunk_size=100).chunk_size == 4
+
+    def test_with_chunks_of_one_any_number_of_devices_gives_the_same_bits(self, population):
+        key = jax.random.key(4)
+        one, two = (
+            evaluator_of(NOISY, num_devices=number, num_rollouts=2, chunk_size=1).population(key, population)
+            for number in (1, 2)
+        )
+        assert np.asarray(one.fitness).tobytes() == np.asarray(two.fitness).tobytes()
+        assert np.asarray(one.metrics["luck"]).tobytes() == np.asarray(two.metrics["luck"]).tobytes()
+
+    def test_short_last_chunks_on_several_devices_agree_with_one_device(self, population):
+        key = jax.random.key(5)
+        one = evaluator_of(NOISY, num_rollouts=2, chunk_size=8).population(key, population)
+        two = evaluator_of(NOISY, num_devices=2, num_rollouts=2, chunk_size=3).population(key, population)
+        np.testing.assert_allclose(two.fitness, one.fitness, rtol=1e-5)
+
+    def test_evaluator_says_what_it_compiled(self):
+        evaluator = evaluator_of(NOISY, num_devices=2, num_rollouts=2)
+        assert (evaluator.num_devices, evaluator.platform) == (2, "cpu")
+        assert evaluator.compile_seconds > 0
+        assert evaluator.chunk_bytes is None or evaluator.chunk_bytes > 0
+
+
+@given(lives=st.integers(1, 3000), platform=st.sampled_from(["cpu", "gpu", "tpu"]))
+def test_default_chunks_fit_the_limit_and_divide_where_a_fair_divisor_exists(lives, platform):
+    limit = min(lives, CPU_CHUNK if platform == "cpu" else ACCELERATOR_CHUNK)
+    chunk_size = default_chunk_size(lives, platform)
+    fair = [size for size in range((limit + 1) // 2, limit + 1) if lives % size == 0]
+    assert chunk_size == (max(fair) if fair else limit)
+
+
+class TestNumberOfDevices:
+    @pytest.mark.parametrize(("size", "expected"), [(8, 4), (6, 3), (12, 4)])
+    def test_most_devices_that_divide_are_taken_if_they_are_more_than_half(self, size, expected, four_devices):
+        assert choose_num_devices(config_of(size)) == expected
+
+    def test_half_of_the_devices_is_too_few_to_go_unsaid(self, four_devices):
+        with pytest.raises(UserError, match="10 inner lives, not divisible by 4 devices; allowed: 8 or 12"):
+            choose_num_devices(config_of(10))
+
+    def test_a_number_that_was_asked_for_is_taken_or_refused(self):
+        assert choose_num_devices(config_of(10, num_devices=2)) == 2
+        with pytest.raises(
+            UserError, match=r"got 10, .* with 1 rollouts .* not divisible by 4 devices; allowed: 8 or 12"
+        ):
+            choose_num_devices(config_of(10, num_devices=4))
+
+    @given(size=st.integers(1, 40), rollouts=st.integers(1, 6), devices=st.integers(1, 16))
+    def test_the_sizes_named_in_a_refusal_do_divide(self, size, rollouts, devices):
+        def config(size: int) -> OuterConfig:
+            return config_of(size, num_rollouts=rollouts, num_devices=devices)
+
+        if 2 * size * rollouts % devices == 0:
+            assert choose_num_devices(config(2 * size)) == devices
+            return
+        with pytest.raises(UserError) as caught:
+            choose_num_devices(config(2 * size))
+        for proposal in sizes_named(caught.value):
+            assert choose_num_devices(config(proposal)) == devices
+
+    @pytest.mark.parametrize(("size", "devices"), [(5, 2), (4, 3), (7, 8)])
+    def test_sizes_that_the_strategy_refuses_are_not_named(self, size, devices):
+        config = OuterConfig(strategy=StrategyConfig(name="SNES", population_size=size), num_devices=devices)
+        with pytest.raises(UserError) as caught:
+            choose_num_devices(config)
+        for proposal in sizes_named(caught.value):
+            StrategyConfig(name="SNES", population_size=proposal)
+
+
+@pytest.fixture
+def four_devices(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+
+
+def sizes_named(error: UserError) -> list[int]:
+    named = re.search(r"allowed: (\d+(?: or \d+)*),", str(error))
+    assert named is not None
+    return [int(number) for number in named[1].split(" or ")]
+
+
+class TestContract:
+    """What a meta-problem returns is checked before anything is compiled."""
+
+    def test_a_fitness_that_is_no_vector_over_tasks_is_refused(self):
+        class OneNumber(Quadratic):
+            def evaluate(self, key, meta_params):
+                evaluation = super().evaluate(key, meta_params)
+                return evaluation._replace(fitness=evaluation.fitness[0])
+
+        with pytest.raises(UserError, match="one number per task"):
+            evaluator_of(OneNumber())
+
+    def test_metrics_without_env_steps_are_refused(self):
+        class Uncounted(Quadratic):
+            def evaluate(self, key, meta_params):
+                return super().evaluate(key, meta_params)._replace(metrics={})
+
+        with pytest.raises(UserError, match="env_steps"):
+            evaluator_of(Uncounted())
+
+
+class TestAggregate:
+    FITNESS = jnp.asarray([[1.0, 10.0], [2.0, 40.0], [3.0, 30.0], [4.0, 20.0]])
+    FAILED = FITNESS.at[2, 1].set(jnp.nan)
+
+    def test_mean_and_minimum_are_over_tasks(self):
+        np.testing.assert_allclose(aggregate(self.FITNESS, "mean"), [5.5, 21.0, 16.5, 12.0])
+        np.testing.assert_allclose(aggregate(self.FITNESS, "minimum"), [1.0, 2.0, 3.0, 4.0])
+
+    def test_mean_rank_ranks_within_the_population_per_task(self):
+        np.testing.assert_allclose(aggregate(self.FITNESS, "mean_rank"), [1.0, 3.0, 3.0, 3.0])
+
+    def test_mean_rank_does_not_depend_on_the_scale_of_a_task(self):
+        scaled = self.FITNESS * jnp.asarray([1.0, 1000.0])
+        np.testing.assert_array_equal(aggregate(scaled, "mean_rank"), aggregate(self.FITNESS, "mean_rank"))
+
+    @pytest.mark.parametrize("how", ["mean", "minimum", "mean_rank"])
+    def test_a_failed_task_fails_its_member_alone(self, how):
+        np.testing.assert_array_equal(np.isnan(aggregate(self.FAILED, how)), [False, False, True, False])
+
+    @pytest.mark.parametrize("how", ["mean", "minimum"])
+    def test_members_that_did_not_fail_keep_their_fitness(self, how):
+        keep = np.asarray([0, 1, 3])
+        np.testing.assert_array_equal(aggregate(self.FAILED, how)[keep], aggregate(self.FITNESS, how)[keep])
+
+    def test_mean_rank_keeps_the_order_of_members_that_did_not_fail(self):
+        ranks = aggregate(self.FAILED, "mean_rank")
+        np.testing.assert_allclose(ranks[jnp.asarray([0, 1, 3])], [1.0, 2.5, 3.0])
+
+    @pytest.mark.parametrize("how", ["mean", "minimum", "mean_rank"])
+    def test_the_order_over_one_task_is_that_of_its_fitness(self, how):
+        one_task = jnp.asarray([[3.0], [-1.0], [7.0], [2.0]])
+        np.testing.assert_array_equal(np.argsort(aggregate(one_task, how)), [1, 3, 0, 2])

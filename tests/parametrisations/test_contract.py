@@ -1,0 +1,128 @@
+"""What every parametrisation must keep, whatever it is that is learned."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metadisco.parametrisations import PARAMETRISATIONS, ValueLoss, make_parametrisation
+from metadisco.types import Objective, Sample
+
+ALL_INPUTS = ("error", "target", "old_value")
+CASES = {name: make_parametrisation({"name": name}) for name in PARAMETRISATIONS} | {
+    f"value_loss, {start}, {'+'.join(inputs)}": ValueLoss(
+        start=start, inputs=inputs, hidden_sizes=(8, 4), output_scale=0.5, clip_eps=0.1
+    )
+    for start in ("squared_error", "random", "zeros")
+    for inputs in (("error",), ("target", "error"), ALL_INPUTS)
+}
+POPULATION = 3
+every_parametrisation = pytest.mark.parametrize("parametrisation", CASES.values(), ids=CASES)
+
+
+def make_sample(shape, scale=1.0):
+    rng = np.random.default_rng(0)
+    fields = rng.normal(size=(5, *shape)).astype(np.float32) * np.float32(scale)
+    return Sample(*map(jnp.asarray, fields), progress=jnp.float32(0.25))
+
+
+def near(key, meta_params, std=0.3):
+    """Return meta-parameters some way off."""
+    leaves, structure = jax.tree.flatten(meta_params)
+    keys = jax.random.split(key, len(leaves))
+    moved = [
+        leaf + std * jax.random.normal(key, leaf.shape, leaf.dtype) for key, leaf in zip(keys, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, moved)
+
+
+@pytest.fixture
+def meta_params(parametrisation, getkey):
+    """Meta-parameters as the search meets them, off the start, which may be all zeros."""
+    return near(getkey(), parametrisation.init(getkey()))
+
+
+@every_parametrisation
+def test_settings_are_static(parametrisation):
+    assert hash(parametrisation) == hash(type(parametrisation)(**vars(parametrisation)))
+    assert parametrisation == type(parametrisation)(**vars(parametrisation))
+    with pytest.raises(AttributeError):
+        parametrisation.clip_eps = 0.5
+
+
+@every_parametrisation
+def test_meta_parameters_are_float32_arrays_and_the_key_decides_them(parametrisation, getkey):
+    key = getkey()
+    meta_params = parametrisation.init(key)
+    leaves = jax.tree.leaves(meta_params)
+    assert leaves
+    for leaf in leaves:
+        assert leaf.dtype == jnp.float32
+        assert not leaf.weak_type
+        assert jnp.isfinite(leaf).all()
+    jax.tree.map(np.testing.assert_array_equal, meta_params, parametrisation.init(key))
+    shapes = jax.tree.map(jnp.shape, meta_params)
+    assert shapes == jax.tree.map(jnp.shape, parametrisation.init(getkey()))
+
+
+@every_parametrisation
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 3, 2)])
+def test_losses_are_elementwise_on_any_grid(parametrisation, meta_params, shape):
+    objective = parametrisation.bind(meta_params)
+    assert isinstance(objective, Objective)
+    sample = make_sample(shape)
+    flat = Sample(*(x.ravel() for x in sample[:-1]), progress=sample.progress)
+    order = np.arange(6)[::-1]
+    reordered = flat._replace(**{name: getattr(flat, name)[order] for name in Sample._fields[:5]})
+    for loss in objective:
+        losses = loss(sample)
+        assert losses.shape == shape
+        assert losses.dtype == jnp.float32
+        assert jnp.unique(losses).size > 1
+        np.testing.assert_allclose(losses.ravel(), loss(flat), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(loss(reordered), loss(flat)[order], rtol=1e-5, atol=1e-6)
+
+
+@every_parametrisation
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1000.0])
+def test_losses_and_their_gradients_are_finite(parametrisation, meta_params, scale):
+    sample = make_sample((6,), scale)._replace(log_ratio=make_sample((6,)).log_ratio)
+
+    def total(meta_params, log_ratio, value):
+        objective = parametrisation.bind(meta_params)
+        moved = sample._replace(log_ratio=log_ratio, value=value)
+        return (objective.policy_loss(moved) + objective.value_loss(moved)).sum()
+
+    result, gradients = jax.value_and_grad(total, (0, 1, 2))(meta_params, sample.log_ratio, sample.value)
+    assert jnp.isfinite(result)
+    for leaf in jax.tree.leaves(gradients):
+        assert jnp.isfinite(leaf).all()
+    if scale == 1.0:
+        assert all(jnp.abs(gradient).max() > 0 for gradient in gradients[1:])
+
+
+@every_parametrisation
+def test_what_trains_an_agent_depends_on_the_meta_parameters(parametrisation, meta_params, getkey):
+    """Gradients by the agent's outputs, as an additive constant in a loss trains nothing."""
+    sample = make_sample((6,))
+
+    def gradients(meta_params):
+        objective = parametrisation.bind(meta_params)
+        policy = jax.grad(lambda x: objective.policy_loss(sample._replace(log_ratio=x)).sum())(sample.log_ratio)
+        value = jax.grad(lambda x: objective.value_loss(sample._replace(value=x)).sum())(sample.value)
+        return jnp.concatenate([policy, value])
+
+    assert (gradients(meta_params) != gradients(near(getkey(), meta_params))).any()
+
+
+@every_parametrisation
+def test_a_population_is_bound_under_vmap_and_jit(parametrisation, getkey):
+    sample = make_sample((6,))
+    keys = jax.random.split(getkey(), POPULATION)
+    population = jax.vmap(near)(keys, jax.vmap(parametrisation.init)(keys))
+    losses = lambda meta_params: tuple(loss(sample) for loss in parametrisation.bind(meta_params))  # noqa: E731
+    together = jax.jit(jax.vmap(losses))(population)
+    for member in range(POPULATION):
+        alone = losses(jax.tree.map(lambda leaf, member=member: leaf[member], population))
+        for one, all_ in zip(alone, together, strict=True):
+            np.testing.assert_allclose(all_[member], one, rtol=1e-5, atol=1e-6)
