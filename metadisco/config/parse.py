@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from metadisco.errors import UserError, nearest
 
 from .objectives import PARAMETRISATION_SETTINGS
-from .root import Config
+from .root import DEFAULT_PARAMETRISATION, Config
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def parse_config(data: Mapping[str, Any]) -> Config:
     """
     config = build_settings(Config, data)
     section = dict(config.parametrisation)
-    name = section.pop("name", None)
+    name = section.pop("name", DEFAULT_PARAMETRISATION)
     if not isinstance(name, str):
         raise UserError(f"parametrisation.name: got {name!r}, allowed: {_names(PARAMETRISATION_SETTINGS)}")
     if ":" in name:

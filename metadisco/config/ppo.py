@@ -105,7 +105,7 @@ class PPOConfig:
             )
         if self.num_evaluations > self.num_updates:
             raise ValueError(
-                f"num_evaluations: got {self.num_evaluations}, allowed: at most the {self.num_updates} updates of a life"
+                f"num_evaluations: got {self.num_evaluations}, allowed: at most {self.num_updates}, one per update"
             )
 
     @property

@@ -7,6 +7,8 @@ from .fields import Bool, NonNegativeInt, Text, settings
 from .outer import OuterConfig
 from .ppo import PPOConfig
 
+DEFAULT_PARAMETRISATION = "value_loss"
+
 
 @settings
 class InnerConfig:
@@ -42,7 +44,7 @@ class Config:
     """Meta-seed: everything random follows from it."""
     deterministic: Bool = False
     """Ask XLA for deterministic kernels on GPU, at a cost in speed; CPU is deterministic anyway."""
-    parametrisation: dict[str, Any] = field(default_factory=lambda: {"name": "value_loss"})
+    parametrisation: dict[str, Any] = field(default_factory=lambda: {"name": DEFAULT_PARAMETRISATION})
     """What is learned: `name` and its settings; a name may be `package.module:MyParametrisation`."""
     inner: InnerConfig = InnerConfig()
     """One inner life."""

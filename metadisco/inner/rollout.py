@@ -69,7 +69,7 @@ def rollout(
     num_envs = state.obs.shape[0]
 
     def step(
-        carry: tuple[RolloutState, Array, Array], keys: tuple[Key, Key]
+        carry: tuple[RolloutState, Array, Array], keys: tuple[Key, Array]
     ) -> tuple[tuple[RolloutState, Array, Array], Transitions]:
         state, sum_returns, num_episodes = carry
         key_act, keys_env = keys

@@ -104,7 +104,7 @@ def test_the_network_sees_the_chosen_inputs_and_no_others(getkey):
 
 def test_the_policy_loss_is_that_of_ppo(getkey):
     parametrisation = make("random", clip_eps=0.1)
-    sample = make_sample(ERRORS)._replace(log_ratio=ERRORS / 4, advantage=ERRORS[::-1])
+    sample = make_sample(ERRORS)._replace(log_ratio=ERRORS / 4, advantage=ERRORS)
     learned = parametrisation.bind(parametrisation.init(getkey())).policy_loss(sample)
     np.testing.assert_array_equal(learned, ppo(clip_eps=0.1).policy_loss(sample))
     assert (learned != ppo(clip_eps=0.2).policy_loss(sample)).any()
