@@ -59,8 +59,8 @@ def adam_step(
     scale = jnp.minimum(1.0, max_grad_norm / jnp.sqrt(jnp.stack(squares).sum()))
     b1, b2 = config.adam_b1, config.adam_b2
     count = state.num_steps + 1
-    first = jax.tree.map(lambda m, g: b1 * m + ((1 - b1) * scale) * g, state.first, grads)
-    second = jax.tree.map(lambda v, g: b2 * v + ((1 - b2) * jnp.square(scale)) * jnp.square(g), state.second, grads)
+    first = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * (scale * g), state.first, grads)
+    second = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * jnp.square(scale * g), state.second, grads)
     root = jnp.sqrt(1 - b2**count)
     rate, eps = learning_rate * root / (1 - b1**count), config.adam_eps * root
     params = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + eps), params, first, second)

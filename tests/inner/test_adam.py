@@ -40,3 +40,10 @@ def test_a_nan_in_the_gradient_reaches_every_parameter():
     grads = {"a": jnp.zeros(4).at[0].set(jnp.nan), "b": jnp.zeros(4)}
     moved, _ = adam_step(params, grads, init_adam(params), PPOConfig(), 1.0, 0.5)
     assert jnp.isnan(moved["a"]).all() and jnp.isnan(moved["b"]).all()
+
+
+def test_a_finite_gradient_too_large_to_square_takes_no_step_as_with_optax():
+    params = {"w": jnp.ones(8)}
+    moved, state = adam_step(params, {"w": jnp.full(8, 1e20)}, init_adam(params), PPOConfig(), 1.0, 0.5)
+    assert jnp.array_equal(moved["w"], params["w"])
+    assert jnp.isfinite(state.second["w"]).all()

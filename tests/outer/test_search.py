@@ -9,6 +9,7 @@ from toys import ENV_STEPS, MemoryRecorder, Quadratic
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
 from metadisco.outer import search as search_module
+from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.search import Recorder, search
 from metadisco.outer.strategy import make_strategy
 
@@ -31,17 +32,25 @@ SIZE = 8
 
 
 @pytest.fixture(scope="module", autouse=True)
-def strategies_are_compiled_once():
-    """Let searches with the same strategy share its compiled functions."""
-    made: dict[str, Any] = {}
+def searches_share_what_is_compiled():
+    """Compile each strategy and each evaluation once for all tests here."""
+    strategies: dict[str, Any] = {}
+    evaluators: dict[Any, Evaluator] = {}
 
     def make_once(config: StrategyConfig, example: Any) -> Any:
-        if repr(config) not in made:
-            made[repr(config)] = make_strategy(config, example)
-        return made[repr(config)]
+        if repr(config) not in strategies:
+            strategies[repr(config)] = make_strategy(config, example)
+        return strategies[repr(config)]
+
+    def evaluator_once(problem: Any, config: OuterConfig, mesh: Any, example: Any) -> Evaluator:
+        kind = (problem, config.strategy.population_size, config.num_rollouts, mesh.size)
+        if kind not in evaluators:
+            evaluators[kind] = Evaluator(problem, config, mesh, example)
+        return evaluators[kind]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_module, "make_strategy", make_once)
+        patch.setattr(search_module, "Evaluator", evaluator_once)
         yield
 
 
@@ -129,7 +138,7 @@ class TestContinuing:
         centre, recorder = ran(saved=whole[1].states[generation])
         assert timeless(recorder.rows) == timeless(whole[1].rows[generation:])
         assert bits(centre) == bits(whole[0])
-        assert bits(recorder.states[6]) == bits(whole[1].states[6])
+        assert bits(recorder.states[6][0]) == bits(whole[1].states[6][0])
 
     def test_population_based_strategies_continue_alike(self):
         centre, recorder = ran(name="SimpleGA")
