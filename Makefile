@@ -15,6 +15,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
+demo: export JAX_PLATFORMS = cpu
 demo: $(VENV)/installed
 	$(BIN)/metadisco evolve experiments/value_loss/demo.yaml --run $(DEMO_RUN)
 	$(BIN)/python experiments/value_loss/demo.py $(DEMO_RUN)

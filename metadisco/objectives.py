@@ -10,6 +10,13 @@ from jax import Array
 
 from metadisco.types import Loss, Objective, Sample
 
+MAX_LOG_RATIO = 40.0  # e⁴⁰ = 2·10¹⁷, beyond which float32 would come to inf − inf in r·A − D
+
+
+def probability_ratio(sample: Sample) -> Array:
+    """Return r = exp(log r), held at exp(40), so that a policy run wild gives large numbers and not NaN."""
+    return jnp.exp(jnp.minimum(sample.log_ratio, MAX_LOG_RATIO))
+
 
 def clip_drift(clip_eps: float) -> Loss:
     """Return PPO-clip's drift, D = relu((r − clip(r, 1 − ε, 1 + ε))·A).
@@ -22,7 +29,7 @@ def clip_drift(clip_eps: float) -> Loss:
     """
 
     def drift(sample: Sample) -> Array:
-        ratio = jnp.exp(sample.log_ratio)
+        ratio = probability_ratio(sample)
         clipped = jnp.clip(ratio, 1 - clip_eps, 1 + clip_eps)
         return jax.nn.relu((ratio - clipped) * sample.advantage)
 
@@ -37,7 +44,7 @@ def mirror(drift: Loss) -> Loss:
     """
 
     def policy_loss(sample: Sample) -> Array:
-        return drift(sample) - jnp.exp(sample.log_ratio) * sample.advantage
+        return drift(sample) - probability_ratio(sample) * sample.advantage
 
     return policy_loss
 

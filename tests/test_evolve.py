@@ -5,16 +5,19 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from metadisco.cli import main
 from metadisco.config import write_yaml
@@ -23,20 +26,23 @@ NUM_GENERATIONS = 24
 CHECKPOINT_EVERY = 2
 TIMES = ("seconds", "env_steps_per_second")
 COMMAND = (sys.executable, "-c", "from metadisco.cli import main; raise SystemExit(main())")
+CACHE = {"jax_compilation_cache_dir": None, "jax_persistent_cache_min_compile_time_secs": 0}
 PATIENCE = 180  # seconds until a subprocess counts as hanging
 
 CONFIG: dict[str, Any] = {
     "parametrisation": {"name": "value_loss", "hidden_sizes": [8]},
     "inner": {
         "env": "gymnax/CartPole-v1",
-        "env_settings": {"max_steps_in_episode": 20},
+        "env_settings": {"max_steps_in_episode": 60},
         "ppo": {
             "num_envs": 2,
             "num_steps": 16,
             "num_env_steps": 128,
             "num_minibatches": 2,
             "num_epochs": 2,
-            "learning_rate": 0.02,
+            "learning_rate": 0.3,
+            "value_coef": 5.0,
+            "shared_torso": True,  # the value loss soon tells in the actions
             "hidden_sizes": [8],
             "num_evaluation_episodes": 2,
         },
@@ -46,7 +52,7 @@ CONFIG: dict[str, Any] = {
         "checkpoint_every": CHECKPOINT_EVERY,
         "evaluate_every": 5,
         "chunk_size": 1,
-        "strategy": {"population_size": 4, "std": 0.5},
+        "strategy": {"population_size": 4, "std": 3.0},
     },
 }
 
@@ -58,34 +64,62 @@ def config_path(tmp_path_factory) -> Path:
     return path
 
 
+class Process:
+    """A command in a process of its own; compiled programs are kept for the next one.
+
+    What it prints goes to files: a full pipe would stop it.
+    """
+
+    def __init__(self, words: Sequence[str], folder: Path):
+        self._out, self._err = folder / "out.txt", folder / "err.txt"
+        variables = {
+            "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "TF_CPP_MIN_LOG_LEVEL": "3",  # else XLA describes the machine for each program that it finds there
+        }
+        with self._out.open("w") as out, self._err.open("w") as err:
+            self._process = subprocess.Popen([*COMMAND, *words], env=os.environ | variables, stdout=out, stderr=err)
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self._process.poll() is None, self._err.read_text()
+            assert time.monotonic() < deadline, self._err.read_text()
+            time.sleep(0.005)
+
+    def finish(self) -> tuple[int, str, str]:
+        """Wait for the end; return exit code, stdout and stderr."""
+        code = self._process.wait(PATIENCE)
+        return code, self._out.read_text(), self._err.read_text()
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> dict[str, str]:
-    """Variables of a subprocess: compiled programs are kept for the next one."""
-    cache = str(tmp_path_factory.mktemp("compiled"))
-    return {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+def folder(tmp_path_factory) -> Path:
+    """Where processes leave what they print and compile."""
+    return tmp_path_factory.mktemp("processes")
 
 
-def start(words: Sequence[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*COMMAND, *words], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
-def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    """Wait for the end; return exit code, stdout and stderr."""
-    try:
-        out, err = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    return process.returncode, out, err
-
-
-def wait_until(condition: Any, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_compiled_once(tmp_path_factory):
+    """Keep compiled programs for the next command of this process, too."""
+    before = {name: getattr(jax.config, name) for name in CACHE}
+    for name, value in CACHE.items():
+        jax.config.update(name, value)
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 def num_starts(run: Path) -> int:
@@ -124,9 +158,10 @@ FOUR_DEVICES = "outer.num_devices=4"
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, config_path, environment) -> Path:
+def uninterrupted(tmp_path_factory, config_path, folder) -> Path:
     run = tmp_path_factory.mktemp("runs") / "uninterrupted"
-    code, out, err = finish(start(["evolve", str(config_path), FOUR_DEVICES, "--run", str(run)], environment))
+    with Process(["evolve", str(config_path), FOUR_DEVICES, "--run", str(run)], folder) as process:
+        code, out, err = process.finish()
     assert (code, out) == (0, ""), err
     assert f"done: {NUM_GENERATIONS} generations" in err
     return run
@@ -161,35 +196,36 @@ class TestUninterrupted:
         assert {path: path.read_bytes() for path in uninterrupted.rglob("*") if path.is_file()} == before
 
 
-def test_a_run_that_is_killed_again_and_again_gives_the_same_numbers(uninterrupted, config_path, environment, tmp_path):
+def test_a_run_that_is_killed_again_and_again_gives_the_same_numbers(uninterrupted, config_path, folder, tmp_path):
     run = tmp_path / "killed"
     words = ["evolve", str(config_path), FOUR_DEVICES, "--run", str(run)]
     delays = random.Random(20261121)
     seen = []
     for number in range(3):
-        process = start(words, environment)
-        wait_until(lambda starts=number + 1: num_starts(run) == starts, process)
-        time.sleep(delays.uniform(0, 0.8))
-        process.send_signal(signal.SIGKILL)
-        assert finish(process)[0] == -signal.SIGKILL
+        with Process(words, folder) as process:
+            process.wait_until(lambda starts=number + 1: num_starts(run) == starts)
+            time.sleep(delays.uniform(0, 0.8))
+            process.send(signal.SIGKILL)
+            assert process.finish()[0] == -signal.SIGKILL
         seen.append(num_rows(run))
     assert max(seen) < NUM_GENERATIONS
     with (run / "metrics.jsonl").open("a") as file:  # what a kill in the middle of a write leaves behind
         file.write('{"generation": 9, "fitness_me')
-    code, _, err = finish(start(words, environment))
+    with Process(words, folder) as process:
+        code, _, err = process.finish()
     assert code == 0, err
     assert num_starts(run) == 4
     assert_same_run(run, uninterrupted)
 
 
 def test_a_run_stopped_by_sigterm_says_how_to_go_on_and_gives_the_same_numbers(
-    uninterrupted, config_path, environment, tmp_path
+    uninterrupted, config_path, folder, tmp_path
 ):
     run = tmp_path / "a run"
-    process = start(["evolve", str(config_path), FOUR_DEVICES, "--run", str(run)], environment)
-    wait_until(lambda: num_rows(run) >= 3, process)
-    process.send_signal(signal.SIGTERM)
-    code, out, err = finish(process)
+    with Process(["evolve", str(config_path), FOUR_DEVICES, "--run", str(run)], folder) as process:
+        process.wait_until(lambda: num_rows(run) >= 3)
+        process.send(signal.SIGTERM)
+        code, out, err = process.finish()
     assert (code, out) == (0, ""), err
     done = num_rows(run)
     assert done < NUM_GENERATIONS
@@ -197,7 +233,8 @@ def test_a_run_stopped_by_sigterm_says_how_to_go_on_and_gives_the_same_numbers(
     message = re.search(rf"stopped after generation {done} of {NUM_GENERATIONS}; to go on: metadisco (.*)", err)
     assert message is not None, err
     assert f"{done:06d}" in centres_of(run)
-    code, _, err = finish(start(shlex.split(message[1]), environment))
+    with Process(shlex.split(message[1]), folder) as process:
+        code, _, err = process.finish()
     assert code == 0, err
     assert f"generation {done + 1}/{NUM_GENERATIONS}" in err
     assert f"generation {done}/" not in err
@@ -217,18 +254,21 @@ def test_with_chunks_of_one_the_number_of_devices_changes_no_bit(num_devices, un
 
 def test_continuing_with_other_chunks_is_said_recorded_and_agrees_to_float_tolerance(config_path, tmp_path, capsys):
     """Over two updates; over whole lives a last-bit difference grows."""
-    words = ["inner.ppo.num_env_steps=64", "outer.num_devices=2", "outer.strategy.learning_rate=1e-9"]
-    short = ["evolve", str(config_path), *words]
-    assert main([*short, "outer.num_generations=2", "--run", str(tmp_path / "run")]) == 0
-    capsys.readouterr()
-    changed = ["outer.num_generations=4", "outer.chunk_size=2", "--run", str(tmp_path / "run")]
-    assert main([*short, *changed]) == 0
+    words = ["inner.ppo.num_env_steps=64", "outer.num_devices=2", "outer.num_generations=4", "outer.checkpoint_every=1"]
+    command = ["evolve", str(config_path), *words, "outer.keep_checkpoints=5"]
+    run, plain = tmp_path / "run", tmp_path / "plain"
+    assert main([*command, "--run", str(plain), "--quiet"]) == 0
+    shutil.copytree(plain, run)
+    for generation in (3, 4):
+        shutil.rmtree(run / "checkpoints" / str(generation))
+    assert main([*command, "outer.chunk_size=2", "--run", str(run)]) == 0
     said = capsys.readouterr().err
     assert "outer.chunk_size was 1 at the start and is 2 now" in said
     assert "chunk_size was 1 and is 2 now: numbers agree to float tolerance only" in said
-    assert [entry["chunk_size"] for entry in json.loads((tmp_path / "run" / "provenance.json").read_text())] == [1, 2]
-    assert main([*short, "outer.num_generations=4", "--run", str(tmp_path / "plain"), "--quiet"]) == 0
-    for row, expected in zip(rows_of(tmp_path / "run"), rows_of(tmp_path / "plain"), strict=True):
+    entries = json.loads((run / "provenance.json").read_text())
+    assert [(entry["chunk_size"], entry["generation"]) for entry in entries] == [(1, 0), (2, 2)]
+    assert rows_of(run)[:2] == rows_of(plain)[:2]
+    for row, expected in zip(rows_of(run), rows_of(plain), strict=True):
         for name in ("fitness_mean", "fitness_best", "fitness_worst"):
             np.testing.assert_allclose(row[name], expected[name], rtol=1e-5)
 

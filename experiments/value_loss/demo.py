@@ -62,9 +62,9 @@ def verdict(gain: tuple[float, float, float]) -> str:
     """Return what the interval says, in a sentence."""
     _, low, high = gain
     if low > 0:
-        return "The evolved loss beats the squared error it started from: the whole interval is above zero."
+        return "The evolved loss beats the squared error: the whole interval is above zero."
     if high < 0:
-        return "The evolved loss is worse than the squared error it started from: the whole interval is below zero."
+        return "The evolved loss is worse than the squared error: the whole interval is below zero."
     return "No difference from the squared error can be told: the interval holds zero. More generations may help."
 
 

@@ -35,13 +35,13 @@ class StrategyConfig:
     std: PositiveFloat | None = None
     """Spread of the perturbations at generation 0; default 0.03."""
     std_decay: Decay | None = None
-    """Factor on std per generation, where std is a schedule; default 0.999."""
+    """Factor on std per generation that was not skipped, where std is a schedule; default 0.999."""
     std_limit: PositiveFloat | None = None
     """Floor of the std schedule; default 0.01, or std itself if that is smaller."""
     learning_rate: PositiveFloat | None = None
     """Adam's step size for the mean at generation 0; default 0.02."""
     learning_rate_decay: Decay | None = None
-    """Factor on the learning rate per generation; default 0.999."""
+    """Factor on the learning rate per generation that was not skipped; default 0.999."""
     learning_rate_limit: PositiveFloat | None = None
     """Floor of the learning rate; default 0.001, or the learning rate itself if that is smaller."""
     antithetic: Bool | None = None
@@ -63,11 +63,14 @@ class StrategyConfig:
             if getattr(self, name) is not None and not has:
                 raise ValueError(f"{name}: {self.name} has no such setting ({needs})")
         self._fill_defaults()
-        if self.is_antithetic and self.population_size % 2:
+        if self.needs_even_population and self.population_size % 2:
             raise ValueError(
                 f"population_size: got {self.population_size}, allowed: an even number, as {self.name} samples in pairs"
             )
-        minimum = 2 if self.traits.shaping == "chosen" else 4
+        for limit, start in (("std_limit", self.std), ("learning_rate_limit", self.learning_rate)):
+            if (getattr(self, limit) or 0.0) > (start or 0.0):
+                raise ValueError(f"{limit}: got {getattr(self, limit)}, allowed: at most the start, {start}")
+        minimum = 2 if self.name == "Open_ES" else 4
         if self.population_size < minimum:
             raise ValueError(
                 f"population_size: got {self.population_size}, allowed: at least {minimum} for {self.name}"
@@ -117,9 +120,9 @@ class StrategyConfig:
         return STRATEGIES[self.name]
 
     @property
-    def is_antithetic(self) -> bool:
-        """Whether members come in mirrored pairs (i, i + population_size / 2)."""
-        return self.traits.antithetic == "always" or bool(self.antithetic)
+    def needs_even_population(self) -> bool:
+        """Whether evosax takes only an even number of members: where it can sample in pairs, used or not."""
+        return self.traits.antithetic != "never"
 
 
 @settings

@@ -9,6 +9,7 @@ from .fields import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    ProperFraction,
     Sizes,
     settings,
 )
@@ -40,9 +41,9 @@ class PPOConfig:
     """Adam's step size at the start of the life."""
     anneal_learning_rate: Bool = True
     """Lower the step size linearly to zero over the life, once per update."""
-    adam_b1: Fraction = 0.9
+    adam_b1: ProperFraction = 0.9
     """Decay of Adam's first moment, per gradient step."""
-    adam_b2: Fraction = 0.999
+    adam_b2: ProperFraction = 0.999
     """Decay of Adam's second moment, per gradient step."""
     adam_eps: PositiveFloat = 1e-5
     """Adam's ε."""

@@ -78,7 +78,7 @@ def apply_overrides(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]
             if not isinstance(child, dict):
                 raise UserError(f"{dotted}: {'.'.join(path[: depth + 1])} is a value, not a section")
             section = child
-        section[last] = value
+        section[last] = _copy(value) if isinstance(value, Mapping) else value
     return result
 
 

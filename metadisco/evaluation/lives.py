@@ -18,6 +18,8 @@ from metadisco.inner.train import train
 from metadisco.outer.devices import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
+ROOT = 2**31 - 1
+
 
 class Lives(NamedTuple):
     """How agents fared that differ in their seed alone."""
@@ -37,6 +39,11 @@ def untraced(config: Config) -> Config:
     return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
 
 
+def _root(seed: int) -> Key:
+    """Return the key below which the seeds are, apart from the streams that a search with this seed splits off."""
+    return jax.random.fold_in(jax.random.key(seed), ROOT)
+
+
 def train_lives(objective: Objective, configs: Sequence[Config], num_seeds: int) -> list[Lives]:
     """Train agents under every config on the same seeds, spread over devices.
 
@@ -52,9 +59,8 @@ def train_lives(objective: Objective, configs: Sequence[Config], num_seeds: int)
     env = envs.make(config.inner.env, **config.inner.env_settings)
     settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
-    keys = jnp.tile(
-        jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(config.seed), jnp.arange(num_seeds)), len(configs)
-    )
+    seeds = jax.vmap(jax.random.fold_in, (None, 0))(_root(config.seed), jnp.arange(num_seeds))
+    keys = jnp.tile(seeds, len(configs))
 
     def life(key: Key, hyperparameters: Hyperparameters) -> tuple[Array, Array, Array]:
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)

@@ -26,8 +26,13 @@ def paired_difference(
         ours: one score per seed.
         theirs: the same seeds in the same order.
         confidence: coverage of the interval.
+
+    Raises:
+        ValueError: if fewer than two seeds are left.
     """
     differences = (ours - theirs)[np.isfinite(ours) & np.isfinite(theirs)].astype(np.float64)
+    if differences.size < 2:
+        raise ValueError(f"paired_difference: got {differences.size} seeds that did not fail, allowed: at least 2")
     mean = float(differences.mean())
     error = scipy.stats.sem(differences)
     half = float(scipy.stats.t.ppf((1 + confidence) / 2, differences.size - 1) * error)

@@ -77,7 +77,7 @@ def _find_run(name: str) -> tuple[Path, int | None]:
 
 def _read(file: Path) -> Mapping[str, np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{file}: cannot be read as arrays: {error}") from error

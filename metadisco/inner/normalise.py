@@ -1,7 +1,8 @@
 """Running statistics of observations and of the discounted return, carried in the train state.
 
-Statistics are frozen while a rollout is collected and learned from, so that log-probabilities are recomputed from
-what the agent acted on. Axes: T steps, N environments.
+Those of observations are frozen while a rollout is collected and learned from, so that log-probabilities are recomputed
+from what the agent acted on; those of returns take in the rollout before its rewards are scaled, once for all of it.
+Axes: T steps, N environments.
 """
 
 from typing import NamedTuple

@@ -131,7 +131,9 @@ def optimise(
     Returns:
         New parameters, new optimiser state, metrics.
     """
-    learning_rate = hyperparameters.learning_rate * (1 - progress if config.anneal_learning_rate else 1.0)
+    learning_rate = hyperparameters.learning_rate * (
+        jnp.maximum(1 - progress, 0) if config.anneal_learning_rate else 1.0
+    )
     gradient = jax.value_and_grad(
         partial(_loss, agent=agent, config=config, objective=objective, hyperparameters=hyperparameters),
         has_aux=True,

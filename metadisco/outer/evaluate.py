@@ -71,7 +71,7 @@ class Evaluator:
         copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), centre)
         return self._lives(jax.random.split(key, lives), copies).fitness.mean(0)
 
-    def _lives(self, keys: Key, meta_params: MetaParams) -> PopulationEvaluation:
+    def _lives(self, keys: Array, meta_params: MetaParams) -> PopulationEvaluation:
         result = self._run(*jax.device_put((keys, meta_params), self._sharding))
         fitness, metrics = jax.device_put(tuple(result), jax.local_devices()[0])
         size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
@@ -110,7 +110,7 @@ def choose_num_devices(config: OuterConfig) -> int:
         if config.num_lives % num_devices == 0:
             return num_devices
     size, rollouts = config.strategy.population_size, config.num_rollouts
-    step = 2 if config.strategy.is_antithetic else 1
+    step = 2 if config.strategy.needs_even_population else 1
     fits = [n for n in range(step, 2 * size + 2 * available, step) if n * rollouts % available == 0]
     near = sorted(sorted(fits, key=lambda n: abs(n - size))[:2])
     raise UserError(

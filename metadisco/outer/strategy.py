@@ -1,10 +1,11 @@
 """Evolution strategies of evosax behind one interface that maximises and survives failed members.
 
-The only minus sign for fitness, and the only reaction to NaN, are in `_losses` and `_complete`. Axes: P population.
+The only minus signs for fitness are in `_losses` and where `_tell` undoes it, the only reaction to NaN in `_complete`.
+Axes: P population.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,6 +25,11 @@ ADAM_B1 = 0.99  # evosax 0.0.4 to 0.1, under which DPO and the value loss were e
 ADAM_EPS = 1e-5  # evosax's 1e-8 turns rounding error into steps of a third of the learning rate
 
 
+OURS = {"self", "population_size", "solution", "fitness_shaping_fn", "metrics_fn", "std_schedule", "optimizer",
+        "use_antithetic_sampling", "params", "params_path", "std_init", "radius_max"}  # fmt: skip
+"""Arguments and parameters of evosax that are set from named fields, or not at all."""
+
+
 class StrategyState(NamedTuple):
     """Everything that the next generation depends on, except the key."""
 
@@ -32,6 +38,8 @@ class StrategyState(NamedTuple):
     """Generations told, skipped ones included."""
     first: MetaParams | None
     """For population-based strategies: the first generation, which `ask` returns until one was told. Else None."""
+    before: Any | None
+    """Between `ask` and `tell`, evosax's state before `ask`, to which a skipped generation returns. Else None."""
     centre: MetaParams
     """Where the search stands: the mean, or for population-based strategies the best member of the last generation."""
 
@@ -46,7 +54,7 @@ class TellReport(NamedTuple):
     step_norm: Float[Array, ""]
     """Euclidean distance that the centre moved."""
     std: Float[Array, ""]
-    """Spread of the perturbations of the generation told; mean over dimensions."""
+    """Spread of the perturbations of the generation told, mean over dimensions; for CMA-ES and its kin σ alone."""
 
 
 class Strategy(NamedTuple):
@@ -91,29 +99,43 @@ def _make_algorithm(config: StrategyConfig, example: MetaParams) -> tuple[Any, A
         arguments["fitness_shaping_fn"] = lambda _, losses, __, params: tied_weights(params.weights, losses)
     if traits.shaping == "chosen":
         arguments["fitness_shaping_fn"] = lambda _, losses, __, ___: losses
-    settings = dict(config.settings)
-    constructor = set(inspect.signature(cls.__init__).parameters) - {
-        "self", "population_size", "solution", "fitness_shaping_fn", "metrics_fn", "std_schedule", "optimizer",
-        "use_antithetic_sampling", "params", "params_path",
-    }  # fmt: skip
-    arguments |= {name: settings.pop(name) for name in list(settings) if name in constructor}
-    algorithm = cls(population_size=config.population_size, solution=example, **arguments)
+    algorithm, rest = _construct(cls, config, example, arguments)
     params = algorithm.default_params
     if traits.std_knob in ("std_init", "radius_max"):
         params = params.replace(**{traits.std_knob: _like(getattr(params, traits.std_knob), config.std)})
-    known = set(vars(params)) - {"std_init", "radius_max", "params"}
-    for name, value in settings.items():
-        if name not in known:
-            allowed = sorted(known | constructor)
+    return algorithm, _with_settings(params, rest, config.name)
+
+
+def _construct(
+    cls: Any, config: StrategyConfig, example: MetaParams, arguments: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Call evosax's constructor with the settings that it takes; return the algorithm and the rest of them."""
+    known = set(inspect.signature(cls.__init__).parameters) - OURS
+    taken = {name: value for name, value in config.settings.items() if name in known}
+    rest = {name: value for name, value in config.settings.items() if name not in known}
+    try:
+        algorithm = cls(population_size=config.population_size, solution=example, **arguments, **taken)
+    except (AssertionError, TypeError, ValueError) as error:
+        raise UserError(f"outer.strategy: evosax's {config.name} refused its settings {taken}: {error}") from error
+    return algorithm, rest
+
+
+def _with_settings(params: Any, settings: Mapping[str, Any], name: str) -> Any:
+    """Set parameters of an algorithm by evosax's own names."""
+    known = sorted(set(vars(params)) - OURS)
+    for key, value in settings.items():
+        if key not in known:
             raise UserError(
-                f"outer.strategy.settings: {config.name} has no {name!r}{nearest(name, allowed)} "
-                f"(allowed: {', '.join(allowed) or 'none'})"
+                f"outer.strategy.settings: {name} has no {key!r}{nearest(key, known)} "
+                f"(allowed: {', '.join(known) or 'none'})"
             )
-        if isinstance(value, bool | int | float):
-            params = params.replace(**{name: _like(getattr(params, name), value)})
-        else:
-            raise UserError(f"outer.strategy.settings.{name}: got {value!r}, allowed: a number")
-    return algorithm, params
+        default = getattr(params, key)
+        kind = type(default) if isinstance(default, bool | int) else float
+        if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float) or kind(value) != value:
+            allowed = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+            raise UserError(f"outer.strategy.settings.{key}: got {value!r}, allowed: {allowed}")
+        params = params.replace(**{key: _like(default, value)})
+    return params
 
 
 def _like(default: Any, value: Any) -> Any:
@@ -153,7 +175,7 @@ def _init(key: Key, start: MetaParams, config: StrategyConfig, algorithm: Any, p
         state = algorithm.init(key_state, start, params)
     if config.traits.std_knob == "schedule":
         state = state.replace(std=jnp.broadcast_to(std_at(config, 0), jnp.shape(state.std)))
-    return StrategyState(_strong(state), jnp.zeros((), jnp.int32), first, _strong(start))
+    return StrategyState(_strong(state), jnp.zeros((), jnp.int32), first, None, _strong(start))
 
 
 def _spread(key: Key, start: MetaParams, config: StrategyConfig) -> MetaParams:
@@ -178,11 +200,17 @@ def _ask(
         untold = jnp.isinf(state.evosax.fitness).all()
         population = jax.tree.map(partial(jnp.where, untold), state.first, population)
         evosax_state = jax.tree.map(partial(jnp.where, untold), state.evosax, evosax_state)
-    return population, state._replace(evosax=_strong(evosax_state))
+    return population, state._replace(evosax=_strong(evosax_state), before=state.evosax)
 
 
-def _complete(fitness: Float[Array, "P"]) -> tuple[Float[Array, "P"], Bool[Array, "P"], Bool[Array, ""]]:
-    """Give failed members the worst finite fitness.
+def _complete(
+    fitness: Float[Array, "P"], incumbents: Float[Array, "P"] | None
+) -> tuple[Float[Array, "P"], Bool[Array, "P"], Bool[Array, ""]]:
+    """Give failed members the worst finite fitness, or less than any incumbent's where it is compared with those.
+
+    Args:
+        fitness: of the members told.
+        incumbents: for population-based strategies, fitness of the population kept; −inf where there is none yet.
 
     Returns:
         Fitness that is finite wherever any is; which members failed; whether there is nothing to learn.
@@ -190,7 +218,11 @@ def _complete(fitness: Float[Array, "P"]) -> tuple[Float[Array, "P"], Bool[Array
     failed = ~jnp.isfinite(fitness)
     worst = jnp.where(failed, jnp.inf, fitness).min()
     best = jnp.where(failed, -jnp.inf, fitness).max()
-    return jnp.where(failed, worst, fitness), failed, ~(worst < best)
+    skipped = ~(worst < best)
+    if incumbents is not None:
+        kept = jnp.where(jnp.isfinite(incumbents), incumbents, jnp.inf).min()
+        worst = jnp.nextafter(jnp.minimum(worst, kept), -jnp.inf)
+    return jnp.where(failed, worst, fitness), failed, skipped
 
 
 def _losses(fitness: Float[Array, "P"], config: StrategyConfig) -> Float[Array, "P"]:
@@ -207,11 +239,13 @@ def _tell(
     algorithm: Any,
     params: Any,
 ) -> tuple[StrategyState, TellReport]:
-    complete, failed, skipped = _complete(fitness)
+    population_based = config.traits.population_based
+    complete, failed, skipped = _complete(fitness, -state.evosax.fitness if population_based else None)
     # Where nothing is learned the result is thrown away, so that a NaN there does no harm.
     told, _ = algorithm.tell(key, population, _losses(complete, config), state.evosax, params)
-    if config.traits.population_based:
+    if population_based:
         started = algorithm.init(key, population, _losses(complete, config), params)
+        started = started.replace(generation_counter=started.generation_counter + 1)
         untold = jnp.isinf(state.evosax.fitness).all()
         told = jax.tree.map(partial(jnp.where, untold), _strong(started), _strong(told))
         best = jnp.argmax(complete)
@@ -219,7 +253,7 @@ def _tell(
     else:
         centre = algorithm.get_mean(told)
     keep = partial(jax.tree.map, partial(jnp.where, skipped))
-    told, centre = keep(state.evosax, _strong(told)), keep(state.centre, centre)
+    told, centre = keep(state.before, _strong(told)), keep(state.centre, centre)
     moved = jax.tree.map(lambda new, old: jnp.square(new - old).sum(), centre, state.centre)
     report = TellReport(
         failed=failed.sum(),
@@ -227,7 +261,7 @@ def _tell(
         step_norm=jnp.sqrt(sum(jax.tree.leaves(moved), start=jnp.zeros(()))),
         std=_std(state, population, config),
     )
-    return StrategyState(told, state.generation + 1, state.first, centre), report
+    return StrategyState(told, state.generation + 1, state.first, None, centre), report
 
 
 def _std(state: StrategyState, population: MetaParams, config: StrategyConfig) -> Float[Array, ""]:

@@ -16,7 +16,8 @@ def value_loss_figure(
 ) -> Figure:
     """Draw a value loss and its derivative beside those of the squared error.
 
-    The loss is identified only up to a constant, so it is drawn as 0 at error 0.
+    The loss is identified only up to a constant, so it is drawn as 0 at error 0; and its scale matters little to PPO,
+    which clips the norm of the gradient, so the squared error is scaled to the same root mean square derivative.
 
     Args:
         error: V − target, in units of return, ascending.
@@ -26,12 +27,13 @@ def value_loss_figure(
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    at_zero = np.interp(0.0, error, loss)
-    left.plot(error, loss - at_zero, color=LEARNED, linewidth=2, label="evolved φ")
-    left.plot(error, 0.5 * error**2, color=REFERENCE, linewidth=2, linestyle="--", label="squared error ½δ²")
+    scale = np.sqrt(np.square(derivative).mean() / np.square(error).mean())
+    dashed = {"color": REFERENCE, "linewidth": 2, "linestyle": "--"}
+    left.plot(error, 0.5 * scale * error**2, label=f"squared error ½δ² × {scale:.2g}", **dashed)
+    left.plot(error, loss - np.interp(0.0, error, loss), color=LEARNED, linewidth=2, label="evolved φ")
     left.set_ylabel("loss − loss at δ = 0")
+    right.plot(error, scale * error, label=f"squared error δ × {scale:.2g}", **dashed)
     right.plot(error, derivative, color=LEARNED, linewidth=2, label="evolved φ′")
-    right.plot(error, error, color=REFERENCE, linewidth=2, linestyle="--", label="squared error δ")
     right.set_ylabel("derivative by V")
     for axes in (left, right):
         axes.axhline(0.0, color=ZERO, linewidth=0.8)
