@@ -70,11 +70,9 @@ class StrategyConfig:
         for limit, start in (("std_limit", self.std), ("learning_rate_limit", self.learning_rate)):
             if (getattr(self, limit) or 0.0) > (start or 0.0):
                 raise ValueError(f"{limit}: got {getattr(self, limit)}, allowed: at most the start, {start}")
-        minimum = 2 if self.name == "Open_ES" else 4
-        if self.population_size < minimum:
-            raise ValueError(
-                f"population_size: got {self.population_size}, allowed: at least {minimum} for {self.name}"
-            )
+        least = self.least_population_size
+        if self.population_size < least:
+            raise ValueError(f"population_size: got {self.population_size}, allowed: at least {least} for {self.name}")
 
     def _demands(self) -> list[tuple[str, str, bool]]:
         """List, for each optional field, what it needs and whether the strategy has it."""
@@ -118,6 +116,11 @@ class StrategyConfig:
     def traits(self) -> StrategyTraits:
         """What the strategy understands."""
         return STRATEGIES[self.name]
+
+    @property
+    def least_population_size(self) -> int:
+        """Members below which the strategy cannot work."""
+        return 2 if self.name == "Open_ES" else 4
 
     @property
     def needs_even_population(self) -> bool:

@@ -111,7 +111,8 @@ def choose_num_devices(config: OuterConfig) -> int:
             return num_devices
     size, rollouts = config.strategy.population_size, config.num_rollouts
     step = 2 if config.strategy.needs_even_population else 1
-    fits = [n for n in range(step, 2 * size + 2 * available, step) if n * rollouts % available == 0]
+    sizes = range(config.strategy.least_population_size, 2 * (size + available) + 1)
+    fits = [n for n in sizes if n % step == 0 and n * rollouts % available == 0]
     near = sorted(sorted(fits, key=lambda n: abs(n - size))[:2])
     raise UserError(
         f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_lives} inner "

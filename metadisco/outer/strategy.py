@@ -21,6 +21,7 @@ from metadisco.errors import UserError, nearest
 from metadisco.outer.shaping import SHAPING, tied_weights
 from metadisco.types import Key, MetaParams
 
+MARGIN = 1e-6  # relative; a few steps of float32
 ADAM_B1 = 0.99  # evosax 0.0.4 to 0.1, under which DPO and the value loss were evolved
 ADAM_EPS = 1e-5  # evosax's 1e-8 turns rounding error into steps of a third of the learning rate
 
@@ -221,7 +222,8 @@ def _complete(
     skipped = ~(worst < best)
     if incumbents is not None:
         kept = jnp.where(jnp.isfinite(incumbents), incumbents, jnp.inf).min()
-        worst = jnp.nextafter(jnp.minimum(worst, kept), -jnp.inf)
+        worst = jnp.minimum(worst, kept)
+        worst -= MARGIN * jnp.maximum(jnp.abs(worst), 1.0)  # less than all, also next to 0, where floats are flushed
     return jnp.where(failed, worst, fitness), failed, skipped
 
 

@@ -160,7 +160,8 @@ class TestEveryStrategy:
         worst = jnp.delete(fitness, 3).min()
         if state.first is not None:  # a population is kept: the failed one must lose against its worst, too
             kept = -np.asarray(asked.evosax.fitness)
-            worst = np.nextafter(min(worst, *kept[np.isfinite(kept)], np.float32(np.inf)), np.float32(-np.inf))
+            worst = min([float(worst), *kept[np.isfinite(kept)]])
+            worst -= 1e-6 * max(abs(worst), 1.0)
         expected, expected_report = run.strategy.tell(key_of(6), population, fitness.at[3].set(worst), asked)
         assert int(report.failed) == 1
         assert int(expected_report.failed) == 0
@@ -372,6 +373,19 @@ def test_a_failed_member_does_not_take_the_place_of_a_healthy_incumbent(name):
     kept = told.evosax.population_best if name == "PSO" else told.evosax.population
     before = state.evosax.population_best if name == "PSO" else state.evosax.population
     assert bits(kept[3]) == bits(before[3])
+
+
+@pytest.mark.parametrize("worst", [-3.0, 0.0, 7.0])
+def test_failed_members_replace_none_of_the_population_kept(worst):
+    """Differential evolution lets a child that ties with its parent win; zero is a fitness often met."""
+    strategy = strategy_of("DifferentialEvolution")
+    population, asked = strategy.ask(key_of(1), started(strategy))
+    kept, _ = strategy.tell(key_of(2), population, jnp.full(SIZE, worst, jnp.float32).at[0].set(9.0), asked)
+    population, asked = strategy.ask(key_of(3), kept)
+    fitness = jnp.full(SIZE, jnp.nan, jnp.float32).at[0].set(10.0).at[1].set(8.0)
+    told, _ = strategy.tell(key_of(4), population, fitness, asked)
+    replaced = (np.asarray(told.evosax.population) != np.asarray(kept.evosax.population)).any(1)
+    assert replaced.tolist() == [True, True] + [False] * (SIZE - 2)
 
 
 @pytest.mark.parametrize("name", DISTRIBUTION_BASED)

@@ -1,0 +1,312 @@
+"""The command line: what it answers without JAX, and `metadisco train` and `list` in this process."""
+
+import json
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from metadisco import __version__
+from metadisco.cli import main
+from metadisco.config import EXCLUDED_STRATEGIES, STRATEGIES, parse_config
+from metadisco.export.arrays import to_arrays
+from metadisco.parametrisations import ValueLoss
+from metadisco.runs import RunDirectory
+
+HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "orbax", "matplotlib", "scipy")
+NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax")
+LIMIT = 2.0  # seconds
+REPORT = "import sys; print('\\n'.join(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stdout)"
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after running some code."""
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+class TestImports:
+    def test_the_package_pulls_in_no_heavy_library(self):
+        assert modules_after("import metadisco").isdisjoint({*HEAVY, *NEVER})
+
+    def test_using_everything_of_the_package_pulls_in_no_unwanted_library(self):
+        code = "import metadisco\nfor name in dir(metadisco): getattr(metadisco, name)"
+        loaded = modules_after(code)
+        assert "jax" in loaded  # else this would have looked at nothing
+        assert loaded.isdisjoint(NEVER)
+
+    def test_configs_are_checked_without_jax(self):
+        assert modules_after("from metadisco.config import parse_config; parse_config({})").isdisjoint(HEAVY)
+
+
+ANSWERED_AT_ONCE = [
+    (["--help"], 0, "evolve"),
+    (["evolve", "--help"], 0, "outer.num_generations=8"),
+    (["train", "--help"], 0, "inner.ppo.learning_rate=[1e-4"),
+    (["list", "--help"], 0, "example"),
+    (["--version"], 0, __version__),
+    ([], 2, "COMMAND"),
+    (["evlove"], 2, "did you mean 'evolve'"),
+    (["evolve", "CONFIG"], 2, "--run"),
+    (["evolve", "nowhere.yaml", "--run", "RUN"], 2, "nowhere.yaml"),
+    (["evolve", "CONFIG", "inner.ppo.gama=1", "--run", "RUN"], 2, "did you mean 'gamma'"),
+    (["evolve", "CONFIG", "outer.strategy.name=CMAES", "--run", "RUN"], 2, "did you mean 'CMA_ES'"),
+    (["evolve", "CONFIG", "outer.strategy.name=xNES", "--run", "RUN"], 2, "use SNES"),
+    (["evolve", "CONFIG", "parametrisation.name=value_los", "--run", "RUN"], 2, "did you mean 'value_loss'"),
+    (["evolve", "CONFIG", "inner.fitness=final_retrun", "--run", "RUN"], 2, "did you mean 'final_return'"),
+    (["evolve", "CONFIG", "inner.env=gymnaks/CartPole-v1", "--run", "RUN"], 2, "did you mean 'gymnax'"),
+    (["train", "--env", "gymnax/CartPole-v1"], 2, "--objective"),
+    (["train", "--objective", "ppo", "--seeds", "many"], 2, "--seeds"),
+    (["train", "--objective", "ppo", "--seeds", "0"], 2, "--seeds"),
+    (["train", "--objective", "pppo", "--env", "gymnax/CartPole-v1"], 2, "did you mean 'ppo'"),
+    (["train", "--objective", "ppo", "objective.clip=0.1"], 2, "did you mean 'clip_eps'"),
+    (["train", "--objective", "ppo", "inner.ppo.learning_rate=[]"], 2, "inner.ppo.learning_rate"),
+    (["train", "--objective", "ppo", "inner.ppo.learning_rate=[0.1,fast]"], 2, "'fast'"),
+    (["train", "--objective", "ppo", "--output", "no/such/folder/x.json"], 2, "--output"),
+]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Ask all in one interpreter that refuses heavy libraries; return exit codes, seconds and what was printed."""
+    folder = tmp_path_factory.mktemp("answers")
+    (folder / "config.yaml").write_text("seed: 1\n")
+    places = {"CONFIG": str(folder / "config.yaml"), "RUN": str(folder / "run")}
+    commands = [[places.get(word, word) for word in words] for words, _, _ in ANSWERED_AT_ONCE]
+    code = f"""
+import contextlib, io, json, sys, time
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {HEAVY!r}:
+            raise AssertionError(f'{{name}} is imported')
+
+
+sys.meta_path.insert(0, Refuse())
+import metadisco.cli
+answers = []
+for words in {commands!r}:
+    out, err, start = io.StringIO(), io.StringIO(), time.monotonic()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = metadisco.cli.main(words)
+        except SystemExit as end:
+            code = end.code or 0
+        except Exception as error:
+            code = repr(error)
+    answers.append((code, time.monotonic() - start, out.getvalue(), err.getvalue()))
+print(json.dumps(answers))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    yield json.loads(done.stdout)
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("number", range(len(ANSWERED_AT_ONCE)), ids=[" ".join(case[0]) for case in ANSWERED_AT_ONCE])
+class TestAnsweredWithoutJax:
+    def test_with_exit_code_and_one_line(self, answers, number):
+        _, expected, told = ANSWERED_AT_ONCE[number]
+        code, _, out, err = answers[number]
+        assert code == expected, err
+        if code == 0:
+            assert told in out
+            assert err == ""
+        else:
+            assert told in err
+            assert out == ""
+            assert err.count("\n") == 1
+            assert err.startswith("metadisco: ")
+
+    def test_within_two_seconds(self, answers, number):
+        assert answers[number][1] < LIMIT
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--objective", "ppo", "inner.ppo.gama=1"]])
+def test_a_fresh_process_answers_within_two_seconds(words):
+    """The best of three, as a test machine is busy."""
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-c", "from metadisco.cli import main; raise SystemExit(main())", *words],
+            capture_output=True,
+            check=False,
+        )
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < LIMIT
+
+
+@pytest.mark.parametrize("words", [["list", "seed=3"], ["list", "extra"], ["list", "--nonsense"]])
+def test_list_takes_no_settings(words, capsys):
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+
+
+def test_list_names_what_a_config_may_use(capsys):
+    assert main(["list"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    listed = set(out.split())
+    assert {"gymnax/CartPole-v1", "gymnax/Breakout-MinAtar", "ppo", "value_loss", "final_return"} <= listed
+    assert set(STRATEGIES) <= listed
+    for name, reason in EXCLUDED_STRATEGIES.items():
+        assert f"{name}: {reason}" in out
+
+
+TINY = (
+    "inner.env_settings.max_steps_in_episode=20",
+    "inner.ppo.num_envs=2",
+    "inner.ppo.num_steps=8",
+    "inner.ppo.num_env_steps=130",  # eight updates of 16
+    "inner.ppo.num_minibatches=2",
+    "inner.ppo.hidden_sizes=[8]",
+    "inner.ppo.learning_rate=0.05",
+    "inner.ppo.num_evaluation_episodes=2",
+    "outer.chunk_size=1",
+)
+GRID = ("inner.ppo.learning_rate=[0.05,1e38]", "inner.ppo.gamma=[0.9,0.99]")  # the second rate ends in infinities
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_compiled_once(tmp_path_factory):
+    """Keep compiled programs for the next command."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for values in (settings, before):
+        for name, value in values.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        if values is settings:
+            yield
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """Return a function that trains tiny agents and gives the JSON; the same words are trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+    known: dict[tuple[str, ...], dict] = {}
+
+    def trained(*words: str, objective: str = "ppo", seeds: int = 2) -> dict:
+        key = (*words, objective, str(seeds))
+        if key not in known:
+            path = folder / f"{len(known)}.json"
+            command = ["train", "--objective", objective, "--env", "gymnax/CartPole-v1", "--seeds", str(seeds)]
+            assert main([*command, *TINY, *words, "--output", str(path), "--quiet"]) == 0
+            text = path.read_text()
+            assert "NaN" not in text
+            assert "Infinity" not in text
+            known[key] = json.loads(text)
+        return known[key]
+
+    return trained
+
+
+class TestTrain:
+    def test_json_says_what_was_trained_and_how_it_went(self, train):
+        result = train()
+        assert result["objective"] == "ppo"
+        assert result["env"] == "gymnax/CartPole-v1"
+        assert result["seeds"] == [0, 1]
+        assert result["env_steps"] == [16 * (update + 1) for update in range(8)]
+        assert [len(curve) for curve in result["curve"]] == [8, 8]
+        assert all(1 <= value <= 20 for value in result["final_return"])
+
+    def test_updates_in_which_no_episode_finished_are_null(self, train):
+        """A pole does not fall in fewer than eight steps, which is one update."""
+        for curve in train()["curve"]:
+            assert curve[0] is None
+            assert all(8 <= value <= 20 for value in curve if value is not None)
+            assert any(value is not None for value in curve)
+
+    def test_the_same_seed_gives_the_same_numbers_whatever_the_number_of_seeds(self, train):
+        two, three = train(seeds=2), train(seeds=3)
+        assert three["final_return"][:2] == two["final_return"]
+        assert three["curve"][:2] == two["curve"]
+
+    def test_seeds_differ(self, train):
+        assert train()["curve"][0] != train()["curve"][1]
+
+    def test_another_meta_seed_gives_other_numbers(self, train):
+        assert train("seed=1")["curve"] != train()["curve"]
+
+    def test_lists_for_single_values_span_a_grid(self, train):
+        result = train(*GRID)
+        assert "final_return" not in result
+        points = {tuple(point["settings"].values()): point for point in result["grid"]}
+        assert list(points) == [(0.05, 0.9), (0.05, 0.99), (1e38, 0.9), (1e38, 0.99)]
+        assert set(result["grid"][0]["settings"]) == {"inner.ppo.gamma", "inner.ppo.learning_rate"}
+        alone = train()  # gamma is 0.99 when it is left out
+        assert points[0.05, 0.99]["curve"] == alone["curve"]
+        assert points[0.05, 0.99]["final_return"] == alone["final_return"]
+        assert points[0.05, 0.9]["curve"] != alone["curve"]
+
+    def test_agents_whose_numbers_became_infinite_have_a_return_of_null(self, train):
+        failed = [point["final_return"] for point in train(*GRID)["grid"][2:]]
+        assert failed == [[None, None], [None, None]]
+
+    def test_a_table_of_the_grid_goes_to_stdout_best_first(self, capsys):
+        command = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", "--seeds", "2"]
+        assert main([*command, *TINY, *GRID]) == 0
+        out, err = capsys.readouterr()
+        assert "ppo on gymnax/CartPole-v1, 2 seeds" in out
+        assert out.rindex(" 0.05 ") < out.index("1e+38")
+        assert "Traceback" not in err
+
+    def test_a_list_of_lists_is_a_grid_where_a_list_is_meant(self, train):
+        result = train("inner.ppo.hidden_sizes=[[8],[4,4]]")
+        assert [point["settings"]["inner.ppo.hidden_sizes"] for point in result["grid"]] == [[8], [4, 4]]
+        assert result["grid"][0]["curve"] == train()["curve"]
+        assert result["grid"][1]["curve"] != train()["curve"]
+
+    def test_constants_of_the_objective_are_settings_too(self, train):
+        clipped = train("objective.clip_eps=[0.2,1e-6]")
+        assert clipped["grid"][0]["curve"] == train()["curve"]
+        assert clipped["grid"][1]["curve"] != train()["curve"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with two centres: the first is the squared error, the second a loss that blows up."""
+    parametrisation = ValueLoss(hidden_sizes=(8,))
+    params = parametrisation.init(jax.random.key(0))
+    run = RunDirectory(tmp_path_factory.mktemp("runs") / "run")
+    run.create(parse_config({"parametrisation": {"name": "value_loss", "hidden_sizes": [8]}}))
+    run.write_centre(0, to_arrays(params))
+    run.write_centre(8, to_arrays(jax.tree.map(lambda leaf: leaf + np.float32(np.nan), params)))
+    return run.path
+
+
+class TestTrainWithARun:
+    def test_its_newest_centre_is_trained_with(self, run, train):
+        result = train(objective=str(run))
+        assert result["objective"] == str(run)
+        assert result["final_return"] == [None, None]
+
+    def test_a_generation_is_trained_with_by_an_at_sign(self, run, train):
+        """A search starts at the squared error: the same numbers as PPO without value clipping."""
+        found, plain = train(objective=f"{run}@0"), train("objective.value_clip_eps=null")
+        assert None not in found["final_return"]
+        np.testing.assert_allclose(found["final_return"], plain["final_return"], rtol=1e-5)
+
+    def test_what_is_no_objective_is_refused(self, tmp_path, capsys):
+        words = ["--env", "gymnax/CartPole-v1", "--output", str(tmp_path / "x.json")]
+        for objective in (str(tmp_path), "nowhere", f"{tmp_path}@3"):
+            capsys.readouterr()
+            assert main(["train", "--objective", objective, *words]) == 2
+            assert capsys.readouterr().err.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+
+    def test_constants_of_a_run_cannot_be_set(self, run, capsys):
+        words = ["--env", "gymnax/CartPole-v1", "--quiet", "objective.clip_eps=0.1"]
+        assert main(["train", "--objective", str(run), *words]) == 2
+        assert "clip_eps cannot be set" in capsys.readouterr().err
