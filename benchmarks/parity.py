@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metadisco import load_objective
+from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
 from metadisco.evaluation.lives import train_lives
 from metadisco.inner.fitness import fill_gaps
@@ -29,7 +29,7 @@ def level(env: str, num_seeds: int) -> dict:
     """Train on one environment and return levels over training and at the end."""
     config = parse_config(read_yaml(PRESET))
     config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, env=env))
-    lives = train_lives(load_objective("ppo"), [config], num_seeds)[0]
+    lives = train_lives(load_objective("ppo"), make(env), [config], num_seeds)[0]
     filled = np.stack([np.asarray(fill_gaps(curve)) for curve in lives.curve])
     at = {}
     for percent in range(5, 101, 5):

@@ -1,11 +1,13 @@
 """Checkpoints of the whole search state, by orbax."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
+from metadisco.errors import UserError
 from metadisco.outer.search import Progress, SearchState
 
 
@@ -19,16 +21,30 @@ class Checkpoints:
 
     def __init__(self, path: Path, keep: int):
         self._manager = ocp.CheckpointManager(path, options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True))
+        self._damaged: list[int] = []
 
-    def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
-        """Return the newest state and what had been spent, or None where nothing was saved.
+    def restore(self, template: SearchState, warn: Callable[[str], None]) -> tuple[SearchState, Progress] | None:
+        """Return the newest state that can be read and what had been spent, or None where nothing was saved.
 
         Args:
             template: a state of the same structure, on the devices where the restored one shall be.
+            warn: told of every newer checkpoint that is damaged; the next save removes those.
+
+        Raises:
+            UserError: if there are checkpoints and none can be read.
         """
-        step = self._manager.latest_step()
-        if step is None:
-            return None
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return self._read(step, template)
+            except Exception as error:
+                warn(f"checkpoint {step} is damaged and is skipped: {type(error).__name__}")
+                self._damaged.append(step)
+        if steps:
+            raise UserError(f"none of the checkpoints {', '.join(map(str, sorted(steps)))} can be read")
+        return None
+
+    def _read(self, step: int, template: SearchState) -> tuple[SearchState, Progress]:
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, template)
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), progress=ocp.args.JsonRestore())
         restored = self._manager.restore(step, args=items)
@@ -40,6 +56,8 @@ class Checkpoints:
             "state": ocp.args.StandardSave(state),
             "progress": ocp.args.JsonSave(progress._asdict()),
         }
+        while self._damaged:
+            self._manager.delete(self._damaged.pop())
         self._manager.save(progress.generation, args=ocp.args.Composite(**items))
         self._manager.wait_until_finished()
 

@@ -1,6 +1,7 @@
 """The command line: `metadisco …`. Thin; the work is in `metadisco.commands`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,10 @@ TRAIN_EXAMPLE = """examples:
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 8 'inner.ppo.learning_rate=[1e-4,3e-4,1e-3]'
 
 A list where one value is meant trains a grid; an objective's own constants are objective.clip_eps and so on."""
+
+
+LIST_EXAMPLE = """example:
+  metadisco list"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,7 +57,7 @@ def _parser() -> _Parser:
     )
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
 
-    _command(commands, "list", "list environments, objectives, parametrisations and strategies", "")
+    _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
     return parser
 
 
@@ -80,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"metadisco: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -93,6 +101,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
+    if rest and known.command == "list":
+        raise UserError(f"got {rest[0]!r}, but metadisco list takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
     return known

@@ -28,7 +28,7 @@ def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = No
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise UserError(f"{key}: cannot import {module_name!r}: {error}") from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{key}: got {name!r}, allowed: package.module:Name") from error
     if not hasattr(module, attribute):
         raise UserError(f"{key}: {module_name} has no {attribute!r}{nearest(attribute, vars(module))}")

@@ -23,8 +23,8 @@ from typing import IO, Any
 import numpy as np
 
 from metadisco._version import __version__
-from metadisco.config import Config, flatten, parse_config, read_yaml, to_plain, write_yaml
-from metadisco.errors import UserError
+from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, read_yaml, to_plain, write_yaml
+from metadisco.errors import UserError, nearest
 
 MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
@@ -69,6 +69,20 @@ class RunDirectory:
         """Whether a run was started here."""
         return self.config_path.is_file()
 
+    def check_usable(self) -> None:
+        """Refuse a directory that could not be written, or whose parts are not what a run has.
+
+        Raises:
+            UserError: naming what is in the way.
+        """
+        there = next(path for path in (self.path, *self.path.parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise UserError(f"--run: {str(there)!r} is no directory that can be written to")
+        for name in ("checkpoints", "centres"):
+            if (self.path / name).is_file():
+                raise UserError(f"--run: {str(self.path / name)!r} is a file, expected a directory")
+        self.last_start()
+
     def config(self) -> Config:
         """Return the configuration of the run.
 
@@ -108,8 +122,7 @@ class RunDirectory:
 
     def note_start(self, facts: Mapping[str, Any]) -> None:
         """Append an entry to provenance.json: versions, machine, and `facts` about devices and chunks."""
-        path = self.path / "provenance.json"
-        entries = json.loads(path.read_text()) if path.exists() else []
+        entries = self._starts()
         entry = {
             "metadisco": __version__,
             "commit": _git_commit(),
@@ -118,12 +131,24 @@ class RunDirectory:
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             **facts,
         }
-        write_atomically(path, json.dumps([*entries, entry], indent=2) + "\n")
+        write_atomically(self.path / "provenance.json", json.dumps([*entries, entry], indent=2) + "\n")
 
     def last_start(self) -> dict[str, Any]:
         """Return the newest entry of provenance.json, or nothing."""
+        entries = self._starts()
+        return entries[-1] if entries else {}
+
+    def _starts(self) -> list[dict[str, Any]]:
         path = self.path / "provenance.json"
-        return dict(json.loads(path.read_text())[-1]) if path.exists() else {}
+        if not path.exists():
+            return []
+        try:
+            entries = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{str(path)!r} is damaged: {error}; remove it to go on without it") from error
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{str(path)!r} is damaged: no list of starts; remove it to go on without it")
+        return entries
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl and flush it to disk."""
@@ -133,14 +158,14 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of metrics.jsonl; a torn last line is left out."""
+        """Return the rows of metrics.jsonl; lines that are torn or no rows are left out."""
         if not self.metrics_path.exists():
             return []
         rows = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+        for line in self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(json.JSONDecodeError):
                 rows.append(json.loads(line))
-        return rows
+        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("generation"), int)]
 
     def cut_metrics(self, num_generations: int) -> None:
         """Drop the rows of generations from `num_generations` on, which are about to be run again."""
@@ -162,7 +187,25 @@ class RunDirectory:
 
     def centre_generations(self) -> list[int]:
         """Return the generations after which a centre was kept, in order."""
-        return sorted(int(path.stem) for path in (self.path / "centres").glob("*.npz"))
+        return sorted(int(path.stem) for path in (self.path / "centres").glob("*.npz") if path.stem.isdecimal())
+
+
+def find_run(name: str) -> tuple[Path, int | None]:
+    """Split RUN or RUN@generation into the run's path and the generation.
+
+    Raises:
+        UserError: if no run is there.
+    """
+    path, generation = Path(name), None
+    stem, at, number = name.rpartition("@")
+    if at and not path.exists() and number.isascii() and number.isdigit():
+        path, generation = Path(stem), int(number)
+    if not (path / "config.yaml").is_file():
+        raise UserError(
+            f"no objective {name!r}, allowed: {', '.join(OBJECTIVE_SETTINGS)}, or the path of a run"
+            f"{nearest(name, OBJECTIVE_SETTINGS)}"
+        )
+    return path, generation
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -26,7 +26,6 @@ NUM_GENERATIONS = 24
 CHECKPOINT_EVERY = 2
 TIMES = ("seconds", "env_steps_per_second")
 COMMAND = (sys.executable, "-c", "from metadisco.cli import main; raise SystemExit(main())")
-CACHE = {"jax_compilation_cache_dir": None, "jax_persistent_cache_min_compile_time_secs": 0}
 PATIENCE = 180  # seconds until a subprocess counts as hanging
 
 CONFIG: dict[str, Any] = {
@@ -112,14 +111,17 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def programs_are_compiled_once(tmp_path_factory):
     """Keep compiled programs for the next command of this process, too."""
-    before = {name: getattr(jax.config, name) for name in CACHE}
-    for name, value in CACHE.items():
-        jax.config.update(name, value)
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for values in (settings, before):
+        for name, value in values.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        if values is settings:
+            yield
 
 
 def num_starts(run: Path) -> int:

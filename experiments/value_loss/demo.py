@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from metadisco import Sample, load_objective
+from metadisco import Sample, load_objective, make
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
@@ -36,6 +36,7 @@ def compare(run: RunDirectory) -> None:
     """Train agents with the evolved loss and with PPO's, and print what they scored."""
     config = run.config()
     fresh = dataclasses.replace(config, seed=config.seed + SEED_OFFSET)
+    env = make(config.inner.env, **config.inner.env_settings)
     steps = config.inner.ppo.executed_env_steps
     print(
         f"\nTraining {NUM_SEEDS} fresh agents with each loss, {steps:,} steps each, on seeds the evolution never saw …"
@@ -45,7 +46,7 @@ def compare(run: RunDirectory) -> None:
         "squared error": load_objective("ppo", value_clip_eps=None),
         "clipped squared error": load_objective("ppo"),
     }
-    scores = {name: train_lives(each, [fresh], NUM_SEEDS)[0].area_under_curve for name, each in objectives.items()}
+    scores = {name: train_lives(each, env, [fresh], NUM_SEEDS)[0].area_under_curve for name, each in objectives.items()}
     print(f"\nReturn on {config.inner.env}, averaged over the life of an agent (higher is better)\n")
     print(f"  {'value loss':24s}{'mean':>8s}{'std':>8s}   evolved minus this one, same seeds (95 % interval)")
     for name, score in scores.items():

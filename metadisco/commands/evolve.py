@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml, to_plain
 from metadisco.display import Display
+from metadisco.errors import UserError
 from metadisco.interrupt import Interrupt
 from metadisco.loggers import check_loggers, make_loggers
 from metadisco.runs import RunDirectory
@@ -26,6 +27,7 @@ def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
     config = parse_config(apply_overrides(read_yaml(config_path), map(parse_override, overrides)))
     check_loggers(config.logging)
     run = RunDirectory(run_path)
+    run.check_usable()
     changes = run.check_continues(config) if run.exists else []
     again = shlex.join(["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path)])
     with Display(quiet) as display, Interrupt(display.say) as interrupt:
@@ -42,7 +44,8 @@ def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
     if done < config.outer.num_generations:
         display.say(f"stopped after generation {done} of {config.outer.num_generations}; to go on: {again}")
     else:
-        display.say(f"done: {done} generations in {run_path}")
+        asked = "" if done == config.outer.num_generations else f" ({config.outer.num_generations} were asked for)"
+        display.say(f"done: {done} generations in {run_path}{asked}")
     return 0
 
 
@@ -80,7 +83,9 @@ class _Recorder:
         """Return the newest state of a run that exists; writes nothing."""
         if not self._run.exists:
             return None
-        restored = self._open().restore(template)
+        restored = self._open().restore(template, self._display.say)
+        if restored is None and self._run.metrics():
+            raise UserError(f"--run: {str(self._run.path)!r} has metrics but no checkpoint to go on from")
         self.done = restored[1].generation if restored else 0
         return restored
 
@@ -106,7 +111,7 @@ class _Recorder:
                 )
         self._run.note_start(facts | {"generation": self.done, "compile_seconds": round(evaluator.compile_seconds, 2)})
         outer, life = self._config.outer, self._config.inner.ppo.executed_env_steps
-        memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.0f} MiB"
+        memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
         self._display.say(
             f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
             f"{outer.num_rollouts} rollouts of {life:,} steps = {outer.num_lives * life:,} steps a generation"

@@ -40,7 +40,7 @@ def expand(overrides: Sequence[tuple[str, Any]]) -> list[Point]:
 def _is_choice(key: str, value: Any) -> bool:
     if not isinstance(value, list):
         return False
-    takes_list = isinstance(flatten(to_plain(Config())).get(key), list)
+    takes_list = isinstance(flatten(to_plain(parse_config({}))).get(key), list)
     return not takes_list or (bool(value) and all(isinstance(item, list) for item in value))
 
 

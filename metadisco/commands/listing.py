@@ -1,18 +1,24 @@
 """`metadisco list`: the names that a config may use."""
 
-from metadisco.config import EXCLUDED_STRATEGIES, OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, STRATEGIES
+from metadisco.config import (
+    EXCLUDED_STRATEGIES,
+    FITNESS_NAMES,
+    OBJECTIVE_SETTINGS,
+    PARAMETRISATION_SETTINGS,
+    STRATEGIES,
+    SUITES,
+)
 
 
 def list_names() -> int:
     """Print environments, objectives, parametrisations, fitness functions and strategies; return the exit code."""
-    from metadisco.inner.envs import SUITES, names
-    from metadisco.inner.fitness import FITNESS
+    from metadisco.inner.envs import names
 
     for suite in SUITES:
         _print(f"environments of {suite}", [f"{suite}/{name}" for name in names(suite)])
     _print("objectives", list(OBJECTIVE_SETTINGS))
     _print("parametrisations", list(PARAMETRISATION_SETTINGS))
-    _print("fitness", list(FITNESS))
+    _print("fitness", list(FITNESS_NAMES))
     _print("strategies", list(STRATEGIES))
     _print("strategies of evosax that are not offered", [f"{name}: {why}" for name, why in EXCLUDED_STRATEGIES.items()])
     return 0

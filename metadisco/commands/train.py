@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,7 @@ from metadisco.commands.grid import Point, config_at, expand, split_objective
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, parse_override, read_yaml
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
+from metadisco.runs import find_run, write_atomically
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,8 +50,10 @@ def train(
         overrides.append(("inner.env", env))
     if num_seeds < 1:
         raise UserError(f"--seeds: got {num_seeds}, allowed: a whole number above 0")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise UserError(f"--output: the directory {str(output.absolute().parent)!r} does not exist")
+    if output is not None:
+        _check_output(output)
+    if objective not in OBJECTIVE_SETTINGS:
+        find_run(objective)
     points = expand(overrides)
     configs = []
     for point in points:
@@ -61,12 +65,19 @@ def train(
         trained = _train_points(objective, points, configs, num_seeds, display)
     result = _as_json(objective, trained, num_seeds)
     if output is not None:
-        from metadisco.runs import write_atomically
-
         write_atomically(output, json.dumps(result, allow_nan=False) + "\n")
     if not quiet:
         _print_table(objective, trained)
     return 0
+
+
+def _check_output(output: Path) -> None:
+    """Refuse an output file that could not be written, before anything is trained for it."""
+    folder = output.absolute().parent
+    if output.is_dir():
+        raise UserError(f"--output: {str(output)!r} is a directory, allowed: a file")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"--output: {str(folder)!r} is no directory that can be written to")
 
 
 def _train_points(
@@ -79,17 +90,23 @@ def _train_points(
 
     from metadisco.evaluation.lives import train_lives, untraced
     from metadisco.export.load import load_objective
+    from metadisco.inner import envs
 
     trained: dict[int, Trained] = {}
     groups: dict[Any, list[int]] = {}
     for index, (point, config) in enumerate(zip(points, configs, strict=True)):
         constants, _ = split_objective(point.overrides)
         groups.setdefault((repr(untraced(config)), repr(constants)), []).append(index)
-    for number, indices in enumerate(groups.values()):
-        display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
+    ready = []
+    for indices in groups.values():  # all of them first: a wrong name must not cost the others
         constants, _ = split_objective(points[indices[0]].overrides)
-        loaded = load_objective(objective, **constants)
-        for index, lives in zip(indices, train_lives(loaded, [configs[i] for i in indices], num_seeds), strict=True):
+        config = configs[indices[0]]
+        ready.append((load_objective(objective, **constants), envs.make(config.inner.env, **config.inner.env_settings)))
+    for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
+        display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
+        for index, lives in zip(
+            indices, train_lives(loaded, env, [configs[i] for i in indices], num_seeds), strict=True
+        ):
             trained[index] = Trained(points[index], configs[index], lives)
     return [trained[index] for index in range(len(points))]
 

@@ -1,5 +1,6 @@
 """Typed, frozen configuration; nothing here imports JAX."""
 
+from .names import FITNESS_NAMES, SUITES, check_env_name, check_fitness_name
 from .objectives import (
     OBJECTIVE_SETTINGS,
     PARAMETRISATION_SETTINGS,
@@ -15,9 +16,11 @@ from .text import apply_overrides, flatten, parse_override, read_yaml, write_yam
 
 __all__ = [
     "EXCLUDED_STRATEGIES",
+    "FITNESS_NAMES",
     "OBJECTIVE_SETTINGS",
     "PARAMETRISATION_SETTINGS",
     "STRATEGIES",
+    "SUITES",
     "Config",
     "InnerConfig",
     "LoggingConfig",
@@ -29,6 +32,8 @@ __all__ = [
     "ValueLossSettings",
     "apply_overrides",
     "build_settings",
+    "check_env_name",
+    "check_fitness_name",
     "flatten",
     "parse_config",
     "parse_override",

@@ -10,6 +10,9 @@ from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
 
+MAX_INT = 2**31 - 1  # counters are int32 on the device
+MAX_FLOAT = 3.4e38  # and numbers float32
+
 
 def _whole(value: Any) -> Any:
     """Accept 5e5 where a whole number is meant, but neither 0.5 nor true."""
@@ -17,10 +20,10 @@ def _whole(value: Any) -> Any:
 
 
 Int = Annotated[int, BeforeValidator(_whole), Strict()]
-PositiveInt = Annotated[Int, Field(gt=0, le=2**31 - 1)]  # counters are int32 on the device
-NonNegativeInt = Annotated[Int, Field(ge=0, le=2**31 - 1)]
+PositiveInt = Annotated[Int, Field(gt=0, le=MAX_INT)]
+NonNegativeInt = Annotated[Int, Field(ge=0, le=MAX_INT)]
 Bool = Annotated[bool, Strict()]
-Float = Annotated[float, Strict()]
+Float = Annotated[float, Strict(), Field(ge=-MAX_FLOAT, le=MAX_FLOAT)]
 PositiveFloat = Annotated[Float, Field(gt=0)]
 NonNegativeFloat = Annotated[Float, Field(ge=0)]
 Fraction = Annotated[Float, Field(ge=0, le=1)]

@@ -1,7 +1,9 @@
 """Settings of the outer loop: the strategy, and how members are evaluated."""
 
 from dataclasses import field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from metadisco.errors import nearest
 
@@ -144,7 +146,7 @@ class OuterConfig:
     """How a member's fitness over several tasks becomes one number."""
     chunk_size: PositiveInt | None = None
     """Inner lives (member × rollout) that one device trains side by side; null: chosen by a fixed rule."""
-    num_devices: PositiveInt | None = None
+    num_devices: Annotated[PositiveInt, Field(le=1024)] | None = None
     """Devices to spread over; null: all, and on CPU one virtual device per core."""
     evaluate_every: NonNegativeInt = 16
     """Generations between evaluations of the centre on seeds of its own; 0: never. Does not change the search."""

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from metadisco.errors import UserError, nearest
 
+from .names import check_env_name, check_fitness_name
 from .objectives import PARAMETRISATION_SETTINGS
 from .root import DEFAULT_PARAMETRISATION, Config
 
@@ -36,6 +37,8 @@ def parse_config(data: Mapping[str, Any]) -> Config:
         UserError: one sentence with the key, what was got and what is allowed.
     """
     config = build_settings(Config, data)
+    check_env_name(config.inner.env)
+    check_fitness_name(config.inner.fitness)
     section = dict(config.parametrisation)
     name = section.pop("name", DEFAULT_PARAMETRISATION)
     if not isinstance(name, str):

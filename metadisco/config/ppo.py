@@ -1,8 +1,10 @@
 """Settings of one inner life of PPO."""
 
+import math
 from typing import Literal
 
 from .fields import (
+    MAX_INT,
     Bool,
     Float,
     Fraction,
@@ -92,12 +94,16 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Check what involves more than one field."""
+        if self.batch_size > MAX_INT:
+            raise ValueError(f"num_envs × num_steps: got {self.batch_size}, allowed: at most {MAX_INT}")
         if self.batch_size % self.num_minibatches:
-            divisors = [n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0]
-            near = sorted(sorted(divisors, key=lambda n: abs(n - self.num_minibatches))[:2])
+            wanted = self.num_minibatches
+            nearby = range(max(wanted - 1000, 1), wanted + 1000)
+            divisors = {math.gcd(wanted, self.batch_size), *(n for n in nearby if self.batch_size % n == 0)}
+            near = sorted(sorted(divisors, key=lambda n: abs(n - wanted))[:2])
             raise ValueError(
-                f"num_minibatches: got {self.num_minibatches}, allowed: a divisor of num_envs × num_steps = "
-                f"{self.batch_size}, such as {' or '.join(map(str, near))}"
+                f"num_minibatches: got {wanted}, allowed: a divisor of num_envs × num_steps = {self.batch_size}, "
+                f"such as {' or '.join(map(str, near))}"
             )
         if self.num_env_steps < self.batch_size:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Configuration as text: YAML files and KEY=VALUE words."""
 
 import io
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,17 @@ def _yaml() -> YAML:
     return yaml
 
 
+_NOT_YAML = (YAMLError, ValueError, RecursionError)
+"""What ruamel raises for text it cannot make sense of: impossible dates and numbers, nesting without end."""
+
+
+def _load(text: str) -> Any:
+    """Read YAML that holds no reference to itself."""
+    data = _yaml().load(text)
+    json.dumps(data, default=str)  # raises for cycles
+    return data
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping from a YAML file.
 
@@ -31,8 +43,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UserError(f"cannot read config {str(path)!r}: {reason}") from error
     try:
-        data = _yaml().load(text)
-    except YAMLError as error:
+        data = _load(text)
+    except _NOT_YAML as error:
         raise UserError(f"config {str(path)!r} is not valid YAML: {' '.join(str(error).split())}") from error
     if data is None:
         return {}
@@ -58,8 +70,8 @@ def parse_override(word: str) -> tuple[str, Any]:
     if not separator or not key:
         raise UserError(f"got {word!r}, allowed: KEY=VALUE such as outer.num_generations=8")
     try:
-        return key, _yaml().load(value)
-    except YAMLError as error:
+        return key, _load(value)
+    except _NOT_YAML as error:
         raise UserError(f"{key}: got {value!r}, which is not a YAML value") from error
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from metadisco.config import Config
-from metadisco.inner import envs
+from metadisco.inner.envs import Env
 from metadisco.inner.fitness import area_under_curve, final_return
 from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.train import train
@@ -44,7 +44,7 @@ def _root(seed: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), ROOT)
 
 
-def train_lives(objective: Objective, configs: Sequence[Config], num_seeds: int) -> list[Lives]:
+def train_lives(objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int) -> list[Lives]:
     """Train agents under every config on the same seeds, spread over devices.
 
     Seed i is key i below the config's `seed`, whatever the number of seeds, devices or configs. These keys are others
@@ -52,11 +52,11 @@ def train_lives(objective: Objective, configs: Sequence[Config], num_seeds: int)
 
     Args:
         objective: what the agents minimise.
+        env: where they learn.
         configs: may differ in traced settings alone (see `Hyperparameters`); `outer` gives devices and chunk.
         num_seeds: S.
     """
     config = configs[0]
-    env = envs.make(config.inner.env, **config.inner.env_settings)
     settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
     seeds = jax.vmap(jax.random.fold_in, (None, 0))(_root(config.seed), jnp.arange(num_seeds))

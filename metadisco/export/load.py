@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
-from metadisco.errors import UserError, nearest
+from metadisco.errors import UserError
 from metadisco.export.arrays import from_arrays
 from metadisco.objectives import OBJECTIVES
 from metadisco.parametrisations import make_parametrisation
-from metadisco.runs import RunDirectory
+from metadisco.runs import RunDirectory, find_run
 from metadisco.types import MetaParams, Objective, Parametrisation
 
 
@@ -49,7 +49,7 @@ def load_centre(name: str) -> tuple[Parametrisation, MetaParams]:
     Raises:
         UserError: if there is no such run or generation, or its arrays do not fit.
     """
-    path, generation = _find_run(name)
+    path, generation = find_run(name)
     run = RunDirectory(path)
     kept = run.centre_generations()
     if not kept:
@@ -62,24 +62,11 @@ def load_centre(name: str) -> tuple[Parametrisation, MetaParams]:
     return parametrisation, from_arrays(_read(file), template, str(file))
 
 
-def _find_run(name: str) -> tuple[Path, int | None]:
-    """Split RUN@generation and make sure that the run is there."""
-    path, generation = Path(name), None
-    stem, at, number = name.rpartition("@")
-    if at and not path.exists() and number.isdigit():
-        path, generation = Path(stem), int(number)
-    if not (path / "config.yaml").is_file():
-        raise UserError(
-            f"no objective {name!r}, allowed: {', '.join(OBJECTIVES)}, or the path of a run{nearest(name, OBJECTIVES)}"
-        )
-    return path, generation
-
-
 def _read(file: Path) -> Mapping[str, np.ndarray]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{file}: cannot be read as arrays: {error}") from error
 
 

@@ -77,11 +77,27 @@ def make_strategy(config: StrategyConfig, example: MetaParams) -> Strategy:
         example: a pytree of float32 arrays.
 
     Raises:
-        UserError: for a setting that evosax's strategy does not have.
+        UserError: for meta-parameters that are not float32, or a setting that evosax's strategy does not have.
     """
+    check_meta_params(example)
     algorithm, params = _make_algorithm(config, example)
     bound = partial(partial, config=config, algorithm=algorithm, params=params)
     return Strategy(init=jax.jit(bound(_init)), ask=jax.jit(bound(_ask)), tell=jax.jit(bound(_tell)))
+
+
+def check_meta_params(example: MetaParams) -> None:
+    """Refuse meta-parameters that are not a pytree of float32 arrays.
+
+    Raises:
+        UserError: naming what is there instead.
+    """
+    leaves = jax.tree.leaves(example)
+    if sum(jnp.size(leaf) for leaf in leaves) == 0:
+        raise UserError("meta-parameters: got a pytree without numbers, allowed: float32 arrays")
+    for leaf in leaves:
+        if not isinstance(leaf, jax.Array) or leaf.dtype != jnp.float32:
+            got = str(leaf.dtype) if isinstance(leaf, jax.Array) else type(leaf).__name__
+            raise UserError(f"meta-parameters: got a leaf of {got}, allowed: float32 arrays")
 
 
 def _make_algorithm(config: StrategyConfig, example: MetaParams) -> tuple[Any, Any]:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from metadisco.config import Config, PPOConfig
-from metadisco.errors import UserError, nearest
+from metadisco.config import Config, PPOConfig, check_fitness_name
+from metadisco.errors import UserError
 from metadisco.imports import load_object
 from metadisco.inner import envs
 from metadisco.inner.envs import Env
@@ -82,12 +82,9 @@ def make_fitness(name: str) -> Fitness:
     Raises:
         UserError: for an unknown name.
     """
+    check_fitness_name(name)
     if name in FITNESS:
         return FITNESS[name]
-    if ":" not in name:
-        raise UserError(
-            f"inner.fitness: got {name!r}, allowed: {', '.join(FITNESS)} or package.module:name{nearest(name, FITNESS)}"
-        )
     fitness: Fitness = load_object(name, key="inner.fitness")
     if not callable(fitness):
         raise UserError(f"inner.fitness: {name} is {type(fitness).__name__}, allowed: a function of a TrainResult")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metadisco.config import FITNESS_NAMES
 from metadisco.inner.fitness import FITNESS, area_under_curve, fill_gaps, final_return
 from metadisco.inner.train import TrainResult
 
@@ -75,3 +76,7 @@ def test_every_fitness_is_a_scalar_that_a_better_life_raises(name):
     better = FITNESS[name](life([2, NAN, 4], ((2.0, 4.0), (6.0, 10.0))))
     assert better.shape == ()
     assert better > FITNESS[name](life([1, NAN, 3]))
+
+
+def test_every_name_that_a_config_may_use_is_a_fitness_function_and_the_other_way_round():
+    assert set(FITNESS) == set(FITNESS_NAMES)

@@ -1,6 +1,6 @@
 """Environments behind one contract; a suite's library is imported only when one of its environments is made."""
 
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep, auto_reset
-from metadisco.inner.envs.registry import SUITES, make, names
+from metadisco.inner.envs.registry import make, names
 
-__all__ = ["SUITES", "Box", "Discrete", "Env", "EnvState", "TimeStep", "auto_reset", "make", "names"]
+__all__ = ["Box", "Discrete", "Env", "EnvState", "TimeStep", "auto_reset", "make", "names"]

@@ -11,6 +11,7 @@ from gymnax.environments import spaces
 from gymnax.registration import registered_envs
 from jax import Array
 
+from metadisco.config.fields import MAX_FLOAT, MAX_INT
 from metadisco.errors import UserError, nearest
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
 from metadisco.types import Key
@@ -84,6 +85,8 @@ def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
         wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
         if wrong or (kind == "a whole number" and value != int(value)):
             raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind}")
+        if abs(value) > (MAX_INT if kind == "a whole number" else MAX_FLOAT):
+            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind} that 32 bits can hold")
         if key == "max_steps_in_episode" and value < 1:
             raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
     return defaults.replace(**params)

@@ -3,11 +3,10 @@
 import importlib
 from typing import Any
 
-from metadisco.errors import UserError, nearest
+from metadisco.config import check_env_name
+from metadisco.errors import UserError
 from metadisco.imports import load_object
 from metadisco.inner.envs.base import Env
-
-SUITES = ("gymnax",)
 
 
 def make(name: str, **kwargs: Any) -> Env:
@@ -21,22 +20,16 @@ def make(name: str, **kwargs: Any) -> Env:
     Raises:
         UserError: for an unknown suite, environment or parameter.
     """
-    if ":" in name and "/" not in name:
-        env = load_object(name, key="inner.env", arguments=kwargs)
-        if not isinstance(env, Env):
-            raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
-        return env
+    check_env_name(name)
     suite, separator, rest = name.partition("/")
-    if not separator or suite not in SUITES:
-        full = [f"{known}/{name}" for known in SUITES]
-        hint = nearest(suite, SUITES) if separator else f"; did you mean {full[0]!r}?"
-        raise UserError(
-            f"inner.env: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, "
-            f"or package.module:make_env{hint}"
-        )
-    adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
-    result: Env = adapter.make(rest, **kwargs)
-    return result
+    if separator:
+        adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
+        result: Env = adapter.make(rest, **kwargs)
+        return result
+    env = load_object(name, key="inner.env", arguments=kwargs)
+    if not isinstance(env, Env):
+        raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
+    return env
 
 
 def names(suite: str) -> list[str]:

@@ -1,0 +1,38 @@
+"""Names of ours that a config may use, checked before JAX is imported."""
+
+from metadisco.errors import UserError, nearest
+
+SUITES = ("gymnax",)
+"""Environment suites; each is an adapter module of that name in `metadisco.inner.envs`."""
+
+FITNESS_NAMES = ("final_return", "area_under_curve")
+"""Fitness functions of `metadisco.inner.fitness`."""
+
+
+def check_env_name(name: str) -> None:
+    """Refuse a name that is neither `suite/name` of a suite we have nor `package.module:make_env`.
+
+    Raises:
+        UserError: with the nearest name that is allowed.
+    """
+    suite, separator, _ = name.partition("/")
+    if (suite in SUITES and separator) or (":" in name and not separator):
+        return
+    hint = nearest(suite, SUITES) if separator else f"; did you mean {f'{SUITES[0]}/{name}'!r}?"
+    raise UserError(
+        f"inner.env: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, "
+        f"or package.module:make_env{hint}"
+    )
+
+
+def check_fitness_name(name: str) -> None:
+    """Refuse a name that is neither one of our fitness functions nor `package.module:my_fitness`.
+
+    Raises:
+        UserError: with the nearest name that is allowed.
+    """
+    if name not in FITNESS_NAMES and ":" not in name:
+        raise UserError(
+            f"inner.fitness: got {name!r}, allowed: {', '.join(FITNESS_NAMES)} or package.module:name"
+            f"{nearest(name, FITNESS_NAMES)}"
+        )
