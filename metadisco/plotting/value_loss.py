@@ -40,6 +40,6 @@ def value_loss_figure(
         axes.axvline(0.0, color=ZERO, linewidth=0.8)
         axes.set_xlabel("value error δ = V − target (return)")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     figure.suptitle(title)
     return figure
