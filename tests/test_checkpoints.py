@@ -1,0 +1,77 @@
+"""Checkpoints: what was saved comes back bit for bit, and a damaged one gives way to the one before."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metadisco.checkpoints import Checkpoints
+from metadisco.errors import UserError
+from metadisco.outer.search import Progress, SearchState
+
+
+def state_of(number):
+    return SearchState(jax.random.key(7), {"mean": jnp.full(3, float(number)), "count": jnp.int32(number)})
+
+
+def saved(path, generations=(0, 2, 4)):
+    checkpoints = Checkpoints(path, keep=3)
+    for generation in generations:
+        checkpoints.save(state_of(generation), Progress(generation, 10**12 + generation))
+    checkpoints.close()
+
+
+def damage(path):
+    for file in path.rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"")
+
+
+def restored(path, warnings):
+    checkpoints = Checkpoints(path, keep=3)
+    try:
+        return checkpoints.restore(state_of(0), warnings.append)
+    finally:
+        checkpoints.close()
+
+
+def test_the_newest_state_comes_back_with_its_key_and_steps_beyond_32_bits(tmp_path):
+    saved(tmp_path)
+    warnings = []
+    state, progress = restored(tmp_path, warnings)
+    assert progress == Progress(4, 10**12 + 4)
+    assert np.array_equal(jax.random.key_data(state.key), jax.random.key_data(jax.random.key(7)))
+    assert state.strategy["mean"].tolist() == [4.0, 4.0, 4.0]
+    assert warnings == []
+
+
+def test_nothing_saved_is_none(tmp_path):
+    assert restored(tmp_path, []) is None
+
+
+def test_a_damaged_checkpoint_is_said_and_gives_way_to_the_one_before(tmp_path):
+    saved(tmp_path)
+    damage(tmp_path / "4")
+    warnings = []
+    _, progress = restored(tmp_path, warnings)
+    assert progress.generation == 2
+    assert len(warnings) == 1 and "checkpoint 4 is damaged" in warnings[0]
+
+
+def test_the_place_of_a_damaged_checkpoint_can_be_written_again(tmp_path):
+    saved(tmp_path)
+    damage(tmp_path / "4")
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    checkpoints.restore(state_of(0), lambda warning: None)
+    checkpoints.save(state_of(40), Progress(4, 5))
+    checkpoints.close()
+    state, progress = restored(tmp_path, [])
+    assert progress == Progress(4, 5)
+    assert int(state.strategy["count"]) == 40
+
+
+def test_a_run_of_which_every_checkpoint_is_damaged_is_refused(tmp_path):
+    saved(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(UserError, match="none of the checkpoints 0, 2, 4 can be read"):
+        restored(tmp_path, [])
