@@ -150,8 +150,8 @@ def _fitness_row(fitness: np.ndarray) -> dict[str, Any]:
         return dict.fromkeys(("fitness_mean", "fitness_best", "fitness_worst", "fitness_std"))
     return {
         "fitness_mean": float(finite.mean()),
-        "fitness_best": float(finite.max()),
-        "fitness_worst": float(finite.min()),
+        "fitness_best": float(np.max(finite)),
+        "fitness_worst": float(np.min(finite)),
         "fitness_std": float(finite.std()),
     }
 
