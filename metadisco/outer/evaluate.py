@@ -132,5 +132,6 @@ def aggregate(fitness: Float[Array, "P K"], how: str) -> Float[Array, "P"]:
         return fitness.mean(1)
     if how == "minimum":
         return fitness.min(1)
-    ranks = jax.scipy.stats.rankdata(fitness, axis=0).mean(1)
+    # Failures above all others, where they do not shift the ranks of those.
+    ranks = jax.scipy.stats.rankdata(jnp.where(jnp.isnan(fitness), jnp.inf, fitness), axis=0).mean(1)
     return jnp.where(jnp.isnan(fitness).any(1), jnp.nan, ranks)

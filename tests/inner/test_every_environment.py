@@ -1,0 +1,25 @@
+"""A short life on every environment of gymnax: slow, as each is compiled for itself."""
+
+import jax
+import numpy as np
+import pytest
+
+from metadisco.config import PPOConfig
+from metadisco.inner.envs import Box, make, names
+from metadisco.inner.train import train
+from metadisco.objectives import ppo
+
+LIFE = {"num_envs": 2, "num_steps": 16, "num_env_steps": 64, "num_evaluation_episodes": 2, "hidden_sizes": (8,)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names("gymnax"))
+def test_a_life_ends_with_finite_parameters_and_full_evaluation(name):
+    env = make(f"gymnax/{name}", max_steps_in_episode=20)
+    policies = ("gaussian", "tanh_gaussian") if isinstance(env.action_space, Box) else ("gaussian",)
+    for policy in policies:
+        config = PPOConfig(**LIFE, policy=policy, normalise_observations=True, normalise_rewards=True)
+        result = jax.jit(lambda key, config=config: train(key, env, config, ppo()))(jax.random.key(0))
+        assert bool(result.finite)
+        assert np.isfinite(result.evaluation).all()
+        assert float(result.diagnostics.initial_ratio_error) < 1e-5
