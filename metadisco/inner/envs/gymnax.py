@@ -89,7 +89,8 @@ def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
             raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind} that 32 bits can hold")
         if key == "max_steps_in_episode" and value < 1:
             raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
-    return defaults.replace(**{key: type(getattr(defaults, key))(value) for key, value in params.items()})
+    number = {key: type(getattr(defaults, key)) for key in params if isinstance(getattr(defaults, key), int | float)}
+    return defaults.replace(**{key: number.get(key, jnp.float32)(value) for key, value in params.items()})
 
 
 def _encoder(space: Any) -> Any:
