@@ -1,9 +1,10 @@
 """Set-up of all tests: two virtual devices, types checked at run time, warnings as errors, shared compiled programs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_num_cpu_devices", 2)
@@ -23,3 +24,19 @@ def getkey() -> Callable[[], jax.Array]:
         return key
 
     return next_key
+
+
+@pytest.fixture(scope="module")
+def programs_are_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled programs for the next command of this process, for one module of tests."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for values in (settings, before):
+        for name, value in values.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        if values is settings:
+            yield

@@ -8,7 +8,6 @@ import time
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from metadisco import __version__
 from metadisco.cli import main
@@ -16,6 +15,8 @@ from metadisco.config import EXCLUDED_STRATEGIES, STRATEGIES, parse_config
 from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import ValueLoss
 from metadisco.runs import RunDirectory
+
+pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
 HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "orbax", "matplotlib", "scipy")
 NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax")
@@ -172,22 +173,6 @@ TINY = (
     "outer.chunk_size=1",
 )
 GRID = ("inner.ppo.learning_rate=[0.05,1e38]", "inner.ppo.gamma=[0.9,0.99]")  # the second rate ends in infinities
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs_are_compiled_once(tmp_path_factory):
-    """Keep compiled programs for the next command."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for values in (settings, before):
-        for name, value in values.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-        if values is settings:
-            yield
 
 
 @pytest.fixture(scope="module")

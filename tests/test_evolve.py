@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from metadisco.cli import main
 from metadisco.config import write_yaml
+
+pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
 NUM_GENERATIONS = 24
 CHECKPOINT_EVERY = 2
@@ -106,22 +106,6 @@ class Process:
 def folder(tmp_path_factory) -> Path:
     """Where processes leave what they print and compile."""
     return tmp_path_factory.mktemp("processes")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs_are_compiled_once(tmp_path_factory):
-    """Keep compiled programs for the next command of this process, too."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for values in (settings, before):
-        for name, value in values.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-        if values is settings:
-            yield
 
 
 def num_starts(run: Path) -> int:
