@@ -11,9 +11,13 @@ from .inner.envs import make as make
 from .inner.train import TrainResult as TrainResult
 from .inner.train import train as train
 from .objectives import clip_drift as clip_drift
+from .objectives import dpo as dpo
+from .objectives import dpo_drift as dpo_drift
 from .objectives import mirror as mirror
 from .objectives import ppo as ppo
 from .outer.search import search as search
+from .parametrisations import LPODrift as LPODrift
+from .parametrisations import PolicyAndValue as PolicyAndValue
 from .parametrisations import ValueLoss as ValueLoss
 from .problems import ObjectiveDiscovery as ObjectiveDiscovery
 from .problems import Task as Task

@@ -6,10 +6,16 @@ from typing import Any
 from metadisco.config import PARAMETRISATION_SETTINGS, build_settings
 from metadisco.errors import UserError
 from metadisco.imports import load_object
+from metadisco.parametrisations.lpo_drift import LPODrift
+from metadisco.parametrisations.policy_and_value import PolicyAndValue
 from metadisco.parametrisations.value_loss import ValueLoss
 from metadisco.types import Parametrisation
 
-PARAMETRISATIONS: dict[str, type] = {"value_loss": ValueLoss}
+PARAMETRISATIONS: dict[str, type] = {
+    "value_loss": ValueLoss,
+    "lpo_drift": LPODrift,
+    "policy_and_value": PolicyAndValue,
+}
 """Built-in parametrisations; their settings are in `metadisco.config.PARAMETRISATION_SETTINGS`."""
 
 

@@ -1,0 +1,93 @@
+"""The learned drift of LPO: features, network, constraint and start of the search.
+
+Lu et al., "Discovered Policy Optimisation" (2022); its temporally aware form is of Jackson et al., "Discovering
+Temporally-Aware Reinforcement Learning Algorithms" (2024).
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.config import LearnedDriftSettings, LPODriftSettings
+from metadisco.objectives import clip_drift, mirror, probability_ratio, value_loss
+from metadisco.types import Key, Loss, MetaParams, Objective, Sample
+
+NUM_FEATURES = 8
+
+
+class DriftNetwork(nn.Module):
+    """A tanh network without biases, so that it is zero where its features are."""
+
+    hidden_sizes: Sequence[int]
+
+    @nn.compact
+    def __call__(self, features: Float[Array, "... F"]) -> Float[Array, "..."]:
+        """Return one number per sample."""
+        x = features
+        for width in self.hidden_sizes:
+            x = nn.tanh(nn.Dense(width, use_bias=False)(x))
+        return nn.Dense(1, use_bias=False, name="output")(x)[..., 0]
+
+
+def drift_features(settings: LearnedDriftSettings, sample: Sample) -> Float[Array, "... F"]:
+    """Return log r, (log r)², 1 − r, (1 − r)², the same four times A, and if time-aware all eight times progress.
+
+    All of them vanish at r = 1, whatever A and progress are. With `feature_clip` each of the eight is bounded, as in
+    the multi-task code of the paper's authors.
+    """
+    log_ratio, gap = sample.log_ratio, 1 - probability_ratio(sample)
+    base = jnp.stack([log_ratio, jnp.square(log_ratio), gap, jnp.square(gap)], -1)
+    features = jnp.concatenate([base, sample.advantage[..., None] * base], -1)
+    if settings.feature_clip is not None:
+        features = jnp.clip(features, -settings.feature_clip, settings.feature_clip)
+    if settings.time_aware:
+        features = jnp.concatenate([features, sample.progress * features], -1)
+    return features
+
+
+def init_drift(settings: LearnedDriftSettings, key: Key) -> MetaParams:
+    """Return the meta-parameters at which the search for a drift starts.
+
+    Hidden layers are random. All at zero, as in the paper's code, the search would start dead: a tanh network without
+    biases is the same at mirrored weights, so that antithetic pairs tie and the first gradient is exactly zero.
+    """
+    num_features = 2 * NUM_FEATURES if settings.time_aware else NUM_FEATURES
+    params = DriftNetwork(settings.hidden_sizes).init(key, jnp.zeros(num_features))["params"]
+    if settings.start == "zero_output":
+        return {**params, "output": jax.tree.map(jnp.zeros_like, params["output"])}
+    return params
+
+
+def learned_drift(settings: LearnedDriftSettings, meta_params: MetaParams) -> Loss:
+    """Return D = relu(D_PPO + output_scale · network(features) − margin), without D_PPO where `ppo_init` is off.
+
+    It is a drift whatever the meta-parameters are. The ReLU makes D ≥ 0. At r = 1 the features vanish and with them the
+    network, which has no biases, so that the ReLU sees −margin; by continuity it sees something negative around r = 1
+    as well, hence D = 0 there and ∂D/∂r = 0 at r = 1. (D_PPO is zero for |r − 1| ≤ ε.)
+    """
+    network = DriftNetwork(settings.hidden_sizes)
+    ppo_drift = clip_drift(settings.clip_eps)
+
+    def drift(sample: Sample) -> Array:
+        features = drift_features(settings, sample)
+        learned: Array = network.apply({"params": meta_params}, features)  # type: ignore[assignment]
+        start = ppo_drift(sample) if settings.ppo_init else 0.0
+        return jax.nn.relu(start + settings.output_scale * learned - settings.margin)
+
+    return drift
+
+
+class LPODrift(LPODriftSettings):
+    """A learned drift (see `learned_drift`) beside PPO's value loss."""
+
+    def init(self, key: Key) -> MetaParams:
+        """Return the meta-parameters at which the search starts."""
+        return init_drift(self, key)
+
+    def bind(self, meta_params: MetaParams) -> Objective:
+        """Return the policy loss of the drift that these meta-parameters define, with PPO's value loss."""
+        return Objective(mirror(learned_drift(self, meta_params)), value_loss(self.value_clip_eps))

@@ -1,0 +1,25 @@
+"""A drift and a value loss learned together."""
+
+import jax
+
+from metadisco.config import PolicyAndValueSettings
+from metadisco.objectives import mirror
+from metadisco.parametrisations.lpo_drift import init_drift, learned_drift
+from metadisco.parametrisations.value_loss import init_value_loss, learned_value_loss
+from metadisco.types import Key, MetaParams, Objective
+
+
+class PolicyAndValue(PolicyAndValueSettings):
+    """The learned drift of LPO and the learned value loss, each with settings and meta-parameters of its own."""
+
+    def init(self, key: Key) -> MetaParams:
+        """Return the meta-parameters at which the search starts."""
+        key_policy, key_value = jax.random.split(key)
+        return {"policy": init_drift(self.policy, key_policy), "value": init_value_loss(self.value, key_value)}
+
+    def bind(self, meta_params: MetaParams) -> Objective:
+        """Return the objective that these meta-parameters define."""
+        return Objective(
+            policy_loss=mirror(learned_drift(self.policy, meta_params["policy"])),
+            value_loss=learned_value_loss(self.value, meta_params["value"]),
+        )
