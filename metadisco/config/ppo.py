@@ -49,8 +49,8 @@ class PPOConfig:
     """Decay of Adam's second moment, per gradient step."""
     adam_eps: PositiveFloat = 1e-5
     """Adam's ε."""
-    max_grad_norm: PositiveFloat = 0.5
-    """Global norm at which the gradient of actor and critic together is clipped."""
+    max_grad_norm: PositiveFloat | None = 0.5
+    """Global norm at which the gradient of actor and critic together is clipped; null for no clipping."""
 
     gamma: Fraction = 0.99
     """Discount per environment step."""
@@ -67,8 +67,12 @@ class PPOConfig:
 
     hidden_sizes: Sizes = (64, 64)
     """Widths of the hidden layers of actor and critic."""
+    value_hidden_sizes: Sizes | None = None
+    """Widths of the hidden layers of the critic, where they are others than the actor's; null for the same."""
     activation: Literal["tanh", "relu", "swish"] = "tanh"
     """Activation of the hidden layers."""
+    initialisation: Literal["orthogonal", "lecun_uniform"] = "orthogonal"
+    """Of the weights: orthogonal with PPO's gains (CleanRL), or LeCun's uniform in every layer (Brax)."""
     shared_torso: Bool = False
     """One torso with two heads instead of two networks."""
     policy: Literal["gaussian", "tanh_gaussian"] = "gaussian"
@@ -109,6 +113,11 @@ class PPOConfig:
             raise ValueError(
                 f"num_env_steps: got {self.num_env_steps}, allowed: at least one update of num_envs × num_steps = "
                 f"{self.batch_size}"
+            )
+        if self.shared_torso and self.value_hidden_sizes is not None:
+            raise ValueError(
+                f"value_hidden_sizes: got {list(self.value_hidden_sizes)}, allowed: null with shared_torso, where "
+                "actor and critic have the same hidden layers"
             )
         if self.num_evaluations > self.num_updates:
             raise ValueError(

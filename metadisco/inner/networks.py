@@ -1,6 +1,6 @@
 """Actor and critic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -31,16 +31,24 @@ class Agent(NamedTuple):
     distribution: Distribution
 
 
+def _initialiser(config: PPOConfig, gain: float) -> nn.initializers.Initializer:
+    """Return the initialiser of a layer's weights; the gain is for the orthogonal one alone."""
+    if config.initialisation == "lecun_uniform":
+        return nn.initializers.lecun_uniform()
+    return nn.initializers.orthogonal(gain)
+
+
 class Torso(nn.Module):
-    """Hidden layers: dense, orthogonally initialised, each followed by the activation."""
+    """Hidden layers: dense, each followed by the activation."""
 
     config: PPOConfig
+    widths: Sequence[int]
 
     @nn.compact
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
         """Return the features of the last hidden layer."""
-        for width in self.config.hidden_sizes:
-            x = nn.Dense(width, kernel_init=nn.initializers.orthogonal(HIDDEN_GAIN))(x)
+        for width in self.widths:
+            x = nn.Dense(width, kernel_init=_initialiser(self.config, HIDDEN_GAIN))(x)
             x = ACTIVATIONS[self.config.activation](x)
         return x
 
@@ -52,13 +60,14 @@ class Head(nn.Module):
     gradient of such a layer is made of.
     """
 
+    config: PPOConfig
     size: int
     gain: float
 
     @nn.compact
     def __call__(self, x: Float[Array, "... H"]) -> Float[Array, "... P"]:
         """Return x·kernel + bias."""
-        kernel = self.param("kernel", nn.initializers.orthogonal(self.gain), (x.shape[-1], self.size))
+        kernel = self.param("kernel", _initialiser(self.config, self.gain), (x.shape[-1], self.size))
         bias = self.param("bias", nn.initializers.zeros, (self.size,))
         if self.size > NARROW:
             return x @ kernel + bias
@@ -75,10 +84,12 @@ class ActorCritic(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... D"]) -> tuple[Float[Array, "... P"], Float[Array, "..."]]:
         """Return distribution parameters and value."""
-        actor = Torso(self.config, name="actor")(x)
-        critic = actor if self.config.shared_torso else Torso(self.config, name="critic")(x)
+        config = self.config
+        value_sizes = config.hidden_sizes if config.value_hidden_sizes is None else config.value_hidden_sizes
+        actor = Torso(config, config.hidden_sizes, name="actor")(x)
+        critic = actor if config.shared_torso else Torso(config, value_sizes, name="critic")(x)
         heads = (("policy", self.num_outputs, POLICY_GAIN, actor), ("value", 1, VALUE_GAIN, critic))
-        parameters, value = (Head(size, gain, name=name)(features) for name, size, gain, features in heads)
+        parameters, value = (Head(config, size, gain, name=name)(features) for name, size, gain, features in heads)
         if self.state_free_log_std:
             log_std = self.param("log_std", nn.initializers.zeros, (self.num_outputs,))
             parameters = jnp.concatenate([parameters, jnp.broadcast_to(log_std, parameters.shape)], -1)

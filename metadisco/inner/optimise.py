@@ -1,5 +1,6 @@
 """Learning from a batch with any objective: minibatches, loss, gradient steps. Axes: B samples."""
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,8 +30,11 @@ class Hyperparameters(NamedTuple):
 
     @classmethod
     def from_config(cls, config: PPOConfig) -> "Hyperparameters":
-        """Take the values of a config."""
-        return cls(*(getattr(config, name) for name in cls._fields))
+        """Take the values of a config; a gradient that is not clipped has an infinite bound."""
+        values = {name: getattr(config, name) for name in cls._fields}
+        if values["max_grad_norm"] is None:
+            values["max_grad_norm"] = math.inf
+        return cls(**values)
 
 
 class Batch(NamedTuple):

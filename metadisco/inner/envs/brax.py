@@ -1,0 +1,185 @@
+"""Adapter for brax: rigid bodies. The only file that knows brax.
+
+Brax's own wrappers lose the final observation, restart every episode of an environment in the same state, and fail on
+typed keys; none of them is used.
+"""
+
+import contextlib
+import inspect
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from metadisco.errors import UserError, nearest
+from metadisco.inner.envs.base import Box, Env, EnvState, auto_reset
+from metadisco.types import Key
+
+try:
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")  # of dependencies that are no longer maintained, or not installed
+        import mujoco
+        from brax import envs as brax_envs
+except ImportError as error:
+    raise UserError(f"brax environments need brax ({error}): pip install 'metadisco[brax]'") from error
+
+BACKENDS = ("spring", "positional", "generalized", "mjx")
+DEFAULT_BACKEND = {"swimmer": "generalized"}  # which has no other
+BANK_SEED = 0
+
+
+def names() -> list[str]:
+    """Return the environments of brax."""
+    return sorted(brax_envs._envs)
+
+
+def make(
+    name: str,
+    *,
+    episode_length: int = 1000,
+    action_repeat: int = 1,
+    num_initial_states: int | None = None,
+    **arguments: Any,
+) -> Env:
+    """Make a brax environment.
+
+    Actions are in the box [−1, 1]. Physics differ between backends, so that returns cannot be compared across them.
+
+    Args:
+        name: brax's own with its backend after a colon, such as "ant:positional"; where none is given it is spring,
+            the fastest, but for swimmer, which has generalized alone. (Brax's own default is generalized.)
+        episode_length: time limit, in steps of the physics environment: an agent that repeats actions takes
+            episode_length / action_repeat steps, rounded up.
+        action_repeat: how often each action is applied; rewards are summed, up to the end of the episode. (Brax goes
+            on beyond it, and counts the rewards.)
+        num_initial_states: episodes start from a bank of that many states, drawn once for all agents; None draws a new
+            state for each, which costs a reset per step where environments are vmapped.
+        **arguments: of the environment's class, such as terminate_when_unhealthy.
+
+    Raises:
+        UserError: for an unknown name, backend or argument, or a value that brax refuses.
+    """
+    for key, value in (("episode_length", episode_length), ("action_repeat", action_repeat)):
+        _check_count(key, value)
+    if num_initial_states is not None:
+        _check_count("num_initial_states", num_initial_states)
+    dynamics = _make_dynamics(name, arguments)
+
+    def fresh(key: Key) -> tuple[EnvState, Array]:
+        state = dynamics.reset(key)
+        return state, state.obs
+
+    def step(key: Key, state: EnvState, action: Array) -> tuple[EnvState, Array, Array, Array]:
+        del key  # brax is deterministic
+
+        def repeat(carry: tuple[EnvState, Array], _: None) -> tuple[tuple[EnvState, Array], None]:
+            state, total = carry
+            after = dynamics.step(state, action)
+            # An episode that ended stays where it ended.
+            kept = jax.tree.map(lambda new, old: jnp.where(state.done > 0, old, new), after, state)
+            return (kept, total + jnp.where(state.done > 0, 0.0, after.reward)), None
+
+        if action_repeat == 1:
+            state = dynamics.step(state, action)
+            reward = state.reward
+        else:
+            (state, reward), _ = jax.lax.scan(repeat, (state, jnp.zeros(())), None, action_repeat)
+        return state, state.obs, reward, state.done > 0
+
+    return auto_reset(
+        fresh if num_initial_states is None else _from_bank(fresh, num_initial_states),
+        step,
+        obs_shape=dynamics.obs_shape,
+        action_space=Box(*(np.full(dynamics.action_size, bound, np.float32) for bound in (-1, 1))),
+        episode_length=-(-episode_length // action_repeat),
+    )
+
+
+def _check_count(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
+        raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
+
+
+def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
+    """Return brax's environment, which knows of no time limit."""
+    name, _, backend = name.partition(":")
+    if name not in brax_envs._envs:
+        raise UserError(
+            f"inner.env: brax has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
+        )
+    backend = backend or DEFAULT_BACKEND.get(name, BACKENDS[0])
+    if backend not in BACKENDS:
+        raise UserError(
+            f"inner.env: brax has no backend {backend!r}{nearest(backend, BACKENDS)} ({', '.join(BACKENDS)})"
+        )
+    cls = brax_envs._envs[name]
+    allowed = sorted(set(inspect.signature(cls).parameters) - {"backend", "kwargs"} | {"n_frames"})
+    for key in arguments:
+        if key not in allowed:
+            raise UserError(
+                f"inner.env_settings: brax/{name} has no {key!r}{nearest(key, allowed)} (allowed: episode_length, "
+                f"action_repeat, num_initial_states, {', '.join(allowed)})"
+            )
+    try:
+        with _quietly():
+            return _Dynamics(cls(backend=backend, **arguments), name)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise UserError(f"inner.env_settings: brax/{name} does not accept these settings: {error}") from error
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Ignore that brax is no longer developed, and that its models are of an older MuJoCo.
+
+    MuJoCo's own handler would write a file MUJOCO_LOG.TXT into the working directory.
+    """
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        mujoco.set_mju_user_warning(None)
+
+
+class _Dynamics:
+    """Brax's environment with typed keys, and with states that are the same pytree before and after a step."""
+
+    def __init__(self, env: Any, name: str):
+        self._env = env
+        self.action_size = int(env.action_size)
+        obs = jax.eval_shape(self.reset, jax.random.key(0)).obs
+        if not hasattr(obs, "shape"):
+            raise UserError(f"inner.env_settings: brax/{name} observes {sorted(obs)}, allowed: one array")
+        self.obs_shape = tuple(obs.shape)
+
+    def reset(self, key: Key) -> Any:
+        """Return brax's state at the start of an episode."""
+        return jax.tree.map(jnp.asarray, self._env.reset(jax.random.key_data(key)))
+
+    def step(self, state: Any, action: Array) -> Any:
+        """Return brax's state after a step."""
+        # Brax writes into the dicts of the state that it is given.
+        after = self._env.step(state.replace(metrics=dict(state.metrics), info=dict(state.info)), action)
+        return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state)
+
+
+def _from_bank(reset: Callable[[Key], tuple[EnvState, Array]], size: int) -> Callable[[Key], tuple[EnvState, Array]]:
+    """Return a reset that picks one of `size` states, which are drawn here, once."""
+    bank = jax.jit(jax.vmap(reset))(jax.random.split(jax.random.key(BANK_SEED), size))
+
+    def pick(key: Key) -> tuple[EnvState, Array]:
+        index = jax.random.randint(key, (), 0, size)
+        chosen: tuple[EnvState, Array] = jax.tree.map(lambda leaf: leaf[index], bank)
+        return chosen
+
+    return pick
