@@ -22,6 +22,11 @@ TRAIN_EXAMPLE = """examples:
 A list where one value is meant trains a grid; an objective's own constants are objective.clip_eps and so on."""
 
 
+REFERENCE_EXAMPLE = """example:
+  metadisco reference experiments/lpo_drift/classic.yaml
+
+Fitness on an environment is then (R - random) / (ppo - random). Only outer.… and seed can be set here."""
+
 LIST_EXAMPLE = """example:
   metadisco list"""
 
@@ -49,13 +54,22 @@ def _parser() -> _Parser:
     train.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="settings; a list where one value is meant is a grid"
     )
-    train.add_argument("--objective", required=True, metavar="O", help="ppo, or the path of a run")
+    train.add_argument(
+        "--objective", required=True, metavar="O", help="a closed form such as ppo or dpo, or the path of a run"
+    )
     train.add_argument("--env", metavar="E", help="suite/name, such as gymnax/CartPole-v1")
     train.add_argument("--seeds", type=int, default=1, metavar="N", help="agents per setting")
     train.add_argument(
         "--config", type=Path, metavar="FILE.yaml", help="settings, in the schema of evolve; outer is ignored"
     )
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
+
+    reference = _command(
+        commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
+    )
+    reference.add_argument("config", type=Path, metavar="CONFIG.yaml", help="a config with several environments")
+    reference.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of outer, or seed")
+    reference.add_argument("--seeds", type=int, default=32, metavar="N", help="lives per environment")
 
     _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
     return parser
@@ -93,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse words in any order: KEY=VALUE may stand before or after options."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    names = ("evolve", "train", "list")
+    names = ("evolve", "train", "reference", "list")
     if words and not words[0].startswith("-") and words[0] not in names:
         raise UserError(f"got command {words[0]!r}, allowed: {', '.join(names)}{nearest(words[0], names)}")
     parser = _parser()
@@ -126,6 +140,10 @@ def _run(options: argparse.Namespace) -> int:
             options.output,
             options.quiet,
         )
+    if options.command == "reference":
+        from metadisco.commands.reference import reference
+
+        return reference(options.config, options.overrides, options.seeds, options.quiet)
     from metadisco.commands.listing import list_names
 
     return list_names()

@@ -69,6 +69,17 @@ class Evaluation(NamedTuple):
     """Scalars to report. `env_steps`, the environment steps taken, is always there."""
 
 
+class TaskInfo(NamedTuple):
+    """What the outer loop knows of a task: what to call it, and the scale of its fitness."""
+
+    name: str
+    """Its key in the metrics."""
+    zero: float = 0.0
+    """The fitness that counts as 0, such as a random agent's."""
+    one: float = 1.0
+    """The fitness that counts as 1, such as PPO's."""
+
+
 @runtime_checkable
 class MetaProblem(Protocol):
     """What the outer loop sees of the inner one: meta-parameters in, one whole inner life, fitness out."""

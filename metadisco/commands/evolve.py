@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml, to_plain
+from metadisco.config import (
+    Config,
+    apply_overrides,
+    check_references,
+    parse_config,
+    parse_override,
+    read_yaml,
+    to_plain,
+)
 from metadisco.display import Display
 from metadisco.errors import UserError
 from metadisco.interrupt import Interrupt
@@ -25,6 +33,7 @@ def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
         UserError: for input that cannot be used; nothing was written then.
     """
     config = parse_config(apply_overrides(read_yaml(config_path), map(parse_override, overrides)))
+    check_references(config)
     check_loggers(config.logging)
     run = RunDirectory(run_path)
     run.check_usable()
@@ -56,13 +65,14 @@ def _search(config: Config, recorder: "_Recorder", interrupt: Interrupt) -> int:
     start_jax(config.outer.num_devices, config.deterministic)
 
     from metadisco.outer.search import search
-    from metadisco.problems import make_objective_discovery
+    from metadisco.problems import make_objective_discovery, task_infos
 
     problem = make_objective_discovery(config)
     search(
         problem,
         config.outer,
         recorder,
+        tasks=task_infos(config),
         seed=config.seed,
         should_stop=lambda: interrupt.requested,
         announce=recorder.announce,
@@ -110,11 +120,13 @@ class _Recorder:
                     f"{name} was {before[name]} and is {value} now: numbers agree to float tolerance only"
                 )
         self._run.note_start(facts | {"generation": self.done, "compile_seconds": round(evaluator.compile_seconds, 2)})
-        outer, life = self._config.outer, self._config.inner.ppo.executed_env_steps
+        outer, tasks = self._config.outer, self._config.inner.tasks
+        life = sum(task.ppo.executed_env_steps for task in tasks)
+        where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
         memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
         self._display.say(
             f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
-            f"{outer.num_rollouts} rollouts of {life:,} steps = {outer.num_lives * life:,} steps a generation"
+            f"{outer.num_rollouts} rollouts of {life:,} steps{where} = {outer.num_lives * life:,} steps a generation"
         )
         self._display.say(
             f"{evaluator.num_devices} {evaluator.platform} devices, chunks of {evaluator.chunk_size} lives; "

@@ -55,3 +55,27 @@ def split_objective(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 def config_at(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
     """Return the config of one point."""
     return parse_config(apply_overrides(base, overrides.items()))
+
+
+def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, Any]:
+    """Return the data of a config for one environment.
+
+    Args:
+        base: may name several; what it says of `env` there is kept, and settings of another environment are not.
+        env: the one that is wanted, or None for the config's only one.
+
+    Raises:
+        UserError: if there are several and none is named.
+    """
+    inner = parse_config(base).inner
+    if env is None and len(inner.envs) > 1:
+        raise UserError(f"--env: missing, allowed: one of {', '.join(task.name for task in inner.tasks)}")
+    if env is None and not inner.envs:
+        return base
+    section = {key: value for key, value in base.get("inner", {}).items() if key not in ("env", "env_settings", "envs")}
+    for task, each in zip(inner.tasks, inner.envs, strict=False):
+        if env in (task.name, None):
+            own = {"env": each.env, "env_settings": each.env_settings, "ppo": {**section.get("ppo", {}), **each.ppo}}
+            return {**base, "inner": {**section, **own}}
+    settings = {"env_settings": inner.env_settings} if env == inner.env else {}
+    return {**base, "inner": {**section, "env": env, **settings}}

@@ -8,6 +8,7 @@ from metadisco.config import (
     STRATEGIES,
     SUITES,
 )
+from metadisco.errors import UserError
 
 
 def list_names() -> int:
@@ -15,7 +16,11 @@ def list_names() -> int:
     from metadisco.inner.envs import names
 
     for suite in SUITES:
-        _print(f"environments of {suite}", [f"{suite}/{name}" for name in names(suite)])
+        try:
+            found = [f"{suite}/{name}" for name in names(suite)]
+        except UserError as error:  # an optional library is not there
+            found = [str(error)]
+        _print(f"environments of {suite}", found)
     _print("objectives", list(OBJECTIVE_SETTINGS))
     _print("parametrisations", list(PARAMETRISATION_SETTINGS))
     _print("fitness", list(FITNESS_NAMES))

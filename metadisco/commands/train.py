@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from metadisco._version import __version__
-from metadisco.commands.grid import Point, config_at, expand, split_objective
+from metadisco.commands.grid import Point, config_at, expand, one_environment, split_objective
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, parse_override, read_yaml
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
@@ -44,10 +44,8 @@ def train(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    base = read_yaml(config_path) if config_path else {}
+    base = one_environment(read_yaml(config_path) if config_path else {}, env)
     overrides = [parse_override(word) for word in words]
-    if env is not None:
-        overrides.append(("inner.env", env))
     if num_seeds < 1:
         raise UserError(f"--seeds: got {num_seeds}, allowed: a whole number above 0")
     if output is not None:
@@ -61,6 +59,8 @@ def train(
         if objective in OBJECTIVE_SETTINGS:
             build_settings(OBJECTIVE_SETTINGS[objective], settings, prefix="objective.")
         configs.append(config_at(base, rest))
+        if configs[-1].inner.envs:
+            raise UserError("inner.envs: metadisco train takes one environment, as --env or inner.env")
     with Display(quiet) as display:
         trained = _train_points(objective, points, configs, num_seeds, display)
     result = _as_json(objective, trained, num_seeds)
@@ -101,7 +101,8 @@ def _train_points(
     for indices in groups.values():  # all of them first: a wrong name must not cost the others
         constants, _ = split_objective(points[indices[0]].overrides)
         config = configs[indices[0]]
-        ready.append((load_objective(objective, **constants), envs.make(config.inner.env, **config.inner.env_settings)))
+        (task,) = config.inner.tasks
+        ready.append((load_objective(objective, **constants), envs.make(task.env, **task.env_settings)))
     for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
         display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
         for index, lives in zip(

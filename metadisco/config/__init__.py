@@ -1,39 +1,59 @@
 """Typed, frozen configuration; nothing here imports JAX."""
 
-from .names import FITNESS_NAMES, SUITES, check_env_name, check_fitness_name
+from .names import FITNESS_NAMES, FITNESS_OF_A_PART, SUITES, check_env_name, check_fitness_name
 from .objectives import (
     OBJECTIVE_SETTINGS,
     PARAMETRISATION_SETTINGS,
+    DPOObjectiveSettings,
+    LearnedDriftSettings,
+    LearnedValueLossSettings,
+    LPODriftSettings,
+    ObjectiveSettings,
+    PolicyAndValueSettings,
     PPOObjectiveSettings,
     ValueLossSettings,
+    WeightedObjectiveSettings,
 )
 from .outer import OuterConfig, StrategyConfig
-from .parse import build_settings, parse_config, to_plain
+from .parse import build_settings, check_references, parse_config, to_plain
 from .ppo import PPOConfig
-from .root import Config, InnerConfig, LoggingConfig
+from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
-from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
+from .text import apply_overrides, edit_yaml, flatten, parse_override, read_yaml, write_yaml
 
 __all__ = [
     "EXCLUDED_STRATEGIES",
     "FITNESS_NAMES",
+    "FITNESS_OF_A_PART",
     "OBJECTIVE_SETTINGS",
     "PARAMETRISATION_SETTINGS",
     "STRATEGIES",
     "SUITES",
     "Config",
+    "DPOObjectiveSettings",
+    "EnvConfig",
     "InnerConfig",
+    "LPODriftSettings",
+    "LearnedDriftSettings",
+    "LearnedValueLossSettings",
     "LoggingConfig",
+    "ObjectiveSettings",
     "OuterConfig",
     "PPOConfig",
     "PPOObjectiveSettings",
+    "PolicyAndValueSettings",
+    "Reference",
     "StrategyConfig",
     "StrategyTraits",
+    "TaskConfig",
     "ValueLossSettings",
+    "WeightedObjectiveSettings",
     "apply_overrides",
     "build_settings",
     "check_env_name",
     "check_fitness_name",
+    "check_references",
+    "edit_yaml",
     "flatten",
     "parse_config",
     "parse_override",

@@ -2,14 +2,17 @@
 
 from metadisco.errors import UserError, nearest
 
-SUITES = ("gymnax",)
+SUITES = ("gymnax", "brax")
 """Environment suites; each is an adapter module of that name in `metadisco.inner.envs`."""
 
-FITNESS_NAMES = ("final_return", "area_under_curve")
+FITNESS_NAMES = ("final_return", "mean_evaluation", "area_under_curve")
 """Fitness functions of `metadisco.inner.fitness`."""
 
+FITNESS_OF_A_PART = ("mean_evaluation", "area_under_curve")
+"""Those of them that can look at a part of the life."""
 
-def check_env_name(name: str) -> None:
+
+def check_env_name(name: str, key: str = "inner.env") -> None:
     """Refuse a name that is neither `suite/name` of a suite we have nor `package.module:make_env`.
 
     Raises:
@@ -20,7 +23,7 @@ def check_env_name(name: str) -> None:
         return
     hint = nearest(suite, SUITES) if separator else f"; did you mean {f'{SUITES[0]}/{name}'!r}?"
     raise UserError(
-        f"inner.env: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, "
+        f"{key}: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, "
         f"or package.module:make_env{hint}"
     )
 

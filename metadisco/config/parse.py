@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,7 +11,8 @@ from metadisco.errors import UserError, nearest
 
 from .names import check_env_name, check_fitness_name
 from .objectives import PARAMETRISATION_SETTINGS
-from .root import DEFAULT_PARAMETRISATION, Config
+from .ppo import PPOConfig
+from .root import DEFAULT_PARAMETRISATION, Config, InnerConfig
 
 T = TypeVar("T")
 
@@ -37,8 +38,7 @@ def parse_config(data: Mapping[str, Any]) -> Config:
         UserError: one sentence with the key, what was got and what is allowed.
     """
     config = build_settings(Config, data)
-    check_env_name(config.inner.env)
-    check_fitness_name(config.inner.fitness)
+    _check_inner(config.inner)
     section = dict(config.parametrisation)
     name = section.pop("name", DEFAULT_PARAMETRISATION)
     if not isinstance(name, str):
@@ -52,6 +52,32 @@ def parse_config(data: Mapping[str, Any]) -> Config:
         )
     resolved: Any = build_settings(PARAMETRISATION_SETTINGS[name], section, prefix="parametrisation.")
     return dataclasses.replace(config, parametrisation={"name": name, **to_plain(resolved)})
+
+
+def _check_inner(inner: InnerConfig) -> None:
+    """Refuse names of ours that do not exist, and settings of one environment that do not fit."""
+    check_fitness_name(inner.fitness)
+    if inner.env is not None:
+        check_env_name(inner.env)
+    for index, each in enumerate(inner.envs):
+        check_env_name(each.env, key=f"inner.envs.{index}.env")
+        build_settings(PPOConfig, {**to_plain(inner.ppo), **each.ppo}, prefix=f"inner.envs.{index}.ppo.")
+
+
+def check_references(config: Config) -> None:
+    """Refuse to aggregate fitness over environments whose returns are not on one scale.
+
+    Raises:
+        UserError: naming the environment that lacks a reference.
+    """
+    if len(config.inner.envs) < 2 or config.outer.aggregate == "mean_rank":
+        return
+    for index, each in enumerate(config.inner.envs):
+        if each.reference is None:
+            raise UserError(
+                f"inner.envs.{index}.reference: missing for {each.env}, allowed: random and ppo, which metadisco "
+                "reference CONFIG.yaml writes, or outer.aggregate=mean_rank, which needs none"
+            )
 
 
 def _names(table: Mapping[str, Any]) -> str:
@@ -109,7 +135,12 @@ def _keys_beside(cls: type, path: list[str]) -> list[str]:
     """Names of the fields of the section at `path` below `cls`."""
     section: Any = cls
     for name in path:
-        section = next(field.type for field in dataclasses.fields(section) if field.name == name)
+        if name.isdecimal():  # the place in a list of sections
+            section = get_args(section)[0]
+        else:
+            section = next(field.type for field in dataclasses.fields(section) if field.name == name)
+        if type(None) in get_args(section):  # an optional section
+            section = get_args(section)[0]
     return [field.name for field in dataclasses.fields(section)]
 
 

@@ -2,11 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from metadisco.errors import UserError
@@ -76,35 +78,80 @@ def parse_override(word: str) -> tuple[str, Any]:
 
 
 def apply_overrides(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return `data` with dotted keys set; neither argument is changed.
+    """Return `data` with dotted keys set; a number is a place in a list. Neither argument is changed.
 
     Raises:
-        UserError: if a dotted key goes through something that is not a section.
+        UserError: if a dotted key goes through something that is not a section, or beyond the end of a list.
     """
-    result = _copy(data)
+    result: dict[str, Any] = _copy(data)
     for dotted, value in overrides:
         *path, last = dotted.split(".")
-        section = result
+        section: Any = result
         for depth, name in enumerate(path):
-            child = section.setdefault(name, {})
-            if not isinstance(child, dict):
-                raise UserError(f"{dotted}: {'.'.join(path[: depth + 1])} is a value, not a section")
-            section = child
-        section[last] = _copy(value) if isinstance(value, Mapping) else value
+            section = _child(section, name, dotted, ".".join(path[: depth + 1]))
+        if isinstance(section, list):
+            section[_place(section, last, dotted)] = _copy(value)
+        else:
+            section[last] = _copy(value)
     return result
 
 
-def _copy(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+def _child(section: Any, name: str, dotted: str, so_far: str) -> Any:
+    """Return the section or list called `name`; a missing section is made."""
+    child = section[_place(section, name, dotted)] if isinstance(section, list) else section.setdefault(name, {})
+    if not isinstance(child, dict | list):
+        raise UserError(f"{dotted}: {so_far} is a value, not a section")
+    return child
+
+
+def _place(section: list[Any], name: str, dotted: str) -> int:
+    """Return the place in a list that a part of a dotted key names."""
+    if not (name.isascii() and name.isdecimal() and int(name) < len(section)):
+        raise UserError(f"{dotted}: got {name!r}, allowed: a place in a list of {len(section)}, counted from 0")
+    return int(name)
+
+
+def _copy(data: Any) -> Any:
+    """Copy sections and lists, and keep what is in them."""
+    if isinstance(data, Mapping):
+        return {key: _copy(value) for key, value in data.items()}
+    return [_copy(value) for value in data] if isinstance(data, list) else data
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested sections as one mapping of dotted keys; an empty section is kept as a value."""
+    """Return nested sections as one mapping of dotted keys; an empty section or a list of values is kept as a value."""
     flat: dict[str, Any] = {}
     for key, value in data.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{name}."))
+        sections = isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+        child = {str(place): item for place, item in enumerate(value)} if sections else value
+        if isinstance(child, Mapping) and child:
+            flat.update(flatten(child, f"{name}."))
         else:
             flat[name] = value
     return flat
+
+
+def edit_yaml(path: Path, values: Iterable[tuple[Sequence[str | int], Mapping[str, Any]]]) -> str:
+    """Return the text of a YAML file with sections of values set at given places; comments and layout are kept.
+
+    Args:
+        path: a file that `read_yaml` could read.
+        values: keys and places from the top down, and what to put there, on one line.
+    """
+    yaml = YAML(typ="rt", pure=True)
+    yaml.preserve_quotes = True
+    yaml.width = 4096  # no line is broken that was not
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"^( *)[^\s#-][^\n]*:[^\n]*\n\1 +- ", text, re.MULTILINE):  # lists are indented below their key
+        yaml.indent(mapping=2, sequence=4, offset=2)
+    data = yaml.load(text)
+    for (*keys, last), value in values:
+        section = data
+        for key in keys:
+            section = section[key]
+        section[last] = CommentedMap(value)
+        section[last].fa.set_flow_style()
+    stream = io.StringIO()
+    yaml.dump(data, stream)
+    return stream.getvalue()

@@ -2,15 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from metadisco.config import Config
+from metadisco.config import Config, OuterConfig
 from metadisco.inner.envs import Env
 from metadisco.inner.fitness import area_under_curve, final_return
 from metadisco.inner.optimise import Hyperparameters
@@ -39,9 +39,26 @@ def untraced(config: Config) -> Config:
     return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
 
 
-def _root(seed: int) -> Key:
-    """Return the key below which the seeds are, apart from the streams that a search with this seed splits off."""
-    return jax.random.fold_in(jax.random.key(seed), ROOT)
+def seed_keys(seed: int, num_seeds: int) -> Key:
+    """Return one key per seed, apart from the streams that a search with this seed splits off."""
+    root = jax.random.fold_in(jax.random.key(seed), ROOT)
+    return jax.vmap(jax.random.fold_in, (None, 0))(root, jnp.arange(num_seeds))
+
+
+def live(life: Callable[..., Any], outer: OuterConfig, *arguments: Any) -> Any:
+    """Return the results of `life` for every entry of `arguments`, spread over devices, as NumPy arrays.
+
+    Args:
+        life: takes one entry of each argument.
+        outer: gives devices and chunk.
+        *arguments: arrays or pytrees of arrays with a common leading axis.
+    """
+    num_lives = len(jax.tree.leaves(arguments)[0])
+    num_devices = math.gcd(num_lives, outer.num_devices or jax.device_count())
+    mesh = make_mesh(num_devices)
+    share = num_lives // num_devices
+    chunk_size = outer.chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
+    return jax.device_get(spread(life, mesh, chunk_size)(*arguments))
 
 
 def train_lives(objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int) -> list[Lives]:
@@ -59,19 +76,14 @@ def train_lives(objective: Objective, env: Env, configs: Sequence[Config], num_s
     config = configs[0]
     settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
-    seeds = jax.vmap(jax.random.fold_in, (None, 0))(_root(config.seed), jnp.arange(num_seeds))
-    keys = jnp.tile(seeds, len(configs))
+    keys = jnp.tile(seed_keys(config.seed, num_seeds), len(configs))
 
     def life(key: Key, hyperparameters: Hyperparameters) -> tuple[Array, Array, Array]:
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
         final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
         return final, area, result.curve
 
-    num_devices = math.gcd(len(keys), config.outer.num_devices or jax.device_count())
-    mesh = make_mesh(num_devices)
-    share = len(keys) // num_devices
-    chunk_size = config.outer.chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
-    results = jax.device_get(spread(life, mesh, chunk_size)(keys, stacked))
+    results = live(life, config.outer, keys, stacked)
     return [
         Lives(*(array[index * num_seeds : (index + 1) * num_seeds] for array in results))
         for index in range(len(configs))

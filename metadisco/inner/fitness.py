@@ -1,5 +1,6 @@
 """What counts as success of an inner life. Higher is better. Axes: U updates."""
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -8,7 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from metadisco.errors import UserError
 from metadisco.inner.train import TrainResult
+
+ROUNDING = 1e-6  # so that 0.3 of ten updates are three of them
 
 Fitness: TypeAlias = Callable[[TrainResult], Float[Array, ""]]
 """(result of a life) -> one number, higher is better."""
@@ -19,14 +23,42 @@ def final_return(result: TrainResult) -> Float[Array, ""]:
     return result.evaluation[-1].mean()
 
 
-def area_under_curve(result: TrainResult) -> Float[Array, ""]:
-    """Return the mean of the learning curve, its gaps filled.
+def mean_evaluation(result: TrainResult, part: tuple[float, float] = (0.0, 1.0)) -> Float[Array, ""]:
+    """Return the mean return of the evaluation episodes that were played within a part of the life.
+
+    Evaluation v of V is played when the fraction (v + 1)/V of the life is over.
+
+    Args:
+        result: a life.
+        part: start and end as fractions of the life; an evaluation at the start is not counted, one at the end is.
+
+    Raises:
+        UserError: while tracing, if no evaluation falls into the part.
+    """
+    num_evaluations = result.evaluation.shape[0]
+    first, last = (math.floor(fraction * num_evaluations + ROUNDING) for fraction in part)
+    if first == last:
+        raise UserError(
+            f"inner.fitness_part: got {list(part)}, in which none of {num_evaluations} evaluations falls; allowed: a "
+            "longer part, or a larger inner.ppo.num_evaluations"
+        )
+    return result.evaluation[first:last].mean()
+
+
+def area_under_curve(result: TrainResult, part: tuple[float, float] = (0.0, 1.0)) -> Float[Array, ""]:
+    """Return the mean of the learning curve over a part of the life, its gaps filled.
 
     A gap (an update in which no episode finished) takes the last value before it, a leading gap the first value after
     it. Leaving gaps out instead would punish good agents, whose long episodes finish in few updates. A life in which
     no episode finished is scored by its evaluation episodes.
+
+    Args:
+        result: a life.
+        part: start and end as fractions of the life; every update that lies in it at least partly is counted.
     """
-    filled = fill_gaps(result.curve)
+    num_updates = result.curve.size
+    first, last = math.floor(part[0] * num_updates + ROUNDING), math.ceil(part[1] * num_updates - ROUNDING)
+    filled = fill_gaps(result.curve)[first:last]
     return jnp.where(jnp.isnan(result.curve).all(), final_return(result), filled.mean())
 
 
@@ -40,5 +72,9 @@ def fill_gaps(curve: Float[Array, "U"]) -> Float[Array, "U"]:
     return curve[jnp.where(last_known < 0, jnp.argmax(known), last_known)]
 
 
-FITNESS: dict[str, Fitness] = {"final_return": final_return, "area_under_curve": area_under_curve}
-"""Fitness functions by the name they have in a config."""
+FITNESS: dict[str, Callable[..., Float[Array, ""]]] = {
+    "final_return": final_return,
+    "mean_evaluation": mean_evaluation,
+    "area_under_curve": area_under_curve,
+}
+"""Fitness functions by the name they have in a config; the last two take a part of the life."""

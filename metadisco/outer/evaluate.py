@@ -4,6 +4,7 @@ Axes: P population, R rollouts, K tasks, L = P·R lives.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from metadisco.config import OuterConfig
 from metadisco.errors import UserError
 from metadisco.outer.devices import AXIS, default_chunk_size, spread
-from metadisco.types import Key, MetaParams, MetaProblem
+from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo
 
 
 class PopulationEvaluation(NamedTuple):
@@ -121,13 +122,17 @@ def choose_num_devices(config: OuterConfig) -> int:
     )
 
 
-def aggregate(fitness: Float[Array, "P K"], how: str) -> Float[Array, "P"]:
+def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskInfo] = ()) -> Float[Array, "P"]:
     """Make one number per member of its fitness over tasks; a failed task fails the member.
 
     Args:
         fitness: per member and task.
         how: `mean`, `minimum`, or `mean_rank`: the mean over tasks of ranks within the population.
+        tasks: the scales by which fitness is normalised before; none leaves it as it is.
     """
+    if tasks:
+        zero, one = (jnp.asarray(bounds) for bounds in zip(*((task.zero, task.one) for task in tasks), strict=True))
+        fitness = (fitness - zero) / (one - zero)
     if how == "mean":
         return fitness.mean(1)
     if how == "minimum":

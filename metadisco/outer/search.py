@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -13,7 +13,7 @@ from metadisco.config import OuterConfig
 from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
-from metadisco.types import Key, MetaParams, MetaProblem
+from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo
 
 
 class SearchState(NamedTuple):
@@ -64,6 +64,7 @@ def search(
     config: OuterConfig,
     recorder: Recorder,
     *,
+    tasks: Sequence[TaskInfo] = (),
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
     announce: Callable[[Evaluator], None] = lambda evaluator: None,
@@ -74,6 +75,8 @@ def search(
         problem: what is evolved, and how it is judged.
         config: the settings of the search.
         recorder: where state and metrics go, and come from when a run is continued.
+        tasks: names and scales of the problem's tasks; several of them are reported one by one. None: fitness is
+            aggregated as it is.
         seed: meta-seed of a new run; a continued one keeps its own.
         should_stop: asked after every generation; when true, the state is saved and the search ends.
         announce: told of the compiled evaluation before the first generation.
@@ -100,7 +103,7 @@ def search(
     if restored is None:
         recorder.save(state, progress)
     while progress.generation < config.num_generations:
-        state, progress, row = _generation(state, progress, strategy, evaluator, config)
+        state, progress, row = _generation(state, progress, strategy, evaluator, config, tasks)
         recorder.log(row)
         last = progress.generation == config.num_generations or should_stop()
         if last or progress.generation % config.checkpoint_every == 0:
@@ -115,7 +118,12 @@ def _streams(key: Key) -> Keys:
 
 
 def _generation(
-    state: SearchState, progress: Progress, strategy: Strategy, evaluator: Evaluator, config: OuterConfig
+    state: SearchState,
+    progress: Progress,
+    strategy: Strategy,
+    evaluator: Evaluator,
+    config: OuterConfig,
+    tasks: Sequence[TaskInfo],
 ) -> tuple[SearchState, Progress, dict[str, Any]]:
     """Run one generation; return the new state, what it cost so far, and its row of metrics."""
     start = time.monotonic()
@@ -123,24 +131,35 @@ def _generation(
     keys = Keys(*(jax.random.fold_in(key, generation) for key in _streams(state.key)))
     population, asked = strategy.ask(keys.ask, state.strategy)
     evaluation = evaluator.population(keys.lives, population)
-    fitness = aggregate(evaluation.fitness, config.aggregate)
+    fitness = aggregate(evaluation.fitness, config.aggregate, tasks)
     told, report = strategy.tell(keys.tell, population, fitness, asked)
     state = state._replace(strategy=told)
     env_steps = int(np.asarray(evaluation.metrics["env_steps"], np.int64).sum())
-    row = _fitness_row(np.asarray(fitness)) | _report_row(report)
+    row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(evaluation.fitness, tasks, "fitness_mean")
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
-        row["centre_fitness"] = _number(_centre_fitness(evaluator.centre(keys.centre, told.centre), config))
+        centre = evaluator.centre(keys.centre, told.centre)
+        row["centre_fitness"] = _number(_centre_fitness(centre, config, tasks))
+        row |= _task_row(centre[None], tasks, "centre_fitness")
     progress = Progress(generation + 1, progress.env_steps + env_steps)
     row = {"generation": generation} | row
     row |= {"env_steps": progress.env_steps, "seconds": seconds, "env_steps_per_second": env_steps / seconds}
     return state, progress, row
 
 
-def _centre_fitness(fitness: Array, config: OuterConfig) -> Array:
+def _centre_fitness(fitness: Array, config: OuterConfig, tasks: Sequence[TaskInfo]) -> Array:
     """Return one number for the centre; ranks need a population, so that there the mean over tasks stands in."""
     how = "mean" if config.aggregate == "mean_rank" else config.aggregate
-    return aggregate(fitness[None], how)[0]
+    return aggregate(fitness[None], how, tasks)[0]
+
+
+def _task_row(fitness: Array, tasks: Sequence[TaskInfo], key: str) -> dict[str, Any]:
+    """Return the mean fitness on each of several tasks, unscaled, over the members that did not fail there."""
+    if len(tasks) < 2:
+        return {}
+    columns = (column[np.isfinite(column)] for column in np.asarray(fitness, np.float64).T)
+    means = [float(column.mean()) if column.size else None for column in columns]
+    return {f"{key}/{task.name}": mean for task, mean in zip(tasks, means, strict=True)}
 
 
 def _fitness_row(fitness: np.ndarray) -> dict[str, Any]:

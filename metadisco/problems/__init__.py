@@ -1,5 +1,12 @@
 """Meta-problems: what the outer loop judges. The only place that sees inner lives and parametrisations alike."""
 
-from metadisco.problems.objective_discovery import ObjectiveDiscovery, Task, make_fitness, make_objective_discovery
+from metadisco.problems.objective_discovery import (
+    ObjectiveDiscovery,
+    Task,
+    make_fitness,
+    make_objective_discovery,
+    make_tasks,
+    task_infos,
+)
 
-__all__ = ["ObjectiveDiscovery", "Task", "make_fitness", "make_objective_discovery"]
+__all__ = ["ObjectiveDiscovery", "Task", "make_fitness", "make_objective_discovery", "make_tasks", "task_infos"]

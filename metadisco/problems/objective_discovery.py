@@ -1,13 +1,14 @@
 """Discovering an objective: meta-parameters are bound to an objective, and agents trained with it. Axes: K tasks."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from metadisco.config import Config, PPOConfig, check_fitness_name
+from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
 from metadisco.errors import UserError
 from metadisco.imports import load_object
 from metadisco.inner import envs
@@ -15,7 +16,7 @@ from metadisco.inner.envs import Env
 from metadisco.inner.fitness import FITNESS, Fitness
 from metadisco.inner.train import train
 from metadisco.parametrisations import make_parametrisation
-from metadisco.types import Evaluation, Key, MetaParams, Parametrisation
+from metadisco.types import Evaluation, Key, MetaParams, Parametrisation, TaskInfo
 
 
 class Task(NamedTuple):
@@ -71,18 +72,42 @@ def make_objective_discovery(config: Config) -> ObjectiveDiscovery:
         UserError: for a name that nothing here has, or a setting that does not fit.
     """
     parametrisation = make_parametrisation(config.parametrisation)
-    fitness = make_fitness(config.inner.fitness)
-    env = envs.make(config.inner.env, **config.inner.env_settings)
-    return ObjectiveDiscovery(parametrisation, (Task(env, config.inner.ppo),), fitness)
+    fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
+    return ObjectiveDiscovery(parametrisation, make_tasks(config), fitness)
 
 
-def make_fitness(name: str) -> Fitness:
+def make_tasks(config: Config) -> tuple[Task, ...]:
+    """Make the environments of a config.
+
+    Raises:
+        UserError: for an environment or a setting of one that does not exist.
+    """
+    return tuple(Task(envs.make(task.env, **task.env_settings), task.ppo) for task in config.inner.tasks)
+
+
+def task_infos(config: Config) -> tuple[TaskInfo, ...]:
+    """Return names of a config's tasks, and the scales of their fitness where references are given."""
+    return tuple(
+        TaskInfo(task.name)
+        if task.reference is None
+        else TaskInfo(task.name, task.reference.random, task.reference.ppo)
+        for task in config.inner.tasks
+    )
+
+
+def make_fitness(name: str, part: tuple[float, float] = (0.0, 1.0)) -> Fitness:
     """Return a fitness function by name, or `package.module:my_fitness`.
+
+    Args:
+        name: as in a config.
+        part: of the life, for those that look at one.
 
     Raises:
         UserError: for an unknown name.
     """
     check_fitness_name(name)
+    if name in FITNESS_OF_A_PART:
+        return partial(FITNESS[name], part=part)
     if name in FITNESS:
         return FITNESS[name]
     fitness: Fitness = load_object(name, key="inner.fitness")
