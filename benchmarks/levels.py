@@ -1,0 +1,101 @@
+"""Levels of PPO and DPO on continuous control, what bootstrapping at time limits is worth, and PPO's level on MinAtar.
+
+    python benchmarks/levels.py --output benchmarks/results/levels.json
+    python benchmarks/levels.py breakout --output benchmarks/results/breakout.json
+
+About ten minutes on two cores for the first, eight for the second.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from metadisco import load_objective, make
+from metadisco.config import parse_config, read_yaml
+from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.statistics import paired_difference
+from metadisco.outer.devices import start_jax
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class Row(NamedTuple):
+    """One level: an objective under a preset, with some settings of PPO replaced."""
+
+    preset: str
+    objective: str
+    num_seeds: int
+    settings: dict
+
+
+ROWS = {
+    "control": (
+        Row("pendulum", "ppo", 8, {}),
+        Row("pendulum", "dpo", 8, {}),
+        Row("pendulum", "ppo", 8, {"bootstrap_on_truncation": False}),
+        Row("inverted_pendulum", "ppo", 8, {}),
+        Row("inverted_pendulum", "dpo", 8, {}),
+    ),
+    "breakout": (Row("breakout", "ppo", 4, {}),),
+}
+REFERENCE = {"breakout": {"PureJaxRL and CleanRL, figure, 5 runs": 40, "OPEN, 1e7 steps": 50.08}}
+
+
+def level(row: Row) -> dict:
+    """Train the agents of one row, and return what they reached."""
+    config = parse_config(read_yaml(PRESETS / f"{row.preset}.yaml"))
+    ppo = dataclasses.replace(config.inner.ppo, **row.settings)
+    config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
+    (task,) = config.inner.tasks
+    env = make(task.env, **task.env_settings)
+    lives = train_lives(load_objective(row.objective), env, [config], row.num_seeds)[0]
+    return {
+        "env": task.env,
+        "objective": row.objective,
+        **row.settings,
+        "env_steps": ppo.executed_env_steps,
+        "seeds": row.num_seeds,
+        "final_return_mean": round(float(lives.final_return.mean()), 2),
+        "final_return_standard_error": round(float(lives.final_return.std(ddof=1) / row.num_seeds**0.5), 2),
+        "area_under_curve_mean": round(float(lives.area_under_curve.mean()), 2),
+        "final_return": lives.final_return.round(2).tolist(),
+        "area_under_curve": lives.area_under_curve.round(2).tolist(),
+        "reported_by_others": REFERENCE.get(row.preset, {}),
+    }
+
+
+def differences(levels: list[dict]) -> list[dict]:
+    """Compare each row with the first of its environment, on the same seeds."""
+    results = []
+    for each in levels:
+        first = next(other for other in levels if other["env"] == each["env"])
+        if each is not first:
+            label = {key: each[key] for key in ("env", "objective", "bootstrap_on_truncation") if key in each}
+            gains = {
+                score: [round(x, 2) for x in paired_difference(np.array(each[score]), np.array(first[score]))]
+                for score in ("final_return", "area_under_curve")
+            }
+            results.append(label | {f"{score}_minus_ppo_mean_low_high": gain for score, gain in gains.items()})
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=ROWS, default="control")
+    parser.add_argument("--output", type=Path, help="where to write JSON")
+    options = parser.parse_args()
+    start_jax(None)
+    levels = [level(row) for row in ROWS[options.what]]
+    text = json.dumps({"levels": levels, "paired_differences": differences(levels)}, indent=2)
+    print(text)
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
