@@ -30,7 +30,7 @@ MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", 
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
 """Keys (or sections, with a trailing dot) in which a continued run may differ from its start."""
 
-LIBRARIES = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "numpy", "orbax-checkpoint")
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "numpy", "orbax-checkpoint")
 
 
 class RunDirectory:
@@ -127,7 +127,7 @@ class RunDirectory:
             "metadisco": __version__,
             "commit": _git_commit(),
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
+            **{name: _version_of(name) for name in LIBRARIES},
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             **facts,
         }
@@ -224,6 +224,14 @@ def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _version_of(library: str) -> str | None:
+    """Return the version of a library, or None where it is not installed."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _git_commit() -> str | None:

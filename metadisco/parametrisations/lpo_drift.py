@@ -52,8 +52,9 @@ def drift_features(settings: LearnedDriftSettings, sample: Sample) -> Float[Arra
 def init_drift(settings: LearnedDriftSettings, key: Key) -> MetaParams:
     """Return the meta-parameters at which the search for a drift starts.
 
-    Hidden layers are random. All at zero, as in the paper's code, the search would start dead: a tanh network without
-    biases is the same at mirrored weights, so that antithetic pairs tie and the first gradient is exactly zero.
+    Hidden layers are random. All at zero, as in the paper's code, the search would start dead: a tanh network of one
+    hidden layer without biases is the same at mirrored weights, so that antithetic pairs tie and the first gradient is
+    nothing but rounding.
     """
     num_features = 2 * NUM_FEATURES if settings.time_aware else NUM_FEATURES
     params = DriftNetwork(settings.hidden_sizes).init(key, jnp.zeros(num_features))["params"]

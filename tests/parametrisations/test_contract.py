@@ -5,17 +5,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metadisco.parametrisations import PARAMETRISATIONS, ValueLoss, make_parametrisation
+from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
+from metadisco.parametrisations import PARAMETRISATIONS, LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
 from metadisco.types import Objective, Sample
 
 ALL_INPUTS = ("error", "target", "old_value")
-CASES = {name: make_parametrisation({"name": name}) for name in PARAMETRISATIONS} | {
-    f"value_loss, {start}, {'+'.join(inputs)}": ValueLoss(
-        start=start, inputs=inputs, hidden_sizes=(8, 4), output_scale=0.5, clip_eps=0.1
-    )
-    for start in ("squared_error", "random", "zeros")
-    for inputs in (("error",), ("target", "error"), ALL_INPUTS)
-}
+CASES = (
+    {name: make_parametrisation({"name": name}) for name in PARAMETRISATIONS}
+    | {
+        f"value_loss, {start}, {'+'.join(inputs)}": ValueLoss(
+            start=start, inputs=inputs, hidden_sizes=(8, 4), output_scale=0.5, clip_eps=0.1
+        )
+        for start in ("squared_error", "random", "zeros")
+        for inputs in (("error",), ("target", "error"), ALL_INPUTS)
+    }
+    | {
+        "lpo_drift, without PPO": LPODrift(ppo_init=False, start="random", hidden_sizes=(8,)),
+        "lpo_drift, time-aware": LPODrift(time_aware=True, hidden_sizes=(8,)),
+        "lpo_drift, clipped features": LPODrift(feature_clip=2.0, hidden_sizes=(8,)),
+        "lpo_drift, two layers": LPODrift(hidden_sizes=(8, 4), value_clip_eps=None, output_scale=0.5, clip_eps=0.1),
+        "policy_and_value, time-aware": PolicyAndValue(
+            policy=LearnedDriftSettings(time_aware=True, hidden_sizes=(8,)),
+            value=LearnedValueLossSettings(inputs=ALL_INPUTS, hidden_sizes=(8,), start="random"),
+        ),
+    }
+)
 POPULATION = 3
 every_parametrisation = pytest.mark.parametrize("parametrisation", CASES.values(), ids=CASES)
 
@@ -47,7 +61,7 @@ def test_settings_are_static(parametrisation):
     assert hash(parametrisation) == hash(type(parametrisation)(**vars(parametrisation)))
     assert parametrisation == type(parametrisation)(**vars(parametrisation))
     with pytest.raises(AttributeError):
-        parametrisation.clip_eps = 0.5
+        setattr(parametrisation, next(iter(vars(parametrisation))), None)
 
 
 @every_parametrisation
