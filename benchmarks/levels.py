@@ -62,8 +62,8 @@ def level(row: Row) -> dict:
         "final_return_mean": round(float(lives.final_return.mean()), 2),
         "final_return_standard_error": round(float(lives.final_return.std(ddof=1) / row.num_seeds**0.5), 2),
         "area_under_curve_mean": round(float(lives.area_under_curve.mean()), 2),
-        "final_return": lives.final_return.round(2).tolist(),
-        "area_under_curve": lives.area_under_curve.round(2).tolist(),
+        "final_return": [round(float(x), 2) for x in lives.final_return],
+        "area_under_curve": [round(float(x), 2) for x in lives.area_under_curve],
         "reported_by_others": REFERENCE.get(row.preset, {}),
     }
 
