@@ -66,7 +66,8 @@ def kl_drift(coef: float = 1.0) -> Loss:
     """Return the drift D = c·((r − 1) − log r), which does not depend on A.
 
     Its expectation under the old policy is c·KL(π_old ‖ π_θ), the penalty of Schulman et al., "Proximal Policy
-    Optimization Algorithms" (2017), eq. 8, with a constant coefficient; elementwise it is their estimator "k3".
+    Optimization Algorithms" (2017), eq. 8, with a constant coefficient; elementwise it is the estimator "k3" of
+    Schulman, "Approximating KL Divergence" (2020).
 
     Args:
         coef: weight c > 0.

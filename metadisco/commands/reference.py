@@ -25,7 +25,7 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
     for key, _ in overrides:
         if not key.startswith(MAY_DIFFER):
             raise UserError(
-                f"{key}: the references are for the config as it is written, so that only outer and seed can be set"
+                f"{key}: references are for the config as it is written; only outer and seed can be set here"
             )
     if num_seeds < 1:
         raise UserError(f"--seeds: got {num_seeds}, allowed: a whole number above 0")
@@ -47,17 +47,9 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
     edits = []
     with Display(quiet) as display:
         for index, (name, task) in enumerate(zip(names, make_tasks(config), strict=True)):
-            steps = task.ppo.executed_env_steps
-            display.say(f"{name}: {num_seeds} lives of {steps:,} steps …")
+            display.say(f"{name}: {num_seeds} lives of {task.ppo.executed_env_steps:,} steps …")
             measured = measure_reference(task, fitness, config.seed, num_seeds, config.outer)
-            values = {}
-            for key, scores in measured._asdict().items():
-                finite = scores[np.isfinite(scores)]
-                if finite.size == 0:
-                    raise UserError(f"inner.envs.{index}: all {num_seeds} lives of PPO on {name} failed (NaN)")
-                values[key] = float(f"{finite.mean():.{DIGITS}g}")
-                error = finite.std() / max(finite.size - 1, 1) ** 0.5
-                display.say(f"  {key} {format_number(values[key])} ± {format_number(error)} (standard error)")
+            values = {key: _mean(key, scores, name, display) for key, scores in measured._asdict().items()}
             if values["ppo"] <= values["random"]:
                 raise UserError(
                     f"inner.envs.{index}: PPO's fitness on {name} is {values['ppo']}, not above random actions' "
@@ -67,3 +59,15 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
         write_atomically(config_path, edit_yaml(config_path, edits))
         display.say(f"written to {config_path}")
     return 0
+
+
+def _mean(key: str, scores: np.ndarray, name: str, display: Display) -> float:
+    """Return the mean over the lives that did not fail, in a few digits, and show it with its uncertainty."""
+    finite = scores[np.isfinite(scores)].astype(np.float64)
+    if finite.size == 0:
+        raise UserError(f"all {scores.size} lives of PPO on {name} failed (NaN), so that there is no reference")
+    error = finite.std(ddof=1) / finite.size**0.5 if finite.size > 1 else np.nan
+    failed = scores.size - finite.size
+    note = f"; {failed} of {scores.size} lives failed and are left out" if failed else ""
+    display.say(f"  {key} {format_number(finite.mean())} ± {format_number(error)} (standard error){note}")
+    return float(f"{finite.mean():.{DIGITS}g}")

@@ -26,7 +26,7 @@ class ReferenceReturns(NamedTuple):
     random: np.ndarray
     """Mean return of whole episodes with uniformly random actions."""
     ppo: np.ndarray
-    """Fitness of lives with PPO's objective; NaN for a life that failed."""
+    """Fitness of lives with PPO's objective, its constants at their defaults; NaN for a life that failed."""
 
 
 def measure_reference(task: Task, fitness: Fitness, seed: int, num_seeds: int, outer: OuterConfig) -> ReferenceReturns:

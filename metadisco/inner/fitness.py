@@ -55,9 +55,14 @@ def area_under_curve(result: TrainResult, part: tuple[float, float] = (0.0, 1.0)
     Args:
         result: a life.
         part: start and end as fractions of the life; every update that lies in it at least partly is counted.
+
+    Raises:
+        UserError: while tracing, if no update falls into the part.
     """
     num_updates = result.curve.size
     first, last = math.floor(part[0] * num_updates + ROUNDING), math.ceil(part[1] * num_updates - ROUNDING)
+    if first >= last:
+        raise UserError(f"inner.fitness_part: got {list(part)}, in which no update falls; allowed: a longer part")
     filled = fill_gaps(result.curve)[first:last]
     return jnp.where(jnp.isnan(result.curve).all(), final_return(result), filled.mean())
 

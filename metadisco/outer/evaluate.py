@@ -130,6 +130,7 @@ def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskInfo] 
         how: `mean`, `minimum`, or `mean_rank`: the mean over tasks of ranks within the population.
         tasks: the scales by which fitness is normalised before; none leaves it as it is.
     """
+    fitness = jnp.where(jnp.isfinite(fitness), fitness, jnp.nan)
     if tasks:
         zero, one = (jnp.asarray(bounds) for bounds in zip(*((task.zero, task.one) for task in tasks), strict=True))
         fitness = (fitness - zero) / (one - zero)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from metadisco.config.fields import MAX_INT
 from metadisco.errors import UserError, nearest
 from metadisco.inner.envs.base import Box, Env, EnvState, auto_reset
 from metadisco.types import Key
@@ -59,8 +60,8 @@ def make(
             the fastest, but for swimmer, which has generalized alone. (Brax's own default is generalized.)
         episode_length: time limit, in steps of the physics environment: an agent that repeats actions takes
             episode_length / action_repeat steps, rounded up.
-        action_repeat: how often each action is applied; rewards are summed, up to the end of the episode. (Brax goes
-            on beyond it, and counts the rewards.)
+        action_repeat: how often each action is applied; rewards are summed, up to where the episode terminates. (Brax
+            goes on beyond that, and counts the rewards.)
         num_initial_states: episodes start from a bank of that many states, drawn once for all agents; None draws a new
             state for each, which costs a reset per step where environments are vmapped.
         **arguments: of the environment's class, such as terminate_when_unhealthy.
@@ -68,10 +69,9 @@ def make(
     Raises:
         UserError: for an unknown name, backend or argument, or a value that brax refuses.
     """
-    for key, value in (("episode_length", episode_length), ("action_repeat", action_repeat)):
-        _check_count(key, value)
-    if num_initial_states is not None:
-        _check_count("num_initial_states", num_initial_states)
+    episode_length = _count("episode_length", episode_length)
+    action_repeat = _count("action_repeat", action_repeat)
+    size = None if num_initial_states is None else _count("num_initial_states", num_initial_states)
     dynamics = _make_dynamics(name, arguments)
 
     def fresh(key: Key) -> tuple[EnvState, Array]:
@@ -96,7 +96,7 @@ def make(
         return state, state.obs, reward, state.done > 0
 
     return auto_reset(
-        fresh if num_initial_states is None else _from_bank(fresh, num_initial_states),
+        fresh if size is None else _from_bank(fresh, size),
         step,
         obs_shape=dynamics.obs_shape,
         action_space=Box(*(np.full(dynamics.action_size, bound, np.float32) for bound in (-1, 1))),
@@ -104,9 +104,12 @@ def make(
     )
 
 
-def _check_count(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
+def _count(key: str, value: Any) -> int:
+    """Return a whole number above 0, which may have been written as 1e3."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 1 <= value <= MAX_INT or value != int(value):
         raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
+    return int(value)
 
 
 def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
