@@ -11,6 +11,7 @@ ROOT = Path(metadisco.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 TOP = ("cli", "commands")  # what nothing below may know of
 SIDES = ("inner", "outer", "parametrisations")
+HEAVY = {"jax", "flax", "optax", "evosax", "gymnax", "brax"}  # to import
 SEES_ALL = ("problems", "evaluation", "commands", "cli", "export")
 
 
@@ -111,6 +112,8 @@ def test_nothing_below_imports_the_command_line(part):
     ("library", "home"),
     [
         ("gymnax", "inner.envs.gymnax"),
+        ("brax", "inner.envs.brax"),
+        ("mujoco", "inner.envs.brax"),
         ("evosax", "outer.strategy"),
         ("orbax", "checkpoints"),
         ("tensorboardX", "loggers"),
@@ -126,7 +129,7 @@ def test_a_library_that_may_change_is_named_in_one_file(library, home):
 @pytest.mark.parametrize("part", ["config", "errors", "cli", "display", "interrupt", "runs", "commands.grid"])
 def test_what_refuses_early_does_not_import_jax(part):
     for module in modules_in(part):
-        assert not {name.split(".")[0] for name in IMPORTS[module]} & {"jax", "flax", "optax", "evosax", "gymnax"}
+        assert not {name.split(".")[0] for name in IMPORTS[module]} & HEAVY
 
 
 @pytest.mark.parametrize("file", FILES, ids=[module_of(file) or "metadisco" for file in FILES])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metadisco.config import apply_overrides, edit_yaml, parse_config, parse_override, read_yaml
+from metadisco.config import apply_overrides, parse_config, parse_override, read_yaml, set_in_entries
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
 from metadisco.runs import write_atomically
@@ -32,6 +32,8 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
     config = parse_config(apply_overrides(read_yaml(config_path), overrides))
     if not config.inner.envs:
         raise UserError("inner.envs: the config has one environment, whose fitness needs no reference")
+    with config_path.open(encoding="utf-8", newline="") as file:  # lives are long: refuse before them
+        set_in_entries(file.read(), ("inner", "envs"), "reference", [{}] * len(config.inner.envs))
     if not os.access(config_path, os.W_OK) or not os.access(config_path.absolute().parent, os.W_OK):
         raise UserError(f"cannot write config {str(config_path)!r}")
 
@@ -44,28 +46,32 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
 
     fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
     names = [task.name for task in config.inner.tasks]
-    edits = []
+    references = []
     with Display(quiet) as display:
         for index, (name, task) in enumerate(zip(names, make_tasks(config), strict=True)):
             display.say(f"{name}: {num_seeds} lives of {task.ppo.executed_env_steps:,} steps …")
             measured = measure_reference(task, fitness, config.seed, num_seeds, config.outer)
-            values = {key: _mean(key, scores, name, display) for key, scores in measured._asdict().items()}
+            values = {
+                key: _mean(key, scores, f"inner.envs.{index}", display) for key, scores in measured._asdict().items()
+            }
             if values["ppo"] <= values["random"]:
                 raise UserError(
                     f"inner.envs.{index}: PPO's fitness on {name} is {values['ppo']}, not above random actions' "
                     f"{values['random']}; allowed: an environment and settings where PPO learns"
                 )
-            edits.append((("inner", "envs", index, "reference"), values))
-        write_atomically(config_path, edit_yaml(config_path, edits))
+            references.append(values)
+        with config_path.open(encoding="utf-8", newline="") as file:
+            text = set_in_entries(file.read(), ("inner", "envs"), "reference", references)
+        write_atomically(config_path.resolve(), text)
         display.say(f"written to {config_path}")
     return 0
 
 
-def _mean(key: str, scores: np.ndarray, name: str, display: Display) -> float:
+def _mean(key: str, scores: np.ndarray, place: str, display: Display) -> float:
     """Return the mean over the lives that did not fail, in a few digits, and show it with its uncertainty."""
     finite = scores[np.isfinite(scores)].astype(np.float64)
     if finite.size == 0:
-        raise UserError(f"all {scores.size} lives of PPO on {name} failed (NaN), so that there is no reference")
+        raise UserError(f"{place}: all {scores.size} lives of PPO failed (NaN), so that there is no reference")
     error = finite.std(ddof=1) / finite.size**0.5 if finite.size > 1 else np.nan
     failed = scores.size - finite.size
     note = f"; {failed} of {scores.size} lives failed and are left out" if failed else ""

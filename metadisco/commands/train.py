@@ -44,8 +44,12 @@ def train(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    base = one_environment(read_yaml(config_path) if config_path else {}, env)
     overrides = [parse_override(word) for word in words]
+    given = dict(overrides).get("inner.env")
+    if env is not None and given is not None:
+        raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
+    named = given if isinstance(given, str) else env
+    base = one_environment(read_yaml(config_path) if config_path else {}, named)
     if num_seeds < 1:
         raise UserError(f"--seeds: got {num_seeds}, allowed: a whole number above 0")
     if output is not None:

@@ -1,5 +1,6 @@
 """Typed, frozen configuration; nothing here imports JAX."""
 
+from .edit import set_in_entries
 from .names import FITNESS_NAMES, FITNESS_OF_A_PART, SUITES, check_env_name, check_fitness_name
 from .objectives import (
     OBJECTIVE_SETTINGS,
@@ -19,7 +20,7 @@ from .parse import build_settings, check_references, parse_config, to_plain
 from .ppo import PPOConfig
 from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
-from .text import apply_overrides, edit_yaml, flatten, parse_override, read_yaml, write_yaml
+from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
 
 __all__ = [
     "EXCLUDED_STRATEGIES",
@@ -53,11 +54,11 @@ __all__ = [
     "check_env_name",
     "check_fitness_name",
     "check_references",
-    "edit_yaml",
     "flatten",
     "parse_config",
     "parse_override",
     "read_yaml",
+    "set_in_entries",
     "to_plain",
     "write_yaml",
 ]

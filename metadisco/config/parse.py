@@ -110,6 +110,8 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     if kind == "unexpected_keyword_argument":
         allowed = _keys_beside(cls, location[:-1])
         return f"unknown key {key!r}{nearest(location[-1], allowed)} (allowed here: {', '.join(sorted(allowed))})"
+    if kind.startswith("missing"):
+        return f"{key}: missing, allowed: a value"
     if kind == "value_error":
         section = f"{key}." if key and not key.endswith(".") else key
         return f"{section}{error['ctx']['error']}"

@@ -72,7 +72,8 @@ class InnerConfig:
     def __post_init__(self) -> None:
         """Check what involves more than one field, and fill in the default environment."""
         if self.envs and (self.env is not None or self.env_settings):
-            raise ValueError(f"env: got {self.env!r} beside envs, allowed: one of the two")
+            name, value = ("env", self.env) if self.env is not None else ("env_settings", self.env_settings)
+            raise ValueError(f"{name}: got {value!r} beside envs, allowed: one of the two")
         if not self.envs and self.env is None:
             object.__setattr__(self, "env", DEFAULT_ENV)
         start, end = self.fitness_part

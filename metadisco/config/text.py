@@ -2,13 +2,11 @@
 
 import io
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from metadisco.errors import UserError
@@ -53,6 +51,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError(f"config {str(path)!r}: got {type(data).__name__}, allowed: a mapping of keys to values")
     return data
+
+
+def compose(text: str) -> Any:
+    """Return YAML text as ruamel's tree of nodes, which know where in the text they stand."""
+    return YAML(typ="rt", pure=True).compose(io.StringIO(text))
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
@@ -130,28 +133,3 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def edit_yaml(path: Path, values: Iterable[tuple[Sequence[str | int], Mapping[str, Any]]]) -> str:
-    """Return the text of a YAML file with sections of values set at given places; comments and layout are kept.
-
-    Args:
-        path: a file that `read_yaml` could read.
-        values: keys and places from the top down, and what to put there, on one line.
-    """
-    yaml = YAML(typ="rt", pure=True)
-    yaml.preserve_quotes = True
-    yaml.width = 4096  # no line is broken that was not
-    text = path.read_text(encoding="utf-8")
-    if re.search(r"^( *)[^\s#-][^\n]*:[^\n]*\n\1 +- ", text, re.MULTILINE):  # lists are indented below their key
-        yaml.indent(mapping=2, sequence=4, offset=2)
-    data = yaml.load(text)
-    for (*keys, last), value in values:
-        section = data
-        for key in keys:
-            section = section[key]
-        section[last] = CommentedMap(value)
-        section[last].fa.set_flow_style()
-    stream = io.StringIO()
-    yaml.dump(data, stream)
-    return stream.getvalue()

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from metadisco.errors import UserError
 from metadisco.inner.train import TrainResult
 
-ROUNDING = 1e-6  # so that 0.3 of ten updates are three of them
+ROUNDING = 1e-6  # so that 0.29 of a hundred updates are 29 of them
 
 Fitness: TypeAlias = Callable[[TrainResult], Float[Array, ""]]
 """(result of a life) -> one number, higher is better."""

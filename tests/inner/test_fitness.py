@@ -1,4 +1,6 @@
-"""What a life is worth, when episodes do not finish in every update."""
+"""What a life is worth, when episodes do not finish in every update, and over a part of it."""
+
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metadisco.config import FITNESS_NAMES
-from metadisco.inner.fitness import FITNESS, area_under_curve, fill_gaps, final_return
+from metadisco.config import FITNESS_NAMES, FITNESS_OF_A_PART, parse_config
+from metadisco.errors import UserError
+from metadisco.inner.fitness import FITNESS, area_under_curve, fill_gaps, final_return, mean_evaluation
 from metadisco.inner.train import TrainResult
+from metadisco.problems import make_fitness, make_objective_discovery
 
 NAN = np.nan
 FILL = jax.jit(fill_gaps)
@@ -80,3 +84,95 @@ def test_every_fitness_is_a_scalar_that_a_better_life_raises(name):
 
 def test_every_name_that_a_config_may_use_is_a_fitness_function_and_the_other_way_round():
     assert set(FITNESS) == set(FITNESS_NAMES)
+
+
+class TestParts:
+    CURVE = tuple(range(10))
+    EVALUATION = ((1.0, 3.0), (5.0, 9.0), (10.0, 20.0), (0.0, 2.0))
+
+    @pytest.mark.parametrize(
+        ("part", "updates"),
+        [
+            ((0.0, 1.0), range(10)),
+            ((0.5, 1.0), range(5, 10)),
+            ((0.0, 0.5), range(5)),
+            ((0.3, 0.6), range(3, 6)),
+            ((0.25, 0.31), (2, 3)),  # both lie in it in part
+            ((0.51, 0.52), (5,)),
+        ],
+    )
+    def test_area_under_a_part_of_the_curve_counts_the_updates_in_it(self, part, updates):
+        expected = sum(updates) / len(updates)
+        np.testing.assert_allclose(area_under_curve(life(self.CURVE), part), expected, rtol=1e-6)
+
+    def test_rounding_of_fractions_adds_or_drops_none(self):
+        """0.29 × 100 is below 29 in floating point, and 0.07 × 100 above 7."""
+        hundred = life(range(100), [[number] for number in range(100)])
+        np.testing.assert_allclose(area_under_curve(hundred, (0.29, 1.0)), np.mean(range(29, 100)), rtol=1e-6)
+        np.testing.assert_allclose(area_under_curve(hundred, (0.0, 0.07)), 3, rtol=1e-6)
+        np.testing.assert_allclose(mean_evaluation(hundred, (0.0, 0.29)), 14, rtol=1e-6)
+
+    def test_a_gap_at_the_start_of_a_part_takes_the_return_before_it(self):
+        assert area_under_curve(life([5, NAN, NAN, 7]), (0.5, 1.0)) == 6
+        assert area_under_curve(life([NAN, NAN, 3, 9]), (0.0, 0.5)) == 3
+
+    def test_a_part_of_a_life_in_which_no_episode_finished_is_scored_by_its_last_evaluation(self):
+        assert area_under_curve(life([NAN] * 4), (0.0, 0.25)) == 7
+
+    @pytest.mark.parametrize(
+        ("part", "mean"),
+        [
+            ((0.0, 1.0), 50 / 8),
+            ((0.5, 1.0), 32 / 4),
+            ((0.0, 0.5), 18 / 4),
+            ((0.25, 0.75), 44 / 4),
+            ((0.74, 0.76), 15),
+            ((0.2, 0.3), 2),
+        ],
+    )
+    def test_mean_evaluation_counts_those_after_the_start_up_to_the_end(self, part, mean):
+        assert mean_evaluation(life([0], self.EVALUATION), part) == mean
+
+    @pytest.mark.parametrize("part", [(0.0, 0.2), (0.3, 0.4), (0.76, 0.99)])
+    def test_a_part_without_an_evaluation_is_refused(self, part):
+        with pytest.raises(UserError, match=r"inner\.fitness_part: got .* none of 4 evaluations.*num_evaluations"):
+            mean_evaluation(life([0], self.EVALUATION), part)
+
+    def test_it_is_refused_before_anything_is_compiled(self):
+        inner = {"fitness": "mean_evaluation", "fitness_part": [0.5, 0.9], "env": "probes:constant_reward"}
+        problem = make_objective_discovery(parse_config({"inner": {**inner, "ppo": {"num_evaluations": 1}}}))
+        key = jax.random.key(0)
+        with pytest.raises(UserError, match=r"inner\.fitness_part: got \[0\.5, 0\.9\]"):
+            jax.eval_shape(problem.evaluate, key, problem.init(key))
+
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @given(
+        size=st.sampled_from([1, 3, 7, 10]),
+        denominator=st.integers(1, 12),
+        data=st.data(),
+    )
+    def test_parts_agree_with_exact_arithmetic(self, size, denominator, data):
+        first = data.draw(st.integers(0, denominator - 1))
+        last = data.draw(st.integers(first + 1, denominator))
+        start, end = Fraction(first, denominator), Fraction(last, denominator)
+        part = (float(start), float(end))
+        values = [2.0**number for number in range(size)]
+        overlapping = [values[u] for u in range(size) if Fraction(u, size) < end and Fraction(u + 1, size) > start]
+        played = [values[v] for v in range(size) if start < Fraction(v + 1, size) <= end]
+        result = life(values, [[value] for value in values])
+        np.testing.assert_allclose(area_under_curve(result, part), np.mean(overlapping), rtol=1e-6)
+        if played:
+            np.testing.assert_allclose(mean_evaluation(result, part), np.mean(played), rtol=1e-6)
+        else:
+            with pytest.raises(UserError):
+                mean_evaluation(result, part)
+
+    @pytest.mark.parametrize("name", FITNESS_OF_A_PART)
+    def test_a_config_gives_the_part(self, name):
+        result = life(self.CURVE, self.EVALUATION)
+        assert make_fitness(name, (0.5, 1.0))(result) == FITNESS[name](result, (0.5, 1.0))
+        assert make_fitness(name, (0.5, 1.0))(result) != make_fitness(name)(result)
+        assert make_fitness(name)(result) == FITNESS[name](result)
+
+    def test_final_return_looks_at_no_part(self):
+        assert make_fitness("final_return", (0.0, 1.0))(life([0])) == 7

@@ -16,6 +16,7 @@ from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
 from metadisco.outer.devices import ACCELERATOR_CHUNK, CPU_CHUNK, default_chunk_size, make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
+from metadisco.types import TaskInfo
 
 NOISY = Quadratic(noise=1.0)
 LUCKY = Quadratic(noise=1.0, fails_by_luck=0.3)
@@ -263,3 +264,38 @@ class TestAggregate:
     def test_the_order_over_one_task_is_that_of_its_fitness(self, how):
         one_task = jnp.asarray([[3.0], [-1.0], [7.0], [2.0]])
         np.testing.assert_array_equal(np.argsort(aggregate(one_task, how)), [1, 3, 0, 2])
+
+
+class TestNormalising:
+    """Fitness over a CartPole, where random gets 20 and PPO 420, and an Acrobot with −500 and −100."""
+
+    TASKS = (TaskInfo("cartpole", 20.0, 420.0), TaskInfo("acrobot", -500.0, -100.0))
+    FITNESS = jnp.asarray([[20.0, -500.0], [420.0, -400.0], [120.0, -200.0], [220.0, -60.0]])
+
+    @pytest.mark.parametrize(
+        ("how", "expected"),
+        [("mean", [0.0, 0.625, 0.5, 0.8]), ("minimum", [0.0, 0.25, 0.25, 0.5]), ("mean_rank", [1.0, 3.0, 2.5, 3.5])],
+    )
+    def test_is_zero_at_random_and_one_at_ppo(self, how, expected):
+        np.testing.assert_allclose(aggregate(self.FITNESS, how, self.TASKS), expected, rtol=1e-6)
+
+    def test_decides_who_is_best(self):
+        wider = (self.TASKS[0], TaskInfo("acrobot", -500.0, 9500.0))
+        assert aggregate(self.FITNESS, "mean", self.TASKS).argmax() == 3
+        assert aggregate(self.FITNESS, "mean", wider).argmax() == 1
+
+    def test_does_not_change_ranks(self):
+        plain = aggregate(self.FITNESS, "mean_rank")
+        np.testing.assert_array_equal(aggregate(self.FITNESS, "mean_rank", self.TASKS), plain)
+
+    @pytest.mark.parametrize("how", ["mean", "minimum", "mean_rank"])
+    def test_a_failed_task_fails_its_member_alone(self, how):
+        for task in range(2):
+            failed = self.FITNESS.at[1, task].set(jnp.nan)
+            fitness = aggregate(failed, how, self.TASKS)
+            np.testing.assert_array_equal(np.isnan(fitness), [False, True, False, False])
+
+    @pytest.mark.parametrize("how", ["mean", "minimum", "mean_rank"])
+    def test_a_task_without_a_scale_is_left_as_it_is(self, how):
+        tasks = (TaskInfo("one"), TaskInfo("other"))
+        np.testing.assert_array_equal(aggregate(self.FITNESS, how, tasks), aggregate(self.FITNESS, how))

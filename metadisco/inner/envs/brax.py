@@ -125,18 +125,21 @@ def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
             f"inner.env: brax has no backend {backend!r}{nearest(backend, BACKENDS)} ({', '.join(BACKENDS)})"
         )
     cls = brax_envs._envs[name]
-    allowed = sorted(set(inspect.signature(cls).parameters) - {"backend", "kwargs"} | {"n_frames"})
+    theirs = sorted(set(inspect.signature(cls).parameters) - {"backend", "kwargs"} | {"n_frames"})
+    allowed = ["episode_length", "action_repeat", "num_initial_states", *theirs]
     for key in arguments:
         if key not in allowed:
             raise UserError(
-                f"inner.env_settings: brax/{name} has no {key!r}{nearest(key, allowed)} (allowed: episode_length, "
-                f"action_repeat, num_initial_states, {', '.join(allowed)})"
+                f"inner.env_settings: brax/{name} has no {key!r}{nearest(key, allowed)} (allowed: {', '.join(allowed)})"
             )
+    if "n_frames" in arguments:
+        arguments = {**arguments, "n_frames": _count("n_frames", arguments["n_frames"])}
     try:
         with _quietly():
-            return _Dynamics(cls(backend=backend, **arguments), name)
+            env = cls(backend=backend, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"inner.env_settings: brax/{name} does not accept these settings: {error}") from error
+    return _Dynamics(env, name)
 
 
 @contextlib.contextmanager
@@ -167,7 +170,8 @@ class _Dynamics:
 
     def reset(self, key: Key) -> Any:
         """Return brax's state at the start of an episode."""
-        return jax.tree.map(jnp.asarray, self._env.reset(jax.random.key_data(key)))
+        state = self._env.reset(jax.random.key_data(key))
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)  # no weak types
 
     def step(self, state: Any, action: Array) -> Any:
         """Return brax's state after a step."""
