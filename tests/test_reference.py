@@ -207,7 +207,7 @@ class TestEdits:
             "# head\n\ninner:\n  # list\n  envs:\n  - env: a:b\n    # the end of it\n  fitness: final_return\n# end\n",
             "outer:\n  chunk_size: null\ninner:\n  envs:\n  - env: a:b\n",
             "inner:\n  ppo:\n    num_env_steps: 5e5\n    num_envs: 1_024\n    gamma: 0.990\n  envs:\n  - env: 'a:b'\n",
-            "inner:\n  ppo:\n    hidden_sizes: [ 8,8 ]\n    value_hidden_sizes: ~\n  envs:\n    # one\n    - env: a:b\n",
+            "inner:\n  ppo:\n    hidden_sizes: [ 8 ]\n    value_hidden_sizes: ~\n  envs:\n    # one\n    - env: a:b\n",
             f"# {'long ' * 100}\nparametrisation: {{{', '.join(f'x{n}: {n}' for n in range(100))}}}\n"
             "inner:\n  envs:\n  - env: a:b\n",
         ],
