@@ -1,6 +1,7 @@
 """The command line: `metadisco …`. Thin; the work is in `metadisco.commands`."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -99,9 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"metadisco: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("metadisco: stopped", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
+        return 2
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -241,6 +241,49 @@ class TestEdits:
         assert result.startswith(before)
         assert result.endswith(after)
 
+    def test_comments_between_old_values_stay(self, tmp_path):
+        text = (
+            "inner:\n  envs:\n  - env: a:b\n    reference:\n      random: 1.0 # measured\n      ppo: 2.0\n\n"
+            "  # the second\n  - env: c:d\n"
+        )
+        result, entries = self.edited(tmp_path, text, [self.VALUES] * 2)
+        assert [entry["reference"] for entry in entries] == [self.VALUES] * 2
+        replaced = text.replace("1.0 #", "1.5 #").replace("2.0", "20000000000.0")
+        assert result == f"{replaced}    {self.LINE}\n"
+
+    @pytest.mark.parametrize(
+        "entries",
+        [
+            "[{env: 'a:b',}, {env: 'c:d'}]",
+            "\n  - env: a:b\n    reference:\n  - {env: 'c:d',}",
+        ],
+    )
+    def test_layouts_that_are_seldom(self, tmp_path, entries):
+        _, found = self.edited(tmp_path, f"inner:\n  envs: {entries}\n", [self.VALUES] * 2)
+        assert found == [{"env": name, "reference": self.VALUES} for name in ("a:b", "c:d")]
+
+    @pytest.mark.parametrize(
+        "entries",
+        [
+            "[env: 'a:b', env: 'c:d']",
+            "\n  - {\n    env: 'a:b', # one\n    }\n  - env: c:d",
+            "\n  - env: &e a:b\n  - env: *e",
+            "\n  - {env: 'a:b', reference: &r {random: 1, ppo: 2}}\n  - {env: 'c:d', reference: *r}",
+            "\n  - env: >-\n      a:b\n  - env: c:d",
+            "\r\n  - env: a:b\n  - env: c:d",
+        ],
+    )
+    def test_what_is_not_understood_is_refused_or_done_right(self, tmp_path, entries):
+        with contextlib.suppress(UserError):
+            _, found = self.edited(tmp_path, f"inner:\n  envs: {entries}\n", [self.VALUES] * 2)
+            assert [entry["reference"] for entry in found] == [self.VALUES] * 2
+            assert [entry["env"] for entry in found] in (["a:b", "c:d"], ["a:b", "a:b"])
+
+    def test_a_list_from_a_merged_section_is_refused(self):
+        text = "base: &i {envs: [{env: 'a:b'}]}\ninner: {<<: *i}\n"
+        with pytest.raises(UserError, match="no merged sections"):
+            set_in_entries(text, ("inner", "envs"), "reference", [self.VALUES])
+
     def test_places_in_a_flow_are_set_too(self, tmp_path):
         text = "inner: {envs: [{env: 'a:b'}, {env: 'c:d', reference: {random: 1, ppo: 2}}]}\n"
         values = [{"random": -1.0, "ppo": 1e-7 + place} for place in (0, 1)]
@@ -296,7 +339,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["--seeds", "0"], ["--seeds: got 0", "above 0"]),
+            (["--seeds", "0"], ["--seeds: got 0", "from 1"]),
             (["outer.num_device=1"], ["outer.num_device", "did you mean 'num_devices'"]),
             (["seed=x"], ["seed", "a whole number"]),
             (["outer.num_devices=64"], ["outer.num_devices: got 64"]),

@@ -1,8 +1,9 @@
 """Grids: a list where one value is meant stands for several runs."""
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 from metadisco.config import Config, apply_overrides, flatten, parse_config, to_plain
 from metadisco.errors import UserError
@@ -40,8 +41,18 @@ def expand(overrides: Sequence[tuple[str, Any]]) -> list[Point]:
 def _is_choice(key: str, value: Any) -> bool:
     if not isinstance(value, list):
         return False
-    takes_list = isinstance(flatten(to_plain(parse_config({}))).get(key), list)
-    return not takes_list or (bool(value) and all(isinstance(item, list) for item in value))
+    return not _takes_list(key) or (bool(value) and all(isinstance(item, list) for item in value))
+
+
+def _takes_list(key: str) -> bool:
+    """Whether a list is one value of this key, by its default, or by its type where the default is null."""
+    if isinstance(flatten(to_plain(parse_config({}))).get(key), list):
+        return True
+    kind: Any = Config
+    for name in key.split("."):
+        kinds = {field.name: field.type for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else {}
+        kind = kinds.get(name)
+    return any(get_origin(each) is tuple for each in get_args(kind))
 
 
 def split_objective(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

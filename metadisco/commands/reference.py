@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from metadisco.config import apply_overrides, parse_config, parse_override, read_yaml, set_in_entries
+from metadisco.config import apply_overrides, check_num_seeds, parse_config, parse_override, read_yaml, set_in_entries
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
 from metadisco.runs import write_atomically
@@ -27,13 +28,13 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
             raise UserError(
                 f"{key}: references are for the config as it is written; only outer and seed can be set here"
             )
-    if num_seeds < 1:
-        raise UserError(f"--seeds: got {num_seeds}, allowed: a whole number above 0")
+    check_num_seeds(num_seeds)
     config = parse_config(apply_overrides(read_yaml(config_path), overrides))
     if not config.inner.envs:
         raise UserError("inner.envs: the config has one environment, whose fitness needs no reference")
-    with config_path.open(encoding="utf-8", newline="") as file:  # lives are long: refuse before them
-        set_in_entries(file.read(), ("inner", "envs"), "reference", [{}] * len(config.inner.envs))
+    text = _read(config_path)
+    edited = partial(set_in_entries, text, ("inner", "envs"), "reference")
+    edited([{"random": 0.0, "ppo": 1.0}] * len(config.inner.envs))  # refuse before lives are spent, not after
     if not os.access(config_path, os.W_OK) or not os.access(config_path.absolute().parent, os.W_OK):
         raise UserError(f"cannot write config {str(config_path)!r}")
 
@@ -60,11 +61,17 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
                     f"{values['random']}; allowed: an environment and settings where PPO learns"
                 )
             references.append(values)
-        with config_path.open(encoding="utf-8", newline="") as file:
-            text = set_in_entries(file.read(), ("inner", "envs"), "reference", references)
-        write_atomically(config_path.resolve(), text)
+        if _read(config_path) != text:
+            raise UserError(f"{str(config_path)!r} was changed meanwhile; measured for what it was: {references}")
+        write_atomically(config_path.resolve(), edited(references))
         display.say(f"written to {config_path}")
     return 0
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file with its line ends as they are."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return file.read()
 
 
 def _mean(key: str, scores: np.ndarray, place: str, display: Display) -> float:
@@ -72,8 +79,8 @@ def _mean(key: str, scores: np.ndarray, place: str, display: Display) -> float:
     finite = scores[np.isfinite(scores)].astype(np.float64)
     if finite.size == 0:
         raise UserError(f"{place}: all {scores.size} lives of PPO failed (NaN), so that there is no reference")
-    error = finite.std(ddof=1) / finite.size**0.5 if finite.size > 1 else np.nan
+    error = f" ± {format_number(finite.std(ddof=1) / finite.size**0.5)} (standard error)" if finite.size > 1 else ""
     failed = scores.size - finite.size
     note = f"; {failed} of {scores.size} lives failed and are left out" if failed else ""
-    display.say(f"  {key} {format_number(finite.mean())} ± {format_number(error)} (standard error){note}")
+    display.say(f"  {key} {format_number(finite.mean())}{error}{note}")
     return float(f"{finite.mean():.{DIGITS}g}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.commands.grid import Point, config_at, expand, one_environment, split_objective
-from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, parse_override, read_yaml
+from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, check_num_seeds, parse_override, read_yaml
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
 from metadisco.runs import find_run, write_atomically
@@ -50,8 +50,7 @@ def train(
         raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
     named = given if isinstance(given, str) else env
     base = one_environment(read_yaml(config_path) if config_path else {}, named)
-    if num_seeds < 1:
-        raise UserError(f"--seeds: got {num_seeds}, allowed: a whole number above 0")
+    check_num_seeds(num_seeds)
     if output is not None:
         _check_output(output)
     if objective not in OBJECTIVE_SETTINGS:

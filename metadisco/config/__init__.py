@@ -1,7 +1,7 @@
 """Typed, frozen configuration; nothing here imports JAX."""
 
 from .edit import set_in_entries
-from .names import FITNESS_NAMES, FITNESS_OF_A_PART, SUITES, check_env_name, check_fitness_name
+from .names import FITNESS_NAMES, FITNESS_OF_A_PART, SUITES, check_env_name, check_fitness_name, check_num_seeds
 from .objectives import (
     OBJECTIVE_SETTINGS,
     PARAMETRISATION_SETTINGS,
@@ -53,6 +53,7 @@ __all__ = [
     "build_settings",
     "check_env_name",
     "check_fitness_name",
+    "check_num_seeds",
     "check_references",
     "flatten",
     "parse_config",

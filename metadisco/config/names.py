@@ -2,6 +2,8 @@
 
 from metadisco.errors import UserError, nearest
 
+from .fields import MAX_INT
+
 SUITES = ("gymnax", "brax")
 """Environment suites; each is an adapter module of that name in `metadisco.inner.envs`."""
 
@@ -26,6 +28,16 @@ def check_env_name(name: str, key: str = "inner.env") -> None:
         f"{key}: got {name!r}, allowed: suite/name with suite one of {', '.join(SUITES)}, "
         f"or package.module:make_env{hint}"
     )
+
+
+def check_num_seeds(number: int) -> None:
+    """Refuse a number of seeds that is none.
+
+    Raises:
+        UserError: naming what is allowed.
+    """
+    if not 1 <= number <= MAX_INT:
+        raise UserError(f"--seeds: got {number}, allowed: a whole number from 1 to {MAX_INT}")
 
 
 def check_fitness_name(name: str) -> None:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from metadisco.errors import UserError, nearest
 
+from .fields import MAX_INT
 from .names import check_env_name, check_fitness_name
 from .objectives import PARAMETRISATION_SETTINGS
 from .ppo import PPOConfig
@@ -62,6 +63,9 @@ def _check_inner(inner: InnerConfig) -> None:
     for index, each in enumerate(inner.envs):
         check_env_name(each.env, key=f"inner.envs.{index}.env")
         build_settings(PPOConfig, {**to_plain(inner.ppo), **each.ppo}, prefix=f"inner.envs.{index}.ppo.")
+    total = sum(task.ppo.executed_env_steps for task in inner.tasks)
+    if total > MAX_INT:
+        raise UserError(f"num_env_steps: got {total} over all environments of inner.envs, allowed: at most {MAX_INT}")
 
 
 def check_references(config: Config) -> None:
@@ -120,6 +124,8 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     if kind in bounds:
         words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
         allowed_text = f"a number {words[bounds[kind]]} {context[bounds[kind]]:g}"
+    elif kind == "too_short":
+        allowed_text = f"a list of at least {context['min_length']}"
     elif kind == "literal_error":
         allowed_text = context["expected"] + (
             nearest(got, _choices(context["expected"])) if isinstance(got, str) else ""

@@ -1,7 +1,7 @@
 """Configuration as text: YAML files and KEY=VALUE words."""
 
+import datetime
 import io
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,43 @@ def _yaml() -> YAML:
     return yaml
 
 
-_NOT_YAML = (YAMLError, ValueError, RecursionError)
+_NOT_YAML = (YAMLError, ValueError, TypeError, RecursionError)
 """What ruamel raises for text it cannot make sense of: impossible dates and numbers, nesting without end."""
 
 
 def _load(text: str) -> Any:
-    """Read YAML that holds no reference to itself."""
-    data = _yaml().load(text)
-    json.dumps(data, default=str)  # raises for cycles
-    return data
+    """Read YAML that holds no reference to itself, as sections, lists, numbers and text; a date is text."""
+    return _plain(_yaml().load(text))
+
+
+def _plain(data: Any) -> Any:
+    """Copy what YAML gave, without dates; a cycle ends in a RecursionError."""
+    if isinstance(data, Mapping):
+        for key in data:
+            if not isinstance(key, str):
+                raise ValueError(f"got the key {key!r}, allowed: text")
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_plain(value) for value in data]
+    if isinstance(data, bytes | set):
+        raise ValueError(f"got {data!r}, allowed: sections, lists, numbers, text, true, false and null")
+    return str(data) if isinstance(data, datetime.date) else data
+
+
+def parse_yaml(text: str, what: str = "text") -> Any:
+    """Read YAML.
+
+    Args:
+        text: the YAML.
+        what: what to call it in messages.
+
+    Raises:
+        UserError: if it is not YAML.
+    """
+    try:
+        return _load(text)
+    except _NOT_YAML as error:
+        raise UserError(f"{what} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -42,10 +70,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UserError(f"cannot read config {str(path)!r}: {reason}") from error
-    try:
-        data = _load(text)
-    except _NOT_YAML as error:
-        raise UserError(f"config {str(path)!r} is not valid YAML: {' '.join(str(error).split())}") from error
+    data = parse_yaml(text, f"config {str(path)!r}")
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -109,7 +134,7 @@ def _child(section: Any, name: str, dotted: str, so_far: str) -> Any:
 
 def _place(section: list[Any], name: str, dotted: str) -> int:
     """Return the place in a list that a part of a dotted key names."""
-    if not (name.isascii() and name.isdecimal() and int(name) < len(section)):
+    if not (name.isascii() and name.isdecimal() and len(name) < 10 and int(name) < len(section)):
         raise UserError(f"{dotted}: got {name!r}, allowed: a place in a list of {len(section)}, counted from 0")
     return int(name)
 

@@ -1,6 +1,7 @@
 """Objectives by name or path. Needs neither orbax nor any environment library."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,13 @@ def load_centre(name: str) -> tuple[Parametrisation, MetaParams]:
 def _read(file: Path) -> Mapping[str, np.ndarray]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            read = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{file}: cannot be read as arrays: {error}") from error
+    for name, array in read.items():
+        if not isinstance(array, np.ndarray):
+            raise UserError(f"{file}: {name!r} is no array")
+    return read
 
 
 def _listed(generations: list[int]) -> str:

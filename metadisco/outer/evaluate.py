@@ -34,6 +34,7 @@ class Evaluator:
     Attributes:
         chunk_size: lives side by side on one device.
         num_devices: devices in use.
+        num_tasks: K.
         platform: what JAX calls them.
         compile_seconds: what compiling took.
         chunk_bytes: memory that the compiled program needs on one device, or None where the backend does not say.
@@ -56,6 +57,7 @@ class Evaluator:
         start = time.monotonic()
         lowered = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes)
         _check_shape(lowered.out_info, config.num_lives)
+        self.num_tasks = lowered.out_info.fitness.shape[1]
         self._run = lowered.compile()
         self.compile_seconds = time.monotonic() - start
         self.chunk_bytes = _memory(self._run)
@@ -95,6 +97,21 @@ def _check_shape(evaluation: Any, num_lives: int) -> None:
         raise UserError(f"fitness of the meta-problem: got shape {shape[1:]} per life, allowed: one number per task")
     if "env_steps" not in evaluation.metrics:
         raise UserError("metrics of the meta-problem: 'env_steps', the steps taken by a life, is missing")
+
+
+def check_tasks(tasks: Sequence[TaskInfo], num_tasks: int) -> None:
+    """Refuse what cannot describe the tasks of a problem.
+
+    Raises:
+        UserError: naming what does not fit.
+    """
+    if tasks and len(tasks) != num_tasks:
+        raise UserError(f"tasks: got {len(tasks)}, allowed: one TaskInfo for each of the problem's {num_tasks} tasks")
+    if len({task.name for task in tasks}) < len(tasks):
+        raise UserError(f"tasks: got the names {[task.name for task in tasks]}, allowed: names that differ")
+    for task in tasks:
+        if task.zero == task.one:
+            raise UserError(f"tasks: {task.name} has {task.zero} for 0 and for 1, allowed: two numbers that differ")
 
 
 def choose_num_devices(config: OuterConfig) -> int:

@@ -82,7 +82,15 @@ def make_tasks(config: Config) -> tuple[Task, ...]:
     Raises:
         UserError: for an environment or a setting of one that does not exist.
     """
-    return tuple(Task(envs.make(task.env, **task.env_settings), task.ppo) for task in config.inner.tasks)
+    made = []
+    for index, task in enumerate(config.inner.tasks):
+        try:
+            made.append(Task(envs.make(task.env, **task.env_settings), task.ppo))
+        except UserError as error:
+            if not config.inner.envs:
+                raise
+            raise UserError(str(error).replace("inner.", f"inner.envs.{index}.", 1)) from error
+    return tuple(made)
 
 
 def task_infos(config: Config) -> tuple[TaskInfo, ...]:

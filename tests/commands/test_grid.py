@@ -34,6 +34,15 @@ def test_a_list_where_a_list_is_meant_is_a_value():
     assert point == ({}, {"inner.ppo.hidden_sizes": []})
 
 
+def test_a_list_where_a_list_is_meant_and_null_the_default_is_a_value():
+    (point,) = expand([("inner.ppo.value_hidden_sizes", [8, 8])])
+    assert point == ({}, {"inner.ppo.value_hidden_sizes": [8, 8]})
+    assert settings_of(("inner.ppo.max_grad_norm", [0.5, None])) == [
+        {"inner.ppo.max_grad_norm": 0.5},
+        {"inner.ppo.max_grad_norm": None},
+    ]
+
+
 @pytest.mark.parametrize("key", ["inner.ppo.hidden_sizes", "parametrisation.hidden_sizes"])
 def test_a_list_of_lists_where_a_list_is_meant_is_a_choice(key):
     assert settings_of((key, [[8], [64, 64]])) == [{key: [8]}, {key: [64, 64]}]

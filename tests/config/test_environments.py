@@ -17,6 +17,7 @@ from metadisco.config import (
     to_plain,
     write_yaml,
 )
+from metadisco.config.text import parse_yaml
 from metadisco.errors import UserError
 from metadisco.inner.train import TrainResult
 from metadisco.problems import make_objective_discovery, objective_discovery, task_infos
@@ -287,3 +288,20 @@ class TestLives:
     def test_a_life_that_failed_fails_its_task_alone(self, evaluate):
         fitness = evaluate(lambda key, env, config: 7.0, lambda config: config.gamma != 0.5).fitness
         np.testing.assert_array_equal(fitness, [7, np.nan])
+
+
+class TestYaml:
+    @pytest.mark.parametrize(
+        "text", ["2020-01-01: 3", "{? [1, 2] : 3}", "{1: 2}", "a: !!set {b, c}", "a: !!binary aGk="]
+    )
+    def test_what_no_config_can_hold_is_refused(self, text):
+        with pytest.raises(UserError, match="is not valid YAML"):
+            parse_yaml(text)
+
+    def test_a_date_is_text(self):
+        assert parse_yaml("seed: 2020-01-01") == {"seed": "2020-01-01"}
+
+    @pytest.mark.parametrize("place", ["9", "-1", "x", "1" * 5000])
+    def test_a_place_beyond_a_list_is_refused(self, place):
+        with pytest.raises(UserError, match="a place in a list of 2, counted from 0"):
+            apply_overrides({"a": [1, 2]}, [(f"a.{place}", 3)])

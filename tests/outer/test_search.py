@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -337,6 +338,19 @@ class TestTasks:
             evaluated = {"centre_fitness", *self.CENTRE_KEYS} if row["generation"] % 2 == 1 else set()
             assert set(row) == KEYS | set(self.TASK_KEYS) | evaluated
         assert json.loads(json.dumps(scaled.rows, allow_nan=False)) == scaled.rows
+
+    @pytest.mark.parametrize(
+        ("tasks", "told"),
+        [
+            ((TaskInfo("a"),), "got 1, allowed: one TaskInfo for each of the problem's 2"),
+            ((TaskInfo("a"), TaskInfo("b"), TaskInfo("c")), "got 3"),
+            ((TaskInfo("a"), TaskInfo("a")), "names that differ"),
+            ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has 3.0 for 0 and for 1"),
+        ],
+    )
+    def test_what_cannot_describe_them_is_refused(self, tasks, told):
+        with pytest.raises(UserError, match=re.escape(told)):
+            ran(self.PROBLEM, tasks=tasks)
 
     def test_a_single_one_is_not(self):
         _, recorder = ran(Quadratic(noise=0.1), tasks=(TaskInfo("a", -1.0, 1.0),))

@@ -7,6 +7,7 @@ typed keys; none of them is used.
 import contextlib
 import inspect
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -108,7 +109,7 @@ def _count(key: str, value: Any) -> int:
     """Return a whole number above 0, which may have been written as 1e3."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 1 <= value <= MAX_INT or value != int(value):
-        raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
+        raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number from 1 to {MAX_INT}")
     return int(value)
 
 
@@ -139,7 +140,24 @@ def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
             env = cls(backend=backend, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"inner.env_settings: brax/{name} does not accept these settings: {error}") from error
-    return _Dynamics(env, name)
+    dynamics = _Dynamics(env, name)
+    if arguments:
+        _try(dynamics, name, arguments)
+    return dynamics
+
+
+def _try(dynamics: "_Dynamics", name: str, arguments: dict[str, Any]) -> None:
+    """Refuse arguments that brax takes at first and stumbles over later."""
+    for key, value in arguments.items():
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: finite numbers")
+    action = jnp.zeros(dynamics.action_size)
+    try:
+        jax.eval_shape(lambda key: dynamics.step(dynamics.reset(key), action), jax.random.key(0))
+    except (TypeError, ValueError, IndexError) as error:
+        said = str(error).splitlines()[0]
+        raise UserError(f"inner.env_settings: got {arguments}, which brax/{name} cannot use: {said}") from error
 
 
 @contextlib.contextmanager
