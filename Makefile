@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_RUN := runs/demo
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-slow lint bench clean
 
@@ -26,10 +27,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow $(PARALLEL)
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/throughput.py --output benchmarks/results/throughput.json
