@@ -28,6 +28,12 @@ REFERENCE_EXAMPLE = """example:
 
 Fitness on an environment is then (R - random) / (ppo - random). Only outer.… and seed can be set here."""
 
+EVALUATE_EXAMPLE = """example:
+  metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
+
+Each objective trains in each environment on the same seeds, which no search used. The same command again goes on where
+it was stopped. Differences and probabilities are against the baseline."""
+
 LIST_EXAMPLE = """example:
   metadisco list"""
 
@@ -64,6 +70,20 @@ def _parser() -> _Parser:
         "--config", type=Path, metavar="FILE.yaml", help="settings, in the schema of evolve; outer is ignored"
     )
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
+
+    evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
+    evaluate.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help="closed forms, or paths of runs")
+    evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
+    evaluate.add_argument("--seeds", type=int, default=64, metavar="N", help="lives per cell")
+    evaluate.add_argument("--baseline", metavar="O", help="what is compared with; the first objective if left out")
+    evaluate.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.yaml",
+        help="settings, in the schema of evolve; fitness is ignored",
+    )
+    evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
 
     reference = _command(
         commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
@@ -116,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse words in any order: KEY=VALUE may stand before or after options."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    names = ("evolve", "train", "reference", "list")
+    names = ("evolve", "train", "evaluate", "reference", "list")
     if words and not words[0].startswith("-") and words[0] not in names:
         raise UserError(f"got command {words[0]!r}, allowed: {', '.join(names)}{nearest(words[0], names)}")
     parser = _parser()
@@ -129,6 +149,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         known.overrides = [*known.overrides, *rest]
     return known
+
+
+def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], list[str]]:
+    """Take KEY=VALUE words out of the lists that stand before them."""
+    lists = options.objectives, options.envs
+    words = [word for words in lists for word in words if "=" in word]
+    objectives, envs = ([word for word in words if "=" not in word] for words in lists)
+    return objectives, envs, [*options.overrides, *words]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -147,6 +175,20 @@ def _run(options: argparse.Namespace) -> int:
             options.config,
             options.overrides,
             options.output,
+            options.quiet,
+        )
+    if options.command == "evaluate":
+        from metadisco.commands.evaluate import evaluate
+
+        objectives, envs, words = _words_of_lists(options)
+        return evaluate(
+            objectives,
+            envs,
+            options.seeds,
+            options.output,
+            options.baseline,
+            options.config,
+            words,
             options.quiet,
         )
     if options.command == "reference":

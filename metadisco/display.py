@@ -19,7 +19,7 @@ ALWAYS = {"fitness_mean", "fitness_std", "fitness_best", "env_steps_per_second"}
 
 
 class Display:
-    """Progress of a run over generations.
+    """Progress of a command over generations, or whatever it counts.
 
     Args:
         quiet: show nothing at all.
@@ -28,18 +28,18 @@ class Display:
     def __init__(self, quiet: bool = False):
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
-        self._total = 0
+        self._total, self._what = 0, "generation"
 
     def say(self, text: str) -> None:
         """Print one line."""
         self._console.print(text, markup=False)
 
-    def start(self, done: int, total: int) -> None:
-        """Begin to count generations."""
-        self._total = total
+    def start(self, done: int, total: int, what: str = "generation") -> None:
+        """Begin to count generations, or whatever else."""
+        self._total, self._what = total, what
         if self._console.is_terminal:
             self._progress = Progress(
-                TextColumn("generation"),
+                TextColumn(what),
                 MofNCompleteColumn(),
                 BarColumn(bar_width=20),
                 TimeElapsedColumn(),
@@ -48,15 +48,17 @@ class Display:
                 TextColumn("{task.fields[facts]}"),
                 console=self._console,
             )
-            self._progress.add_task("evolve", completed=done, total=total, facts="")
+            self._progress.add_task(what, completed=done, total=total, facts="")
             self._progress.start()
 
     def generation(self, row: Mapping[str, Any]) -> None:
         """Show one row of metrics."""
-        facts = describe(row)
-        done = row["generation"] + 1
+        self.advance(row["generation"] + 1, describe(row))
+
+    def advance(self, done: int, facts: str) -> None:
+        """Show that so many are done, and what there is to say of the last."""
         if self._progress is None:
-            self.say(f"generation {done}/{self._total}  {facts}")
+            self.say(f"{self._what} {done}/{self._total}  {facts}")
         else:
             self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
 

@@ -1,0 +1,153 @@
+"""What objectives scored, compared. Axes: S seeds, U updates, K environments."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.statistics import (
+    Difference,
+    Estimate,
+    interquartile_mean,
+    mean,
+    paired_difference,
+    probability_of_improvement,
+    stratified_bootstrap,
+)
+
+SCORES = ("final_return", "area_under_curve")
+
+
+class Cell(NamedTuple):
+    """One objective in one environment."""
+
+    objective: str
+    env: str
+    held_out: bool | None
+    """Whether the environment played no part in finding the objective; None for one that was not meta-learned."""
+    lives: Lives
+    env_steps: Sequence[int]
+    """Environment steps at the end of each update, [U]."""
+
+
+class Row(NamedTuple):
+    """How an objective scored, in one environment or over all of them."""
+
+    objective: str
+    env: str | None
+    """None: over all environments, on the scale where random actions are 0 and the baseline's mean is 1."""
+    score: str
+    """One of SCORES."""
+    mean: float
+    interquartile_mean: Estimate
+    difference: Difference | Estimate | None
+    """Mean of ours minus the baseline's on the same seeds; None for the baseline."""
+    probability_of_improvement: float | None
+    """Over the baseline; None for it."""
+    failed: int
+    """Lives whose parameters or losses were not finite; each counts as the worst life of its environment."""
+
+
+def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -> list[Row]:
+    """Return a row for each cell and score, and one for each objective over all environments.
+
+    Args:
+        cells: each objective in each environment, on the same seeds.
+        baseline: an objective among them.
+        random: mean return of random actions in each environment, for the common scale.
+    """
+    envs = list(dict.fromkeys(cell.env for cell in cells))
+    objectives = list(dict.fromkeys(cell.objective for cell in cells))
+    rows = []
+    for score in SCORES:
+        raw = {(cell.objective, cell.env): getattr(cell.lives, score) for cell in cells}
+        filled = {key: _fill(scores, [raw[o, key[1]] for o in objectives]) for key, scores in raw.items()}
+        failed = {key: int((~np.isfinite(scores)).sum()) for key, scores in raw.items()}
+        for (objective, env), scores in filled.items():
+            theirs = None if objective == baseline else filled[baseline, env]
+            rows.append(_row(objective, env, score, scores[:, None], theirs, failed[objective, env]))
+        scaled = {
+            objective: np.stack(
+                [_scale(filled[objective, env], random[env], filled[baseline, env].mean()) for env in envs], 1
+            )
+            for objective in objectives
+        }
+        if len(envs) > 1 and all(np.isfinite(scores).all() for scores in scaled.values()):
+            for objective, scores in scaled.items():
+                theirs = None if objective == baseline else scaled[baseline]
+                rows.append(_row(objective, None, score, scores, theirs, sum(failed[objective, env] for env in envs)))
+    return rows
+
+
+def _fill(scores: Float[np.ndarray, "S"], others: Sequence[np.ndarray]) -> Float[np.ndarray, "S"]:
+    """Give each life that failed the worst score that any objective had in the environment."""
+    finite = np.concatenate(others)
+    finite = finite[np.isfinite(finite)]
+    worst = finite.min() if finite.size else 0.0
+    return np.where(np.isfinite(scores), scores, worst).astype(np.float64)
+
+
+def _scale(scores: Float[np.ndarray, "S"], zero: float, one: float) -> Float[np.ndarray, "S"]:
+    """Return scores on the scale from random actions to the baseline; NaN where that is no scale."""
+    return (scores - zero) / (one - zero) if one > zero else np.full_like(scores, np.nan)
+
+
+def _row(
+    objective: str,
+    env: str | None,
+    score: str,
+    ours: Float[np.ndarray, "S K"],
+    theirs: np.ndarray | None,
+    failed: int,
+) -> Row:
+    difference: Difference | Estimate | None = None
+    improvement = None
+    if theirs is not None:
+        theirs = theirs.reshape(ours.shape)
+        improvement = probability_of_improvement(ours, theirs)
+        if ours.shape[1] > 1:
+            difference = stratified_bootstrap(ours - theirs, mean)
+        elif len(ours) > 1:
+            difference = paired_difference(ours[:, 0], theirs[:, 0])
+    return Row(
+        objective=objective,
+        env=env,
+        score=score,
+        mean=float(ours.mean()),
+        interquartile_mean=stratified_bootstrap(ours, interquartile_mean),
+        difference=difference,
+        probability_of_improvement=improvement,
+        failed=failed,
+    )
+
+
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return rows as plain data; an interval is a list of value, low and high."""
+    plain = []
+    for row in rows:
+        entry = row._asdict()
+        for key in ("interquartile_mean", "difference"):
+            entry[key] = None if entry[key] is None else list(entry[key])
+        plain.append(entry)
+    return plain
+
+
+def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return learning curves in the layout that marl-eval reads (Gorsane et al., 2022), which turns it into rliable's.
+
+    {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}; an update in which
+    no episode ended is left out, and the absolute metric is the final return.
+    """
+    result: dict[str, Any] = {}
+    for cell in cells:
+        suite, _, task = cell.env.partition("/")
+        runs = {}
+        for seed, (curve, final) in enumerate(zip(cell.lives.curve, cell.lives.final_return, strict=True)):
+            known = [(steps, value) for steps, value in zip(cell.env_steps, curve, strict=True) if np.isfinite(value)]
+            steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(known)}
+            absolute = {"return": [float(final) if np.isfinite(final) else None]}
+            runs[f"seed_{seed}"] = {**steps, "absolute_metrics": absolute}
+        result.setdefault(suite, {}).setdefault(task or suite, {})[cell.objective] = runs
+    return result

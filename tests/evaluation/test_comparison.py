@@ -1,0 +1,123 @@
+"""Rows of a comparison, by hand, and what other tools read of it."""
+
+import numpy as np
+import pytest
+
+from metadisco.evaluation.comparison import Cell, as_json, compare, marl_eval
+from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.statistics import paired_difference
+from metadisco.evaluation.store import CellStore
+
+ENVS = ("suite/one", "suite/two:fast")
+FINAL = {
+    ("ppo", ENVS[0]): [1.0, 3.0, 2.0, 2.0],
+    ("ours", ENVS[0]): [2.0, 5.0, 2.0, 4.0],
+    ("ppo", ENVS[1]): [-10.0, -20.0, -30.0, -20.0],
+    ("ours", ENVS[1]): [-10.0, np.nan, -40.0, -10.0],
+}
+RANDOM = {ENVS[0]: 0.0, ENVS[1]: -60.0}
+
+
+def cell(objective, env):
+    final = np.array(FINAL[objective, env], np.float32)
+    curve = np.stack([np.array([np.nan, value, value + 1]) for value in final])
+    return Cell(objective, env, objective == "ours" and env == ENVS[1], Lives(final, 2 * final, curve), [8, 16, 24])
+
+
+CELLS = [cell(*key) for key in FINAL]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return {(row.objective, row.env, row.score): row for row in compare(CELLS, "ppo", RANDOM)}
+
+
+def test_there_is_a_row_for_each_cell_and_score_and_for_all_environments(rows):
+    assert set(rows) == {
+        (objective, env, score)
+        for objective in ("ppo", "ours")
+        for env in (*ENVS, None)
+        for score in ("final_return", "area_under_curve")
+    }
+
+
+def test_the_baseline_is_not_compared_with_itself(rows):
+    for (objective, _, _), row in rows.items():
+        assert (row.difference is None) == (row.probability_of_improvement is None) == (objective == "ppo")
+
+
+def test_one_environment(rows):
+    row = rows["ours", ENVS[0], "final_return"]
+    assert (row.mean, row.interquartile_mean.value, row.failed) == (3.25, 3.0, 0)
+    assert row.difference == paired_difference(np.array([2.0, 5, 2, 4]), np.array([1.0, 3, 2, 2]))
+    # 2, 5, 2, 4 against 1, 3, 2, 2, a tie counting half.
+    assert row.probability_of_improvement == (2 + 4 + 2 + 4) / 16
+
+
+def test_a_life_that_failed_counts_as_the_worst_of_its_environment(rows):
+    row = rows["ours", ENVS[1], "final_return"]
+    assert row.failed == 1
+    assert row.mean == (-10 - 40 - 40 - 10) / 4
+    assert row.difference.mean == (0 - 20 - 10 + 10) / 4
+
+
+def test_all_environments_are_on_the_scale_from_random_actions_to_the_baseline(rows):
+    assert rows["ppo", None, "final_return"].mean == pytest.approx(1)
+    ours = np.stack([np.array([2, 5, 2, 4]) / 2, (np.array([-10, -40, -40, -10]) + 60) / 40], 1)
+    row = rows["ours", None, "final_return"]
+    assert row.mean == pytest.approx(ours.mean())
+    assert row.failed == 1
+    assert row.difference.value == pytest.approx(ours.mean() - 1)
+    assert row.difference.low < row.difference.value < row.difference.high
+
+
+def test_no_common_scale_where_the_baseline_is_no_better_than_random_actions():
+    rows = compare(CELLS, "ppo", {**RANDOM, ENVS[0]: 2.0})
+    assert {row.env for row in rows if row.score == "final_return"} == set(ENVS)
+
+
+def test_rows_are_plain_data(rows):
+    plain = as_json(list(rows.values()))
+    (row,) = (each for each in plain if (each["objective"], each["env"], each["score"]) == ("ours", *ENVS[:1], SCORE))
+    assert row["difference"] == list(rows["ours", ENVS[0], SCORE].difference)
+    assert len(row["interquartile_mean"]) == 3
+
+
+SCORE = "final_return"
+
+
+def test_marl_eval_finds_suites_tasks_algorithms_runs_and_steps():
+    data = marl_eval(CELLS)
+    assert set(data) == {"suite"}
+    assert set(data["suite"]) == {"one", "two:fast"}
+    runs = data["suite"]["one"]["ours"]
+    assert list(runs) == [f"seed_{n}" for n in range(4)]
+    assert runs["seed_1"] == {
+        "step_0": {"step_count": 16, "return": [5.0]},
+        "step_1": {"step_count": 24, "return": [6.0]},
+        "absolute_metrics": {"return": [5.0]},
+    }
+    assert data["suite"]["two:fast"]["ours"]["seed_1"] == {"absolute_metrics": {"return": [None]}}
+
+
+class TestStore:
+    LIVES = CELLS[0].lives
+
+    def test_what_was_kept_comes_back(self, tmp_path):
+        CellStore(tmp_path / "cells").keep({"a": 1}, self.LIVES)
+        for ours, theirs in zip(CellStore(tmp_path / "cells").load({"a": 1}), self.LIVES, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+    def test_another_cell_does_not(self, tmp_path):
+        store = CellStore(tmp_path)
+        assert store.load({"a": 1}) is None
+        store.keep({"a": 1}, self.LIVES)
+        assert store.load({"a": 2}) is None
+
+    @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+    def test_a_torn_file_counts_as_none(self, tmp_path, share):
+        store = CellStore(tmp_path)
+        store.keep("x", self.LIVES)
+        (file,) = tmp_path.iterdir()
+        file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+        assert store.load("x") is None

@@ -1,0 +1,120 @@
+"""`metadisco evaluate`: what it writes, that it goes on where it was, and what it refuses."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from test_evolve import assert_refused
+
+from metadisco.cli import main
+from metadisco.config import parse_config
+from metadisco.export.arrays import to_arrays
+from metadisco.parametrisations import LPODrift
+from metadisco.runs import RunDirectory
+
+NUM_SEEDS = 2
+ENVS = ("probes:rewarded_action", "probes:matching_action")
+SMALL = [
+    "inner.ppo.num_envs=2", "inner.ppo.num_steps=8", "inner.ppo.num_env_steps=64", "inner.ppo.num_minibatches=1",
+    "inner.ppo.hidden_sizes=[4]", "outer.num_devices=1",
+]  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on the first environment, with one centre."""
+    settings = {"name": "lpo_drift", "hidden_sizes": [4]}
+    run = RunDirectory(tmp_path_factory.mktemp("runs") / "run")
+    run.create(parse_config({"parametrisation": settings, "inner": {"env": ENVS[0]}}))
+    run.write_centre(0, to_arrays(LPODrift(hidden_sizes=(4,)).init(jax.random.key(0))))
+    return run.path
+
+
+def command(run, output):
+    return ["evaluate", "--objectives", "ppo", str(run), "--envs", *ENVS, "--seeds", str(NUM_SEEDS), *SMALL,
+            "--output", str(output)]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def output(run, tmp_path_factory):
+    output = tmp_path_factory.mktemp("evaluated") / "out"
+    assert main([*command(run, output), "--quiet"]) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def results(output):
+    return json.loads((output / "results.json").read_text())
+
+
+def test_every_objective_is_in_every_environment(results, run):
+    cells = {(cell["objective"], cell["env"]): cell for cell in results["cells"]}
+    assert set(cells) == {(objective, env) for objective in ("ppo", str(run)) for env in ENVS}
+    for cell in cells.values():
+        assert len(cell["final_return"]) == len(cell["curve"]) == NUM_SEEDS
+        assert cell["env_steps"] == [16, 32, 48, 64]
+
+
+def test_what_was_held_out_is_said(results, output, run):
+    held_out = {(cell["objective"], cell["env"]): cell["held_out"] for cell in results["cells"]}
+    assert [held_out["ppo", env] for env in ENVS] == [None, None]
+    assert [held_out[str(run), env] for env in ENVS] == [False, True]
+    table = (output / "table.md").read_text()
+    assert f"{run} (meta-trained here)" in table
+    assert f"{run} (held out)" in table
+
+
+def test_seeds_are_those_of_train(results, tmp_path):
+    file = tmp_path / "ppo.json"
+    words = ["train", "--objective", "ppo", "--env", ENVS[1], "--seeds", str(NUM_SEEDS), *SMALL, "--quiet"]
+    assert main([*words, "--output", str(file)]) == 0
+    (cell,) = (each for each in results["cells"] if (each["objective"], each["env"]) == ("ppo", ENVS[1]))
+    trained = json.loads(file.read_text())
+    for score in ("final_return", "area_under_curve", "curve"):
+        assert cell[score] == trained[score]
+
+
+def test_figures_are_drawn_for_each_environment(output):
+    names = {path.name for path in (output / "figures").iterdir()}
+    assert names == {f"probes_{name}_action.{kind}" for name in ("rewarded", "matching") for kind in ("png", "svg")}
+
+
+def test_a_cell_that_is_there_is_not_trained_again(output, run, monkeypatch, capsys):
+    before = (output / "results.json").read_bytes()
+    monkeypatch.setattr("metadisco.evaluation.lives.train_lives", None)
+    assert main(command(run, output)) == 0
+    assert capsys.readouterr().err.count("kept from before") == 4
+    assert (output / "results.json").read_bytes() == before
+
+
+def test_only_what_is_missing_is_trained(output, run, monkeypatch, capsys):
+    sorted((output / "cells").iterdir())[0].unlink()
+    before = json.loads((output / "results.json").read_text())
+    assert main(command(run, output)) == 0
+    assert capsys.readouterr().err.count("kept from before") == 3
+    after = json.loads((output / "results.json").read_text())
+    for old, new in zip(before["cells"], after["cells"], strict=True):
+        np.testing.assert_array_equal(old["final_return"], new["final_return"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--objectives", "ppoo", "--envs", ENVS[0]], ["no objective 'ppoo'", "did you mean 'ppo'"]),
+        (["--objectives", "ppo", "ppo", "--envs", ENVS[0]], ["--objectives: got 'ppo' twice"]),
+        (["--objectives", "ppo", "--envs", "gymnax/x", "gymnax/x"], ["--envs: got 'gymnax/x' twice"]),
+        (["--objectives", "ppo", "--envs", "gymnak/x"], ["--envs: got 'gymnak/x'", "did you mean 'gymnax'"]),
+        (["--objectives", "ppo", "--envs", ENVS[0], "--baseline", "dpo"], ["--baseline: got 'dpo'", "one of ppo"]),
+        (["--objectives", "ppo", "--envs", ENVS[0], "--seeds", "0"], ["--seeds: got 0"]),
+        (["--objectives", "ppo", "--envs", ENVS[0], "objective.clip_eps=1"], ["objective.clip_eps", "several"]),
+        (["--objectives", "ppo", "--envs", ENVS[0], "inner.env=x:y"], ["inner.env", "--envs"]),
+        (["--objectives", "ppo", "--envs", ENVS[0], "inner.ppo.gama=1"], ["did you mean 'gamma'"]),
+        (["--objectives", "ppo", "--envs", "probes:nothing"], ["probes has no 'nothing'"]),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_written(words, told, tmp_path, capsys):
+    assert_refused(["evaluate", *words, "--output", str(tmp_path / "out")], told, capsys)
+    assert list(tmp_path.iterdir()) == []
