@@ -12,20 +12,18 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from metadisco._version import __version__
 from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, read_yaml, to_plain, write_yaml
 from metadisco.errors import UserError, nearest
+from metadisco.files import check_writable, write_arrays, write_atomically
 
 MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
@@ -76,9 +74,7 @@ class RunDirectory:
         Raises:
             UserError: naming what is in the way.
         """
-        there = next(path for path in (self.path, *self.path.parents) if path.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            raise UserError(f"--run: {str(there)!r} is no directory that can be written to")
+        check_writable(self.path, "--run")
         for name in ("checkpoints", "centres"):
             if (self.path / name).is_file():
                 raise UserError(f"--run: {str(self.path / name)!r} is a file, expected a directory")
@@ -180,11 +176,7 @@ class RunDirectory:
 
     def write_centre(self, generation: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the centre after `generation` generations."""
-        path = self.centre_path(generation)
-        path.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            _write_npz(file, arrays)
-        Path(file.name).replace(path)
+        write_arrays(self.centre_path(generation), arrays)
 
     def centre_generations(self) -> list[int]:
         """Return the generations after which a centre was kept, in order."""
@@ -203,30 +195,35 @@ def find_run(name: str) -> tuple[Path, int | None]:
         path, generation = Path(stem), int(number)
     if not (path / "config.yaml").is_file():
         raise UserError(
-            f"no objective {name!r}, allowed: {', '.join(OBJECTIVE_SETTINGS)}, or the path of a run"
-            f"{nearest(name, OBJECTIVE_SETTINGS)}"
+            f"no objective {name!r}, allowed: {', '.join(OBJECTIVE_SETTINGS)}, "
+            f"or the path of a run or of distilled forms{nearest(name, OBJECTIVE_SETTINGS)}"
         )
     return path, generation
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        shutil.copymode(path, temporary)
-    temporary.replace(path)
+def find_centre(name: str) -> tuple[RunDirectory, Path]:
+    """Return a run and the file of one of its centres.
+
+    Args:
+        name: path of the run: its newest centre; or with @generation the one after so many generations.
+
+    Raises:
+        UserError: if there is no such run or generation.
+    """
+    path, generation = find_run(name)
+    run = RunDirectory(path)
+    kept = run.centre_generations()
+    if not kept:
+        raise UserError(f"{name!r} holds no centre yet: the run has reached no checkpoint")
+    if generation is not None and generation not in kept:
+        raise UserError(f"{name!r}: no centre was kept after generation {generation}, allowed: {_listed(kept)}")
+    return run, run.centre_path(kept[-1] if generation is None else generation)
 
 
-def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz archive; unlike `np.savez`, whatever the arrays are called."""
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+def _listed(generations: list[int]) -> str:
+    if len(generations) <= 12:
+        return ", ".join(map(str, generations))
+    return f"{', '.join(map(str, generations[:4]))}, …, {', '.join(map(str, generations[-4:]))}"
 
 
 def _version_of(library: str) -> str | None:

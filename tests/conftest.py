@@ -7,6 +7,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from jaxtyping import install_import_hook
 
+pytest.register_assert_rewrite("env_contract", "layout", "processes", "refusals")
 jax.config.update("jax_num_cpu_devices", 2)
 CHECKED = install_import_hook(
     ["metadisco.inner", "metadisco.outer", "metadisco.parametrisations", "metadisco.problems", "metadisco.objectives"],

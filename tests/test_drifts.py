@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from samples import make_sample
 
 from metadisco.objectives import DRIFTS, PENALTIES
 from metadisco.parametrisations import LPODrift, PolicyAndValue
 from metadisco.parametrisations.lpo_drift import DriftNetwork, drift_features, init_drift, learned_drift
 from metadisco.parametrisations.value_loss import LossNetwork
-from metadisco.types import Sample
 
 ADVANTAGES = np.array([-4.0, -1.0, -0.1, 0.0, 0.1, 1.0, 4.0])
 LOG_RATIOS = np.linspace(-4, 3, 36)  # 0 is not among them
@@ -47,23 +47,10 @@ PER_SCALE = 3
 every_learned_drift = pytest.mark.parametrize("settings", LEARNED.values(), ids=LEARNED)
 
 
-def make_sample(log_ratio, advantage, progress=0.0):
-    log_ratio, advantage = (jnp.asarray(x) for x in np.broadcast_arrays(log_ratio, advantage))
-    nothing = jnp.zeros_like(log_ratio)
-    return Sample(
-        log_ratio=log_ratio,
-        advantage=advantage,
-        value=nothing,
-        old_value=nothing,
-        target=nothing,
-        progress=jnp.asarray(progress, log_ratio.dtype),
-    )
-
-
 def grid_sample(log_ratio, progress=0.0):
     """Each log ratio with each advantage, in float64 where that is switched on."""
     log_ratio, advantage = np.meshgrid(log_ratio, ADVANTAGES, indexing="ij")
-    return make_sample(log_ratio.ravel(), advantage.ravel(), progress)
+    return make_sample(log_ratio.ravel(), advantage.ravel(), progress=progress)
 
 
 def check_drift(drift):

@@ -5,7 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from test_evolve import assert_refused
+from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.config import parse_config
@@ -63,8 +63,8 @@ def test_what_was_held_out_is_said(results, output, run):
     assert [held_out["ppo", env] for env in ENVS] == [None, None]
     assert [held_out[str(run), env] for env in ENVS] == [False, True]
     table = (output / "table.md").read_text()
-    assert f"{run} (meta-trained here)" in table
-    assert f"{run} (held out)" in table
+    assert f"{run.name} (meta-trained here)" in table
+    assert f"{run.name} (held out)" in table
 
 
 def test_seeds_are_those_of_train(results, tmp_path):

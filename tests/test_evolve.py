@@ -1,21 +1,18 @@
 """`metadisco evolve` end to end, on lives so short that a generation takes milliseconds."""
 
 import json
-import os
 import random
 import re
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import Process, assert_same_run, centres_of, num_rows, num_starts, rows_of
 
 from metadisco.cli import main
 from metadisco.config import write_yaml
@@ -24,9 +21,7 @@ pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
 NUM_GENERATIONS = 24
 CHECKPOINT_EVERY = 2
-TIMES = ("seconds", "env_steps_per_second")
-COMMAND = (sys.executable, "-c", "from metadisco.cli import main; raise SystemExit(main())")
-PATIENCE = 180  # seconds until a subprocess counts as hanging
+FOUR_DEVICES = "outer.num_devices=4"
 
 CONFIG: dict[str, Any] = {
     "parametrisation": {"name": "value_loss", "hidden_sizes": [8]},
@@ -63,84 +58,10 @@ def config_path(tmp_path_factory) -> Path:
     return path
 
 
-class Process:
-    """A command in a process of its own; compiled programs are kept for the next one.
-
-    What it prints goes to files: a full pipe would stop it.
-    """
-
-    def __init__(self, words: Sequence[str], folder: Path):
-        self._out, self._err = folder / "out.txt", folder / "err.txt"
-        variables = {
-            "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "TF_CPP_MIN_LOG_LEVEL": "3",  # else XLA describes the machine for each program that it finds there
-        }
-        with self._out.open("w") as out, self._err.open("w") as err:
-            self._process = subprocess.Popen([*COMMAND, *words], env=os.environ | variables, stdout=out, stderr=err)
-
-    def __enter__(self) -> "Process":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert self._process.poll() is None, self._err.read_text()
-            assert time.monotonic() < deadline, self._err.read_text()
-            time.sleep(0.005)
-
-    def finish(self) -> tuple[int, str, str]:
-        """Wait for the end; return exit code, stdout and stderr."""
-        code = self._process.wait(PATIENCE)
-        return code, self._out.read_text(), self._err.read_text()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Where processes leave what they print and compile."""
     return tmp_path_factory.mktemp("processes")
-
-
-def num_starts(run: Path) -> int:
-    """Return how often the search of a run has begun."""
-    path = run / "provenance.json"
-    return len(json.loads(path.read_text())) if path.exists() else 0
-
-
-def num_rows(run: Path) -> int:
-    path = run / "metrics.jsonl"
-    return path.read_text().count("\n") if path.exists() else 0
-
-
-def rows_of(run: Path, *without: str) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key not in (*TIMES, *without)} for row in rows]
-
-
-def centres_of(run: Path) -> dict[str, dict[str, bytes]]:
-    """Return the bytes of every array of every centre."""
-    centres = {}
-    for path in sorted((run / "centres").glob("*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            centres[path.stem] = {name: arrays[name].tobytes() for name in arrays.files}
-    return centres
-
-
-def assert_same_run(run: Path, other: Path) -> None:
-    assert rows_of(run) == rows_of(other)
-    centres, expected = centres_of(run), centres_of(other)
-    assert expected.keys() <= centres.keys()
-    assert {name: centres[name] for name in expected} == expected
-
-
-FOUR_DEVICES = "outer.num_devices=4"
 
 
 @pytest.fixture(scope="module")
@@ -299,94 +220,3 @@ def test_members_with_non_finite_parameters_are_counted_and_the_run_goes_on(conf
         assert set(arrays.files) == {"x", "y"}
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
         assert arrays["x"] <= 0.0  # away from where members fail
-
-
-REFUSED = [
-    (["inner.ppo.num_env=4"], ["inner.ppo.num_env", "did you mean 'num_envs'"]),
-    (["seed=three"], ["seed", "'three'", "a whole number"]),
-    (["inner.ppo.num_minibatches=5"], ["inner.ppo.num_minibatches", "got 5", "32"]),
-    (["outer.strategy.population_size=5"], ["outer.strategy.population_size", "got 5", "even"]),
-    (["outer.strategy.name=Open_SE"], ["outer.strategy.name", "did you mean 'Open_ES'"]),
-    (["outer.strategy.name=SNES", "outer.strategy.std_decay=0.9"], ["outer.strategy.std_decay", "SNES"]),
-    (["parametrisation.name=value_los"], ["parametrisation.name", "did you mean 'value_loss'"]),
-    (["inner.fitness=final_retrun"], ["inner.fitness", "did you mean 'final_return'"]),
-    (["inner.env=gymnaks/CartPole-v1"], ["inner.env", "did you mean 'gymnax'"]),
-    (["inner.env=CartPole-v1"], ["inner.env", "did you mean 'gymnax/CartPole-v1'"]),
-    (["inner.env=gymnax/CartPol-v1"], ["inner.env", "did you mean 'CartPole-v1'"]),
-    (["inner.env_settings.max_steps=20"], ["inner.env_settings", "max_steps", "max_steps_in_episode"]),
-    (["inner.env_settings.max_steps_in_episode=many"], ["inner.env_settings.max_steps_in_episode", "'many'"]),
-    (["outer.strategy.settings.std_lrr=0.1"], ["outer.strategy.settings", "std_lrr"]),
-    (["outer.num_devices=2", "outer.strategy={name: SNES, population_size: 5}"], ["population_size", "4 or 6"]),
-    (["outer.num_devices=64"], ["outer.num_devices", "got 64", "at most"]),
-    (["parametrisation.name=no_such_module:Mine"], ["parametrisation.name", "no_such_module"]),
-    (["parametrisation.name=json:Mine"], ["parametrisation.name", "json has no 'Mine'"]),
-    (["inner.env=json:make"], ["inner.env", "json has no 'make'"]),
-    (["inner.fitness=json:area"], ["inner.fitness", "json has no 'area'"]),
-    (["inner.fitness=string:digits"], ["inner.fitness", "a function of a TrainResult"]),
-    (["nonsense"], ["'nonsense'", "KEY=VALUE"]),
-    (["--nonsense"], ["'--nonsense'"]),
-    (["seed=[1"], ["seed", "not a YAML value"]),
-]
-
-
-def assert_refused(words: Sequence[str], told: Sequence[str], capsys: Any) -> None:
-    capsys.readouterr()
-    assert main(words) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    for part in told:
-        assert part in err
-
-
-class TestRefusals:
-    @pytest.mark.parametrize(("words", "told"), REFUSED, ids=[" ".join(case[0]) for case in REFUSED])
-    def test_one_line_on_stderr_exit_code_two_and_nothing_written(self, words, told, config_path, tmp_path, capsys):
-        assert_refused(["evolve", str(config_path), *words, "--run", str(tmp_path / "run")], told, capsys)
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_missing_config_is_refused(self, tmp_path, capsys):
-        words = ["evolve", str(tmp_path / "nowhere.yaml"), "--run", str(tmp_path / "run")]
-        assert_refused(words, ["nowhere.yaml", "No such file"], capsys)
-        assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize("text", ["inner: [1, 2\nouter: }", "- a\n- b", "inner: {ppo: {gamma: 2}}"])
-    def test_a_config_that_makes_no_sense_is_refused(self, tmp_path, capsys, text):
-        path = tmp_path / "bad.yaml"
-        path.write_text(text)
-        assert_refused(["evolve", str(path), "--run", str(tmp_path / "run")], [], capsys)
-        assert list(tmp_path.iterdir()) == [path]
-
-    def test_a_run_that_is_a_file_is_refused(self, config_path, tmp_path, capsys):
-        path = tmp_path / "file"
-        path.write_text("mine")
-        assert_refused(["evolve", str(config_path), "--run", str(path)], ["--run", "is a file"], capsys)
-        assert path.read_text() == "mine"
-
-    def test_a_directory_that_is_no_run_is_refused(self, config_path, tmp_path, capsys):
-        (tmp_path / "thesis.tex").write_text("mine")
-        assert_refused(["evolve", str(config_path), "--run", str(tmp_path)], ["--run", "no run directory"], capsys)
-        assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-    def test_another_configuration_for_a_run_that_exists_is_refused_with_its_keys(
-        self, uninterrupted, config_path, capsys
-    ):
-        before = {path: path.read_bytes() for path in uninterrupted.rglob("*") if path.is_file()}
-        words = ["seed=7", "inner.ppo.gamma=0.5", "outer.num_generations=99", "--run", str(uninterrupted)]
-        assert_refused(
-            ["evolve", str(config_path), *words],
-            ["seed is 0 there and 7 here", "inner.ppo.gamma is 0.99 there and 0.5 here"],
-            capsys,
-        )
-        assert {path: path.read_bytes() for path in uninterrupted.rglob("*") if path.is_file()} == before
-
-    def test_a_parametrisation_that_lacks_a_method_is_refused(self, config_path, tmp_path, capsys, monkeypatch):
-        (tmp_path / "half_a_parametrisation.py").write_text("class Half:\n    def init(self, key): ...\n")
-        monkeypatch.syspath_prepend(str(tmp_path))
-        words = ["parametrisation={name: 'half_a_parametrisation:Half'}", "--run", str(tmp_path / "run")]
-        assert_refused(["evolve", str(config_path), *words], ["parametrisation.name", "'bind'"], capsys)
-        assert not (tmp_path / "run").exists()
-
-    def test_without_run_nothing_is_started(self, config_path, capsys):
-        assert_refused(["evolve", str(config_path)], ["--run"], capsys)

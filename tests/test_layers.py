@@ -126,7 +126,7 @@ def test_a_library_that_may_change_is_named_in_one_file(library, home):
     assert users == {home}
 
 
-@pytest.mark.parametrize("part", ["config", "errors", "cli", "display", "interrupt", "runs", "commands.grid"])
+@pytest.mark.parametrize("part", ["config", "errors", "cli", "display", "files", "interrupt", "runs", "commands.grid"])
 def test_what_refuses_early_does_not_import_jax(part):
     for module in modules_in(part):
         assert not {name.split(".")[0] for name in IMPORTS[module]} & HEAVY

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from samples import make_sample
 
 from metadisco import objectives
 from metadisco.config import OBJECTIVE_SETTINGS
@@ -26,19 +27,6 @@ ADVANTAGES = np.array([-3.0, -1.0, -0.01, 0.01, 0.5, 4.0])
 DRIFTS = {"ppo": clip_drift(EPS)}
 EXTREME_LOG_RATIOS = [-1e4, -80.0, -41.0, -10.0, -1e-7, 0.0, 1e-7, 10.0, 39.9, 40.0, 40.1, 80.0, 1e4]
 EXTREME_ADVANTAGES = [-50.0, -1.0, -1e-8, 0.0, 1e-8, 1.0, 50.0]
-
-
-def make_sample(log_ratio=0.0, advantage=0.0, value=0.0, old_value=0.0, target=0.0, dtype=jnp.float32):
-    """A sample of one shape; what is not given is zero."""
-    fields = {
-        "log_ratio": log_ratio,
-        "advantage": advantage,
-        "value": value,
-        "old_value": old_value,
-        "target": target,
-    }
-    broadcast = jnp.broadcast_arrays(*(jnp.asarray(x, dtype) for x in fields.values()))
-    return Sample(**dict(zip(fields, broadcast, strict=True)), progress=jnp.asarray(0.5, dtype))
 
 
 def grid():
@@ -76,7 +64,7 @@ def test_a_drift_is_never_negative_and_zero_with_zero_slope_where_the_policy_did
     drift = DRIFTS[name]
     with jax.enable_x64(True):
         ratio, advantage = grid()
-        evaluate = lambda r, a: np.asarray(drift(make_sample(np.log(r), a, dtype=jnp.float64)))  # noqa: E731
+        evaluate = lambda r, a: np.asarray(drift(make_sample(np.log(r), a)))  # noqa: E731
         values = evaluate(ratio, advantage)
         assert values.dtype == np.float64
         assert (values >= 0).all()
@@ -220,7 +208,7 @@ def test_ppo_and_dpo_are_the_objectives_of_that_name():
 def incentive(objective, ratio, advantage):
     """dJ/dr of J = r·A − D, in float64."""
     with jax.enable_x64(True):
-        sample = make_sample(np.log(ratio), advantage, dtype=jnp.float64)
+        sample = make_sample(np.log(ratio), advantage)
         total = lambda log_ratio: -objective.policy_loss(sample._replace(log_ratio=log_ratio)).sum()  # noqa: E731
         return np.asarray(jax.grad(total)(sample.log_ratio)) / ratio
 
@@ -294,7 +282,7 @@ def test_the_total_variation_penalty_has_a_kink_where_the_policy_did_not_move():
     for step in (1e-2, 1e-4):
         for direction in (1, -1):
             with jax.enable_x64(True):
-                sample = make_sample(np.log1p(direction * step), 1.0, dtype=jnp.float64)
+                sample = make_sample(np.log1p(direction * step), 1.0)
                 np.testing.assert_allclose(PENALTIES["total_variation"](3.0)(sample) / step, 3, rtol=1e-9)
 
 

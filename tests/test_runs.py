@@ -5,7 +5,7 @@ import pytest
 
 from metadisco.config import parse_config, to_plain
 from metadisco.errors import UserError
-from metadisco.runs import RunDirectory, write_atomically
+from metadisco.runs import RunDirectory
 
 
 def config_of(**outer):
@@ -201,11 +201,3 @@ class TestCentres:
         with np.load(run.centre_path(0)) as read:
             np.testing.assert_array_equal(read["x"], np.ones(2))
         assert len(list((run.path / "centres").iterdir())) == 1
-
-
-def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):
-    path = tmp_path / "file"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new \ud800")
-    assert path.read_text() == "old"

@@ -10,7 +10,7 @@ import numpy as np
 from metadisco.config import apply_overrides, check_num_seeds, parse_config, parse_override, read_yaml, set_in_entries
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
-from metadisco.runs import write_atomically
+from metadisco.files import write_atomically
 
 MAY_DIFFER = ("outer.", "seed")
 DIGITS = 5

@@ -14,7 +14,8 @@ from metadisco.commands.grid import Point, config_at, expand, one_environment, s
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, check_num_seeds, parse_override, read_yaml
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
-from metadisco.runs import find_run, write_atomically
+from metadisco.files import nulls, write_atomically
+from metadisco.runs import find_run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -130,20 +131,12 @@ def _as_json(objective: str, trained: Sequence[Trained], num_seeds: int) -> dict
 
 
 def _result(each: Trained) -> dict[str, Any]:
-    ppo = each.config.inner.ppo
     return {
-        "final_return": _nulls(each.lives.final_return),
-        "area_under_curve": _nulls(each.lives.area_under_curve),
-        "env_steps": [(update + 1) * ppo.batch_size for update in range(ppo.num_updates)],
-        "curve": _nulls(each.lives.curve),
+        "final_return": nulls(each.lives.final_return),
+        "area_under_curve": nulls(each.lives.area_under_curve),
+        "env_steps": each.config.inner.ppo.env_steps_of_updates,
+        "curve": nulls(each.lives.curve),
     }
-
-
-def _nulls(array: np.ndarray) -> list[Any]:
-    """Return nested lists with null for what JSON cannot hold."""
-    plain = array.astype(object)
-    plain[~np.isfinite(array)] = None
-    return list(plain.tolist())
 
 
 def _print_table(objective: str, trained: Sequence[Trained]) -> None:

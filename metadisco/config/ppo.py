@@ -143,3 +143,8 @@ class PPOConfig:
     def executed_env_steps(self) -> int:
         """Environment steps really taken: num_updates whole batches."""
         return self.num_updates * self.batch_size
+
+    @property
+    def env_steps_of_updates(self) -> list[int]:
+        """Environment steps taken at the end of each update."""
+        return [update * self.batch_size for update in range(1, self.num_updates + 1)]

@@ -134,6 +134,20 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return plain
 
 
+def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return the rows that `as_json` made plain."""
+    return [
+        Row(
+            **{
+                **entry,
+                "interquartile_mean": Estimate(*entry["interquartile_mean"]),
+                "difference": None if entry["difference"] is None else Estimate(*entry["difference"]),
+            }
+        )
+        for entry in rows
+    ]
+
+
 def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
     """Return learning curves in the layout that marl-eval reads (Gorsane et al., 2022), which turns it into rliable's.
 

@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-import os
-import zipfile
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from metadisco.evaluation.lives import Lives
+from metadisco.errors import UserError
+from metadisco.files import read_arrays, write_arrays
 
 
 class CellStore:
-    """A folder with one file per cell, named by everything that its numbers depend on.
+    """A folder with one file of arrays per cell, named by everything that its numbers depend on.
 
     Args:
         path: the folder; made when the first cell is kept.
@@ -27,21 +26,13 @@ class CellStore:
         text = json.dumps(identity, sort_keys=True)
         return self._path / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
-    def load(self, identity: Any) -> Lives | None:
+    def load(self, identity: Any) -> dict[str, np.ndarray] | None:
         """Return a cell that was kept, or None where there is none or its file is damaged."""
         try:
-            with self._file(identity).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                return Lives(*(arrays[name] for name in Lives._fields))
-        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+            return read_arrays(self._file(identity))
+        except UserError:
             return None
 
-    def keep(self, identity: Any, lives: Lives) -> None:
+    def keep(self, identity: Any, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep a cell: whole or not at all."""
-        self._path.mkdir(parents=True, exist_ok=True)
-        file = self._file(identity)
-        temporary = file.with_suffix(".tmp")
-        with temporary.open("wb") as stream:
-            np.savez_compressed(stream, **lives._asdict())
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
+        write_arrays(self._file(identity), arrays)

@@ -1,20 +1,19 @@
 """Objectives by name or path. Needs neither orbax nor any environment library."""
 
-import zipfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
+from metadisco.distilled import Distilled, find_distilled
 from metadisco.errors import UserError
 from metadisco.export.arrays import from_arrays
-from metadisco.objectives import OBJECTIVES
+from metadisco.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
+from metadisco.files import read_arrays
+from metadisco.objectives import OBJECTIVES, clip_drift, mirror, value_loss
 from metadisco.parametrisations import make_parametrisation
-from metadisco.runs import RunDirectory, find_run
+from metadisco.runs import find_centre
 from metadisco.types import MetaParams, Objective, Parametrisation
 
 
@@ -23,7 +22,8 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
 
     Args:
         path_or_name: a closed objective such as "ppo", or the path of a run: its newest centre, or with `RUN@640` the
-            one after 640 generations. A centre is where the search stood, never the luckiest member.
+            one after 640 generations. A centre is where the search stood, never the luckiest member. Or the path of
+            distilled forms: the closest, or with `PATH@form` another one.
         **settings: constants of a closed objective, such as clip_eps.
 
     Raises:
@@ -33,12 +33,24 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     if name in OBJECTIVES:
         checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
         return OBJECTIVES[name](**vars(checked))
-    parametrisation, meta_params = load_centre(name)
+    distilled = find_distilled(name)
+    if distilled is None:
+        parametrisation, meta_params = load_centre(name)
     if settings:
-        raise UserError(
-            f"objective: {name!r} was trained with its constants, so that {', '.join(settings)} cannot be set"
-        )
-    return parametrisation.bind(meta_params)
+        raise UserError(f"objective: {name!r} was made with its constants, so that {', '.join(settings)} cannot be set")
+    return _closed(distilled) if distilled else parametrisation.bind(meta_params)
+
+
+def _closed(distilled: Distilled) -> Objective:
+    """Return the objective of distilled forms; PPO's own losses where there is none."""
+    parts = distilled.expressions
+    policy_loss = mirror(clip_drift(distilled.constants["clip_eps"]))
+    own_value_loss = value_loss(distilled.constants["value_clip_eps"])
+    if "policy" in parts:
+        policy_loss = mirror(drift_of(from_json(parts["policy"], POLICY_VARIABLES, f"{distilled.path}: policy")))
+    if "value" in parts:
+        own_value_loss = value_loss_of(from_json(parts["value"], VALUE_VARIABLES, f"{distilled.path}: value"))
+    return Objective(policy_loss, own_value_loss)
 
 
 def load_centre(name: str) -> tuple[Parametrisation, MetaParams]:
@@ -50,32 +62,7 @@ def load_centre(name: str) -> tuple[Parametrisation, MetaParams]:
     Raises:
         UserError: if there is no such run or generation, or its arrays do not fit.
     """
-    path, generation = find_run(name)
-    run = RunDirectory(path)
-    kept = run.centre_generations()
-    if not kept:
-        raise UserError(f"{name!r} holds no centre yet: the run has reached no checkpoint")
-    if generation is not None and generation not in kept:
-        raise UserError(f"{name!r}: no centre was kept after generation {generation}, allowed: {_listed(kept)}")
-    file = run.centre_path(kept[-1] if generation is None else generation)
+    run, file = find_centre(name)
     parametrisation = make_parametrisation(run.config().parametrisation)
     template = jax.eval_shape(parametrisation.init, jax.random.key(0))
-    return parametrisation, from_arrays(_read(file), template, str(file))
-
-
-def _read(file: Path) -> Mapping[str, np.ndarray]:
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            read = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{file}: cannot be read as arrays: {error}") from error
-    for name, array in read.items():
-        if not isinstance(array, np.ndarray):
-            raise UserError(f"{file}: {name!r} is no array")
-    return read
-
-
-def _listed(generations: list[int]) -> str:
-    if len(generations) <= 12:
-        return ", ".join(map(str, generations))
-    return f"{', '.join(map(str, generations[:4]))}, …, {', '.join(map(str, generations[-4:]))}"
+    return parametrisation, from_arrays(read_arrays(file), template, str(file))

@@ -31,16 +31,32 @@ class PopulationEvaluation(NamedTuple):
 class Evaluator:
     """A compiled evaluation of one population size on one set of devices.
 
+    Args:
+        problem: how a member is judged.
+        config: population, rollouts and chunk.
+        mesh: the devices.
+        example: meta-parameters of one member.
+        tasks: as `search` takes them.
+
+    Raises:
+        UserError: if problem or tasks are not what the protocol says; before anything is compiled.
+
     Attributes:
         chunk_size: lives side by side on one device.
         num_devices: devices in use.
-        num_tasks: K.
         platform: what JAX calls them.
         compile_seconds: what compiling took.
         chunk_bytes: memory that the compiled program needs on one device, or None where the backend does not say.
     """
 
-    def __init__(self, problem: MetaProblem, config: OuterConfig, mesh: Mesh, example: MetaParams):
+    def __init__(
+        self,
+        problem: MetaProblem,
+        config: OuterConfig,
+        mesh: Mesh,
+        example: MetaParams,
+        tasks: Sequence[TaskInfo] = (),
+    ):
         self._config = config
         self._sharding = NamedSharding(mesh, PartitionSpec(AXIS))
         self.num_devices = mesh.size
@@ -57,7 +73,7 @@ class Evaluator:
         start = time.monotonic()
         lowered = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes)
         _check_shape(lowered.out_info, config.num_lives)
-        self.num_tasks = lowered.out_info.fitness.shape[1]
+        _check_tasks(tasks, lowered.out_info.fitness.shape[1])
         self._run = lowered.compile()
         self.compile_seconds = time.monotonic() - start
         self.chunk_bytes = _memory(self._run)
@@ -99,12 +115,8 @@ def _check_shape(evaluation: Any, num_lives: int) -> None:
         raise UserError("metrics of the meta-problem: 'env_steps', the steps taken by a life, is missing")
 
 
-def check_tasks(tasks: Sequence[TaskInfo], num_tasks: int) -> None:
-    """Refuse what cannot describe the tasks of a problem.
-
-    Raises:
-        UserError: naming what does not fit.
-    """
+def _check_tasks(tasks: Sequence[TaskInfo], num_tasks: int) -> None:
+    """Refuse what cannot describe the tasks of a problem."""
     if tasks and len(tasks) != num_tasks:
         raise UserError(f"tasks: got {len(tasks)}, allowed: one TaskInfo for each of the problem's {num_tasks} tasks")
     if len({task.name for task in tasks}) < len(tasks):

@@ -11,7 +11,7 @@ from jax import Array
 
 from metadisco.config import OuterConfig
 from metadisco.outer.devices import make_mesh
-from metadisco.outer.evaluate import Evaluator, aggregate, check_tasks, choose_num_devices
+from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
 from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo
 
@@ -98,8 +98,7 @@ def search(
         state, progress = restored
     if progress.generation >= config.num_generations:
         return state.strategy.centre
-    evaluator = Evaluator(problem, config, mesh, start)
-    check_tasks(tasks, evaluator.num_tasks)
+    evaluator = Evaluator(problem, config, mesh, start, tasks)
     announce(evaluator)
     if restored is None:
         recorder.save(state, progress)

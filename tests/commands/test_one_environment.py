@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.commands.grid import config_at, one_environment
@@ -132,8 +133,4 @@ class TestTrain:
         ],
     )
     def test_what_is_no_single_environment_is_refused_in_one_line(self, config_path, capsys, words, told):
-        assert main(["train", "--objective", "ppo", "--config", str(config_path), *words]) == 2
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.count("\n") == 1
-        assert told in err
+        assert_refused(["train", "--objective", "ppo", "--config", str(config_path), *words], [told], capsys)

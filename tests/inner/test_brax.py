@@ -1,68 +1,28 @@
 """Environments of brax behind the contract; on a toy where physics do not matter, as they take long to compile."""
 
-import subprocess
 import sys
-import warnings
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from brax_envs import BOUND, WARNINGS_OF_BRAX, Slide, brax
+from compiling import QUICK
+from env_contract import assert_contract, play, run
 from jaxtyping import config as type_checks
-from test_envs import QUICK, assert_contract
+from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.errors import UserError
 from metadisco.inner import envs
-from metadisco.inner.envs import brax as adapter
 
-# Of brax, which is written for an older MuJoCo and an older JAX.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Accessing .* directly from .* is deprecated:DeprecationWarning",
-    "ignore:Passing arguments 'a', 'a_min' or 'a_max' to jax.numpy.clip:DeprecationWarning",
-)
+pytestmark = WARNINGS_OF_BRAX
 
-brax = adapter.brax_envs  # imported there, where its warnings are dealt with
-
-BOUND = 3.0
 NUM_STATES = 3
 MANY = 64  # resets, of which not all are alike by chance
-FAR = jnp.ones(1)  # an action that makes the pendulum fall within some steps
 PUSHES = jnp.ones((9, 1))
 DT = 0.02  # of brax/fast
-
-
-class Slide(brax.Env):
-    """A position that moves by the action, from a random start below 1 to a bound; the reward is where it got to.
-
-    Has the manners of brax's own environments: it writes into the dicts of the state that it is given, and puts Python
-    numbers, of another kind, where there were arrays.
-    """
-
-    def __init__(self, backend: str = "generalized", bound: float = BOUND):
-        self.backend_name, self.bound = backend, bound
-
-    def reset(self, rng: jax.Array) -> Any:
-        zero = jnp.zeros(())
-        position = jax.random.uniform(rng, (1,))
-        return brax.State(
-            None, position, zero, zero, {"distance": zero, "steps": jnp.zeros((), jnp.int32)}, {"over": zero}
-        )
-
-    def step(self, state: Any, action: jax.Array) -> Any:
-        position = state.obs + action
-        done = jnp.where(position[0] > self.bound, 1.0, 0.0)
-        state.metrics.update(distance=position[0], steps=1.0)
-        state.info["over"] = done
-        return state.replace(obs=position, reward=position[0], done=done)
-
-    observation_size = action_size = 1
-
-    @property
-    def backend(self) -> str:
-        return self.backend_name
 
 
 @pytest.fixture(autouse=True)
@@ -74,18 +34,6 @@ def _slide(monkeypatch):
 def _types_unchecked(monkeypatch):
     """As users have it: what they hand over is for us to check."""
     monkeypatch.setattr(type_checks, "jaxtyping_disable", True)
-
-
-def run(env, key, actions):
-    """Return the first observation and the time steps of a sequence of actions."""
-    key_reset, key_steps = jax.random.split(key)
-    state, obs = env.reset(key_reset)
-    step = lambda state, inputs: env.step(inputs[0], state, inputs[1])  # noqa: E731
-    return obs, jax.lax.scan(step, state, (jax.random.split(key_steps, len(actions)), actions))[1]
-
-
-def play(env, key, actions):
-    return jax.jit(partial(run, env), compiler_options=QUICK)(key, actions)
 
 
 def first_observations(env, key, num=MANY):
@@ -141,10 +89,10 @@ class TestContract:
         env = envs.make("brax/slide")
         state, _ = env.reset(getkey())
         before = jax.tree.map(np.array, state)
-        after, first = env.step(getkey(), state, FAR)
+        after, first = env.step(getkey(), state, PUSHES[0])
         jax.tree.map(np.testing.assert_array_equal, state, before)
         assert any((new != old).any() for new, old in zip(*map(jax.tree.leaves, (after, before)), strict=True))
-        _, second = env.step(getkey(), state, FAR)
+        _, second = env.step(getkey(), state, PUSHES[0])
         np.testing.assert_array_equal(first.final_obs, second.final_obs)
 
 
@@ -287,11 +235,8 @@ class TestWithoutBrax:
         assert "\n" not in str(refusal.value)
 
     def test_a_command_says_so_in_one_line(self, capsys):
-        assert main(["train", "--objective", "ppo", "--env", "brax/ant"]) == 2
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.startswith("metadisco: brax environments need brax")
-        assert err.count("\n") == 1
+        words = ["train", "--objective", "ppo", "--env", "brax/ant"]
+        assert_refused(words, ["metadisco: brax environments need brax"], capsys)
 
     def test_other_environments_are_listed_all_the_same(self, capsys):
         assert main(["list"]) == 0
@@ -299,133 +244,3 @@ class TestWithoutBrax:
         assert "pip install 'metadisco[brax]'" in out
         assert "gymnax/CartPole-v1" in out
         assert "value_loss" in out
-
-
-class Compiled:
-    """Reset and step of an environment of ours, and of brax's own, compiled."""
-
-    def __init__(self, name: str, backend: str = "spring", **settings: Any):
-        self.env = envs.make(f"brax/{name}:{backend}", **settings)
-        self.reset, self.step = (jax.jit(each, compiler_options=QUICK) for each in (self.env.reset, self.env.step))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that brax is no longer developed
-            theirs = brax.get_environment(name, backend=backend)
-        self.their_reset, self.their_step = (
-            jax.jit(each, compiler_options=QUICK) for each in (theirs.reset, theirs.step)
-        )
-
-    def play(self, key, actions):
-        """Return the first observation and the time steps of a sequence of actions."""
-        state, obs = self.reset(key)
-        steps = []
-        for number, action in enumerate(actions):
-            state, step = self.step(jax.random.fold_in(key, number), state, action)
-            steps.append(step)
-        return obs, jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
-
-    def assert_as_in_brax(self, key, actions):
-        """Compare with brax's own functions on the same key, up to the end of an episode; return how many steps."""
-        state, obs = self.reset(key)
-        theirs = self.their_reset(jax.random.key_data(key))
-        np.testing.assert_allclose(obs, theirs.obs, rtol=1e-5, atol=1e-6)
-        for number, action in enumerate(actions):
-            state, step = self.step(key, state, action)
-            theirs = self.their_step(theirs, action)
-            np.testing.assert_allclose(step.final_obs, theirs.obs, rtol=1e-3, atol=1e-4)
-            np.testing.assert_allclose(step.reward, theirs.reward, rtol=1e-3, atol=1e-4)
-            assert bool(step.terminated) == (theirs.done == 1)
-            assert not step.truncated
-            if step.terminated:
-                return number + 1
-        return len(actions)
-
-
-@pytest.fixture(scope="module")
-def pendulum():
-    return Compiled("inverted_pendulum")
-
-
-class TestInvertedPendulum:
-    def test_same_keys_and_actions_give_what_brax_gives(self, pendulum, getkey):
-        actions = jax.random.uniform(getkey(), (40, 1), minval=-1, maxval=1)
-        assert pendulum.assert_as_in_brax(getkey(), actions) > 5
-
-    def test_it_falls_and_stands_up_somewhere_else(self, pendulum, getkey):
-        first, steps = pendulum.play(getkey(), [FAR] * 40)
-        assert steps.terminated.sum() >= 2
-        assert not steps.truncated.any()
-        np.testing.assert_array_equal(steps.reward, 1)
-        angle = np.abs(steps.final_obs[:, 1])
-        np.testing.assert_array_equal(steps.terminated, angle > 0.2)
-        starts = np.stack([first, *steps.obs[steps.terminated]])
-        assert (np.abs(starts) <= 0.01).all()
-        assert len(np.unique(starts, axis=0)) == len(starts)
-        np.testing.assert_array_equal(steps.obs[~steps.terminated], steps.final_obs[~steps.terminated])
-
-    def test_repeats_end_where_it_fell(self, pendulum, getkey):
-        key = getkey()
-        _, single = pendulum.play(key, [FAR] * 20)
-        fell = int(np.argmax(single.terminated)) + 1
-        repeat = next(number for number in (3, 4, 5) if fell % number)  # so that it falls between two decisions
-        env = envs.make("brax/inverted_pendulum", action_repeat=repeat)
-        step = jax.jit(env.step, compiler_options=QUICK)
-        state, _ = pendulum.reset(key)  # whose states are the same
-        rewards = []
-        for _ in range(-(-fell // repeat)):
-            state, result = step(key, state, FAR)
-            rewards.append(float(result.reward))
-        assert bool(result.terminated)
-        assert rewards == [repeat] * (fell // repeat) + [fell % repeat]
-        np.testing.assert_allclose(result.final_obs, single.final_obs[fell - 1], rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.slow
-class TestPhysics:
-    def test_reacher_never_terminates(self, getkey):
-        reacher = Compiled("reacher", episode_length=6)
-        assert reacher.env.obs_shape == (11,)
-        actions = jax.random.uniform(getkey(), (12, 2), minval=-1, maxval=1)
-        assert reacher.assert_as_in_brax(getkey(), actions[:5]) == 5
-        first, steps = reacher.play(getkey(), actions)
-        assert np.isfinite(steps.obs).all()
-        assert np.isfinite(steps.reward).all()
-        assert not steps.terminated.any()
-        np.testing.assert_array_equal(steps.truncated, np.arange(1, 13) % 6 == 0)
-        goals = [first[4:6], steps.obs[5, 4:6], steps.obs[11, 4:6]]  # every episode has another
-        assert len(np.unique(goals, axis=0)) == 3
-
-    def test_ant_terminates_where_its_torso_is_out_of_range(self, getkey):
-        low, high = 0.45, 0.7
-        env = envs.make("brax/ant", healthy_z_range=[low, high])
-        assert env.obs_shape == (27,)
-        first, steps = play(env, getkey(), jax.random.uniform(getkey(), (100, 8), minval=-1, maxval=1))
-        assert np.isfinite(steps.obs).all()
-        assert np.isfinite(steps.reward).all()
-        height = steps.final_obs[:, 0]
-        np.testing.assert_array_equal(steps.terminated, (height < low) | (height > high))
-        assert set(steps.terminated.tolist()) == {True, False}
-        assert not steps.truncated.any()
-        assert first.shape == (27,)
-
-    def test_ant_goes_on_while_it_is_healthy(self, getkey):
-        ant = Compiled("ant")
-        actions = jax.random.uniform(getkey(), (5, 8), minval=-1, maxval=1)
-        assert ant.assert_as_in_brax(getkey(), actions) == 5
-
-    def test_another_backend_is_other_physics(self, pendulum, getkey):
-        generalized = Compiled("inverted_pendulum", "generalized")
-        key = getkey()
-        assert generalized.assert_as_in_brax(key, [0.02 * FAR] * 10) > 3
-        one, other = (each.play(key, [0.02 * FAR] * 3)[1].final_obs for each in (pendulum, generalized))
-        assert (np.abs(one[:, 2:] - other[:, 2:]) > 1e-3).any()
-
-    @pytest.mark.parametrize("name", envs.names("brax"))
-    def test_every_listed_environment_keeps_the_contract(self, name):
-        assert_contract(envs.make(f"brax/{name}", n_frames=2))
-
-    def test_nothing_is_printed_or_written(self, tmp_path):
-        """Brax's half cheetah is of an older MuJoCo, which says so in a file in the working directory."""
-        code = "from metadisco.inner import envs; envs.make('brax/halfcheetah')"
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert (done.stdout, done.stderr) == ("", "")
-        assert list(tmp_path.iterdir()) == []

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from env_contract import assert_contract, play
 
 from metadisco.errors import UserError
 from metadisco.inner import envs
-from metadisco.inner.envs import Box, Discrete, Env, auto_reset
+from metadisco.inner.envs import Box, Discrete, auto_reset
 
 LIMIT = 4
-QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +27,6 @@ def counter():
         return state + 1, state + 1, state[0], state[0] + 1 > action
 
     return auto_reset(reset, step, obs_shape=(1,), action_space=Discrete(9), episode_length=LIMIT)
-
-
-def play(env, key, actions):
-    """Return the first observation and the time steps of a sequence of actions."""
-
-    def run(key, actions):
-        key_reset, key_steps = jax.random.split(key)
-        state, obs = env.reset(key_reset)
-        step = lambda state, inputs: env.step(inputs[0], state, inputs[1])  # noqa: E731
-        return obs, jax.lax.scan(step, state, (jax.random.split(key_steps, len(actions)), actions))[1]
-
-    return jax.jit(run, compiler_options=QUICK)(key, actions)
 
 
 def test_within_an_episode_the_final_observation_is_the_observation(counter, getkey):
@@ -77,33 +65,6 @@ def test_both_flags_are_true_where_termination_and_time_limit_coincide(counter, 
     _, steps = play(counter, getkey(), jnp.array([8, 8, 8, 3]))
     np.testing.assert_array_equal(steps.terminated, [False, False, False, True])
     np.testing.assert_array_equal(steps.truncated, [False, False, False, True])
-
-
-def assert_contract(env: Env):
-    """Check shapes and dtypes without running anything."""
-    assert isinstance(env.episode_length, int)
-    assert env.episode_length > 0
-    if isinstance(env.action_space, Discrete):
-        assert env.action_space.num_actions >= 1
-        action = jax.ShapeDtypeStruct((), jnp.int32)
-    else:
-        low, high = env.action_space
-        assert low.shape == high.shape
-        assert low.ndim == 1
-        assert low.dtype == high.dtype == np.float32
-        assert (low < high).all()
-        action = jax.ShapeDtypeStruct(low.shape, jnp.float32)
-    key = jax.random.key(0)
-    state, obs = jax.eval_shape(env.reset, key)
-    next_state, time_step = jax.eval_shape(env.step, key, state, action)
-    describe = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), tree)  # noqa: E731
-    assert describe(next_state) == describe(state)  # so that it can be the carry of a scan
-    for observation in (obs, time_step.obs, time_step.final_obs):
-        assert observation.shape == env.obs_shape
-        assert observation.dtype == jnp.float32
-    assert (time_step.reward.shape, time_step.reward.dtype) == ((), jnp.float32)
-    for flag in (time_step.terminated, time_step.truncated):
-        assert (flag.shape, flag.dtype) == ((), jnp.bool_)
 
 
 def test_an_environment_of_plain_dynamics_keeps_the_contract(counter):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compiling import QUICK
 from probes import target_action
 
 from metadisco.config import PPOConfig, apply_overrides, parse_config
@@ -17,7 +18,6 @@ from metadisco.inner.networks import make_agent, num_parameters
 from metadisco.inner.optimise import Hyperparameters
 
 OBS, ACTIONS = 12, 5
-QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
 
 
 def still(obs_shape=(OBS,), num_actions=ACTIONS):

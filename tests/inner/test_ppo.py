@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import QUICK
 from probes import matching_action, rewarded_action
 
 from metadisco import objectives
@@ -17,7 +18,6 @@ from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.train import evaluate, train
 from metadisco.types import Objective
 
-QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
 BATCH = 4 * 8
 
 

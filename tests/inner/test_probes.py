@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from compiling import QUICK
 from probes import (
     TARGET_ACTION,
     constant_reward,
@@ -29,7 +30,6 @@ GAMMA = 0.8
 SEEDS = 3
 OBSERVATIONS = (-1.0, 0.0, 1.0)
 PROBES = (constant_reward, observed_reward, delayed_reward, rewarded_action, matching_action, time_limit)
-QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
 CONFIG = PPOConfig(
     num_envs=4,
     num_steps=16,

@@ -1,87 +1,18 @@
+"""The generation loop: its rows, its seeds, what it saves, and that it goes on from there."""
+
 import json
-import re
-from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import ENV_STEPS, MemoryRecorder, Quadratic
+from rows import timeless
+from toys import ENV_STEPS, KEYS, NOISY, SIZE, MemoryRecorder, Quadratic, bits, config_of, ran
 
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
-from metadisco.outer import search as search_module
-from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.search import Recorder, search
-from metadisco.outer.strategy import make_strategy
-from metadisco.types import TaskInfo
 
-TIMES = ("seconds", "env_steps_per_second")
-KEYS = {
-    "generation",
-    "fitness_mean",
-    "fitness_best",
-    "fitness_worst",
-    "fitness_std",
-    "failed_members",
-    "step_skipped",
-    "std",
-    "step_norm",
-    "env_steps",
-    *TIMES,
-}
-NOISY = Quadratic(noise=0.1)
-SIZE = 8
-
-
-@pytest.fixture(scope="module", autouse=True)
-def searches_share_what_is_compiled():
-    """Compile each strategy and each evaluation once for all tests here."""
-    strategies: dict[str, Any] = {}
-    evaluators: dict[Any, Evaluator] = {}
-
-    def make_once(config: StrategyConfig, example: Any) -> Any:
-        if repr(config) not in strategies:
-            strategies[repr(config)] = make_strategy(config, example)
-        return strategies[repr(config)]
-
-    def evaluator_once(problem: Any, config: OuterConfig, mesh: Any, example: Any) -> Evaluator:
-        kind = (problem, config.strategy.population_size, config.num_rollouts, mesh.size)
-        if kind not in evaluators:
-            evaluators[kind] = Evaluator(problem, config, mesh, example)
-        return evaluators[kind]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_module, "make_strategy", make_once)
-        patch.setattr(search_module, "Evaluator", evaluator_once)
-        yield
-
-
-def config_of(num_generations: int = 6, name: str = "Open_ES", **settings: Any) -> OuterConfig:
-    strategy = StrategyConfig(name=name, population_size=SIZE, std=0.1)
-    defaults = {"num_devices": 1, "checkpoint_every": 1, "evaluate_every": 2, "num_rollouts": 2}
-    return OuterConfig(num_generations=num_generations, strategy=strategy, **defaults | settings)
-
-
-def ran(
-    problem: Any = NOISY, *, saved: Any = None, seed: int = 0, tasks: Any = (), **settings: Any
-) -> tuple[Any, MemoryRecorder]:
-    """Search, and return the centre with what was recorded."""
-    recorder = MemoryRecorder(saved)
-    return search(problem, config_of(**settings), recorder, tasks=tasks, seed=seed), recorder
-
-
-def timeless(rows: list[dict[str, Any]], *without: str) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key not in (*TIMES, *without)} for row in rows]
-
-
-def bits(tree: Any) -> list[bytes]:
-    leaves = [
-        jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-        for leaf in jax.tree.leaves(tree)
-    ]
-    return [np.asarray(leaf).tobytes() for leaf in leaves]
+pytestmark = pytest.mark.usefixtures("searches_share_what_is_compiled")
 
 
 @pytest.fixture(scope="module")
@@ -284,15 +215,6 @@ class TestSaving:
         assert happened == ["announced", "saved 0", "saved 1"]
 
 
-@pytest.mark.parametrize("how", ["mean", "minimum", "mean_rank"])
-def test_several_tasks_become_one_fitness(how):
-    _, recorder = ran(Quadratic(num_tasks=2), aggregate=how, num_generations=2)
-    row = recorder.rows[1]
-    assert row["step_skipped"] is False
-    assert row["centre_fitness"] < 0  # for ranks the mean over tasks stands in
-    assert (row["fitness_mean"] > 0) == (how == "mean_rank")
-
-
 def test_a_population_that_does_not_divide_is_refused_before_the_problem_is_touched():
     class Untouchable:
         def init(self, key):
@@ -303,102 +225,3 @@ def test_a_population_that_does_not_divide_is_refused_before_the_problem_is_touc
     config = OuterConfig(strategy=StrategyConfig(population_size=6), num_devices=4)
     with pytest.raises(UserError, match="4 or 8"):
         search(Untouchable(), config, MemoryRecorder())
-
-
-@dataclass(frozen=True)
-class HalfFails(Quadratic):
-    """On the first task fitness is 100 for members that fail on the second and 0 for others, who get 7 there."""
-
-    num_tasks: int = 2
-
-    def evaluate(self, key, meta_params):
-        fails = jnp.sin(1000 * meta_params["x"][0]) > 0  # about half of them, wherever the centre is
-        evaluation = super().evaluate(key, meta_params)
-        return evaluation._replace(
-            fitness=jnp.stack([jnp.where(fails, 100.0, 0.0), jnp.where(fails, jnp.nan, 7.0)]),
-        )
-
-
-class TestTasks:
-    """Of the toy, whose fitness on the second task is twice that on the first."""
-
-    PLAIN = (TaskInfo("a"), TaskInfo("b"))
-    SCALED = (TaskInfo("a", -1.0, 1.0), TaskInfo("b", -20.0, -10.0))
-    TASK_KEYS = ("fitness_mean/a", "fitness_mean/b")
-    CENTRE_KEYS = ("centre_fitness/a", "centre_fitness/b")
-    PROBLEM = Quadratic(noise=0.1, num_tasks=2)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def scaled(cls):
-        return ran(cls.PROBLEM, tasks=cls.SCALED)[1]
-
-    def test_each_of_several_is_reported_by_name(self, scaled):
-        for row in scaled.rows:
-            evaluated = {"centre_fitness", *self.CENTRE_KEYS} if row["generation"] % 2 == 1 else set()
-            assert set(row) == KEYS | set(self.TASK_KEYS) | evaluated
-        assert json.loads(json.dumps(scaled.rows, allow_nan=False)) == scaled.rows
-
-    @pytest.mark.parametrize(
-        ("tasks", "told"),
-        [
-            ((TaskInfo("a"),), "got 1, allowed: one TaskInfo for each of the problem's 2"),
-            ((TaskInfo("a"), TaskInfo("b"), TaskInfo("c")), "got 3"),
-            ((TaskInfo("a"), TaskInfo("a")), "names that differ"),
-            ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has 3.0 for 0 and for 1"),
-        ],
-    )
-    def test_what_cannot_describe_them_is_refused(self, tasks, told):
-        with pytest.raises(UserError, match=re.escape(told)):
-            ran(self.PROBLEM, tasks=tasks)
-
-    def test_a_single_one_is_not(self):
-        _, recorder = ran(Quadratic(noise=0.1), tasks=(TaskInfo("a", -1.0, 1.0),))
-        for row in recorder.rows:
-            assert set(row) - {"centre_fitness"} == KEYS
-
-    def test_without_names_nothing_is_told_apart(self):
-        _, recorder = ran(self.PROBLEM)
-        assert not any("/" in key for row in recorder.rows for key in row)
-
-    def test_fitness_of_a_task_is_reported_as_it_is_and_the_whole_on_its_scale(self, scaled):
-        for row in scaled.rows:
-            a, b = (row[key] for key in self.TASK_KEYS)
-            np.testing.assert_allclose(b, 2 * a, rtol=1e-5)
-            np.testing.assert_allclose(row["fitness_mean"], ((a + 1) / 2 + (b + 20) / 10) / 2, rtol=1e-5)
-
-    def test_the_centre_is_put_on_the_same_scale(self, scaled):
-        for row in scaled.rows[1::2]:
-            a, b = (row[key] for key in self.CENTRE_KEYS)
-            np.testing.assert_allclose(b, 2 * a, rtol=1e-5)
-            np.testing.assert_allclose(row["centre_fitness"], ((a + 1) / 2 + (b + 20) / 10) / 2, rtol=1e-5)
-            assert a != row["fitness_mean/a"]
-
-    def test_names_alone_change_no_number(self):
-        _, named = ran(self.PROBLEM, tasks=self.PLAIN)
-        _, plain = ran(self.PROBLEM)
-        assert timeless(named.rows, *self.TASK_KEYS, *self.CENTRE_KEYS) == timeless(plain.rows)
-
-    def test_the_centre_under_ranks_is_the_mean_over_tasks(self):
-        _, recorder = ran(self.PROBLEM, tasks=self.SCALED, aggregate="mean_rank")
-        for row in recorder.rows[1::2]:
-            a, b = (row[key] for key in self.CENTRE_KEYS)
-            np.testing.assert_allclose(row["centre_fitness"], ((a + 1) / 2 + (b + 20) / 10) / 2, rtol=1e-5)
-
-    def test_a_task_is_averaged_over_the_members_that_did_not_fail_there(self):
-        _, recorder = ran(HalfFails(), tasks=self.PLAIN, num_generations=2)
-        for row in recorder.rows:
-            assert 0 < row["failed_members"] < SIZE
-            assert row["fitness_mean/a"] == 100 * row["failed_members"] / SIZE  # failures on the other task count
-            assert row["fitness_mean/b"] == 7
-            assert row["fitness_mean"] == 3.5  # of those that failed nowhere
-
-    def test_a_task_on_which_all_failed_is_null(self):
-        _, recorder = ran(Quadratic(fails_by_luck=1.1, num_tasks=2), tasks=self.PLAIN, num_generations=2)
-        for row in recorder.rows:
-            assert [row[key] for key in self.TASK_KEYS] == [None, None]
-        assert [recorder.rows[1][key] for key in self.CENTRE_KEYS] == [None, None]
-
-    def test_a_continued_run_reports_them_as_before(self, scaled):
-        _, recorder = ran(self.PROBLEM, tasks=self.SCALED, saved=scaled.states[3])
-        assert timeless(recorder.rows) == timeless(scaled.rows[3:])

@@ -1,16 +1,33 @@
-"""Meta-problems so small that a whole search takes no time, and a recorder in memory."""
+"""Meta-problems so small that a whole search takes no time, searches on them, and a recorder in memory."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from rows import TIMES
 
-from metadisco.outer.search import Progress, SearchState
+from metadisco.config import OuterConfig, StrategyConfig
+from metadisco.outer.search import Progress, SearchState, search
 from metadisco.types import Evaluation
 
 ENV_STEPS = 10  # of one life
+SIZE = 8  # of the population
+KEYS = {
+    "generation",
+    "fitness_mean",
+    "fitness_best",
+    "fitness_worst",
+    "fitness_std",
+    "failed_members",
+    "step_skipped",
+    "std",
+    "step_norm",
+    "env_steps",
+    *TIMES,
+}
 
 
 @dataclass(frozen=True)
@@ -59,3 +76,28 @@ class MemoryRecorder:
 
     def save(self, state: SearchState, progress: Progress) -> None:
         self.states[progress.generation] = (state, progress)
+
+
+NOISY = Quadratic(noise=0.1)
+
+
+def config_of(num_generations: int = 6, name: str = "Open_ES", **settings: Any) -> OuterConfig:
+    strategy = StrategyConfig(name=name, population_size=SIZE, std=0.1)
+    defaults = {"num_devices": 1, "checkpoint_every": 1, "evaluate_every": 2, "num_rollouts": 2}
+    return OuterConfig(num_generations=num_generations, strategy=strategy, **defaults | settings)
+
+
+def ran(
+    problem: Any = NOISY, *, saved: Any = None, seed: int = 0, tasks: Any = (), **settings: Any
+) -> tuple[Any, MemoryRecorder]:
+    """Search, and return the centre with what was recorded."""
+    recorder = MemoryRecorder(saved)
+    return search(problem, config_of(**settings), recorder, tasks=tasks, seed=seed), recorder
+
+
+def bits(tree: Any) -> list[bytes]:
+    leaves = [
+        jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        for leaf in jax.tree.leaves(tree)
+    ]
+    return [np.asarray(leaf).tobytes() for leaf in leaves]

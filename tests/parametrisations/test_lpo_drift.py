@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import QUICK
 from probes import matching_action
+from samples import make_sample
 
 from metadisco.config import OuterConfig, PPOConfig, StrategyConfig
 from metadisco.inner.train import train
@@ -15,27 +17,13 @@ from metadisco.objectives import clip_drift, mirror, ppo
 from metadisco.outer.search import search
 from metadisco.parametrisations import LPODrift
 from metadisco.parametrisations.lpo_drift import DriftNetwork, drift_features, learned_drift
-from metadisco.types import Evaluation, Objective, Sample
+from metadisco.types import Evaluation, Objective
 
 RATIOS = np.array([0.05, 0.3, 0.7, 0.79, 0.9, 1.0, 1.1, 1.21, 1.5, 3.0, 20.0], np.float32)
 ADVANTAGES = np.array([-3.0, -0.5, 0.0, 0.7, 2.0], np.float32)
 EPS = (0.05, 0.2, 0.5)
 SMALL = LPODrift(hidden_sizes=(16,))
 POPULATION = 8
-QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
-
-
-def make_sample(log_ratio, advantage, progress=0.5):
-    log_ratio, advantage = (jnp.asarray(x, jnp.float32) for x in np.broadcast_arrays(log_ratio, advantage))
-    nothing = jnp.zeros_like(log_ratio)
-    return Sample(
-        log_ratio=log_ratio,
-        advantage=advantage,
-        value=nothing,
-        old_value=nothing,
-        target=nothing,
-        progress=jnp.float32(progress),
-    )
 
 
 RATIO, ADVANTAGE = np.meshgrid(RATIOS, ADVANTAGES, indexing="ij")
@@ -126,7 +114,7 @@ class TestStart:
             assert jnp.abs(random - at_zero_output).max() > 0.01
 
     def test_the_value_loss_is_that_of_ppo(self, getkey):
-        sample = make_sample(0.0, ADVANTAGES)._replace(value=jnp.asarray(ADVANTAGES), target=jnp.ones(5))
+        sample = make_sample(advantage=ADVANTAGES, value=ADVANTAGES, target=1.0)
         for value_clip_eps in (0.1, 0.4, None):
             objective = replace(SMALL, value_clip_eps=value_clip_eps).bind(SMALL.init(getkey()))
             expected = ppo(value_clip_eps=value_clip_eps).value_loss(sample)

@@ -4,32 +4,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from samples import make_sample
 
 from metadisco.config import StrategyConfig
 from metadisco.objectives import ppo
 from metadisco.outer.strategy import make_strategy
 from metadisco.parametrisations import ValueLoss
-from metadisco.types import Sample
 
 ERRORS = jnp.linspace(-3, 3, 13)
 STARTS = ("squared_error", "random", "zeros")
 POPULATION = 8
 
 
-def make_sample(error, target=0.5, old_value=0.2):
-    fill = jnp.broadcast_to
-    return Sample(
-        log_ratio=jnp.zeros_like(error),
-        advantage=jnp.ones_like(error),
-        value=error + target,
-        old_value=fill(jnp.float32(old_value), error.shape),
-        target=fill(jnp.float32(target), error.shape),
-        progress=jnp.zeros(()),
-    )
+def sample_of(error, target=0.5, old_value=0.2):
+    return make_sample(advantage=1.0, value=error + target, old_value=old_value, target=target, progress=0.0)
 
 
 def value_loss(parametrisation, meta_params, error=ERRORS, **fields):
-    return parametrisation.bind(meta_params).value_loss(make_sample(error, **fields))
+    return parametrisation.bind(meta_params).value_loss(sample_of(error, **fields))
 
 
 def slope(parametrisation, meta_params, error=ERRORS):
@@ -51,7 +43,7 @@ def strategy():
 def test_the_start_squared_error_is_half_the_square_exactly(inputs, getkey):
     parametrisation = make("squared_error", inputs=inputs)
     meta_params = parametrisation.init(getkey())
-    sample = make_sample(ERRORS)
+    sample = sample_of(ERRORS)
     error = sample.value - sample.target
     np.testing.assert_array_equal(value_loss(parametrisation, meta_params), 0.5 * jnp.square(error))
     np.testing.assert_array_equal(slope(parametrisation, meta_params), error)
@@ -104,7 +96,7 @@ def test_the_network_sees_the_chosen_inputs_and_no_others(getkey):
 
 def test_the_policy_loss_is_that_of_ppo(getkey):
     parametrisation = make("random", clip_eps=0.1)
-    sample = make_sample(ERRORS)._replace(log_ratio=ERRORS / 4, advantage=ERRORS)
+    sample = sample_of(ERRORS)._replace(log_ratio=ERRORS / 4, advantage=ERRORS)
     learned = parametrisation.bind(parametrisation.init(getkey())).policy_loss(sample)
     np.testing.assert_array_equal(learned, ppo(clip_eps=0.1).policy_loss(sample))
     assert (learned != ppo(clip_eps=0.2).policy_loss(sample)).any()

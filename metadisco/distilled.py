@@ -1,0 +1,108 @@
+"""distilled.json: closed forms of a learned objective, in a file. Needs no JAX.
+
+    {"format": "metadisco distilled forms", "version": 1, "source": …, "trained_on": [environments] or null,
+     "constants": {"clip_eps": …, "value_clip_eps": …},
+     "policy": {"closest": NAME, "forms": {NAME: {"expression": …, …}}, "rejected": {NAME: reason}}, "value": …}
+
+A part that is not there was not distilled: PPO's own, with the constants given.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from metadisco.errors import UserError, nearest
+
+FILE = "distilled.json"
+FORMAT = "metadisco distilled forms"
+VERSION = 1
+PARTS = ("policy", "value")
+
+
+class Distilled(NamedTuple):
+    """Closed forms in a file, and which of them are meant."""
+
+    path: Path
+    trained_on: tuple[str, ...] | None
+    """Environments of the meta-training of what was distilled; None for a closed objective."""
+    constants: dict[str, Any]
+    """Of PPO's own losses, for a part that was not distilled: clip_eps and value_clip_eps."""
+    expressions: dict[str, Any]
+    """By part (`policy`, `value`): an expression as JSON."""
+
+
+def find_distilled(name: str) -> Distilled | None:
+    """Return what distilled forms a name means, or None where it names no such file.
+
+    Args:
+        name: path of the file or of its folder: the form closest to what was distilled; or with @form another one.
+
+    Raises:
+        UserError: if the file is damaged or has no such form.
+    """
+    path, form = Path(name), None
+    if not path.exists():
+        stem, at, form = name.rpartition("@")
+        path = Path(stem) if at else path
+    if path.is_dir():
+        path = path / FILE
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    data = read(path)
+    known = sorted({each for part in PARTS if part in data for each in data[part]["forms"]})
+    if form and form not in known:
+        raise UserError(f"{path}: got the form {form!r}, allowed: {', '.join(known)}{nearest(form, known)}")
+    expressions = {}
+    for part in PARTS:
+        if part in data:
+            forms = data[part]["forms"]
+            expressions[part] = forms[form if form in forms else data[part]["closest"]]["expression"]
+    trained_on = data.get("trained_on")
+    return Distilled(path, None if trained_on is None else tuple(trained_on), data["constants"], expressions)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read and check a file of distilled forms.
+
+    Raises:
+        UserError: saying what is wrong with it.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UserError(f"{path}: is no file of distilled forms")
+    if data.get("version") != VERSION:
+        raise UserError(f"{path}: got version {data.get('version')!r}, allowed: {VERSION}")
+    constants = data.get("constants")
+    if not isinstance(constants, dict) or not _positive(constants.get("clip_eps")):
+        raise UserError(f"{path}: constants lack a positive clip_eps")
+    if "value_clip_eps" not in constants or not (
+        constants["value_clip_eps"] is None or _positive(constants["value_clip_eps"])
+    ):
+        raise UserError(f"{path}: constants lack a value_clip_eps that is positive or null")
+    trained_on = data.get("trained_on")
+    if trained_on is not None and not (isinstance(trained_on, list) and all(isinstance(x, str) for x in trained_on)):
+        raise UserError(f"{path}: trained_on must be a list of environments, or null")
+    if not any(part in data for part in PARTS):
+        raise UserError(f"{path}: holds no form")
+    for part in PARTS:
+        if part in data:
+            _check_part(path, part, data[part])
+    return data
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _check_part(path: Path, part: str, data: Any) -> None:
+    forms = data.get("forms") if isinstance(data, Mapping) else None
+    if not isinstance(forms, dict) or not all(
+        isinstance(form, dict) and "expression" in form for form in forms.values()
+    ):
+        raise UserError(f"{path}: {part} lacks forms with an expression each")
+    if data.get("closest") not in forms:
+        raise UserError(f"{path}: {part} names {data.get('closest')!r} as the closest form, which it lacks")

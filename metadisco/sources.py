@@ -1,0 +1,78 @@
+"""What the name of an objective means, found without loading it. Needs no JAX."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
+from metadisco.distilled import FILE, find_distilled
+from metadisco.runs import RunDirectory, find_centre
+
+LEARNED = {"lpo_drift": ("policy",), "value_loss": ("value",)}
+"""Which losses a built-in parametrisation learns; any other is taken to learn both."""
+
+
+class Source(NamedTuple):
+    """An objective as it was named."""
+
+    name: str
+    identity: Any
+    """Whatever its losses depend on, as plain data."""
+    trained_on: frozenset[str] | None
+    """Environments of its meta-training, without backend; None for a closed form."""
+    parts: tuple[str, ...]
+    """Which of its losses are of interest: `policy`, `value`."""
+    run: RunDirectory | None = None
+    """Where it comes from a run."""
+    config: Config | None = None
+    """The run's."""
+
+    @property
+    def short_name(self) -> str:
+        """What to call it."""
+        return short_names([self.name])[self.name]
+
+
+def find_source(name: str) -> Source:
+    """Return what a name of an objective means.
+
+    Args:
+        name: a closed objective, the path of a run, or that of distilled forms.
+
+    Raises:
+        UserError: if there is no such thing.
+    """
+    if name in OBJECTIVE_SETTINGS:
+        settings = to_plain(build_settings(OBJECTIVE_SETTINGS[name], {}))
+        return Source(name, [name, settings], None, ("policy",))
+    distilled = find_distilled(name)
+    if distilled is not None:
+        trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
+        identity: Any = [distilled.constants, distilled.expressions]
+        return Source(name, identity, trained_on, tuple(distilled.expressions))
+    run, file = find_centre(name)
+    config = run.config()
+    identity = [to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()]
+    trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
+    parts = LEARNED.get(config.parametrisation["name"], ("policy", "value"))
+    return Source(name, identity, trained_on, parts, run, config)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return what to call objectives in tables and figures: the last part of a path, the name of a distilled form.
+
+    Where two would be called the same, all keep their full names.
+    """
+    full = list(dict.fromkeys(names))
+    short = {}
+    for name in full:
+        stem, at, form = name.rpartition("@")
+        is_form = at and (stem.endswith(".json") or (Path(stem) / FILE).is_file())
+        short[name] = f"form {form}" if is_form else Path(name).name
+    return short if len(set(short.values())) == len(full) else {name: name for name in full}
+
+
+def plain_env(env: str) -> str:
+    """Return the name of an environment without a backend."""
+    return env.partition(":")[0] if "/" in env else env

@@ -1,0 +1,133 @@
+"""Searches on several tasks: what is reported of each, and how they become one fitness."""
+
+import json
+import re
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rows import timeless
+from toys import KEYS, SIZE, Quadratic, ran
+
+from metadisco.errors import UserError
+from metadisco.types import TaskInfo
+
+pytestmark = pytest.mark.usefixtures("searches_share_what_is_compiled")
+
+PLAIN = (TaskInfo("a"), TaskInfo("b"))
+SCALED = (TaskInfo("a", -1.0, 1.0), TaskInfo("b", -20.0, -10.0))
+TASK_KEYS = ("fitness_mean/a", "fitness_mean/b")
+CENTRE_KEYS = ("centre_fitness/a", "centre_fitness/b")
+PROBLEM = Quadratic(noise=0.1, num_tasks=2)  # fitness on the second task is twice that on the first
+
+
+@dataclass(frozen=True)
+class HalfFails(Quadratic):
+    """On the first task fitness is 100 for members that fail on the second and 0 for others, who get 7 there."""
+
+    num_tasks: int = 2
+
+    def evaluate(self, key, meta_params):
+        fails = jnp.sin(1000 * meta_params["x"][0]) > 0  # about half of them, wherever the centre is
+        evaluation = super().evaluate(key, meta_params)
+        return evaluation._replace(
+            fitness=jnp.stack([jnp.where(fails, 100.0, 0.0), jnp.where(fails, jnp.nan, 7.0)]),
+        )
+
+
+@pytest.fixture(scope="module")
+def scaled():
+    return ran(PROBLEM, tasks=SCALED)[1]
+
+
+def test_each_of_several_is_reported_by_name(scaled):
+    for row in scaled.rows:
+        evaluated = {"centre_fitness", *CENTRE_KEYS} if row["generation"] % 2 == 1 else set()
+        assert set(row) == KEYS | set(TASK_KEYS) | evaluated
+    assert json.loads(json.dumps(scaled.rows, allow_nan=False)) == scaled.rows
+
+
+@pytest.mark.parametrize(
+    ("tasks", "told"),
+    [
+        ((TaskInfo("a"),), "got 1, allowed: one TaskInfo for each of the problem's 2"),
+        ((TaskInfo("a"), TaskInfo("b"), TaskInfo("c")), "got 3"),
+        ((TaskInfo("a"), TaskInfo("a")), "names that differ"),
+        ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has 3.0 for 0 and for 1"),
+    ],
+)
+def test_what_cannot_describe_them_is_refused_before_anything_is_compiled(tasks, told, monkeypatch):
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(UserError, match=re.escape(told)):
+        ran(PROBLEM, tasks=tasks)
+
+
+def test_a_single_one_is_not():
+    _, recorder = ran(Quadratic(noise=0.1), tasks=(TaskInfo("a", -1.0, 1.0),))
+    for row in recorder.rows:
+        assert set(row) - {"centre_fitness"} == KEYS
+
+
+def test_without_names_nothing_is_told_apart():
+    _, recorder = ran(PROBLEM)
+    assert not any("/" in key for row in recorder.rows for key in row)
+
+
+def test_fitness_of_a_task_is_reported_as_it_is_and_the_whole_on_its_scale(scaled):
+    for row in scaled.rows:
+        a, b = (row[key] for key in TASK_KEYS)
+        np.testing.assert_allclose(b, 2 * a, rtol=1e-5)
+        np.testing.assert_allclose(row["fitness_mean"], ((a + 1) / 2 + (b + 20) / 10) / 2, rtol=1e-5)
+
+
+def test_the_centre_is_put_on_the_same_scale(scaled):
+    for row in scaled.rows[1::2]:
+        a, b = (row[key] for key in CENTRE_KEYS)
+        np.testing.assert_allclose(b, 2 * a, rtol=1e-5)
+        np.testing.assert_allclose(row["centre_fitness"], ((a + 1) / 2 + (b + 20) / 10) / 2, rtol=1e-5)
+        assert a != row["fitness_mean/a"]
+
+
+def test_names_alone_change_no_number():
+    _, named = ran(PROBLEM, tasks=PLAIN)
+    _, plain = ran(PROBLEM)
+    assert timeless(named.rows, *TASK_KEYS, *CENTRE_KEYS) == timeless(plain.rows)
+
+
+def test_the_centre_under_ranks_is_the_mean_over_tasks():
+    _, recorder = ran(PROBLEM, tasks=SCALED, aggregate="mean_rank")
+    for row in recorder.rows[1::2]:
+        a, b = (row[key] for key in CENTRE_KEYS)
+        np.testing.assert_allclose(row["centre_fitness"], ((a + 1) / 2 + (b + 20) / 10) / 2, rtol=1e-5)
+
+
+def test_a_task_is_averaged_over_the_members_that_did_not_fail_there():
+    _, recorder = ran(HalfFails(), tasks=PLAIN, num_generations=2)
+    for row in recorder.rows:
+        assert 0 < row["failed_members"] < SIZE
+        assert row["fitness_mean/a"] == 100 * row["failed_members"] / SIZE  # failures on the other task count
+        assert row["fitness_mean/b"] == 7
+        assert row["fitness_mean"] == 3.5  # of those that failed nowhere
+
+
+def test_a_task_on_which_all_failed_is_null():
+    _, recorder = ran(Quadratic(fails_by_luck=1.1, num_tasks=2), tasks=PLAIN, num_generations=2)
+    for row in recorder.rows:
+        assert [row[key] for key in TASK_KEYS] == [None, None]
+    assert [recorder.rows[1][key] for key in CENTRE_KEYS] == [None, None]
+
+
+def test_a_continued_run_reports_them_as_before(scaled):
+    _, recorder = ran(PROBLEM, tasks=SCALED, saved=scaled.states[3])
+    assert timeless(recorder.rows) == timeless(scaled.rows[3:])
+
+
+@pytest.mark.parametrize("how", ["mean", "minimum", "mean_rank"])
+def test_several_tasks_become_one_fitness(how):
+    _, recorder = ran(Quadratic(num_tasks=2), aggregate=how, num_generations=2)
+    row = recorder.rows[1]
+    assert row["step_skipped"] is False
+    assert row["centre_fitness"] < 0  # for ranks the mean over tasks stands in
+    assert (row["fitness_mean"] > 0) == (how == "mean_rank")

@@ -1,0 +1,11 @@
+"""Rows of metrics, as far as they repeat themselves."""
+
+from collections.abc import Iterable
+from typing import Any
+
+TIMES = ("seconds", "env_steps_per_second")
+
+
+def timeless(rows: Iterable[dict[str, Any]], *without: str) -> list[dict[str, Any]]:
+    """Return rows without what a clock says, nor the keys that are given."""
+    return [{key: value for key, value in row.items() if key not in (*TIMES, *without)} for row in rows]
