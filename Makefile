@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_RUN := runs/demo
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow test-browser lint bench clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,11 @@ test: lint
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow $(PARALLEL)
+
+# Needs Chromium and chromedriver on the machine.
+test-browser: $(VENV)/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[browser]'
+	$(BIN)/pytest -m browser tests/browser
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/throughput.py --output benchmarks/results/throughput.json

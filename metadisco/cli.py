@@ -4,7 +4,7 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from metadisco._version import __version__
@@ -33,6 +33,27 @@ EVALUATE_EXAMPLE = """example:
 
 Each objective trains in each environment on the same seeds, which no search used. The same command again goes on where
 it was stopped. Differences and probabilities are against the baseline."""
+
+DISTIL_EXAMPLE = """examples:
+  metadisco distil runs/lpo --output runs/lpo/distilled
+  metadisco distil dpo --env gymnax/CartPole-v1 --output dpo_forms --seeds 0
+  metadisco distil runs/lpo --shapes tanh square --max-terms 3 --network 16 --output small
+
+Forms are fitted where agents that train with the objective really are; the best are trained with, on fresh seeds. They
+are objectives then, by the name DIR/distilled.json or DIR/distilled.json@form."""
+
+PLOT_EXAMPLE = """examples:
+  metadisco plot runs/lpo --output runs/lpo/figures
+  metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --three-d
+  metadisco plot runs/lpo@640 --output figures --no-visits
+
+A few agents are trained with the objective first, so that the figures show which part of it matters."""
+
+REPORT_EXAMPLE = """example:
+  metadisco report runs/lpo --output lpo.html
+
+One page that needs no network. What metadisco evaluate wrote into RUN/evaluation and metadisco distil into
+RUN/distilled is part of it."""
 
 LIST_EXAMPLE = """example:
   metadisco list"""
@@ -71,6 +92,42 @@ def _parser() -> _Parser:
     )
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
 
+    reference = _command(
+        commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
+    )
+    reference.add_argument("config", type=Path, metavar="CONFIG.yaml", help="a config with several environments")
+    reference.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of outer, or seed")
+    reference.add_argument("--seeds", type=int, default=32, metavar="N", help="lives per environment")
+
+    plot = _command(commands, "plot", "draw a run, and the losses of an objective", PLOT_EXAMPLE)
+    plot.add_argument("objective", metavar="O", help="a closed form, or the path of a run or of distilled forms")
+    plot.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    plot.add_argument("--output", type=Path, required=True, metavar="DIR", help="where figures go")
+    plot.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
+    plot.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings; those of the run if left out")
+    plot.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents")
+    plot.add_argument("--three-d", action="store_true", help="draw surfaces in three dimensions, too")
+
+    distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)
+    distil.add_argument("objective", metavar="O", help="the path of a run or of distilled forms, or a closed form")
+    distil.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    distil.add_argument("--output", type=Path, required=True, metavar="DIR", help="where forms and report go")
+    distil.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
+    distil.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings; those of the run if left out")
+    distil.add_argument("--seeds", type=int, default=16, metavar="N", help="lives per form; 0 for no retraining")
+    distil.add_argument("--shapes", nargs="+", default=[], metavar="F", help="functions that formulas may use")
+    distil.add_argument("--max-terms", type=int, metavar="N", help="terms of a formula, 1 to 4")
+    distil.add_argument(
+        "--network", nargs="+", type=int, default=[], metavar="WIDTH", help="also teach a network of these widths"
+    )
+
+    _add_tools(commands)
+    _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
+    return parser
+
+
+def _add_tools(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    """Add the commands that look at what was found."""
     evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
     evaluate.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help="closed forms, or paths of runs")
@@ -85,15 +142,12 @@ def _parser() -> _Parser:
     )
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
 
-    reference = _command(
-        commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
-    )
-    reference.add_argument("config", type=Path, metavar="CONFIG.yaml", help="a config with several environments")
-    reference.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of outer, or seed")
-    reference.add_argument("--seeds", type=int, default=32, metavar="N", help="lives per environment")
-
-    _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
-    return parser
+    report = _command(commands, "report", "make a page of what a run found", REPORT_EXAMPLE)
+    report.add_argument("run", metavar="RUN", help="the path of a run; RUN@640 for where it was after generation 640")
+    report.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="the page")
+    report.add_argument("--evaluation", type=Path, metavar="DIR", help="what metadisco evaluate wrote")
+    report.add_argument("--distilled", type=Path, metavar="DIR", help="what metadisco distil wrote")
+    report.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents for the figures")
 
 
 def _command(commands: "argparse._SubParsersAction[_Parser]", name: str, summary: str, example: str) -> _Parser:
@@ -136,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse words in any order: KEY=VALUE may stand before or after options."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    names = ("evolve", "train", "evaluate", "reference", "list")
+    names = tuple(_COMMANDS)
     if words and not words[0].startswith("-") and words[0] not in names:
         raise UserError(f"got command {words[0]!r}, allowed: {', '.join(names)}{nearest(words[0], names)}")
     parser = _parser()
@@ -144,8 +198,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
-    if rest and known.command == "list":
-        raise UserError(f"got {rest[0]!r}, but metadisco list takes no settings")
+    if rest and known.command in ("report", "list"):
+        raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
     return known
@@ -161,40 +215,102 @@ def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], 
 
 def _run(options: argparse.Namespace) -> int:
     """Hand over to the command."""
-    if options.command == "evolve":
-        from metadisco.commands.evolve import evolve
+    return _COMMANDS[options.command](options)
 
-        return evolve(options.config, options.overrides, options.run, options.quiet)
-    if options.command == "train":
-        from metadisco.commands.train import train
 
-        return train(
-            options.objective,
-            options.env,
-            options.seeds,
-            options.config,
-            options.overrides,
-            options.output,
-            options.quiet,
-        )
-    if options.command == "evaluate":
-        from metadisco.commands.evaluate import evaluate
+def _evolve(options: argparse.Namespace) -> int:
+    from metadisco.commands.evolve import evolve
 
-        objectives, envs, words = _words_of_lists(options)
-        return evaluate(
-            objectives,
-            envs,
-            options.seeds,
-            options.output,
-            options.baseline,
-            options.config,
-            words,
-            options.quiet,
-        )
-    if options.command == "reference":
-        from metadisco.commands.reference import reference
+    return evolve(options.config, options.overrides, options.run, options.quiet)
 
-        return reference(options.config, options.overrides, options.seeds, options.quiet)
+
+def _train(options: argparse.Namespace) -> int:
+    from metadisco.commands.train import train
+
+    return train(
+        options.objective,
+        options.env,
+        options.seeds,
+        options.config,
+        options.overrides,
+        options.output,
+        options.quiet,
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from metadisco.commands.evaluate import evaluate
+
+    objectives, envs, words = _words_of_lists(options)
+    return evaluate(
+        objectives,
+        envs,
+        options.seeds,
+        options.output,
+        options.baseline,
+        options.config,
+        words,
+        options.quiet,
+    )
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from metadisco.commands.plot import plot
+
+    return plot(
+        options.objective,
+        options.output,
+        options.env,
+        options.config,
+        options.visits,
+        options.three_d,
+        options.overrides,
+        options.quiet,
+    )
+
+
+def _distil(options: argparse.Namespace) -> int:
+    from metadisco.commands.distil import distil
+
+    return distil(
+        options.objective,
+        options.output,
+        options.env,
+        options.config,
+        options.seeds,
+        [word for word in options.shapes if "=" not in word],
+        options.max_terms,
+        options.network,
+        [*options.overrides, *(word for word in options.shapes if "=" in word)],
+        options.quiet,
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from metadisco.commands.report import report
+
+    return report(options.run, options.output, options.evaluation, options.distilled, options.visits, options.quiet)
+
+
+def _reference(options: argparse.Namespace) -> int:
+    from metadisco.commands.reference import reference
+
+    return reference(options.config, options.overrides, options.seeds, options.quiet)
+
+
+def _list(options: argparse.Namespace) -> int:
     from metadisco.commands.listing import list_names
 
     return list_names()
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "evolve": _evolve,
+    "train": _train,
+    "evaluate": _evaluate,
+    "plot": _plot,
+    "distil": _distil,
+    "report": _report,
+    "reference": _reference,
+    "list": _list,
+}

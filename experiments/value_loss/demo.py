@@ -7,15 +7,14 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from metadisco import Sample, load_objective, make
+from metadisco import load_objective, make
+from metadisco.distillation.surfaces import value_loss_curve
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
-from metadisco.plotting import value_loss_figure
+from metadisco.plotting import save, value_loss_figure
 from metadisco.runs import RunDirectory
 
 NUM_SEEDS = 64
@@ -71,22 +70,11 @@ def verdict(gain: tuple[float, float, float]) -> str:
 
 def draw(run: RunDirectory) -> None:
     """Draw the evolved loss over the errors that matter early in CartPole."""
-    loss = load_objective(run.path).value_loss
-    error = jnp.linspace(-20.0, 20.0, 401)
-
-    def phi(error: jax.Array) -> jax.Array:
-        zero = jnp.zeros_like(error)
-        return loss(Sample(zero, zero, value=error, old_value=zero, target=zero, progress=jnp.zeros(())))
-
+    curve = value_loss_curve(load_objective(run.path).value_loss, np.linspace(-20.0, 20.0, 401), progress=0.0)
     generation = run.centre_generations()[-1]
-    derivative = jax.vmap(jax.grad(phi))(error)
-    figure = value_loss_figure(
-        *map(np.asarray, (error, phi(error), derivative)), title=f"Value loss after {generation} generations"
-    )
-    path = run.path / "figures" / "value_loss.png"
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=150)
-    print(f"The learned loss and its derivative are drawn in {path}")
+    figure = value_loss_figure(curve, title=f"Value loss after {generation} generations")
+    png, _ = save(figure, run.path / "figures" / "value_loss")
+    print(f"The learned loss and its derivative are drawn in {png}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Learning from a batch with any objective: minibatches, loss, gradient steps. Axes: B samples."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -61,6 +62,17 @@ class LossMetrics(NamedTuple):
     """Largest |r − 1| on the first minibatch, where the policy has not moved yet: rounding error only."""
     finite: Bool[Array, ""]
     """Whether all losses were finite."""
+    observed: Any = ()
+    """Sum over the gradient steps of what `observe` makes of each minibatch."""
+
+
+Observe = Callable[[Sample], Any]
+"""From what a minibatch shows the objective to a pytree of arrays, to be summed up: a histogram, say."""
+
+
+def nothing(sample: Sample) -> Any:
+    """Observe nothing."""
+    return ()
 
 
 def standardise_advantages(advantage: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -76,7 +88,8 @@ def _loss(
     config: PPOConfig,
     objective: Objective,
     hyperparameters: Hyperparameters,
-) -> tuple[Float[Array, ""], tuple[Array, ...]]:
+    observe: Observe,
+) -> tuple[Float[Array, ""], tuple[Any, ...]]:
     """Return the total loss of a minibatch and its parts."""
     parameters, value = agent.apply(params, batch.obs)
     log_ratio = agent.distribution.log_prob(parameters, batch.action) - batch.log_prob
@@ -96,7 +109,8 @@ def _loss(
     entropy = agent.distribution.entropy(parameters).mean()
     total = policy_loss + hyperparameters.value_coef * value_loss - hyperparameters.entropy_coef * entropy
     excess = jnp.expm1(log_ratio)
-    return total, (policy_loss, value_loss, entropy, (excess - log_ratio).mean(), jnp.abs(excess).max())
+    observed = jax.lax.stop_gradient(observe(sample))
+    return total, (policy_loss, value_loss, entropy, (excess - log_ratio).mean(), jnp.abs(excess).max(), observed)
 
 
 def _elementwise(name: str, losses: Array, like: Array) -> Array:
@@ -118,6 +132,7 @@ def optimise(
     config: PPOConfig,
     objective: Objective,
     hyperparameters: Hyperparameters,
+    observe: Observe = nothing,
 ) -> tuple[Any, AdamState, LossMetrics]:
     """Take the gradient steps of one update.
 
@@ -131,6 +146,7 @@ def optimise(
         config: sizes and switches.
         objective: elementwise losses.
         hyperparameters: traced scalars.
+        observe: what to keep of the minibatches.
 
     Returns:
         New parameters, new optimiser state, metrics.
@@ -139,11 +155,13 @@ def optimise(
         jnp.maximum(1 - progress, 0) if config.anneal_learning_rate else 1.0
     )
     gradient = jax.value_and_grad(
-        partial(_loss, agent=agent, config=config, objective=objective, hyperparameters=hyperparameters),
+        partial(
+            _loss, agent=agent, config=config, objective=objective, hyperparameters=hyperparameters, observe=observe
+        ),
         has_aux=True,
     )
 
-    def step(carry: tuple[Any, AdamState], indices: Int[Array, "B"]) -> tuple[tuple[Any, AdamState], tuple[Array, ...]]:
+    def step(carry: tuple[Any, AdamState], indices: Int[Array, "B"]) -> tuple[tuple[Any, AdamState], tuple[Any, ...]]:
         params, optimiser_state = carry
         minibatch = jax.tree.map(lambda x: x[indices], batch)
         (total, parts), grads = gradient(params, minibatch, progress)
@@ -152,7 +170,7 @@ def optimise(
 
     indices = shuffled_minibatches(key, config.num_epochs, config.num_minibatches, config.batch_size)
     (params, optimiser_state), parts = jax.lax.scan(step, (params, optimiser_state), indices)
-    policy_loss, value_loss, entropy, approx_kl, ratio_error, total = parts
+    policy_loss, value_loss, entropy, approx_kl, ratio_error, observed, total = parts
     metrics = LossMetrics(
         policy_loss=policy_loss.mean(),
         value_loss=value_loss.mean(),
@@ -160,5 +178,6 @@ def optimise(
         approx_kl=approx_kl.mean(),
         initial_ratio_error=ratio_error[0],
         finite=jnp.isfinite(total).all(),
+        observed=jax.tree.map(lambda x: x.sum(0), observed),
     )
     return params, optimiser_state, metrics

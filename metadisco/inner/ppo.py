@@ -25,6 +25,8 @@ from metadisco.inner.optimise import (
     Batch,
     Hyperparameters,
     LossMetrics,
+    Observe,
+    nothing,
     optimise,
     standardise_advantages,
 )
@@ -94,6 +96,7 @@ def update(
     config: PPOConfig,
     objective: Objective,
     hyperparameters: Hyperparameters,
+    observe: Observe = nothing,
 ) -> tuple[TrainState, Float[Array, ""], LossMetrics]:
     """Collect one rollout and learn from it.
 
@@ -106,6 +109,7 @@ def update(
         config: sizes and switches.
         objective: elementwise losses of policy and value.
         hyperparameters: traced scalars.
+        observe: what to keep of the minibatches.
 
     Returns:
         The new state; the mean return of the episodes that finished, NaN where none did; metrics of the learning.
@@ -140,6 +144,7 @@ def update(
         config,
         objective,
         hyperparameters,
+        observe,
     )
     if config.normalise_observations:
         statistics = update_statistics(state.observation_statistics, transitions.raw_obs)

@@ -12,9 +12,9 @@ from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs.base import Env
 from metadisco.inner.networks import make_agent
-from metadisco.inner.optimise import Hyperparameters, LossMetrics
+from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing
 from metadisco.inner.rollout import play_episodes
-from metadisco.types import Key, Objective
+from metadisco.types import Key, Objective, Sample
 
 
 class TrainResult(NamedTuple):
@@ -29,7 +29,7 @@ class TrainResult(NamedTuple):
     finite: Bool[Array, ""]
     """Whether all losses and the final parameters were finite."""
     diagnostics: LossMetrics
-    """Metrics of the last update."""
+    """Metrics of the last update; but what was observed is summed over the life."""
 
 
 def train(
@@ -39,6 +39,7 @@ def train(
     objective: Objective,
     *,
     hyperparameters: Hyperparameters | None = None,
+    observe: Observe = nothing,
 ) -> TrainResult:
     """Train one agent from scratch.
 
@@ -50,6 +51,8 @@ def train(
         config: sizes and switches; static.
         objective: what to minimise; static structure, may close over traced meta-parameters.
         hyperparameters: traced scalars; those of `config` when left out.
+        observe: what to keep of the minibatches that the objective sees, such as a histogram: an array, or a pytree of
+            arrays, for each minibatch, which are summed into `diagnostics.observed`.
     """
     if hyperparameters is None:
         hyperparameters = Hyperparameters.from_config(config)
@@ -63,8 +66,9 @@ def train(
         config=config,
         objective=objective,
         hyperparameters=hyperparameters,
+        observe=observe,
     )
-    start = (state, evaluation, jnp.ones((), bool), _no_metrics())
+    start = (state, evaluation, jnp.ones((), bool), _no_metrics(observe))
     (state, evaluation, finite, diagnostics), curve = jax.lax.scan(step, start, jnp.arange(config.num_updates))
     last = evaluate(jax.random.fold_in(key_evaluations, config.num_updates), state, env, config)
     finite &= jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
@@ -82,10 +86,11 @@ def _step(
     config: PPOConfig,
     objective: Objective,
     hyperparameters: Hyperparameters,
+    observe: Observe,
 ) -> tuple[_Carry, Array]:
     """Do update number `index`, and the evaluation that may be due before it."""
     key_updates, key_evaluations = keys
-    state, evaluation, finite, _ = carry
+    state, evaluation, finite, before = carry
     if config.num_evaluations > 1:
         # `index` is the same for all lives, so this stays a branch under vmap.
         rank = index * config.num_evaluations // config.num_updates - 1
@@ -96,14 +101,18 @@ def _step(
             lambda: evaluation,
         )
     key = jax.random.fold_in(key_updates, index)
-    state, episode_return, metrics = ppo.update(key, state, env, config, objective, hyperparameters)
+    state, episode_return, metrics = ppo.update(key, state, env, config, objective, hyperparameters, observe)
+    metrics = metrics._replace(observed=jax.tree.map(jnp.add, before.observed, metrics.observed))
     return (state, evaluation, finite & metrics.finite, metrics), episode_return
 
 
-def _no_metrics() -> LossMetrics:
+def _no_metrics(observe: Observe) -> LossMetrics:
     """Return metrics of no update, as the carry starts with."""
     zeros = dict.fromkeys(LossMetrics._fields, jnp.zeros(()))
-    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool)})
+    sample = Sample(**{**dict.fromkeys(Sample._fields, jnp.zeros(1)), "progress": jnp.zeros(())})
+    shapes = jax.eval_shape(observe, sample)
+    observed = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool), "observed": observed})
 
 
 def evaluate(key: Key, state: ppo.TrainState, env: Env, config: PPOConfig) -> Float[Array, "E"]:

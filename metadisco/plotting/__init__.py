@@ -1,6 +1,24 @@
 """Figures: arrays in, matplotlib Figure out. Computing what is drawn is done elsewhere."""
 
 from metadisco.plotting.curves import learning_curves_figure
-from metadisco.plotting.value_loss import value_loss_figure
+from metadisco.plotting.drift import drift_evolution_figure, drift_figure
+from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.run import run_figure
+from metadisco.plotting.style import DASHES, PALETTE, save
+from metadisco.plotting.value_loss import value_loss_evolution_figure, value_loss_figure
+from metadisco.plotting.value_loss_surface import value_loss_surface_figure
 
-__all__ = ["learning_curves_figure", "value_loss_figure"]
+__all__ = [
+    "DASHES",
+    "PALETTE",
+    "drift_3d_figure",
+    "drift_evolution_figure",
+    "drift_figure",
+    "drift_slices_figure",
+    "learning_curves_figure",
+    "run_figure",
+    "save",
+    "value_loss_evolution_figure",
+    "value_loss_figure",
+    "value_loss_surface_figure",
+]

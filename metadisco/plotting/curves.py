@@ -1,13 +1,13 @@
-"""Learning curves with bands."""
+"""Learning curves with bands. Axes: S seeds, U updates."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
-DASHES = ("-", "--", "-.", ":")  # for print without colours
+from metadisco.plotting.style import line_style, say, set_legend, set_title, uncluttered
 
 
 def learning_curves_figure(
@@ -22,22 +22,25 @@ def learning_curves_figure(
             that is left out.
         title: of the figure.
     """
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     axes = figure.subplots()
+    lines = []
     for number, (label, (env_steps, returns)) in enumerate(curves.items()):
-        seeds = np.isfinite(returns).all(1)
-        known = returns[seeds]
+        known = returns[np.isfinite(returns).all(1)]
+        style = line_style(number)
         if not len(known):
-            axes.plot([], [], color=PALETTE[number % len(PALETTE)], label=f"{label} (no curve)")
+            lines += axes.plot([], [], linewidth=2, label=f"{label} (no curve)", **style)
             continue
         centre = known.mean(0)
         half = 1.96 * known.std(0, ddof=1) / len(known) ** 0.5 if len(known) > 1 else np.zeros_like(centre)
-        colour, dashes = PALETTE[number % len(PALETTE)], DASHES[number % len(DASHES)]
-        axes.plot(env_steps, centre, label=label, linewidth=2, color=colour, linestyle=dashes)
-        axes.fill_between(env_steps, centre - half, centre + half, color=colour, alpha=0.2, linewidth=0)
+        lines += axes.plot(env_steps, centre, linewidth=2, label=label, **style)
+        axes.fill_between(env_steps, centre - half, centre + half, color=style["color"], alpha=0.2, linewidth=0)
+    uncluttered(axes)
+    axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlabel("environment steps")
     axes.set_ylabel("return of finished episodes")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="best")
-    figure.suptitle(title)
+    if not axes.collections:
+        say(axes, "no curves")
+    set_title(figure, title)
+    set_legend(figure, lines)
     return figure

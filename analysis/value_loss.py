@@ -1,0 +1,62 @@
+"""Study of a learned value loss: its figures, how it compares, its closed forms, and its features in numbers.
+
+    python analysis/value_loss.py runs/value_loss --output studies/value_loss
+
+What was made before is not made again. An hour or so on two cores, most of it for the comparison.
+"""
+
+import argparse
+
+import numpy as np
+from study import Study, add_options, markdown_table, study_of
+
+from metadisco import load_objective
+from metadisco.distillation.features import (
+    asymmetry,
+    flat_intervals,
+    minimum,
+    nearest_huber,
+    non_convex_intervals,
+    quantiles,
+)
+from metadisco.distillation.surfaces import value_loss_curve
+from metadisco.evaluation.visits import VALUE_EDGES
+
+BASELINES = ("ppo",)
+SHARES = (0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    study = study_of(add_options(parser).parse_args(), BASELINES)
+    study.make()
+    study.write("features.md", features(study))
+
+
+def features(study: Study) -> str:
+    """Return what is particular about a value loss, over the errors that trainings visit."""
+    visited = quantiles(np.asarray(study.visits().error), VALUE_EDGES, SHARES)
+    error = np.linspace(visited[0], visited[-1], 2001)
+    _, loss, derivative = value_loss_curve(load_objective(study.objective).value_loss, error)
+    least, huber = minimum(error, loss, derivative), nearest_huber(error, derivative)
+    rows = [
+        ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
+        ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of the visited range")],
+        ["not convex in", _intervals(non_convex_intervals(error, derivative))],
+        ["flat in", _intervals(flat_intervals(error, derivative))],
+        ["asymmetry of the derivative (0 even loss, 1 odd)", f"{asymmetry(error, derivative):.2f}"],
+        ["nearest Huber loss, threshold", f"{huber.threshold:.3g}"],
+    ]
+    return f"On {study.env}, δ = V − target in units of return:\n\n{markdown_table(['feature', ''], rows)}"
+
+
+def _list(numbers: list[float]) -> str:
+    return ", ".join(f"{number:.3g}" for number in numbers)
+
+
+def _intervals(intervals: list[tuple[float, float]]) -> str:
+    return ", ".join(f"[{low:.3g}, {high:.3g}]" for low, high in intervals) or "nowhere"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""`metadisco distil`: closed forms of an objective, and how they train."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metadisco._version import __version__
+from metadisco.commands.evaluate import evaluate
+from metadisco.commands.grid import split_objective
+from metadisco.commands.settings import config_file, settings_for
+from metadisco.config import (
+    PARAMETRISATION_SETTINGS,
+    Config,
+    parse_config,
+    parse_override,
+    to_plain,
+)
+from metadisco.display import Display
+from metadisco.distilled import FILE, FORMAT, PARTS, VERSION, find_distilled
+from metadisco.errors import UserError, nearest
+from metadisco.files import check_writable, write_atomically
+from metadisco.sources import Source, find_source
+
+if TYPE_CHECKING:
+    from metadisco.distillation.symbolic import Grammar
+    from metadisco.distillation.targets import Target
+
+RETRAINED_FAMILIES, RETRAINED_SYMBOLIC = 2, 3
+MAX_TERMS = 4
+STUDENT = "network"
+
+
+def distil(
+    name: str,
+    output: Path,
+    env: str | None,
+    config_path: Path | None,
+    num_seeds: int,
+    shapes: Sequence[str],
+    max_terms: int | None,
+    hidden_sizes: Sequence[int],
+    words: Sequence[str],
+    quiet: bool,
+) -> int:
+    """Find closed forms of an objective, write them, and retrain with them; return the exit code.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+    """
+    overrides = _check_options(num_seeds, max_terms, hidden_sizes, words)
+    source = find_source(name)
+    if hidden_sizes and (
+        source.config is None or source.config.parametrisation["name"] not in PARAMETRISATION_SETTINGS
+    ):
+        raise UserError(
+            f"--network: {name!r} is no run of a built-in parametrisation, so that there is none to make smaller"
+        )
+    env, config = settings_for(source, env, config_path, overrides)
+    check_writable(output, "--output")
+    with Display(quiet) as display:
+        forms, students = _distil(source, config, env, output, shapes, max_terms, hidden_sizes, display)
+    if num_seeds > 0:
+        chosen = [f"{output / FILE}@{form}" for form in forms]
+        objectives = list(dict.fromkeys([name, "ppo", *chosen, *students]))
+        evaluate(
+            objectives, [env], num_seeds, output / "retrained", name, config_file(source, config_path), words, True
+        )
+    _write_report(output, num_seeds > 0)
+    if not quiet:
+        print((output / "report.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def _check_options(
+    num_seeds: int, max_terms: int | None, hidden_sizes: Sequence[int], words: Sequence[str]
+) -> dict[str, Any]:
+    """Refuse options out of range; return the overrides."""
+    settings, overrides = split_objective(dict(parse_override(word) for word in words))
+    if settings:
+        raise UserError(f"objective.{next(iter(settings))}: constants cannot be set here; name an objective as it is")
+    if num_seeds < 0:
+        raise UserError(f"--seeds: got {num_seeds}, allowed: 0 (no retraining) or more")
+    if max_terms is not None and not 1 <= max_terms <= MAX_TERMS:
+        raise UserError(f"--max-terms: got {max_terms}, allowed: 1 to {MAX_TERMS}")
+    if any(size < 1 for size in hidden_sizes):
+        raise UserError(f"--network: got {list(hidden_sizes)}, allowed: positive widths")
+    return overrides
+
+
+def _distil(
+    source: Source,
+    config: Config,
+    env: str,
+    output: Path,
+    shapes: Sequence[str],
+    max_terms: int | None,
+    hidden_sizes: Sequence[int],
+    display: Display,
+) -> tuple[list[str], list[str]]:
+    """Write distilled.json and the student; return the forms to retrain with, and the path of the student."""
+    from metadisco.outer.devices import start_jax
+
+    start_jax(config.outer.num_devices, config.deterministic)
+
+    from metadisco.commands.visiting import NUM_AGENTS, kept_visits
+    from metadisco.distillation.forms import as_json, find_forms, num_steps
+    from metadisco.distillation.targets import drift_target, value_target
+    from metadisco.export.load import load_objective
+
+    grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
+    objective = load_objective(source.name)
+    visits = kept_visits(source, config, env, output, display)
+    targets = {
+        part: drift_target(objective.policy_loss, visits)
+        if part == "policy"
+        else value_target(objective.value_loss, visits)
+        for part in source.parts
+    }
+    display.start(0, sum(num_steps(targets[part], grammars[part]) for part in source.parts), "step")
+    done = 0
+
+    def advance(text: str) -> None:
+        nonlocal done
+        done += 1
+        display.advance(done, text)
+
+    found = {part: find_forms(targets[part], grammars[part], advance) for part in source.parts}
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "metadisco": __version__,
+        "source": source.name,
+        "trained_on": None if source.trained_on is None else sorted(source.trained_on),
+        "visited": {"env": env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]},
+        "constants": _constants(source),
+        **{part: as_json(forms) for part, forms in found.items()},
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / FILE, json.dumps(data, indent=1, allow_nan=False) + "\n")
+    chosen = []
+    for forms in found.values():
+        useful = [each.name for each in forms.fits if each.relative_error < 1]
+        symbolic = [name for name in useful if name.startswith("symbolic_")]
+        chosen += [name for name in useful if name not in symbolic][:RETRAINED_FAMILIES] + symbolic[:RETRAINED_SYMBOLIC]
+    students = [_teach(source, hidden_sizes, targets, output, display)] if hidden_sizes else []
+    return list(dict.fromkeys(chosen)), students
+
+
+def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> "Grammar":
+    """Return the grammar that was asked for."""
+    from metadisco.distillation.symbolic import default_grammar
+
+    grammar = default_grammar(part)
+    grammar = grammar._replace(max_terms=max_terms or grammar.max_terms)
+    unknown = [shape for shape in shapes if shape not in grammar.shapes]
+    if unknown:
+        raise UserError(
+            f"--shapes: got {unknown[0]!r}, allowed: {', '.join(grammar.shapes)}{nearest(unknown[0], grammar.shapes)}"
+        )
+    return grammar._replace(shapes=tuple(shapes)) if shapes else grammar
+
+
+def _constants(source: Source) -> dict[str, Any]:
+    """Return the constants of PPO's own losses beside what was distilled."""
+    constants: dict[str, Any] = {"clip_eps": 0.2, "value_clip_eps": 0.2}
+    distilled = find_distilled(source.name) if source.run is None else None
+    if distilled is not None:
+        return distilled.constants
+    known = source.config.parametrisation if source.config else {}
+    return {name: known.get(name, value) for name, value in constants.items()}
+
+
+def _teach(
+    source: Source, hidden_sizes: Sequence[int], targets: dict[str, "Target"], output: Path, display: Display
+) -> str:
+    """Teach a network of other widths what was learned; keep it as a run that begins and ends with it."""
+    import jax
+
+    from metadisco.distillation.network import teach
+    from metadisco.export.arrays import to_arrays
+    from metadisco.parametrisations import make_parametrisation
+    from metadisco.runs import RunDirectory
+
+    assert source.config is not None
+    plain = to_plain(source.config)
+    section = plain["parametrisation"]
+    nested = [each for each in section.values() if isinstance(each, dict)]
+    for each in nested or [section]:
+        each["hidden_sizes"] = list(hidden_sizes)
+        if each.get("start") == "zeros":
+            each["start"] = "random"  # of the same form, but gradients can leave it
+    display.say(f"teaching a network of widths {', '.join(map(str, hidden_sizes))}")
+    student = teach(jax.random.key(source.config.seed), make_parametrisation(section), list(targets.values()))
+    run = RunDirectory(output / STUDENT)
+    run.create(parse_config(plain))
+    run.write_centre(0, to_arrays(student.meta_params))
+    errors = {
+        part: {"value_error": value, "slope_error": slope}
+        for part, value, slope in zip(targets, student.value_errors, student.slope_errors, strict=True)
+    }
+    run.note_start({"taught_by": source.name, "relative_errors": errors})
+    return str(output / STUDENT)
+
+
+def _write_report(output: Path, retrained: bool) -> None:
+    """Write what was found in Markdown."""
+    data = json.loads((output / FILE).read_text(encoding="utf-8"))
+    lines = [f"# Closed forms of {data['source']}", ""]
+    lines += [
+        f"Weighted by what {data['visited']['agents']} agents visit on {data['visited']['env']}. "
+        "Errors are weighted root mean squares; the relative error puts values and slopes over those of what is "
+        "distilled, so that 1 is no better than nothing.",
+        "",
+    ]
+    for part in PARTS:
+        if part not in data:
+            continue
+        what = "Drift D(r, A)" if part == "policy" else "Value loss φ(δ), up to a constant"
+        ends = ("D ≥ 0", "---") if part == "policy" else ("scale", "---:")
+        lines += [f"## {what}", ""]
+        lines += [f"| form | formula | nodes | relative error | value error | slope error | {ends[0]} |"]
+        lines += [f"|---|---|---:|---:|---:|---:|{ends[1]}|"]
+        for name, form in data[part]["forms"].items():
+            scale = "" if form["scale"] is None else f"{form['scale']:.4g}"
+            errors = " | ".join(f"{form[key]:.3g}" for key in ("relative_error", "value_error", "slope_error"))
+            formula = form["text"].replace("|", "\\|")
+            end = form["nonnegative"] if part == "policy" else scale
+            lines.append(f"| {name} | `{formula}` | {form['complexity']} | {errors} | {end} |")
+        if data[part]["rejected"]:
+            lines += ["", "Rejected, as they are no drifts:", ""]
+            lines += [f"- {name}: `{form['text']}`: {form['reason']}" for name, form in data[part]["rejected"].items()]
+        lines.append("")
+    taught = output / STUDENT / "provenance.json"
+    if taught.is_file():
+        errors = json.loads(taught.read_text(encoding="utf-8"))[-1]["relative_errors"]
+        told = "; ".join(
+            f"{part}: values {each['value_error']:.3g}, slopes {each['slope_error']:.3g}"
+            for part, each in errors.items()
+        )
+        lines += ["## Taught network", "", f"`{STUDENT}`, relative errors: {told}", ""]
+    if retrained:
+        table = (output / "retrained" / "table.md").read_text(encoding="utf-8")
+        lines += ["## Retrained", "", table]
+    closest = {part: data[part]["closest"] for part in PARTS if part in data}
+    lines += ["## Use", "", "```python", "from metadisco import load_objective", ""]
+    lines += [f'objective = load_objective("{output / FILE}")  # the closest: {", ".join(closest.values())}']
+    lines += [f'objective = load_objective("{output / FILE}@{next(iter(closest.values()))}")', "```", ""]
+    write_atomically(output / "report.md", "\n".join(lines))

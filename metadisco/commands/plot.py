@@ -1,0 +1,175 @@
+"""`metadisco plot`: figures of a run and of the losses of any objective."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metadisco.commands.grid import split_objective
+from metadisco.commands.settings import settings_for
+from metadisco.config import Config, parse_override
+from metadisco.display import Display
+from metadisco.errors import UserError
+from metadisco.files import check_writable
+from metadisco.sources import Source, find_source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from metadisco.evaluation.visits import Visits
+    from metadisco.types import Loss, Objective
+
+MAX_LOG_RATIO, MAX_ADVANTAGE = 1.0, 4.0
+NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 401, 121
+MAX_GENERATIONS = 16
+MAX_ERROR = 10.0  # where nothing is known of what is visited
+
+
+def plot(
+    name: str,
+    output: Path,
+    env: str | None,
+    config_path: Path | None,
+    visit: bool,
+    three_d: bool,
+    words: Sequence[str],
+    quiet: bool,
+) -> int:
+    """Draw a run, and the losses of an objective; write PNG and SVG; return the exit code.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+    """
+    settings, overrides = split_objective(dict(parse_override(word) for word in words))
+    if settings:
+        raise UserError(f"objective.{next(iter(settings))}: constants cannot be set here; name an objective as it is")
+    source = find_source(name)
+    env, config = settings_for(source, env, config_path, overrides)
+    check_writable(output, "--output")
+    with Display(quiet) as display:
+        for file in draw(source, config, env, output, visit, three_d, display):
+            display.say(f"wrote {file}.png and .svg")
+    return 0
+
+
+def draw(
+    source: Source, config: Config, env: str, output: Path, visit: bool, three_d: bool, display: Display
+) -> Iterator[Path]:
+    """Draw all figures of an objective; give the path of each, without suffix, once it is there.
+
+    Args:
+        source: the objective.
+        config: settings of the trainings that show what is visited.
+        env: where they are.
+        output: folder of the figures.
+        visit: whether to train at all.
+        three_d: draw surfaces in three dimensions as well.
+        display: told of the trainings.
+    """
+    from metadisco.outer.devices import start_jax
+
+    start_jax(config.outer.num_devices, config.deterministic)
+
+    from metadisco.commands.visiting import kept_visits
+    from metadisco.export.load import load_objective
+    from metadisco.plotting import run_figure, save
+
+    objective = load_objective(source.name)
+    visits = kept_visits(source, config, env, output, display) if visit else None
+    where = f", visited on {env}" if visit else ""
+    if source.run is not None and source.run.metrics():
+        save(run_figure(source.run.metrics(), title=source.short_name), output / "run")
+        yield output / "run"
+    for part in source.parts:
+        figures = _drift_figures if part == "policy" else _value_figures
+        for file, figure in figures(source, objective, visits, where, three_d):
+            save(figure, output / file)
+            yield output / file
+
+
+def _history(source: Source) -> dict[int, "Objective"]:
+    """Return the objective after some of the generations at which the run's centre was kept."""
+    from metadisco.export.load import load_objective
+
+    if source.run is None:
+        return {}
+    kept = source.run.centre_generations()
+    chosen = sorted({kept[index] for index in np.linspace(0, len(kept) - 1, MAX_GENERATIONS).round().astype(int)})
+    return {generation: load_objective(f"{source.run.path}@{generation}") for generation in chosen}
+
+
+def _drift_figures(
+    source: Source, objective: "Objective", visits: "Visits | None", where: str, three_d: bool
+) -> Iterator[tuple[str, "Figure"]]:
+    from metadisco.distillation.surfaces import DriftSurface, depends_on, drift_surface
+    from metadisco.objectives import dpo, ppo
+    from metadisco.plotting import drift_3d_figure, drift_evolution_figure, drift_figure, drift_slices_figure
+
+    log_ratio = np.linspace(-MAX_LOG_RATIO, MAX_LOG_RATIO, NUM_RATIOS)
+    advantage = np.linspace(-MAX_ADVANTAGE, MAX_ADVANTAGE, NUM_ADVANTAGES)
+
+    def surface(loss: "Loss", progress: float = 0.5) -> DriftSurface:
+        return drift_surface(loss, log_ratio, advantage, progress)
+
+    references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
+    surfaces = {source.short_name: surface(objective.policy_loss)}
+    surfaces |= {label: surface(each.policy_loss) for key, (label, each) in references.items() if key != source.name}
+    counts = None if visits is None else np.asarray(visits.policy)
+    yield "drift", drift_figure(surfaces, title=f"Drift of {source.short_name}{where}", visits=counts)
+    yield (
+        "drift_slices",
+        drift_slices_figure(surfaces, title=f"Slope of the objective of {source.short_name}", visits=counts),
+    )
+    if depends_on(objective.policy_loss, "progress"):
+        life = {f"at {share:.0%} of the life": surface(objective.policy_loss, share) for share in (0.0, 0.5, 1.0)}
+        yield (
+            "drift_over_life",
+            drift_figure(life, title=f"Drift of {source.short_name} over a life{where}", visits=counts),
+        )
+    history = _history(source)
+    if len(history) > 1:
+        evolved = {generation: surface(each.policy_loss) for generation, each in history.items()}
+        yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {source.short_name} over generations")
+    if three_d:
+        yield "drift_3d", drift_3d_figure(surfaces[source.short_name], title=f"Drift of {source.short_name}")
+
+
+def _value_figures(
+    source: Source, objective: "Objective", visits: "Visits | None", where: str, three_d: bool
+) -> Iterator[tuple[str, "Figure"]]:
+    from metadisco.distillation.surfaces import SECOND_INPUTS, depends_on, value_loss_curve, value_loss_surface
+    from metadisco.plotting import value_loss_evolution_figure, value_loss_figure, value_loss_surface_figure
+
+    low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.001)
+    furthest = max(-low, high)
+    error = np.linspace(-furthest, furthest, NUM_ERRORS)
+    loss = objective.value_loss
+    counts = None if visits is None else np.asarray(visits.error)
+    title = f"Value loss of {source.short_name}"
+    yield (
+        "value_loss",
+        value_loss_figure(value_loss_curve(loss, error), title=f"{title}{where}", label="φ", error_counts=counts),
+    )
+    history = _history(source)
+    if len(history) > 1:
+        curves = {generation: value_loss_curve(each.value_loss, error) for generation, each in history.items()}
+        yield "value_loss_evolution", value_loss_evolution_figure(curves, title=f"{title} over generations")
+    for second_input in SECOND_INPUTS:
+        if not depends_on(loss, second_input):
+            continue
+        met = None if visits is None else np.asarray(getattr(visits, second_input)).sum(0)
+        low, high = (-MAX_ERROR, MAX_ERROR) if met is None else _range(met, 0.01)
+        surface = value_loss_surface(loss, error, np.linspace(low, high, NUM_SECOND), second_input)
+        yield f"value_loss_by_{second_input}", value_loss_surface_figure(surface, title=title)
+        if three_d:
+            yield f"value_loss_by_{second_input}_3d", value_loss_surface_figure(surface, title=title, three_d=True)
+
+
+def _range(counts: np.ndarray, tail: float) -> tuple[float, float]:
+    """Return the values between which all but a share `tail` at either end of a histogram over VALUE_EDGES lies."""
+    from metadisco.evaluation.visits import VALUE_EDGES
+
+    below = np.cumsum(counts) / counts.sum()
+    low, high = np.searchsorted(below, (tail, 1 - tail))
+    return float(VALUE_EDGES[low]), float(VALUE_EDGES[high + 1])

@@ -1,0 +1,274 @@
+"""Known forms fitted to a loss by weighted least squares on values and slopes. Axes: N points, K constants."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.optimize
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.distillation.targets import Target, centred, variables
+from metadisco.expressions import Expression, add, apply, evaluate, multiply, substitute
+
+
+class Family(NamedTuple):
+    """A form with constants to be fitted."""
+
+    name: str
+    expression: Expression
+    """Names its constants."""
+    starts: Mapping[str, tuple[float, ...]]
+    """By constant, where fits begin; one whose starts are all positive stays positive."""
+    scale: str | None = None
+    """The constant that scales the whole loss, which PPO's clipping of the gradient norm all but ignores."""
+
+
+class Fit(NamedTuple):
+    """A form with constants, and how far it is from what it was fitted to."""
+
+    name: str
+    expression: Expression
+    """With numbers for all constants."""
+    constants: dict[str, float]
+    scale: float | None
+    """Of the whole loss, for a family that has one."""
+    value_error: float
+    """Weighted root mean square error of values; those of a value loss less their mean."""
+    slope_error: float
+    """Weighted root mean square error of slopes."""
+    relative_error: float
+    """Root mean square of both errors, each relative to the weighted root mean square of what is fitted."""
+
+
+GAP: Expression = apply("subtract", "r", 1)
+ERROR: Expression = "error"
+
+
+def _clip(x: Expression, low: Expression, high: Expression) -> Expression:
+    return apply("minimum", apply("maximum", x, low), high)
+
+
+def _saturating(x: Expression, limit: Expression) -> Expression:
+    """Return relu(x − limit·tanh(x/limit))."""
+    bent = multiply(limit, apply("tanh", apply("divide", x, limit)))
+    return apply("relu", apply("subtract", x, bent))
+
+
+PPO_CLIP = apply(
+    "relu",
+    multiply(apply("subtract", "r", _clip("r", apply("subtract", 1, "epsilon"), add(1, "epsilon"))), "A"),
+)
+DPO = apply(
+    "where_negative", "A", _saturating(multiply("log_ratio", "A"), "beta"), _saturating(multiply(GAP, "A"), "alpha")
+)
+KL = apply("relu", apply("subtract", GAP, "log_ratio"))
+
+WEIGHTS = (0.01, 0.1, 1.0, 10.0)
+DRIFT_FAMILIES = (
+    Family("ppo", PPO_CLIP, {"epsilon": (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)}),
+    Family("dpo", DPO, {"alpha": (0.5, 2.0, 8.0), "beta": (0.15, 0.6, 2.4)}),
+    Family("kl", multiply("coef", KL), {"coef": WEIGHTS}),
+    Family("quadratic", multiply("coef", apply("square", GAP)), {"coef": WEIGHTS}),
+    Family("total_variation", multiply("coef", apply("absolute", GAP)), {"coef": WEIGHTS}),
+    Family("policy_gradient", 0, {}),
+)
+"""Forms of a drift, by the names of the objectives that they make."""
+
+COMPONENTS: dict[str, tuple[Expression, Mapping[str, tuple[float, ...]]]] = {
+    "ppo": (PPO_CLIP, {"epsilon": (0.1, 0.2, 0.5)}),
+    "dpo": (DPO, {"alpha": (1.0, 3.0), "beta": (0.3, 0.9)}),
+    "kl": (KL, {}),
+    "quadratic": (apply("square", GAP), {}),
+}
+"""What a mixture of drifts is made of, each with a positive weight, so that it is a drift."""
+NEGLIGIBLE = 0.02
+
+
+def _value_families() -> tuple[Family, ...]:
+    half_square = multiply(0.5, apply("square", ERROR))
+    held = apply("minimum", apply("absolute", ERROR), "threshold")
+    huber = add(
+        multiply(0.5, apply("square", held)),
+        multiply("threshold", apply("subtract", apply("absolute", ERROR), held)),
+    )
+    shapes: dict[str, tuple[Expression, dict[str, tuple[float, ...]]]] = {
+        "squared_error": (half_square, {}),
+        "huber": (huber, {"threshold": UNITS}),
+        "absolute_error": (apply("absolute", ERROR), {}),
+        "log_cosh": (
+            multiply(apply("square", "width"), apply("log_cosh", apply("divide", ERROR, "width"))),
+            {"width": UNITS},
+        ),
+        "asymmetric": (
+            apply("where_negative", ERROR, multiply("left", half_square), half_square),
+            {"left": (0.2, 0.5, 2.0, 5.0)},
+        ),
+        "asymmetric_huber": (
+            multiply(apply("where_negative", ERROR, "left", 1), huber),
+            {"left": (0.2, 1.0, 5.0), "threshold": UNITS},
+        ),
+        "quantile": (
+            multiply(apply("where_negative", ERROR, "left", 1), apply("absolute", ERROR)),
+            {"left": (0.2, 1.0, 5.0)},
+        ),
+    }
+    families = []
+    for name, (shape, starts) in shapes.items():
+        families.append(Family(name, multiply("scale", shape), {"scale": (1.0,), **starts}, "scale"))
+        moved = substitute(shape, {"error": apply("subtract", ERROR, "shift")})
+        constants = {"scale": (1.0,), "shift": (-0.3, 0.0, 0.3), **starts}
+        families.append(Family(f"{name}_shifted", multiply("scale", moved), constants, "scale"))
+    return tuple(families)
+
+
+UNITS = (0.1, 0.5, 2.0)  # of the weighted root mean square error, for constants that are errors themselves
+IN_ERRORS = ("threshold", "width", "shift")
+VALUE_FAMILIES = _value_families()
+"""Forms of a value loss, each also with its minimum shifted away from δ = 0."""
+
+
+def fit(family: Family, target: Target) -> Fit:
+    """Fit the constants of a family.
+
+    Values and slopes count alike, each relative to its own weighted root mean square. Gauss-Newton steps from the best
+    starts, then a simplex search on the same sum of squares, since the slope of a clipped form jumps in its constant.
+
+    Args:
+        family: the form.
+        target: what it is fitted to.
+    """
+    names = tuple(family.starts)
+    with jax.enable_x64(True):
+        residuals, jacobian = _residuals(family.expression, names, target)
+        starts = _starts(family, target)
+        positive = np.array([min(family.starts[name]) > 0 for name in names], bool)
+        costs = [float(np.square(residuals(start)).sum()) for start in starts]
+        best = starts[int(np.argmin(costs))]
+        if names:
+            tries = [_refine(residuals, jacobian, starts[index], positive) for index in np.argsort(costs)[:3]]
+            best = min(tries, key=lambda x: float(np.square(residuals(x)).sum()))
+    constants = {name: float(value) for name, value in zip(names, best, strict=True)}
+    scale = constants.get(family.scale) if family.scale else None
+    return measure(family.name, substitute(family.expression, constants), target, constants, scale)
+
+
+def fit_mixture(target: Target) -> Fit | None:
+    """Fit a sum of drifts with positive weights; None where one of them does it alone.
+
+    Components whose values and slopes are below a fiftieth of what is fitted are left out, and the rest is fitted anew.
+
+    Args:
+        target: a drift.
+    """
+    whole = fit(_mixture(tuple(COMPONENTS)), target)
+    kept = tuple(name for name in COMPONENTS if _share(name, whole.constants, target) > NEGLIGIBLE)
+    if len(kept) < 2:
+        return None
+    return whole if len(kept) == len(COMPONENTS) else fit(_mixture(kept), target)
+
+
+def _mixture(names: tuple[str, ...]) -> Family:
+    starts: dict[str, tuple[float, ...]] = {}
+    for name in names:
+        starts |= {**COMPONENTS[name][1], f"{name}_weight": (1 / len(names),)}
+    return Family("mixture", add(*(multiply(f"{name}_weight", COMPONENTS[name][0]) for name in names)), starts)
+
+
+def _share(name: str, constants: Mapping[str, float], target: Target) -> float:
+    """Return how large a component of a mixture is, relative to what is fitted."""
+    part = measure(name, substitute(multiply(f"{name}_weight", COMPONENTS[name][0]), constants), target)
+    nothing = target._replace(value=np.zeros_like(target.value), slope=np.zeros_like(target.slope))
+    alone = measure(name, part.expression, nothing)
+    return max(alone.value_error / target.norms[0], alone.slope_error / target.norms[1])
+
+
+def measure(
+    name: str,
+    expression: Expression,
+    target: Target,
+    constants: Mapping[str, float] | None = None,
+    scale: float | None = None,
+) -> Fit:
+    """Return an expression as a `Fit`, its errors measured.
+
+    Args:
+        name: what to call it.
+        expression: without free constants.
+        target: what it is compared with.
+        constants: those that were fitted.
+        scale: that of the whole loss.
+    """
+    with jax.enable_x64(True):
+        value, slope = (np.asarray(each) for each in value_and_slope(expression, target, {}))
+    errors = [
+        float(np.sqrt(target.weight @ np.square(difference)))
+        for difference in (centred(target, value - target.value), slope - target.slope)
+    ]
+    relative = float(np.sqrt(np.mean(np.square(np.array(errors) / target.norms))))
+    return Fit(name, expression, dict(constants or {}), scale, errors[0], errors[1], relative)
+
+
+def value_and_slope(
+    expression: Expression, target: Target, constants: Mapping[str, Any]
+) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
+    """Return D and ∂D/∂r, or φ less its value at δ = 0 and ∂φ/∂V, of an expression at the points of a target."""
+
+    def value_of(x: Array) -> Array:
+        return jnp.broadcast_to(evaluate(expression, {**variables(target, x), **constants}), x.shape)
+
+    x = jnp.asarray(target.x)
+    value, slope = jax.jvp(value_of, (x,), (jnp.ones_like(x),))
+    if target.kind == "policy":
+        return value, slope / jnp.exp(x)
+    return value - value_of(jnp.zeros_like(x)), slope
+
+
+_Vector = Callable[[np.ndarray], np.ndarray]
+
+
+def _residuals(expression: Expression, names: tuple[str, ...], target: Target) -> tuple[_Vector, _Vector]:
+    """Return functions from constants, [K], to weighted relative residuals, [2N], and to their Jacobian, [2N, K]."""
+    root = jnp.sqrt(jnp.asarray(target.weight))
+    value_norm, slope_norm = target.norms
+
+    def residuals(constants: Array) -> Array:
+        value, slope = value_and_slope(expression, target, dict(zip(names, constants, strict=True)))
+        miss = value - target.value
+        if target.kind == "value":
+            miss = miss - jnp.asarray(target.weight) @ miss
+        return jnp.concatenate([root * miss / value_norm, root * (slope - target.slope) / slope_norm])
+
+    compiled, jacobian = jax.jit(residuals), jax.jit(jax.jacfwd(residuals))
+    return lambda x: np.asarray(compiled(jnp.asarray(x))), lambda x: np.asarray(jacobian(jnp.asarray(x)))
+
+
+def _starts(family: Family, target: Target) -> list[Float[np.ndarray, "K"]]:
+    """Return all combinations of starts, in units of the target."""
+    unit = float(np.sqrt(target.weight @ np.square(target.x)))
+    axes = [np.array(values) * (unit if name in IN_ERRORS else 1.0) for name, values in family.starts.items()]
+    if not axes:
+        return [np.zeros(0)]
+    return list(np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], 1))
+
+
+def _refine(residuals: _Vector, jacobian: _Vector, start: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Return the constants of a local minimum."""
+    low = np.where(positive, 1e-8, -np.inf)
+    solved = scipy.optimize.least_squares(residuals, start, jac=jacobian, bounds=(low, np.inf), x_scale="jac").x
+    scale = np.where(np.abs(solved) > 1e-12, 0.05 * np.abs(solved), 0.01)
+    simplex = np.vstack([solved, solved + np.diag(scale)])
+
+    def cost(x: np.ndarray) -> float:
+        return float(np.square(residuals(np.maximum(x, low))).sum())
+
+    polished = scipy.optimize.minimize(
+        cost,
+        solved,
+        method="Nelder-Mead",
+        options={"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-12, "maxfev": 200 * len(solved)},
+    ).x
+    polished = np.maximum(polished, low)
+    return polished if cost(polished) < cost(solved) else solved

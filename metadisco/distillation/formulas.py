@@ -1,0 +1,236 @@
+"""Expressions as mathematics, by sympy: how they are written, and whether a drift is one, exactly."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy
+from sympy.printing.str import StrPrinter
+
+from metadisco.distillation.surfaces import drift_points
+from metadisco.expressions import Expression, Node, drift_of
+from metadisco.objectives import mirror
+
+SYMBOLS = {
+    "r": sympy.Symbol("r", positive=True),
+    "log_ratio": sympy.log(sympy.Symbol("r", positive=True)),
+    "A": sympy.Symbol("A", real=True),
+    "progress": sympy.Symbol("p", nonnegative=True),
+    "error": sympy.Symbol("delta", real=True),
+    "target": sympy.Symbol("G", real=True),
+    "old_value": sympy.Symbol("V_old", real=True),
+}
+"""Variables as they are written: δ is the error V − target, G the target, p the elapsed fraction of the life."""
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y,
+    "minimum": sympy.Min,
+    "maximum": sympy.Max,
+    "negate": lambda x: -x,
+    "square": lambda x: x**2,
+    "absolute": sympy.Abs,
+    "relu": lambda x: sympy.Max(x, 0),
+    "tanh": sympy.tanh,
+    "exp": sympy.exp,
+    "sqrt": sympy.sqrt,
+    "log_cosh": lambda x: sympy.log(sympy.cosh(x)),
+    "where_negative": lambda x, negative, other: sympy.Piecewise((negative, x < 0), (other, True)),
+}
+DIGITS = 4
+
+
+def to_sympy(expression: Expression, digits: int | None = DIGITS) -> Any:
+    """Return an expression for sympy.
+
+    Args:
+        expression: the tree.
+        digits: of its numbers; None for the exact value of every float, as a fraction.
+    """
+    if isinstance(expression, Node):
+        return FUNCTIONS[expression.operation](*(to_sympy(each, digits) for each in expression.arguments))
+    if isinstance(expression, str):
+        return SYMBOLS.get(expression, sympy.Symbol(expression, real=True))
+    if isinstance(expression, int) or float(expression).is_integer():
+        return sympy.Integer(int(expression))
+    return sympy.Rational(float(expression)) if digits is None else sympy.Float(expression, digits)
+
+
+class _Printer(StrPrinter):
+    """Formulas as one would type them."""
+
+    def _print_Piecewise(self, formula: Any) -> str:
+        (first, condition), (other, _) = formula.args
+        return f"{{{self._print(first)} where {self._print(condition)}, else {self._print(other)}}}"
+
+    def _print_Max(self, formula: Any) -> str:
+        return f"max({', '.join(map(self._print, sorted(formula.args, key=lambda x: not x.is_number)))})"
+
+    def _print_Min(self, formula: Any) -> str:
+        return f"min({', '.join(map(self._print, sorted(formula.args, key=lambda x: not x.is_number)))})"
+
+    def _print_Abs(self, formula: Any) -> str:
+        return f"|{self._print(formula.args[0])}|"
+
+    def _print_Float(self, number: Any) -> str:
+        return f"{float(number):.{DIGITS}g}"
+
+    def _print_Symbol(self, symbol: Any) -> str:
+        return {"delta": "δ", "V_old": "V_old"}.get(symbol.name, symbol.name)
+
+
+def written(expression: Expression) -> str:
+    """Return an expression as a line of text; δ is the error V − target, G the target, p the elapsed fraction."""
+    formula = to_sympy(expression)
+    text = str(_Printer().doprint(formula))
+    return text[1:-1] if isinstance(formula, sympy.Piecewise) else text
+
+
+class Verdict(NamedTuple):
+    """Whether an expression is a drift of mirror learning: D ≥ 0, D(1, A) = 0 and ∂D/∂r(1, A) = 0."""
+
+    valid: bool
+    vanishes: bool
+    """D(1, A) = 0 and no slope there from either side, for all A: decided exactly."""
+    nonnegative: str
+    """`by form`, `on a grid` (seen there, not proven) or `no`."""
+    reason: str
+    """Why it is none; empty for a drift."""
+
+
+def check_drift(expression: Expression) -> Verdict:
+    """Judge an expression of r, log_ratio, A and progress by the conditions of mirror learning (Kuba et al., 2022).
+
+    Value and one-sided slopes at r = 1 are propagated through the tree as exact fractions and symbols, once for A > 0,
+    once for A < 0 and once for A = 0, so that kinks at r = 1 are seen. Where D ≥ 0 does not follow from the form, it is
+    looked for on a grid of |log r| ≤ 3, |A| ≤ 8.
+    """
+    try:
+        slopes = _first_violation(expression)
+    except ValueError as error:
+        return Verdict(False, False, "no", f"undecided: {error}")
+    if slopes:
+        return Verdict(False, False, "no", slopes)
+    log_ratio, advantage = (x.ravel() for x in np.meshgrid(np.linspace(-3, 3, 601), np.linspace(-8, 8, 321)))
+    loss = mirror(drift_of(expression))
+    drift = np.stack([drift_points(loss, log_ratio, advantage, progress)[0] for progress in (0.0, 0.5, 1.0)])
+    if not np.isfinite(drift).all():
+        return Verdict(False, True, "no", "D is not finite everywhere for |log r| ≤ 3, |A| ≤ 8")
+    if _nonnegative(expression):
+        return Verdict(True, True, "by form", "")
+    if drift.min() < -TOLERANCE:
+        lowest = int(drift.min(0).argmin())
+        place = f"r = {np.exp(log_ratio[lowest]):.3g}, A = {advantage[lowest]:.3g}"
+        return Verdict(False, True, "no", f"D is {drift.min():.3g} at {place}, below 0")
+    return Verdict(True, True, "on a grid", "")
+
+
+def _first_violation(expression: Expression) -> str:
+    """Return what is wrong with a drift at r = 1, or nothing."""
+    for sign, where in ((1, "A > 0"), (-1, "A < 0"), (0, "A = 0")):
+        for direction, side in ((1, "above"), (-1, "below")):
+            value, slope = _jet(expression, sign, direction)
+            if not _is_zero(value):
+                return f"D(1, A) is {_written(value)} where {where}, not 0"
+            if not _is_zero(slope):
+                return f"∂D/∂r at r = 1 from {side} is {_written(direction * slope)} where {where}, not 0"
+    return ""
+
+
+TOLERANCE = 1e-9  # of rounding in double precision
+MAGNITUDE, PROGRESS = sympy.Symbol("a", positive=True), sympy.Symbol("p", positive=True)
+
+
+def _jet(expression: Expression, sign: int, direction: int) -> tuple[Any, Any]:
+    """Return value and slope along `direction` of log r at r = 1, where A has a sign."""
+    if not isinstance(expression, Node):
+        known = {
+            "r": (sympy.Integer(1), sympy.Integer(direction)),
+            "log_ratio": (sympy.Integer(0), sympy.Integer(direction)),
+            "A": (sign * MAGNITUDE, sympy.Integer(0)),
+            "progress": (PROGRESS, sympy.Integer(0)),
+        }
+        return known[expression] if isinstance(expression, str) else (to_sympy(expression, None), sympy.Integer(0))
+    jets = [_jet(each, sign, direction) for each in expression.arguments]
+    return _RULES[expression.operation](*jets)
+
+
+def _jet_relu(x: tuple[Any, Any]) -> tuple[Any, Any]:
+    value, slope = x
+    order = _sign(value)
+    if order == 0:
+        return sympy.Integer(0), (slope if _sign(slope) > 0 else sympy.Integer(0))
+    return x if order > 0 else (sympy.Integer(0), sympy.Integer(0))
+
+
+def _jet_maximum(x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
+    above = _jet_relu((x[0] - y[0], x[1] - y[1]))
+    return y[0] + above[0], y[1] + above[1]
+
+
+def _jet_minimum(x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
+    value, slope = _jet_maximum((-x[0], -x[1]), (-y[0], -y[1]))
+    return -value, -slope
+
+
+def _jet_absolute(x: tuple[Any, Any]) -> tuple[Any, Any]:
+    order = _sign(x[0]) or _sign(x[1])
+    return (order or 1) * x[0], (order or 1) * x[1]
+
+
+def _smooth(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple[Any, Any]]:
+    symbol = sympy.Symbol("x", real=True)
+    derivative = sympy.diff(function(symbol), symbol)
+    return lambda x: (function(x[0]), derivative.subs(symbol, x[0]) * x[1])
+
+
+_RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "add": lambda x, y: (x[0] + y[0], x[1] + y[1]),
+    "subtract": lambda x, y: (x[0] - y[0], x[1] - y[1]),
+    "multiply": lambda x, y: (x[0] * y[0], x[0] * y[1] + x[1] * y[0]),
+    "divide": lambda x, y: (x[0] / y[0], x[1] / y[0] - x[0] * y[1] / y[0] ** 2),
+    "minimum": _jet_minimum,
+    "maximum": _jet_maximum,
+    "negate": lambda x: (-x[0], -x[1]),
+    "square": lambda x: (x[0] ** 2, 2 * x[0] * x[1]),
+    "absolute": _jet_absolute,
+    "relu": _jet_relu,
+    "tanh": _smooth(sympy.tanh),
+    "exp": _smooth(sympy.exp),
+    "sqrt": _smooth(sympy.sqrt),
+    "log_cosh": _smooth(lambda x: sympy.log(sympy.cosh(x))),
+    "where_negative": lambda x, negative, other: negative if _sign(x[0]) < 0 else other,
+}
+
+
+def _sign(x: Any) -> int:
+    """Return the sign of something in |A| and progress, which must have the same one for all of them."""
+    x = sympy.simplify(x)
+    for order, known in ((0, x.is_zero), (1, x.is_positive), (-1, x.is_negative)):
+        if known:
+            return order
+    raise ValueError(f"the sign of {x} depends on A or progress")
+
+
+def _is_zero(x: Any) -> bool:
+    return sympy.simplify(x) == 0
+
+
+def _written(x: Any) -> str:
+    return str(sympy.simplify(x).evalf(DIGITS)).replace("a", "|A|")
+
+
+def _nonnegative(expression: Expression) -> bool:
+    """Return whether the form alone makes an expression nonnegative."""
+    if not isinstance(expression, Node):
+        return expression in ("r", "progress") or (not isinstance(expression, str) and expression >= 0)
+    operation, arguments = expression
+    if operation in ("square", "absolute", "relu", "exp", "sqrt", "log_cosh"):
+        return True
+    if operation in ("add", "multiply", "divide", "minimum"):
+        return all(map(_nonnegative, arguments))
+    if operation == "maximum":
+        return any(map(_nonnegative, arguments))
+    return operation == "where_negative" and all(map(_nonnegative, arguments[1:]))

@@ -1,0 +1,131 @@
+"""What is distilled: a loss at points, weighted. Axes: N points."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.distillation.surfaces import depends_on, drift_points, value_loss_points
+from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits
+from metadisco.types import Loss
+
+MAX_LOG_RATIO, MAX_ADVANTAGE = 1.5, 5.0
+UNVISITED = 0.1
+SEED = 0
+
+
+class Target(NamedTuple):
+    """A drift or a value loss at points."""
+
+    kind: str
+    """`policy`: a drift D, by log r; or `value`: a value loss φ, by the error, up to an additive constant."""
+    x: Float[np.ndarray, "N"]
+    """What the slope is along: log r, or the error V − target."""
+    others: dict[str, Float[np.ndarray, "N"]]
+    """The other variables: A; or what else the value loss looks at."""
+    value: Float[np.ndarray, "N"]
+    """D or φ."""
+    slope: Float[np.ndarray, "N"]
+    """∂D/∂r or ∂φ/∂V."""
+    weight: Float[np.ndarray, "N"]
+    """Nonnegative; the sum is 1."""
+
+    @property
+    def norms(self) -> tuple[float, float]:
+        """Weighted root mean squares of value and slope, which errors are relative to."""
+        squares = (self.weight @ np.square(each) for each in (centred(self, self.value), self.slope))
+        value, slope = (float(np.sqrt(max(square, 1e-24))) for square in squares)
+        return value, slope
+
+
+def centred(target: Target, values: Float[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+    """Return values less their mean for a value loss, which is identified only up to a constant."""
+    return values - target.weight @ values if target.kind == "value" else values
+
+
+def variables(target: Target, x: Array) -> dict[str, Array]:
+    """Return the variables of expressions at the points, as functions of `x`."""
+    own = {"r": jnp.exp(x), "log_ratio": x} if target.kind == "policy" else {"error": x}
+    return {**own, **{name: jnp.asarray(values) for name, values in target.others.items()}}
+
+
+def drift_target(policy_loss: Loss, visits: Visits | None = None, num_points: int = 4000) -> Target:
+    """Return a drift at points that trainings visit, and some that they do not.
+
+    Nine tenths of the weight go to the pairs (r, A) as often as they are visited, one tenth evenly to |log r| ≤ 1.5,
+    |A| ≤ 5, so that a form has to make sense beyond the visited too; without visits all of it.
+
+    Args:
+        policy_loss: what is distilled.
+        visits: histograms of real trainings.
+        num_points: N.
+    """
+    rng = np.random.default_rng(SEED)
+    log_ratio = rng.uniform(-MAX_LOG_RATIO, MAX_LOG_RATIO, num_points)
+    advantage = rng.uniform(-MAX_ADVANTAGE, MAX_ADVANTAGE, num_points)
+    weight = np.full(num_points, 1 / num_points)
+    if visits is not None:
+        # Half of the points are drawn from the visited ones, where the action is.
+        drawn = num_points // 2
+        log_ratio[:drawn], advantage[:drawn] = _draw(
+            rng, np.asarray(visits.policy), (LOG_RATIO_EDGES, ADVANTAGE_EDGES), drawn
+        )
+        weight = _mixed_weight(num_points, drawn)
+    drift, slope = drift_points(policy_loss, log_ratio, advantage)
+    return Target("policy", log_ratio, {"A": advantage}, drift, advantage - slope, weight)
+
+
+def value_target(value_loss: Loss, visits: Visits, num_points: int = 4000) -> Target:
+    """Return a value loss at errors that trainings visit, and some that they do not.
+
+    Nine tenths of the weight go to the errors as often as they are visited, one tenth evenly to their whole range. A
+    loss that looks at the target or at the old value is taken at those that were met with such errors.
+
+    Args:
+        value_loss: what is distilled.
+        visits: histograms of real trainings, which also give the range of errors.
+        num_points: N.
+    """
+    rng = np.random.default_rng(SEED)
+    drawn = num_points // 2
+    error, _ = _draw(rng, np.asarray(visits.target), (VALUE_EDGES, VALUE_EDGES), num_points)
+    low, high = np.quantile(error, (0.0005, 0.9995))
+    error = np.clip(error, low, high)
+    error[drawn:] = rng.uniform(low, high, num_points - drawn)
+    target = _draw_second(rng, np.asarray(visits.target), error)
+    old_error = _draw_second(rng, np.asarray(visits.old_value), error)
+    others = {}
+    if depends_on(value_loss, "target"):
+        others["target"] = target
+    else:
+        target = np.zeros(num_points)
+    if depends_on(value_loss, "old_value"):
+        others |= {"target": target, "old_value": target + old_error}
+    value, slope = value_loss_points(value_loss, error, target, target + old_error)
+    return Target("value", error, others, value, slope, _mixed_weight(num_points, drawn))
+
+
+def _mixed_weight(num_points: int, drawn: int) -> Float[np.ndarray, "N"]:
+    weight = np.full(num_points, UNVISITED / (num_points - drawn))
+    weight[:drawn] = (1 - UNVISITED) / drawn
+    return weight
+
+
+def _draw(
+    rng: np.random.Generator, counts: np.ndarray, edges: tuple[np.ndarray, np.ndarray], num: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points from a histogram, evenly within its bins."""
+    chosen = np.unravel_index(rng.choice(counts.size, num, p=counts.ravel() / counts.sum()), counts.shape)
+    first, second = (rng.uniform(edge[place], edge[place + 1]) for edge, place in zip(edges, chosen, strict=True))
+    return first, second
+
+
+def _draw_second(rng: np.random.Generator, counts: np.ndarray, error: Float[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+    """Draw what was met together with value errors; where an error was never met, from all that was met."""
+    rows = np.clip(np.searchsorted(VALUE_EDGES, error) - 1, 0, len(counts) - 1)
+    counts = np.where(counts.sum(1, keepdims=True) > 0, counts, counts.sum(0))
+    below = np.cumsum(counts, 1) / counts.sum(1, keepdims=True)
+    place = (below[rows] <= rng.uniform(size=(len(error), 1))).sum(1)
+    return rng.uniform(VALUE_EDGES[place], VALUE_EDGES[place + 1])

@@ -1,0 +1,136 @@
+"""Functions of two inputs, as heat maps and in three dimensions. Axes: G by H, the first along x."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize, PowerNorm, SymLogNorm
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from metadisco.plotting.style import short
+
+MAGNITUDES, SLOPES = "cividis", "PuOr_r"  # the second is white at 0
+FRAME = 1e-6  # of a cell
+NEGATIVE = 0.01  # of the top of a scale, beyond which values below zero are no rounding
+
+
+class Scale:
+    """Colours that several panels have in common.
+
+    Limits leave out the outermost hundredth of all values together, so that a corner does not swallow the rest.
+
+    Args:
+        grids: everything that is drawn with it.
+        signed: whether values of either sign are expected: then white is 0 and both signs reach equally far. Otherwise
+            so only if there are values below zero.
+        unit: what signed values are compared with: there is always room for ±2 of it, and what is beyond ±1 of it is
+            drawn logarithmically if it reaches further. None for a linear scale.
+    """
+
+    def __init__(
+        self,
+        grids: Sequence[Float[np.ndarray, "G H"]],
+        *,
+        signed: bool,
+        unit: float | None = None,
+    ):
+        values = np.concatenate([np.append(grid[np.isfinite(grid)], 0.0) for grid in grids])
+        top = float(np.percentile(np.abs(values), 99)) or float(np.abs(values).max()) or 1.0
+        self.norm: Normalize
+        if not signed and values.min() >= -NEGATIVE * top:
+            self.norm, self.colours = PowerNorm(0.5, 0.0, top), MAGNITUDES
+        elif unit is None:
+            self.norm, self.colours = Normalize(-top, top), SLOPES
+        elif top <= 2 * unit:
+            top = 2 * unit
+            self.norm, self.colours = Normalize(-top, top), SLOPES
+        else:
+            self.norm, self.colours = SymLogNorm(unit, vmin=-top, vmax=top, base=10), SLOPES
+        self.top = top
+        above, below = values.max() > top * (1 + 1e-9), self.colours == SLOPES and values.min() < -top * (1 + 1e-9)
+        self.extend = {(0, 0): "neither", (1, 0): "max", (0, 1): "min", (1, 1): "both"}[above, below]
+
+    def bar(self, figure: Figure, panels: Sequence[Axes], label: str) -> Colorbar:
+        """Draw the colour bar beside panels."""
+        mappable = ScalarMappable(self.norm, self.colours)
+        fraction = 0.5 / figure.get_figwidth()
+        bar = figure.colorbar(mappable, ax=panels, extend=self.extend, fraction=fraction, pad=0.02, aspect=25)
+        bar.set_label(label, fontsize=9)
+        if isinstance(self.norm, SymLogNorm):
+            steps = (step * 10.0**power for power in range(-2, 9) for step in (1, 2, 5))
+            ticks = [tick for tick in steps if 0.45 * self.norm.linthresh <= tick <= self.top]
+            bar.set_ticks([*(-tick for tick in reversed(ticks)), 0.0, *ticks])
+            bar.minorticks_off()
+        bar.formatter = FuncFormatter(lambda number, _: short(number))
+        bar.update_ticks()
+        return bar
+
+
+def heat_map(
+    axes: Axes,
+    x: Float[np.ndarray, "G"],
+    y: Float[np.ndarray, "H"],
+    values: Float[np.ndarray, "G H"],
+    scale: Scale,
+) -> QuadMesh:
+    """Draw values by colour; an image even in files of vectors, which would be huge otherwise."""
+    mesh = axes.pcolormesh(x, y, values.T, shading="nearest", norm=scale.norm, cmap=scale.colours, rasterized=True)
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+    return mesh
+
+
+def outline(
+    axes: Axes, x: Float[np.ndarray, "G"], y: Float[np.ndarray, "H"], inside: Bool[np.ndarray, "G H"], **style: Any
+) -> QuadContourSet | None:
+    """Draw the border of a region, closed also where it reaches the edge of the panel; nothing if it is empty."""
+    if not inside.any():
+        return None
+    # A frame of cells that are outside, of almost no width, closes the border at the edges of the panel.
+    x, y = (np.pad(grid, 1, "reflect", reflect_type="odd") for grid in (x, y))
+    x[[0, -1]], y[[0, -1]] = (
+        x[[1, -2]] + FRAME * (x[[0, -1]] - x[[1, -2]]),
+        y[[1, -2]] + FRAME * (y[[0, -1]] - y[[1, -2]]),
+    )
+    return axes.contour(x, y, np.pad(inside, 1).T.astype(float), levels=[0.5], **style)
+
+
+def relief(
+    figure: Figure,
+    place: int,
+    x: tuple[str, Float[np.ndarray, "G"]],
+    y: tuple[str, Float[np.ndarray, "H"]],
+    z: tuple[str, Float[np.ndarray, "G H"]],
+) -> Any:
+    """Draw values as a surface in three dimensions, coloured by height, in one half of a figure.
+
+    Args:
+        figure: where.
+        place: 1 for the left half, 2 for the right.
+        x: what it is called, and its values.
+        y: likewise.
+        z: likewise.
+
+    Returns:
+        The three-dimensional axes.
+    """
+    axes: Any = figure.add_subplot(1, 2, place, projection="3d")
+    first, second = np.meshgrid(x[1], y[1], indexing="ij")
+    net = {"edgecolor": (0, 0, 0, 0.3), "linewidth": 0.25, "rcount": 81, "ccount": 81}
+    axes.plot_surface(first, second, z[1], cmap="viridis", rasterized=True, **net)
+    axes.view_init(elev=28, azim=-125)
+    axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
+    axes.tick_params(labelsize=8, pad=1)
+    for axis, (name, _) in zip((axes.xaxis, axes.yaxis, axes.zaxis), (x, y, z), strict=True):
+        axis.set_label_text(name, fontsize=9)
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_formatter(FuncFormatter(lambda number, _: short(number)))
+    axes.zaxis.labelpad = 6
+    return axes

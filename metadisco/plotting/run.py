@@ -1,0 +1,181 @@
+"""How an evolution went, generation by generation. Axes: R rows of metrics."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from metadisco.plotting.style import LEGEND_SIZE, PALETTE, robust_limits, say, set_title, uncluttered, wrapped
+
+POPULATION, CENTRE = PALETTE[0], PALETTE[1]
+PER_ENV = ("fitness_mean/", "centre_fitness/")
+NUM_COLUMNS = 4
+PANEL_WIDTH = 2.2  # inches
+MANY_ROWS = 200  # beyond which lines are thinner
+MAX_MARKED = 64  # points of a line, beyond which markers would touch each other
+
+
+def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
+    """Draw what metrics.jsonl holds: fitness above; failures, steps, perturbations and speed below it.
+
+    Several environments get a panel each, with the unscaled fitness of the population and of the centre there.
+
+    Args:
+        rows: lines of metrics.jsonl, in any order; numbers may be null or missing, and are then left out.
+        title: of the figure.
+    """
+    rows = sorted(rows, key=lambda row: row["generation"])
+    envs = list(dict.fromkeys(key.split("/", 1)[1] for row in rows for key in row if key.startswith(PER_ENV)))
+    heights = [3.0, 2.0] + [2.0] * math.ceil(len(envs) / NUM_COLUMNS)
+    figure = Figure(figsize=(11, 1.2 + sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), NUM_COLUMNS, height_ratios=heights)
+    panels = [figure.add_subplot(grid[0, :]), *(figure.add_subplot(grid[1, column]) for column in range(NUM_COLUMNS))]
+    fitness, failed, step, perturbations, speed = panels
+    _draw_fitness(fitness, rows)
+    _draw_failures(failed, rows)
+    _draw_from_zero(step, rows, "step_norm", "step of the centre", "Euclidean norm")
+    _draw_from_zero(perturbations, rows, "std", "perturbations", "standard deviation")
+    _draw_from_zero(speed, rows, "env_steps_per_second", "speed", "environment steps / s")
+    if np.isfinite(_column(rows, "env_steps_per_second")).any():
+        speed.yaxis.set_major_formatter(EngFormatter())
+    panels += _draw_envs(figure, grid, rows, envs)
+    generations = [row["generation"] for row in rows] or [0]
+    margin = max(0.5, 0.01 * (generations[-1] - generations[0]))
+    for axes in panels:
+        axes.set_xlim(generations[0] - margin, generations[-1] + margin)
+        axes.xaxis.set_major_locator(MaxNLocator(8 if axes is fitness else 4, integer=True, min_n_ticks=1))
+    set_title(figure, f"{title}\n{_spent(rows)}")
+    return figure
+
+
+def _column(rows: Sequence[Mapping[str, Any]], key: str) -> Float[np.ndarray, "R"]:
+    """Return a quantity of all rows, NaN where it is null or missing."""
+    return np.array([math.nan if row.get(key) is None else row[key] for row in rows], float)
+
+
+def _spent(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how long the run was."""
+    words = [f"{len(rows):,} generation{'' if len(rows) == 1 else 's'}"]
+    env_steps, seconds = _column(rows, "env_steps"), _column(rows, "seconds")
+    if np.isfinite(env_steps).any():
+        words.append(f"{EngFormatter(places=1)(np.nanmax(env_steps))} environment steps".replace("  ", " "))
+    if np.isfinite(seconds).any():
+        total = float(np.nansum(seconds))
+        words.append(f"{total / 3600:.1f} h" if total >= 7200 else f"{total / 60:.1f} min")
+    return ", ".join(words)
+
+
+def _alone(y: Float[np.ndarray, "R"]) -> Bool[np.ndarray, "R"]:
+    """Return which numbers have none beside them, so that no line comes to them."""
+    known = np.pad(np.isfinite(y), 1)
+    return known[1:-1] & ~known[:-2] & ~known[2:]
+
+
+def _line(axes: Axes, x: Float[np.ndarray, "R"], y: Float[np.ndarray, "R"], marker: str = "o", **style: Any) -> Line2D:
+    """Draw a line with gaps where there is no number; a point between two gaps gets a marker."""
+    alone = np.flatnonzero(_alone(y))
+    lone: dict[str, Any] = {"marker": marker, "markevery": alone, "markersize": 5} if alone.size else {}
+    return axes.plot(x, y, **lone, **style)[0]
+
+
+def _line_through(axes: Axes, x: Float[np.ndarray, "R"], y: Float[np.ndarray, "R"], **style: Any) -> Line2D:
+    """Draw a line through the numbers that there are, which are marked if they are few."""
+    known = np.isfinite(y)
+    return axes.plot(x[known], y[known], marker="o" if known.sum() <= MAX_MARKED else None, markersize=4, **style)[0]
+
+
+def _draw_fitness(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    generation = _column(rows, "generation")
+    mean, std, best, worst, centre = (
+        _column(rows, key) for key in ("fitness_mean", "fitness_std", "fitness_best", "fitness_worst", "centre_fitness")
+    )
+    low, high = mean - std, mean + std
+    lone = _alone(low)
+    axes.vlines(generation[lone], low[lone], high[lone], color=POPULATION, alpha=0.2, linewidth=8)
+    thick = 2.0 if len(rows) <= MANY_ROWS else 1.2
+    entries: list[tuple[Float[np.ndarray, "R"], Artist]] = [
+        (mean, _line(axes, generation, mean, color=POPULATION, linewidth=thick, label="mean of the population")),
+        (low, axes.fill_between(generation, low, high, color=POPULATION, alpha=0.2, linewidth=0, label="mean ± std")),
+        (best, _line(axes, generation, best, "^", color=POPULATION, linewidth=0.8, label="best member")),
+        (
+            worst,
+            _line(axes, generation, worst, "v", color=POPULATION, linewidth=0.8, linestyle=":", label="worst member"),
+        ),
+        (centre, _line_through(axes, generation, centre, color=CENTRE, linestyle="--", label="centre")),
+    ]
+    _limit(axes, np.stack([low, high, best, worst, mean, centre]))
+    axes.set_ylabel("fitness (higher is better)")
+    axes.legend(
+        handles=[artist for values, artist in entries if np.isfinite(values).any()],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=len(entries),
+        frameon=False,
+        fontsize=LEGEND_SIZE,
+    )
+
+
+def _limit(axes: Axes, values: Float[np.ndarray, "L R"]) -> None:
+    """Let single numbers far outside leave the panel, and say so."""
+    low, high = robust_limits(values)
+    axes.set_ylim(low, high)
+    beyond = int(((values < low) | (values > high)).any(0).sum())
+    axes.set_xlabel("generation" + (f" ({beyond:,} of {values.shape[1]:,} leave this panel)" if beyond else ""))
+    _finish(axes, values)
+
+
+def _draw_failures(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    generation, failed, skipped = (_column(rows, key) for key in ("generation", "failed_members", "step_skipped"))
+    top = max(1.0, float(np.nanmax(failed, initial=0.0)))
+    axes.fill_between(generation, failed, step="mid", color=POPULATION, alpha=0.3, linewidth=0)
+    _line(axes, generation, failed, color=POPULATION, linewidth=1.2, drawstyle="steps-mid")
+    marked = skipped == 1
+    axes.plot(generation[marked], np.full(marked.sum(), 1.1 * top), "x", color=CENTRE, markersize=4)
+    axes.set_ylim(-0.04 * top, 1.2 * top)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    axes.set_title("failed members" + (" (×: no step)" if marked.any() else ""), fontsize=10)
+    axes.set_ylabel("members")
+    axes.set_xlabel("generation")
+    _finish(axes, failed)
+
+
+def _draw_from_zero(axes: Axes, rows: Sequence[Mapping[str, Any]], key: str, title: str, unit: str) -> None:
+    """Draw a quantity that is never negative, on an axis from 0."""
+    values = _column(rows, key)
+    _line(axes, _column(rows, "generation"), values, color=POPULATION, linewidth=1.2)
+    top = float(values[np.isfinite(values)].max(initial=0.0)) or 1.0
+    axes.set_ylim(-0.03 * top, 1.05 * top)
+    axes.set_title(title, fontsize=10)
+    axes.set_ylabel(unit)
+    axes.set_xlabel("generation")
+    _finish(axes, values)
+
+
+def _finish(axes: Axes, values: Float[np.ndarray, "..."]) -> None:
+    uncluttered(axes)
+    if not np.isfinite(values).any():
+        say(axes, "no values")
+
+
+def _draw_envs(figure: Figure, grid: GridSpec, rows: Sequence[Mapping[str, Any]], envs: Sequence[str]) -> list[Axes]:
+    panels = []
+    for number, env in enumerate(envs):
+        axes = figure.add_subplot(grid[2 + number // NUM_COLUMNS, number % NUM_COLUMNS])
+        generation, mean, centre = (
+            _column(rows, key) for key in ("generation", f"fitness_mean/{env}", f"centre_fitness/{env}")
+        )
+        _line(axes, generation, mean, color=POPULATION, linewidth=1.5)
+        _line_through(axes, generation, centre, color=CENTRE, linewidth=1.2, linestyle="--")
+        _limit(axes, np.stack([mean, centre]))
+        axes.set_title(wrapped(figure, env, 10, PANEL_WIDTH), fontsize=10, parse_math=False)
+        axes.set_ylabel("fitness, unscaled")
+        panels.append(axes)
+    return panels

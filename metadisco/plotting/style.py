@@ -1,0 +1,143 @@
+"""What all figures share: colours, lines, titles, legends, files."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import colormaps, rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
+from matplotlib.typing import LineStyleType
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
+DASHES: tuple[LineStyleType, ...] = (
+    "-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (7, 1.5)), (0, (4, 1, 4, 4)),
+)  # fmt: skip
+"""For print without colours."""
+GUIDE = "#808080"
+"""Lines at zero, and words in place of data."""
+
+DPI = 150
+LEGEND_SIZE = 9  # points
+MAX_LABEL = 4.6  # inches, so that two columns fit into the widest figures
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Return colour and dashes of the line with this number, from 0; the first 64 pairs differ."""
+    shift = number // len(PALETTE)
+    return {"color": PALETTE[number % len(PALETTE)], "linestyle": DASHES[(number + shift) % len(DASHES)]}
+
+
+def save(figure: Figure, path: Path) -> tuple[Path, Path]:
+    """Write a figure as PNG and as SVG; equal figures give equal bytes.
+
+    Args:
+        figure: what to write.
+        path: without suffix; its folder is made.
+
+    Returns:
+        The two files.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = (path.with_name(f"{path.name}.{kind}") for kind in ("png", "svg"))
+    with rc_context({"svg.hashsalt": "metadisco"}):
+        figure.savefig(png, dpi=DPI)
+        figure.savefig(svg, dpi=DPI, metadata={"Date": None})
+    return png, svg
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """Write the title of a figure, wrapped to its width; no sign in it is taken for mathematics."""
+    figure.suptitle(wrapped(figure, title, 12, 0.96 * figure.get_figwidth()), fontsize=12, parse_math=False)
+
+
+def set_legend(figure: Figure, handles: Sequence[Artist]) -> Legend | None:
+    """Write a legend of labelled artists below all panels, in as many columns as fit; long labels are wrapped."""
+    if not handles:
+        return None
+    width = figure.get_figwidth() - 1
+    lines = [wrapped(figure, str(handle.get_label()), LEGEND_SIZE, min(width, MAX_LABEL)) for handle in handles]
+    longest = max(_width(figure, label, LEGEND_SIZE) for label in lines)
+    ncols = min(max(int(figure.get_figwidth() / (longest + 0.85)), 1), len(handles))
+    legend = figure.legend(
+        handles,
+        lines,
+        loc="outside lower center",
+        ncols=ncols,
+        frameon=False,
+        fontsize=LEGEND_SIZE,
+        handlelength=3,  # for two periods of the longest dashes
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return legend
+
+
+def wrapped(figure: Figure, words: str, size: float, width: float) -> str:
+    """Return words with line breaks, so that they are no wider than `width` inches at a size in points."""
+    lines = words
+    characters = max(map(len, words.splitlines()), default=0)
+    while characters > 1 and (excess := _width(figure, lines, size) / width) > 1:
+        characters = min(characters - 1, int(1.05 * characters / excess))
+        lines = "\n".join(textwrap.fill(line, max(characters, 1)) for line in words.splitlines())
+    return lines
+
+
+def _width(figure: Figure, words: str, size: float) -> float:
+    """Return the width of words in inches."""
+    text = Text(0, 0, words, fontsize=size, parse_math=False)
+    text.set_figure(figure)
+    return text.get_window_extent().width / figure.dpi
+
+
+def uncluttered(axes: Axes) -> None:
+    """Take away the frame's upper and right side, and write numbers whole, without a power of ten in the corner."""
+    axes.spines[["top", "right"]].set_visible(False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda number, _: short(number)))
+
+
+def short(number: float, digits: int = 6) -> str:
+    """Return a number as 0.25, 12,000, 4e−7 or 3e8, with at most so many digits."""
+    if number == 0 or 1e-4 <= abs(number) < 1e6:
+        return f"{float(f'{number:.{digits}g}'):,.8g}".replace("-", "−")
+    mantissa, exponent = f"{number:.{digits - 1}e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}".replace("-", "−")
+
+
+def say(axes: Axes, words: str) -> None:
+    """Write words in the middle of a panel that has nothing to draw."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=GUIDE)
+
+
+def robust_limits(values: Float[np.ndarray, "..."]) -> tuple[float, float]:
+    """Return limits that hold all finite values, or all but the outermost hundredth where that is far outside.
+
+    There is always room between them.
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    inner_low, inner_high = (float(edge) for edge in np.percentile(finite, (1, 99)))
+    inner = inner_high - inner_low
+    rounding = 1e-9 * max(abs(inner_low), abs(inner_high))
+    if finite.size >= 50 and rounding < inner < 0.2 * (high - low):
+        low, high = inner_low - 0.25 * inner, inner_high + 0.25 * inner
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        centre, half = (low + high) / 2, 0.1 * max(abs(low), abs(high)) or 1.0
+        return centre - half, centre + half
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def light_to_dark(name: str) -> Colormap:
+    """Return a sequential colour map turned round, without its lightest part, which cannot be seen on white."""
+    return LinearSegmentedColormap.from_list(f"{name}_light_to_dark", colormaps[name](np.linspace(0.88, 0, 256)))
