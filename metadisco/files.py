@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and arrays in them that NumPy alone can read."""
 
 import contextlib
+import math
 import os
 import shutil
 import zipfile
@@ -18,13 +19,17 @@ from metadisco.errors import UserError
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Give a file to write, which takes the place of `path` once it is whole; permissions there are kept."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        shutil.copymode(path, temporary)
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -49,14 +54,31 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         UserError: if it cannot be read, or holds what is no array.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(path) as archive:
+            return {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in archive.infolist()}
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: cannot be read as arrays: {error}") from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise UserError(f"{path}: {name!r} is no array")
-    return arrays
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """Read one array, after seeing that it is no larger than what is there."""
+    if not info.filename.endswith(".npy"):
+        raise ValueError(f"{info.filename!r} is no array")
+    with archive.open(info) as member:
+        read_header = _HEADERS.get(np.lib.format.read_magic(member))
+        if read_header is None:
+            raise ValueError(f"{info.filename!r} is in a format of NumPy that is not known")
+        shape, _, dtype = read_header(member)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or size != info.file_size - member.tell():
+            raise ValueError(f"{info.filename!r} is no array, or not of the size that it states")
+    with archive.open(info) as member:
+        array = np.lib.format.read_array(member, allow_pickle=False)
+        member.read(1)  # to its end, where the checksum is compared
+    return array
+
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def nulls(array: np.ndarray) -> list[Any]:

@@ -98,14 +98,14 @@ def _train(
         env = made[name]
         facts = {"env": name, "seeds": num_seeds, "inner": to_plain(config)["inner"], "seed": config.seed}
         facts["metadisco"] = __version__
-        kept = store.load(facts)
+        kept = store.load(facts, ("random",))
         if kept is None:
             keys = seed_keys(config.seed, num_seeds)
             kept = {"random": np.asarray(live(lambda key, env=env: random_return(key, env), config.outer, keys))}
             store.keep(facts, kept)
         random[name] = float(kept["random"].mean())
         for each in contenders:
-            kept = store.load(facts | {"objective": each.identity})
+            kept = store.load(facts | {"objective": each.identity}, Lives._fields)
             if kept is None:
                 (lives,) = train_lives(loaded[each.name], env, [config], num_seeds)
                 store.keep(facts | {"objective": each.identity}, lives._asdict())

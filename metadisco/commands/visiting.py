@@ -27,7 +27,7 @@ def kept_visits(source: Source, config: Config, env: str, output: Path, display:
     identity = {"visits": source.identity, "env": env, "agents": NUM_AGENTS, "metadisco": __version__}
     identity |= {"inner": to_plain(config)["inner"], "seed": config.seed}
     store = CellStore(output / "cells")
-    kept = store.load(identity)
+    kept = store.load(identity, Visits._fields)
     if kept is None:
         display.say(f"training {NUM_AGENTS} agents on {env} to see what {source.name} is shown")
         made = envs.make(env, **config.inner.env_settings)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ class CellStore:
         text = json.dumps(identity, sort_keys=True)
         return self._path / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
-    def load(self, identity: Any) -> dict[str, np.ndarray] | None:
-        """Return a cell that was kept, or None where there is none or its file is damaged."""
+    def load(self, identity: Any, names: Collection[str]) -> dict[str, np.ndarray] | None:
+        """Return the arrays of a cell that was kept, or None where there is none or its file is damaged."""
         try:
-            return read_arrays(self._file(identity))
+            arrays = read_arrays(self._file(identity))
         except UserError:
             return None
+        return arrays if arrays.keys() == set(names) else None
 
     def keep(self, identity: Any, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep a cell: whole or not at all."""

@@ -105,16 +105,16 @@ class TestStore:
 
     def test_what_was_kept_comes_back(self, tmp_path):
         CellStore(tmp_path / "cells").keep({"a": 1}, self.ARRAYS)
-        kept = CellStore(tmp_path / "cells").load({"a": 1})
+        kept = CellStore(tmp_path / "cells").load({"a": 1}, self.ARRAYS)
         assert kept.keys() == self.ARRAYS.keys()
         for name, array in self.ARRAYS.items():
             np.testing.assert_array_equal(kept[name], array)
 
     def test_another_cell_does_not(self, tmp_path):
         store = CellStore(tmp_path)
-        assert store.load({"a": 1}) is None
+        assert store.load({"a": 1}, self.ARRAYS) is None
         store.keep({"a": 1}, self.ARRAYS)
-        assert store.load({"a": 2}) is None
+        assert store.load({"a": 2}, self.ARRAYS) is None
 
     @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
     def test_a_torn_file_counts_as_none(self, tmp_path, share):
@@ -122,4 +122,10 @@ class TestStore:
         store.keep("x", self.ARRAYS)
         (file,) = tmp_path.iterdir()
         file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-        assert store.load("x") is None
+        assert store.load("x", self.ARRAYS) is None
+
+    def test_a_file_without_all_arrays_counts_as_none(self, tmp_path):
+        store = CellStore(tmp_path)
+        store.keep("x", {"curve": np.zeros(2)})
+        assert store.load("x", ("curve",)) is not None
+        assert store.load("x", ("curve", "final_return")) is None
