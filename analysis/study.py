@@ -1,6 +1,7 @@
 """What the studies share: the commands that they consist of, and tables."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,10 @@ from typing import NamedTuple
 from metadisco.cli import main as metadisco
 from metadisco.commands.settings import settings_for
 from metadisco.commands.visiting import kept_visits
+from metadisco.config import check_env_name, check_num_seeds
 from metadisco.display import Display
+from metadisco.distilled import FILE, read
+from metadisco.errors import UserError
 from metadisco.evaluation.visits import Visits
 from metadisco.files import write_atomically
 from metadisco.sources import find_source, short_names
@@ -36,8 +40,16 @@ class Study(NamedTuple):
             "evaluate", "--objectives", *self.baselines, self.objective, "--envs", self.env, *self.held_out,
             "--seeds", self.num_seeds, "--output", self.output / "evaluation", *settings,
         )  # fmt: skip
-        if not (self.output / "distilled" / "report.md").is_file():
+        if not self._is_distilled():
             self._run("distil", self.objective, "--output", self.output / "distilled", env, *config)
+
+    def _is_distilled(self) -> bool:
+        """Whether the closed forms that are there are of this objective and environment, and whole."""
+        path = self.output / "distilled" / FILE
+        if not path.is_file() or not (self.output / "distilled" / "report.md").is_file():
+            return False
+        said = read(path)
+        return (said.get("source"), said.get("visited", {}).get("env")) == (self.objective, self.env)
 
     def _run(self, *words: object) -> None:
         if metadisco([str(word) for word in words]) != 0:
@@ -72,7 +84,14 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def study_of(options: argparse.Namespace, baselines: Sequence[str]) -> Study:
     """Return the study that the options describe."""
-    env, _ = settings_for(find_source(options.objective), options.env, options.config, {})
+    try:
+        env, _ = settings_for(find_source(options.objective), options.env, options.config, {})
+        check_num_seeds(options.seeds)
+        for name in options.held_out:
+            check_env_name(name, key="--held-out")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from error
     return Study(
         options.objective, tuple(baselines), env, tuple(options.held_out), options.config, options.seeds, options.output
     )

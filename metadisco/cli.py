@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -118,7 +119,7 @@ def _parser() -> _Parser:
     distil.add_argument("--shapes", nargs="+", default=[], metavar="F", help="functions that formulas may use")
     distil.add_argument("--max-terms", type=int, metavar="N", help="terms of a formula, 1 to 4")
     distil.add_argument(
-        "--network", nargs="+", type=int, default=[], metavar="WIDTH", help="also teach a network of these widths"
+        "--network", nargs="+", default=[], metavar="WIDTH", help="also teach a network of these widths"
     )
 
     _add_tools(commands)
@@ -169,6 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when done, or stopped on request and resumable; 2 when the input cannot be used.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no φ
     try:
         return _run(_parse(arguments))
     except UserError as error:
@@ -181,15 +185,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if error.filename is None:
             raise
-        print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
-        return 2
+        if error.errno == errno.ENAMETOOLONG:
+            print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
+            return 2
+        print(f"metadisco: {str(error.filename)!r}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse words in any order: KEY=VALUE may stand before or after options."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UserError(f"got {word.encode(errors='replace').decode()!r}, allowed: names in UTF-8")
     names = tuple(_COMMANDS)
     if words and not words[0].startswith("-") and words[0] not in names:
         raise UserError(f"got command {words[0]!r}, allowed: {', '.join(names)}{nearest(words[0], names)}")
@@ -205,11 +215,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return known
 
 
+def _is_setting(word: str) -> bool:
+    """Whether a word among names is KEY=VALUE, and not the path of something there."""
+    return "=" in word and not Path(word.rpartition("@")[0] or word).exists() and not Path(word).exists()
+
+
 def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], list[str]]:
     """Take KEY=VALUE words out of the lists that stand before them."""
     lists = options.objectives, options.envs
-    words = [word for words in lists for word in words if "=" in word]
-    objectives, envs = ([word for word in words if "=" not in word] for words in lists)
+    words = [word for words in lists for word in words if _is_setting(word)]
+    objectives, envs = ([word for word in words if not _is_setting(word)] for words in lists)
     return objectives, envs, [*options.overrides, *words]
 
 
@@ -280,8 +295,8 @@ def _distil(options: argparse.Namespace) -> int:
         options.seeds,
         [word for word in options.shapes if "=" not in word],
         options.max_terms,
-        options.network,
-        [*options.overrides, *(word for word in options.shapes if "=" in word)],
+        [word for word in options.network if "=" not in word],
+        [*options.overrides, *(word for word in (*options.shapes, *options.network) if "=" in word)],
         options.quiet,
     )
 

@@ -18,6 +18,7 @@ FILE = "distilled.json"
 FORMAT = "metadisco distilled forms"
 VERSION = 1
 PARTS = ("policy", "value")
+MAX_CONSTANT = 1e30
 
 
 class Distilled(NamedTuple):
@@ -42,9 +43,13 @@ def find_distilled(name: str) -> Distilled | None:
         UserError: if the file is damaged or has no such form.
     """
     path, form = Path(name), None
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError:  # too long a name for any file
+        return None
+    if not there:
         stem, at, form = name.rpartition("@")
-        path = Path(stem) if at else path
+        path = Path(stem) if at and form else path
     if path.is_dir():
         path = path / FILE
     if path.suffix != ".json" or not path.is_file():
@@ -74,7 +79,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UserError(f"{path}: is no file of distilled forms")
-    if data.get("version") != VERSION:
+    if data.get("version") != VERSION or isinstance(data["version"], bool):
         raise UserError(f"{path}: got version {data.get('version')!r}, allowed: {VERSION}")
     constants = data.get("constants")
     if not isinstance(constants, dict) or not _positive(constants.get("clip_eps")):
@@ -95,7 +100,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < MAX_CONSTANT
 
 
 def _check_part(path: Path, part: str, data: Any) -> None:
@@ -104,5 +109,6 @@ def _check_part(path: Path, part: str, data: Any) -> None:
         isinstance(form, dict) and "expression" in form for form in forms.values()
     ):
         raise UserError(f"{path}: {part} lacks forms with an expression each")
-    if data.get("closest") not in forms:
-        raise UserError(f"{path}: {part} names {data.get('closest')!r} as the closest form, which it lacks")
+    closest = data.get("closest")
+    if not isinstance(closest, str) or closest not in forms:
+        raise UserError(f"{path}: {part} names {closest!r} as the closest form, which it lacks")

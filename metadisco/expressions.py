@@ -107,6 +107,13 @@ def substitute(expression: Expression, constants: Mapping[str, Expression]) -> E
     return constants.get(expression, expression) if isinstance(expression, str) else expression
 
 
+def names_in(expression: Expression) -> set[str]:
+    """Return the variables and constants that an expression names."""
+    if isinstance(expression, Node):
+        return set().union(*map(names_in, expression.arguments))
+    return {expression} if isinstance(expression, str) else set()
+
+
 def complexity(expression: Expression) -> int:
     """Return the number of operations, variables and numbers."""
     if isinstance(expression, Node):
@@ -159,24 +166,35 @@ def to_json(expression: Expression) -> Any:
     return expression
 
 
-def from_json(data: Any, variables: tuple[str, ...], where: str) -> Expression:
+MAX_DEPTH = 100
+MAX_NUMBER = 1e30
+
+
+def from_json(data: Any, variables: tuple[str, ...], where: str, depth: int = 0) -> Expression:
     """Read an expression.
 
     Args:
         data: numbers, strings and lists.
         variables: names that it may use.
         where: what to call it in complaints.
+        depth: of what it is part of.
 
     Raises:
         UserError: for anything that is no expression in these variables.
     """
+    if depth > MAX_DEPTH:
+        raise UserError(f"{where}: got an expression nested more than {MAX_DEPTH} deep")
     if isinstance(data, str):
         if data not in variables:
             raise UserError(f"{where}: got the variable {data!r}, allowed: {', '.join(variables)}")
         return data
     if isinstance(data, (int, float)) and not isinstance(data, bool):
-        if not math.isfinite(data):
-            raise UserError(f"{where}: got the number {data}, allowed: finite ones")
+        if not -MAX_NUMBER <= data <= MAX_NUMBER:
+            raise UserError(
+                f"{where}: got the number {data:.4g}, allowed: finite ones up to {MAX_NUMBER:g}"
+                if isinstance(data, float)
+                else f"{where}: got a number of {len(str(data))} digits, allowed: up to {MAX_NUMBER:g}"
+            )
         return data
     if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] not in OPERATIONS:
         got = data[0] if isinstance(data, list) and data else data
@@ -185,4 +203,4 @@ def from_json(data: Any, variables: tuple[str, ...], where: str) -> Expression:
     arity = OPERATIONS[operation].arity
     if len(arguments) != arity:
         raise UserError(f"{where}: got {len(arguments)} arguments of {operation}, allowed: {arity}")
-    return Node(operation, tuple(from_json(each, variables, where) for each in arguments))
+    return Node(operation, tuple(from_json(each, variables, where, depth + 1) for each in arguments))

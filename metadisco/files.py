@@ -18,7 +18,7 @@ from metadisco.errors import UserError
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Give a file to write, which takes the place of `path` once it is whole; permissions there are kept."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file

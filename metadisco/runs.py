@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ from metadisco.files import check_writable, write_arrays, write_atomically
 MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
 """Keys (or sections, with a trailing dot) in which a continued run may differ from its start."""
+
+MAX_NAME = 4096  # letters of a path
+MAX_GENERATION = 2**53  # beyond which a float does not tell one from the next
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "numpy", "orbax-checkpoint")
 
@@ -156,13 +160,13 @@ class RunDirectory:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the rows of metrics.jsonl; lines that are torn or no rows are left out."""
-        if not self.metrics_path.exists():
+        if not self.metrics_path.is_file():
             return []
         rows = []
         for line in self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
+            with contextlib.suppress(ValueError, RecursionError):
                 rows.append(json.loads(line))
-        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("generation"), int)]
+        return [row for row in rows if _is_row(row)]
 
     def cut_metrics(self, num_generations: int) -> None:
         """Drop the rows of generations from `num_generations` on, which are about to be run again."""
@@ -180,7 +184,17 @@ class RunDirectory:
 
     def centre_generations(self) -> list[int]:
         """Return the generations after which a centre was kept, in order."""
-        return sorted(int(path.stem) for path in (self.path / "centres").glob("*.npz") if path.stem.isdecimal())
+        files = (path for path in (self.path / "centres").glob("*.npz") if path.is_file())
+        kept = (int(path.stem) for path in files if path.stem.isascii() and path.stem.isdecimal())
+        return sorted(generation for generation in kept if self.centre_path(generation).is_file())
+
+
+def _is_row(row: Any) -> bool:
+    """Return whether something is an object of numbers with a generation."""
+    if not isinstance(row, dict) or not all(isinstance(each, (int, float, NoneType)) for each in row.values()):
+        return False
+    generation = row.get("generation")
+    return isinstance(generation, int) and 0 <= generation < MAX_GENERATION
 
 
 def find_run(name: str) -> tuple[Path, int | None]:
@@ -190,6 +204,8 @@ def find_run(name: str) -> tuple[Path, int | None]:
         UserError: if no run is there.
     """
     path, generation = Path(name), None
+    if len(name) > MAX_NAME:
+        raise UserError(f"no objective {name[:40]!r}…, allowed: a shorter name")
     stem, at, number = name.rpartition("@")
     if at and not path.exists() and number.isascii() and number.isdigit():
         path, generation = Path(stem), int(number)

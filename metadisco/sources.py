@@ -27,6 +27,8 @@ class Source(NamedTuple):
     """Where it comes from a run."""
     config: Config | None = None
     """The run's."""
+    centre: Path | None = None
+    """The file of the run's centre that is meant."""
 
     @property
     def short_name(self) -> str:
@@ -56,7 +58,7 @@ def find_source(name: str) -> Source:
     identity = [to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()]
     trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
     parts = LEARNED.get(config.parametrisation["name"], ("policy", "value"))
-    return Source(name, identity, trained_on, parts, run, config)
+    return Source(name, identity, trained_on, parts, run, config, file)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
@@ -69,7 +71,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     for name in full:
         stem, at, form = name.rpartition("@")
         is_form = at and (stem.endswith(".json") or (Path(stem) / FILE).is_file())
-        short[name] = f"form {form}" if is_form else Path(name).name
+        short[name] = f"form {form}" if is_form else Path(name).name or Path(name).resolve().name
     return short if len(set(short.values())) == len(full) else {name: name for name in full}
 
 

@@ -1,5 +1,6 @@
 """`metadisco plot`, `distil` and `report`: what they write, and what they refuse."""
 
+import html
 import json
 
 import jax
@@ -186,7 +187,7 @@ class TestReport:
     def test_it_says_what_was_run_and_what_to_do_next(self, page, drift_run):
         for words in ("lpo_drift", ENV, "metadisco evaluate", "metadisco distil", "1.5 when first evaluated"):
             assert words in page
-        assert f'load_objective("{drift_run}")' in page
+        assert f"load_objective({html.escape(repr(str(drift_run)), quote=True).replace('&#x27;', '&#39;')})" in page
 
 
 @pytest.mark.parametrize("tool", ["plot", "distil"])
@@ -214,7 +215,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_written(tool, words, told, t
         (["--network", "0"], ["--network", "positive"]),
         (["--network", "8"], ["--network", "'ppo' is no run"]),
         (["--shapes", "tan"], ["--shapes", "'tan'", "tanh"]),
-        (["--shapes", "bump"], ["--shapes", "'bump'"]),
+        (["--shapes", "bump"], ["--shapes", "bump", "drift"]),
     ],
 )
 def test_options_of_distil_are_checked(words, told, tmp_path, capsys):
@@ -225,7 +226,7 @@ def test_options_of_distil_are_checked(words, told, tmp_path, capsys):
 def test_report_refuses_what_is_no_run_and_what_cannot_be_written(drift_run, tmp_path, capsys):
     page = str(tmp_path / "page.html")
     assert_refused(["report", "ppo", "--output", page], ["'ppo'", "no run"], capsys)
-    assert_refused(["report", str(drift_run), "--output", str(tmp_path)], ["--output", "directory"], capsys)
+    assert_refused(["report", str(drift_run), "--output", str(tmp_path)], ["--output", ".html"], capsys)
     for option in ("--evaluation", "--distilled"):
         assert_refused(["report", str(drift_run), "--output", page, option, str(tmp_path)], [str(tmp_path)], capsys)
     assert not (tmp_path / "page.html").exists()

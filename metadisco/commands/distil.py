@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from metadisco._version import __version__
 from metadisco.commands.evaluate import evaluate
 from metadisco.commands.grid import split_objective
@@ -12,6 +14,7 @@ from metadisco.commands.settings import config_file, settings_for
 from metadisco.config import (
     PARAMETRISATION_SETTINGS,
     Config,
+    check_num_seeds,
     parse_config,
     parse_override,
     to_plain,
@@ -20,7 +23,7 @@ from metadisco.display import Display
 from metadisco.distilled import FILE, FORMAT, PARTS, VERSION, find_distilled
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_atomically
-from metadisco.sources import Source, find_source
+from metadisco.sources import Source, find_source, plain_env
 
 if TYPE_CHECKING:
     from metadisco.distillation.symbolic import Grammar
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 RETRAINED_FAMILIES, RETRAINED_SYMBOLIC = 2, 3
 MAX_TERMS = 4
+MAX_WIDTH = 4096
 STUDENT = "network"
 
 
@@ -39,7 +43,7 @@ def distil(
     num_seeds: int,
     shapes: Sequence[str],
     max_terms: int | None,
-    hidden_sizes: Sequence[int],
+    network: Sequence[str],
     words: Sequence[str],
     quiet: bool,
 ) -> int:
@@ -48,7 +52,8 @@ def distil(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    overrides = _check_options(num_seeds, max_terms, hidden_sizes, words)
+    overrides = _check_options(num_seeds, max_terms, words)
+    hidden_sizes = _widths(network)
     source = find_source(name)
     if hidden_sizes and (
         source.config is None or source.config.parametrisation["name"] not in PARAMETRISATION_SETTINGS
@@ -57,7 +62,10 @@ def distil(
             f"--network: {name!r} is no run of a built-in parametrisation, so that there is none to make smaller"
         )
     env, config = settings_for(source, env, config_path, overrides)
+    _check_apart(source, output)
     check_writable(output, "--output")
+    for stale in (output / "retrained" / "results.json", output / "retrained" / "table.md"):
+        stale.unlink(missing_ok=True)
     with Display(quiet) as display:
         forms, students = _distil(source, config, env, output, shapes, max_terms, hidden_sizes, display)
     if num_seeds > 0:
@@ -66,15 +74,13 @@ def distil(
         evaluate(
             objectives, [env], num_seeds, output / "retrained", name, config_file(source, config_path), words, True
         )
-    _write_report(output, num_seeds > 0)
+    _write_report(output, num_seeds > 0, bool(hidden_sizes))
     if not quiet:
         print((output / "report.md").read_text(encoding="utf-8"))
     return 0
 
 
-def _check_options(
-    num_seeds: int, max_terms: int | None, hidden_sizes: Sequence[int], words: Sequence[str]
-) -> dict[str, Any]:
+def _check_options(num_seeds: int, max_terms: int | None, words: Sequence[str]) -> dict[str, Any]:
     """Refuse options out of range; return the overrides."""
     settings, overrides = split_objective(dict(parse_override(word) for word in words))
     if settings:
@@ -83,9 +89,25 @@ def _check_options(
         raise UserError(f"--seeds: got {num_seeds}, allowed: 0 (no retraining) or more")
     if max_terms is not None and not 1 <= max_terms <= MAX_TERMS:
         raise UserError(f"--max-terms: got {max_terms}, allowed: 1 to {MAX_TERMS}")
-    if any(size < 1 for size in hidden_sizes):
-        raise UserError(f"--network: got {list(hidden_sizes)}, allowed: positive widths")
+    if num_seeds > 0:
+        check_num_seeds(num_seeds)
     return overrides
+
+
+def _widths(words: Sequence[str]) -> list[int]:
+    """Return the widths of hidden layers."""
+    for word in words:
+        if not (word.isascii() and word.isdigit() and 0 < int(word) <= MAX_WIDTH):
+            raise UserError(f"--network: got {word!r}, allowed: positive widths, up to {MAX_WIDTH}")
+    return [int(word) for word in words]
+
+
+def _check_apart(source: Source, output: Path) -> None:
+    """Refuse to write among the files of what is distilled."""
+    distilled = find_distilled(source.name) if source.run is None else None
+    own = source.run.path if source.run is not None else distilled.path.parent if distilled else None
+    if own is not None and output.resolve() == own.resolve():
+        raise UserError(f"--output: got {str(output)!r}, where {source.name!r} itself is, allowed: another folder")
 
 
 def _distil(
@@ -117,6 +139,9 @@ def _distil(
         else value_target(objective.value_loss, visits)
         for part in source.parts
     }
+    for part, target in targets.items():
+        if not (np.isfinite(target.value).all() and np.isfinite(target.slope).all()):
+            raise UserError(f"{source.name!r}: its {part} loss is not finite where agents train")
     display.start(0, sum(num_steps(targets[part], grammars[part]) for part in source.parts), "step")
     done = 0
 
@@ -131,7 +156,7 @@ def _distil(
         "version": VERSION,
         "metadisco": __version__,
         "source": source.name,
-        "trained_on": None if source.trained_on is None else sorted(source.trained_on),
+        "trained_on": None if source.trained_on is None else sorted(source.trained_on | {plain_env(env)}),
         "visited": {"env": env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]},
         "constants": _constants(source),
         **{part: as_json(forms) for part, forms in found.items()},
@@ -149,16 +174,18 @@ def _distil(
 
 def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> "Grammar":
     """Return the grammar that was asked for."""
-    from metadisco.distillation.symbolic import default_grammar
+    from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, default_grammar
 
     grammar = default_grammar(part)
+    known = (*SHAPES, *VALUE_SHAPES)
     grammar = grammar._replace(max_terms=max_terms or grammar.max_terms)
-    unknown = [shape for shape in shapes if shape not in grammar.shapes]
+    unknown = [shape for shape in shapes if shape not in known]
     if unknown:
-        raise UserError(
-            f"--shapes: got {unknown[0]!r}, allowed: {', '.join(grammar.shapes)}{nearest(unknown[0], grammar.shapes)}"
-        )
-    return grammar._replace(shapes=tuple(shapes)) if shapes else grammar
+        raise UserError(f"--shapes: got {unknown[0]!r}, allowed: {', '.join(known)}{nearest(unknown[0], known)}")
+    chosen = tuple(shape for shape in shapes if shape in grammar.shapes)
+    if shapes and not chosen:
+        raise UserError(f"--shapes: got {', '.join(shapes)}, allowed for a drift: {', '.join(grammar.shapes)}")
+    return grammar._replace(shapes=chosen) if shapes else grammar
 
 
 def _constants(source: Source) -> dict[str, Any]:
@@ -188,7 +215,7 @@ def _teach(
     nested = [each for each in section.values() if isinstance(each, dict)]
     for each in nested or [section]:
         each["hidden_sizes"] = list(hidden_sizes)
-        if each.get("start") == "zeros":
+        if "ppo_init" in each or each.get("start") == "zeros":
             each["start"] = "random"  # of the same form, but gradients can leave it
     display.say(f"teaching a network of widths {', '.join(map(str, hidden_sizes))}")
     student = teach(jax.random.key(source.config.seed), make_parametrisation(section), list(targets.values()))
@@ -203,7 +230,7 @@ def _teach(
     return str(output / STUDENT)
 
 
-def _write_report(output: Path, retrained: bool) -> None:
+def _write_report(output: Path, retrained: bool, taught: bool) -> None:
     """Write what was found in Markdown."""
     data = json.loads((output / FILE).read_text(encoding="utf-8"))
     lines = [f"# Closed forms of {data['source']}", ""]
@@ -231,9 +258,9 @@ def _write_report(output: Path, retrained: bool) -> None:
             lines += ["", "Rejected, as they are no drifts:", ""]
             lines += [f"- {name}: `{form['text']}`: {form['reason']}" for name, form in data[part]["rejected"].items()]
         lines.append("")
-    taught = output / STUDENT / "provenance.json"
-    if taught.is_file():
-        errors = json.loads(taught.read_text(encoding="utf-8"))[-1]["relative_errors"]
+    if taught:
+        provenance = output / STUDENT / "provenance.json"
+        errors = json.loads(provenance.read_text(encoding="utf-8"))[-1]["relative_errors"]
         told = "; ".join(
             f"{part}: values {each['value_error']:.3g}, slopes {each['slope_error']:.3g}"
             for part, each in errors.items()

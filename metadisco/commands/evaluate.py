@@ -53,6 +53,8 @@ def evaluate(
         twice = [name for name in names if list(names).count(name) > 1]
         if twice:
             raise UserError(f"{option}: got {twice[0]!r} twice, allowed: each once")
+        if not names:
+            raise UserError(f"{option}: got none, allowed: one or more")
     baseline = baseline or objectives[0]
     if baseline not in objectives:
         raise UserError(f"--baseline: got {baseline!r}, allowed: one of {', '.join(objectives)}")
@@ -83,7 +85,7 @@ def _train(
     start_jax(first.outer.num_devices, first.deterministic)
 
     from metadisco.evaluation.comparison import Cell
-    from metadisco.evaluation.lives import Lives, live, seed_keys, train_lives
+    from metadisco.evaluation.lives import RANDOM, Lives, live, seed_keys, train_lives
     from metadisco.evaluation.reference import random_return
     from metadisco.evaluation.store import CellStore
     from metadisco.export.load import load_objective
@@ -100,7 +102,7 @@ def _train(
         facts["metadisco"] = __version__
         kept = store.load(facts, ("random",))
         if kept is None:
-            keys = seed_keys(config.seed, num_seeds)
+            keys = seed_keys(config.seed, num_seeds, RANDOM)
             kept = {"random": np.asarray(live(lambda key, env=env: random_return(key, env), config.outer, keys))}
             store.keep(facts, kept)
         random[name] = float(kept["random"].mean())
@@ -167,7 +169,12 @@ def _write(
             if cell.env == env
         }
         figure = learning_curves_figure(curves, title=f"{env}, {num_seeds} seeds")
-        save(figure, output / "figures" / re.sub("[^A-Za-z0-9-]+", "_", env))
+        save(figure, output / "figures" / figure_name(env))
+
+
+def figure_name(env: str) -> str:
+    """Return what the figure of an environment is called, without suffix."""
+    return re.sub("[^A-Za-z0-9-]+", "_", env)
 
 
 def _held_out(cells: Sequence["Cell"]) -> dict[tuple[str, str], bool | None]:
@@ -180,7 +187,7 @@ def _print_tables(rows: Sequence["Row"], cells: Sequence["Cell"], baseline: str)
 
     from metadisco.evaluation.tables import tables
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for title, headings, lines in tables(rows, _held_out(cells), baseline):
         table: Table = Table(title=title, title_justify="left")
         for number, heading in enumerate(headings):

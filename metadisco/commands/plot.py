@@ -113,7 +113,11 @@ def _drift_figures(
         return drift_surface(loss, log_ratio, advantage, progress)
 
     references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
-    surfaces = {source.short_name: surface(objective.policy_loss)}
+    if not np.isfinite(surface(objective.policy_loss).slope).all():
+        raise UserError(f"{source.name!r}: its policy loss is not finite, so that there is nothing to draw")
+    taken = any(source.short_name == label for label, _ in references.values())
+    own = f"{source.short_name} (this)" if taken else source.short_name
+    surfaces = {own: surface(objective.policy_loss)}
     surfaces |= {label: surface(each.policy_loss) for key, (label, each) in references.items() if key != source.name}
     counts = None if visits is None else np.asarray(visits.policy)
     yield "drift", drift_figure(surfaces, title=f"Drift of {source.short_name}{where}", visits=counts)
@@ -132,7 +136,7 @@ def _drift_figures(
         evolved = {generation: surface(each.policy_loss) for generation, each in history.items()}
         yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {source.short_name} over generations")
     if three_d:
-        yield "drift_3d", drift_3d_figure(surfaces[source.short_name], title=f"Drift of {source.short_name}")
+        yield "drift_3d", drift_3d_figure(surfaces[own], title=f"Drift of {source.short_name}")
 
 
 def _value_figures(
@@ -145,6 +149,8 @@ def _value_figures(
     furthest = max(-low, high)
     error = np.linspace(-furthest, furthest, NUM_ERRORS)
     loss = objective.value_loss
+    if not np.isfinite(value_loss_curve(loss, error).derivative).all():
+        raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
     counts = None if visits is None else np.asarray(visits.error)
     title = f"Value loss of {source.short_name}"
     yield (

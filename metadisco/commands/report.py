@@ -2,17 +2,19 @@
 
 import base64
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metadisco._version import __version__
+from metadisco.commands.evaluate import figure_name
 from metadisco.commands.settings import settings_for
 from metadisco.config import flatten, parse_config, to_plain, write_yaml
 from metadisco.display import Display, format_number
 from metadisco.distilled import FILE, PARTS, read
 from metadisco.errors import UserError
 from metadisco.files import check_writable, write_atomically
-from metadisco.sources import Source, find_source
+from metadisco.sources import Source, find_source, short_names
 
 if TYPE_CHECKING:
     from metadisco.evaluation.tables import Table
@@ -41,26 +43,35 @@ def report(run: str, output: Path, evaluation: Path | None, distilled: Path | No
     source = find_source(run)
     if source.run is None or source.config is None:
         raise UserError(f"RUN: got {run!r}, which is no run, allowed: the path of one")
-    if output.is_dir():
-        raise UserError(f"--output: {str(output)!r} is a directory, allowed: a file such as report.html")
+    if output.is_dir() or output.suffix not in (".html", ".htm"):
+        raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .html")
     check_writable(output.parent, "--output")
     comparison = _comparison(evaluation or source.run.path / "evaluation", required=evaluation is not None)
     forms = _forms(distilled or source.run.path / "distilled", required=distilled is not None)
     figures_path = source.run.path / "figures"
+    if source.centre is not None and "@" in Path(run).name:
+        figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")
+    facts = _facts(source)
     env, config = settings_for(source, None, None, {})
     with Display(quiet) as display:
         from metadisco.commands.plot import draw
 
         files = list(draw(source, config, env, figures_path, visit, False, display))
-        page = _page(source, files, comparison, forms)
+        page = _page(source, facts, files, comparison, forms)
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, page)
         display.say(f"wrote {output}")
     return 0
 
 
-def _page(source: Source, files: list[Path], comparison: dict[str, Any] | None, forms: dict[str, Any] | None) -> str:
+def _page(
+    source: Source,
+    facts: list[tuple[str, str]],
+    files: list[Path],
+    comparison: dict[str, Any] | None,
+    forms: dict[str, Any] | None,
+) -> str:
     """Return the page."""
     import jinja2
 
@@ -71,16 +82,28 @@ def _page(source: Source, files: list[Path], comparison: dict[str, Any] | None, 
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         name=source.short_name,
-        facts=_facts(source),
+        facts=facts,
         figures=[_figure(file.with_suffix(".png"), CAPTIONS.get(file.name, "")) for file in files],
         comparison=comparison,
         forms=forms,
         config=write_yaml(to_plain(source.config)),
         changed=_changed(source),
         version=__version__,
-        path=str(source.run.path),
-        envs=" ".join(task.env for task in source.config.inner.tasks),
+        objective=_full_name(source),
+        quoted={
+            "objective": shlex.quote(_full_name(source)),
+            **{name: shlex.quote(str(source.run.path / name)) for name in ("config.yaml", "evaluation", "distilled")},
+        },
+        envs=" ".join(shlex.quote(task.env) for task in source.config.inner.tasks),
     )
+
+
+def _full_name(source: Source) -> str:
+    """Return the absolute name of a run's objective, with the generation where one was named."""
+    assert source.run is not None and source.centre is not None
+    _, at, generation = source.name.rpartition("@")
+    named = bool(at) and generation.isdigit() and source.centre.stem == f"{int(generation):06d}"
+    return f"{source.run.path}@{generation}" if named else str(source.run.path)
 
 
 def _facts(source: Source) -> list[tuple[str, str]]:
@@ -102,6 +125,8 @@ def _facts(source: Source) -> list[tuple[str, str]]:
     if rows:
         seconds = sum(row.get("seconds") or 0.0 for row in rows)
         facts.append(("Generations", f"{rows[-1]['generation'] + 1:,}"))
+        if source.centre is not None and int(source.centre.stem) != rows[-1]["generation"] + 1:
+            facts.append(("Centre shown", f"after {int(source.centre.stem):,} generations"))
         facts.append(("Spent", f"{rows[-1].get('env_steps') or 0:,} environment steps, {seconds / 60:.1f} min"))
         known = [row["centre_fitness"] for row in rows if row.get("centre_fitness") is not None]
         if known:
@@ -142,10 +167,14 @@ def _comparison(path: Path, required: bool) -> dict[str, Any] | None:
     try:
         data = json.loads((path / "results.json").read_text(encoding="utf-8"))
         tables = _tables(data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--evaluation: {str(path)!r} holds no results of metadisco evaluate: {error}") from error
-    figures = [_figure(file, "") for file in sorted((path / "figures").glob("*.png"))]
-    return {"seeds": data["seeds"], "baseline": data["baseline"], "tables": tables, "figures": figures}
+        files = [path / "figures" / f"{figure_name(env)}.png" for env in data["envs"]]
+        seeds, (baseline,) = int(data["seeds"]), short_names([data["baseline"]]).values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"--evaluation: {str(path / 'results.json')!r} holds no results of this version of metadisco evaluate"
+        ) from error
+    figures = [_figure(file, "") for file in files if file.is_file()]
+    return {"seeds": seeds, "baseline": baseline, "tables": tables, "figures": figures}
 
 
 def _tables(data: dict[str, Any]) -> list["Table"]:
@@ -162,8 +191,31 @@ def _forms(path: Path, required: bool) -> dict[str, Any] | None:
         return None
     data = read(path / FILE)
     retrained = _comparison(path / "retrained", required=False)
+    parts = {part: _part(data[part], part) for part in PARTS if part in data}
+    return {"parts": parts, "path": str(path / FILE), "retrained": retrained}
+
+
+def _part(data: dict[str, Any], part: str) -> dict[str, Any]:
+    """Return the forms of one loss as text; what a file written by hand does not say is left empty."""
+    rejected = data.get("rejected")
     return {
-        "parts": {part: data[part] for part in PARTS if part in data},
-        "path": str(path / FILE),
-        "retrained": retrained,
+        "forms": [
+            (
+                name,
+                form.get("text", json.dumps(form["expression"])),
+                form.get("complexity", ""),
+                _number(form.get("relative_error")),
+                form.get("nonnegative", "") if part == "policy" else _number(form.get("scale")),
+            )
+            for name, form in data["forms"].items()
+        ],
+        "rejected": [
+            (name, form.get("text", ""), form.get("reason", ""))
+            for name, form in (rejected.items() if isinstance(rejected, dict) else ())
+            if isinstance(form, dict)
+        ],
     }
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (int, float)) else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from metadisco.commands.grid import config_at, one_environment
 from metadisco.config import Config, check_env_name, read_yaml
+from metadisco.errors import UserError
 from metadisco.sources import Source
 
 
@@ -28,6 +29,9 @@ def settings_for(
     Raises:
         UserError: for what cannot be used.
     """
+    for key in ("inner.env", "inner.envs"):
+        if key in overrides:
+            raise UserError(f"{key}: got {overrides[key]!r}, but the environment is named by --env")
     if env is not None:
         check_env_name(env, key="--env")
     path = config_file(source, config_path)

@@ -1,6 +1,8 @@
 """Known forms fitted to a loss by weighted least squares on values and slopes. Axes: N points, K constants."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -21,9 +23,11 @@ class Family(NamedTuple):
     expression: Expression
     """Names its constants."""
     starts: Mapping[str, tuple[float, ...]]
-    """By constant, where fits begin; one whose starts are all positive stays positive."""
-    scale: str | None = None
-    """The constant that scales the whole loss, which PPO's clipping of the gradient norm all but ignores."""
+    """By constant, where fits begin."""
+    bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    """By constant, between which it stays; any other may be any number."""
+    factor: str | None = None
+    """The constant that multiplies all of it, which is solved for."""
 
 
 class Fit(NamedTuple):
@@ -66,13 +70,15 @@ DPO = apply(
 )
 KL = apply("relu", apply("subtract", GAP, "log_ratio"))
 
-WEIGHTS = (0.01, 0.1, 1.0, 10.0)
+WEIGHT = (0.0, math.inf)
+WIDTH = (0.01, 1000.0)  # of what is flat at r = 1: narrower is a kink to single precision, wider is nothing
+DRIFT_BOUNDS = {"epsilon": WIDTH, "alpha": WIDTH, "beta": WIDTH, "coef": WEIGHT}
 DRIFT_FAMILIES = (
-    Family("ppo", PPO_CLIP, {"epsilon": (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)}),
-    Family("dpo", DPO, {"alpha": (0.5, 2.0, 8.0), "beta": (0.15, 0.6, 2.4)}),
-    Family("kl", multiply("coef", KL), {"coef": WEIGHTS}),
-    Family("quadratic", multiply("coef", apply("square", GAP)), {"coef": WEIGHTS}),
-    Family("total_variation", multiply("coef", apply("absolute", GAP)), {"coef": WEIGHTS}),
+    Family("ppo", PPO_CLIP, {"epsilon": (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)}, DRIFT_BOUNDS),
+    Family("dpo", DPO, {"alpha": (0.5, 2.0, 8.0), "beta": (0.15, 0.6, 2.4)}, DRIFT_BOUNDS),
+    Family("kl", multiply("coef", KL), {"coef": (1.0,)}, DRIFT_BOUNDS, "coef"),
+    Family("quadratic", multiply("coef", apply("square", GAP)), {"coef": (1.0,)}, DRIFT_BOUNDS, "coef"),
+    Family("total_variation", multiply("coef", apply("absolute", GAP)), {"coef": (1.0,)}, DRIFT_BOUNDS, "coef"),
     Family("policy_gradient", 0, {}),
 )
 """Forms of a drift, by the names of the objectives that they make."""
@@ -117,15 +123,16 @@ def _value_families() -> tuple[Family, ...]:
     }
     families = []
     for name, (shape, starts) in shapes.items():
-        families.append(Family(name, multiply("scale", shape), {"scale": (1.0,), **starts}, "scale"))
+        families.append(Family(name, multiply("scale", shape), {"scale": (1.0,), **starts}, VALUE_BOUNDS, "scale"))
         moved = substitute(shape, {"error": apply("subtract", ERROR, "shift")})
         constants = {"scale": (1.0,), "shift": (-0.3, 0.0, 0.3), **starts}
-        families.append(Family(f"{name}_shifted", multiply("scale", moved), constants, "scale"))
+        families.append(Family(f"{name}_shifted", multiply("scale", moved), constants, VALUE_BOUNDS, "scale"))
     return tuple(families)
 
 
 UNITS = (0.1, 0.5, 2.0)  # of the weighted root mean square error, for constants that are errors themselves
 IN_ERRORS = ("threshold", "width", "shift")
+VALUE_BOUNDS = {"scale": WEIGHT, "left": WEIGHT, "threshold": (1e-3, 1e3), "width": (1e-3, 1e3)}  # in the same units
 VALUE_FAMILIES = _value_families()
 """Forms of a value loss, each also with its minimum shifted away from δ = 0."""
 
@@ -143,16 +150,18 @@ def fit(family: Family, target: Target) -> Fit:
     names = tuple(family.starts)
     with jax.enable_x64(True):
         residuals, jacobian = _residuals(family.expression, names, target)
-        starts = _starts(family, target)
-        positive = np.array([min(family.starts[name]) > 0 for name in names], bool)
-        costs = [float(np.square(residuals(start)).sum()) for start in starts]
+        low, high = _bounds(family, target)
+        starts = [
+            np.clip(_solved(start, names, family.factor, residuals), low, high) for start in _starts(family, target)
+        ]
+        costs = [_cost(residuals(start)) for start in starts]
         best = starts[int(np.argmin(costs))]
-        if names:
-            tries = [_refine(residuals, jacobian, starts[index], positive) for index in np.argsort(costs)[:3]]
-            best = min(tries, key=lambda x: float(np.square(residuals(x)).sum()))
+        if names and np.isfinite(min(costs)):
+            chosen = [starts[index] for index in np.argsort(costs)[:3] if np.isfinite(costs[index])]
+            tries = [_refine(residuals, jacobian, start, low, high) for start in chosen]
+            best = min(tries, key=lambda x: _cost(residuals(x)))
     constants = {name: float(value) for name, value in zip(names, best, strict=True)}
-    scale = constants.get(family.scale) if family.scale else None
-    return measure(family.name, substitute(family.expression, constants), target, constants, scale)
+    return measure(family.name, substitute(family.expression, constants), target, constants, constants.get("scale"))
 
 
 def fit_mixture(target: Target) -> Fit | None:
@@ -172,9 +181,11 @@ def fit_mixture(target: Target) -> Fit | None:
 
 def _mixture(names: tuple[str, ...]) -> Family:
     starts: dict[str, tuple[float, ...]] = {}
+    bounds = dict(DRIFT_BOUNDS)
     for name in names:
         starts |= {**COMPONENTS[name][1], f"{name}_weight": (1 / len(names),)}
-    return Family("mixture", add(*(multiply(f"{name}_weight", COMPONENTS[name][0]) for name in names)), starts)
+        bounds[f"{name}_weight"] = WEIGHT
+    return Family("mixture", add(*(multiply(f"{name}_weight", COMPONENTS[name][0]) for name in names)), starts, bounds)
 
 
 def _share(name: str, constants: Mapping[str, float], target: Target) -> float:
@@ -247,22 +258,63 @@ def _residuals(expression: Expression, names: tuple[str, ...], target: Target) -
 
 def _starts(family: Family, target: Target) -> list[Float[np.ndarray, "K"]]:
     """Return all combinations of starts, in units of the target."""
-    unit = float(np.sqrt(target.weight @ np.square(target.x)))
+    unit = _unit(target)
     axes = [np.array(values) * (unit if name in IN_ERRORS else 1.0) for name, values in family.starts.items()]
     if not axes:
         return [np.zeros(0)]
     return list(np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], 1))
 
 
-def _refine(residuals: _Vector, jacobian: _Vector, start: np.ndarray, positive: np.ndarray) -> np.ndarray:
+def _bounds(family: Family, target: Target) -> tuple[Float[np.ndarray, "K"], Float[np.ndarray, "K"]]:
+    """Return lower and upper bounds of the constants."""
+    unit = _unit(target)
+    pairs = [
+        np.array(family.bounds.get(name, (-np.inf, np.inf))) * (unit if name in IN_ERRORS else 1.0)
+        for name in family.starts
+    ]
+    low, high = np.array(pairs).reshape(-1, 2).T
+    return low, high
+
+
+def _unit(target: Target) -> float:
+    """Return the weighted root mean square of what the slope is along."""
+    return float(np.sqrt(target.weight @ np.square(target.x)))
+
+
+def _solved(start: np.ndarray, names: Sequence[str], factor: str | None, residuals: _Vector) -> np.ndarray:
+    """Return constants in which the factor of the whole, which residuals are linear in, is the best one."""
+    if factor is None:
+        return start
+    place = names.index(factor)
+    without, once = start.copy(), start.copy()
+    without[place], once[place] = 0.0, 1.0
+    rest = residuals(without)
+    change = residuals(once) - rest
+    size = change @ change
+    solved = start.copy()
+    if np.isfinite(size) and size > 0:
+        solved[place] = -change @ rest / size
+    return solved
+
+
+def _cost(residuals: np.ndarray) -> float:
+    """Return a sum of squares, infinite where it is no number."""
+    cost = float(np.square(residuals).sum())
+    return cost if np.isfinite(cost) else np.inf
+
+
+def _refine(residuals: _Vector, jacobian: _Vector, start: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return the constants of a local minimum."""
-    low = np.where(positive, 1e-8, -np.inf)
-    solved = scipy.optimize.least_squares(residuals, start, jac=jacobian, bounds=(low, np.inf), x_scale="jac").x
-    scale = np.where(np.abs(solved) > 1e-12, 0.05 * np.abs(solved), 0.01)
+    inside = np.clip(start, low, high)
+    try:
+        solved = scipy.optimize.least_squares(residuals, inside, jac=jacobian, bounds=(low, high), x_scale="jac").x
+    except (ValueError, np.linalg.LinAlgError):  # numbers beyond bounds somewhere on the way
+        solved = inside
+    scale = np.where(np.abs(solved) > 0, 0.05 * np.abs(solved), 0.01)
     simplex = np.vstack([solved, solved + np.diag(scale)])
 
     def cost(x: np.ndarray) -> float:
-        return float(np.square(residuals(np.maximum(x, low))).sum())
+        return _cost(residuals(np.clip(x, low, high)))
 
     polished = scipy.optimize.minimize(
         cost,
@@ -270,5 +322,5 @@ def _refine(residuals: _Vector, jacobian: _Vector, start: np.ndarray, positive: 
         method="Nelder-Mead",
         options={"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-12, "maxfev": 200 * len(solved)},
     ).x
-    polished = np.maximum(polished, low)
+    polished = np.clip(polished, low, high)
     return polished if cost(polished) < cost(solved) else solved

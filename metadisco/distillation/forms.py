@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import sympy
 
 from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, Fit, fit, fit_mixture
@@ -45,6 +46,7 @@ def find_forms(
         fits.extend([mixture] if mixture else [])
         advance("mixture of families")
     fits.extend(search(target, grammar, lambda text: advance(f"formulas: {text}")))
+    fits = [each for each in fits if np.isfinite(each.relative_error)]
     verdicts, rejected, kept = {}, {}, []
     for each in sorted(fits, key=lambda fit: fit.relative_error):
         if target.kind == "policy":

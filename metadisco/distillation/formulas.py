@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import sympy
 from sympy.printing.str import StrPrinter
 
-from metadisco.distillation.surfaces import drift_points
-from metadisco.expressions import Expression, Node, drift_of
-from metadisco.objectives import mirror
+from metadisco.expressions import Expression, Node, evaluate, names_in
+from metadisco.objectives import MAX_LOG_RATIO
 
 SYMBOLS = {
     "r": sympy.Symbol("r", positive=True),
@@ -109,18 +110,17 @@ def check_drift(expression: Expression) -> Verdict:
     """
     try:
         slopes = _first_violation(expression)
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         return Verdict(False, False, "no", f"undecided: {error}")
     if slopes:
         return Verdict(False, False, "no", slopes)
     log_ratio, advantage = (x.ravel() for x in np.meshgrid(np.linspace(-3, 3, 601), np.linspace(-8, 8, 321)))
-    loss = mirror(drift_of(expression))
-    drift = np.stack([drift_points(loss, log_ratio, advantage, progress)[0] for progress in (0.0, 0.5, 1.0)])
+    drift = np.stack([_values(expression, log_ratio, advantage, progress) for progress in (0.0, 0.5, 1.0)])
     if not np.isfinite(drift).all():
         return Verdict(False, True, "no", "D is not finite everywhere for |log r| ≤ 3, |A| ≤ 8")
     if _nonnegative(expression):
         return Verdict(True, True, "by form", "")
-    if drift.min() < -TOLERANCE:
+    if drift.min() < -TOLERANCE * np.abs(drift).max():
         lowest = int(drift.min(0).argmin())
         place = f"r = {np.exp(log_ratio[lowest]):.3g}, A = {advantage[lowest]:.3g}"
         return Verdict(False, True, "no", f"D is {drift.min():.3g} at {place}, below 0")
@@ -139,7 +139,16 @@ def _first_violation(expression: Expression) -> str:
     return ""
 
 
-TOLERANCE = 1e-9  # of rounding in double precision
+TOLERANCE = 1e-12  # of the largest value, for rounding in double precision
+
+
+def _values(expression: Expression, log_ratio: np.ndarray, advantage: np.ndarray, progress: float) -> np.ndarray:
+    known = {"r": np.exp(log_ratio), "log_ratio": log_ratio, "A": advantage, "progress": progress}
+    with jax.enable_x64(True):
+        values = evaluate(expression, {name: jnp.asarray(each, jnp.float64) for name, each in known.items()})
+        return np.broadcast_to(np.asarray(values), log_ratio.shape)
+
+
 MAGNITUDE, PROGRESS = sympy.Symbol("a", positive=True), sympy.Symbol("p", positive=True)
 
 
@@ -154,7 +163,24 @@ def _jet(expression: Expression, sign: int, direction: int) -> tuple[Any, Any]:
         }
         return known[expression] if isinstance(expression, str) else (to_sympy(expression, None), sympy.Integer(0))
     jets = [_jet(each, sign, direction) for each in expression.arguments]
+    if expression.operation == "where_negative":
+        return _jet_where(expression.arguments[0], *jets)
     return _RULES[expression.operation](*jets)
+
+
+def _jet_where(condition: Expression, of_it: tuple[Any, Any], negative: Any, other: Any) -> tuple[Any, Any]:
+    """Choose the piece that holds beside r = 1."""
+    order = _sign(of_it[0]) or _sign(of_it[1])
+    same = all(_is_zero(ours - theirs) for ours, theirs in zip(negative, other, strict=True))
+    if order == 0 and names_in(condition) & {"r", "log_ratio"} and not same:
+        raise ValueError("which piece holds beside r = 1 hangs on higher derivatives")
+    return tuple(negative) if order < 0 else tuple(other)
+
+
+def _jet_exp(x: tuple[Any, Any]) -> tuple[Any, Any]:
+    if x[0].is_number and x[0] > MAX_LOG_RATIO:
+        raise ValueError(f"exp is held at {MAX_LOG_RATIO:g}")
+    return _smooth(sympy.exp)(x)
 
 
 def _jet_relu(x: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -198,10 +224,9 @@ _RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     "absolute": _jet_absolute,
     "relu": _jet_relu,
     "tanh": _smooth(sympy.tanh),
-    "exp": _smooth(sympy.exp),
+    "exp": _jet_exp,
     "sqrt": _smooth(sympy.sqrt),
     "log_cosh": _smooth(lambda x: sympy.log(sympy.cosh(x))),
-    "where_negative": lambda x, negative, other: negative if _sign(x[0]) < 0 else other,
 }
 
 
@@ -219,7 +244,7 @@ def _is_zero(x: Any) -> bool:
 
 
 def _written(x: Any) -> str:
-    return str(sympy.simplify(x).evalf(DIGITS)).replace("a", "|A|")
+    return str(sympy.simplify(x).subs(MAGNITUDE, sympy.Symbol("|A|")).evalf(DIGITS))
 
 
 def _nonnegative(expression: Expression) -> bool:

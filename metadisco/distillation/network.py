@@ -52,7 +52,7 @@ def teach(
     def loss(meta_params: MetaParams, chosen: Sequence[Array]) -> Array:
         total = jnp.zeros(())
         for target, data, index in zip(targets, points, chosen, strict=True):
-            batch = jax.tree.map(operator.itemgetter(index), data)
+            batch = jax.tree.map(operator.itemgetter(index), (*data[:-1], jnp.ones_like(data[-1])))  # drawn by weight
             values, slopes = _residuals(parametrisation, meta_params, target, batch)
             total += jnp.square(values).mean() + jnp.square(slopes).mean()
         return total

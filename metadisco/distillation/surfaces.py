@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from metadisco.objectives import MAX_LOG_RATIO
 from metadisco.types import Loss, Sample
 
 SECOND_INPUTS = ("target", "old_value")
@@ -79,7 +80,7 @@ def drift_points(
         return policy_loss(Sample(log_ratio, jnp.asarray(advantage), zero, zero, zero, jnp.asarray(progress)))
 
     loss, derivative = _value_and_derivative(loss_of, log_ratio)
-    ratio = np.exp(log_ratio)
+    ratio = np.exp(np.minimum(log_ratio, MAX_LOG_RATIO))
     return loss + ratio * advantage, -derivative / ratio
 
 
@@ -113,7 +114,7 @@ def value_loss_surface(
     """
     errors, others = (grid.ravel() for grid in np.meshgrid(error, second, indexing="ij"))
     if second_input == "target":
-        loss, derivative = value_loss_points(value_loss, errors, others, errors + others, progress)
+        loss, derivative = value_loss_points(value_loss, errors, others, None, progress)
     else:
         loss, derivative = value_loss_points(value_loss, errors, np.zeros_like(others), others, progress)
     shape = (len(error), len(second))
@@ -126,7 +127,7 @@ def value_loss_points(
     value_loss: Loss,
     error: Float[np.ndarray, "N"],
     target: Float[np.ndarray, "N"],
-    old_value: Float[np.ndarray, "N"],
+    old_value: Float[np.ndarray, "N"] | None,
     progress: float = 0.5,
 ) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N"]]:
     """Return φ, less its value at δ = 0 and the same target and old value, and ∂φ/∂V at points, in double precision.
@@ -135,14 +136,15 @@ def value_loss_points(
         value_loss: elementwise.
         error: V − target.
         target: of the value.
-        old_value: V when the transition was collected.
+        old_value: V when the transition was collected; None: the same as V.
         progress: elapsed fraction of the life, for a loss that looks at it.
     """
 
     def loss_of(error: Array) -> Array:
         zero, goal = jnp.zeros_like(error), jnp.asarray(target, error.dtype)
-        sample = Sample(zero, zero, goal + error, jnp.asarray(old_value, error.dtype), goal, jnp.asarray(progress))
-        return value_loss(sample)
+        value = goal + error
+        old = jax.lax.stop_gradient(value) if old_value is None else jnp.asarray(old_value, error.dtype)
+        return value_loss(Sample(zero, zero, value, old, goal, jnp.asarray(progress)))
 
     loss, derivative = _value_and_derivative(loss_of, error)
     at_zero, _ = _value_and_derivative(loss_of, np.zeros_like(error))

@@ -1,6 +1,7 @@
 """Search for a formula in a grammar: sums of terms, with constants inside and outside of them.
 
-Every term of a drift is flat at r = 1 by construction, so that every sum of terms is, and so is relu(sum). The search
+Every term of a drift is zero and flat at r = 1 by construction, its inner constant being positive, so that every sum of
+terms is, and so is relu(sum). The search
 repeats exactly: all single terms and all pairs on a grid of inner constants by linear least squares on a common Gram
 matrix, larger sums from the best smaller ones; then the constants of the best by nonlinear least squares.
 Axes: N points, M columns (a term at one value of its inner constant).
@@ -22,7 +23,7 @@ CONSTANT = "c"
 
 
 class Shape(NamedTuple):
-    """A function of one argument m and an inner constant c > 0, with value and slope 0 at m = 0."""
+    """A function of one argument m and an inner constant c > 0; those in SHAPES are zero and flat at m = 0."""
 
     build: Callable[[Expression, Expression], Expression]
     constants: tuple[float, ...]
@@ -98,6 +99,7 @@ class _Column(NamedTuple):
 
 BEAM = 48  # sums from which larger ones are made
 REFINED = 6  # sums of each size whose constants are refined
+NOTHING = 1e-9  # root mean square of a loss that is none
 EXACT = 1e-6  # relative error below which no formula is better than another
 
 
@@ -112,6 +114,8 @@ def search(
         advance: told what was searched.
     """
     grammar = grammar or default_grammar(target.kind)
+    if max(target.norms) < NOTHING:
+        return []
     found = []
     if target.kind == "value":
         found = _sums(target, _value_terms(target, grammar), grammar.max_terms, outer=("sum",))
@@ -166,6 +170,8 @@ def _value_terms(target: Target, grammar: Grammar) -> list[Term]:
     """Return terms in the error, times 1 or a second input."""
     unit = float(np.sqrt(target.weight @ np.square(target.x)))
     factors: list[Expression] = [1, *target.others]
+    if "old_value" in target.others:
+        factors.append(apply("subtract", "old_value", "target"))
     terms = []
     for name, factor in itertools.product(grammar.shapes, factors):
         shape = {**SHAPES, **VALUE_SHAPES}[name]
@@ -192,12 +198,16 @@ def _screen(
 ) -> list[list[tuple[_Column, float]]]:
     """Return the best choices of columns with their weights, by linear least squares on the active points."""
     matrix, y = _matrix(target, terms, columns, active)
+    norms = np.sqrt(np.square(matrix).sum(0))
+    known = np.isfinite(norms) & (norms > 0)
+    matrix = np.where(known, matrix, 0.0) / np.where(known, norms, 1.0)
     gram, correlation = matrix.T @ matrix, matrix.T @ y
-    norms = np.sqrt(np.diag(gram))
-    usable = np.flatnonzero(np.isfinite(norms) & (norms > 1e-9))
+    usable = np.flatnonzero(known)
     beam: list[tuple[int, ...]] = [()]
     result = []
     for _ in range(max_terms):
+        if not beam:
+            break
         gains = _extend(beam, usable, gram, correlation)
         beam, skeletons = [], set()
         for _, chosen in gains:
@@ -211,7 +221,7 @@ def _screen(
         for chosen in beam[:REFINED]:
             index = np.array(chosen)
             weights = np.linalg.lstsq(gram[np.ix_(index, index)], correlation[index], rcond=1e-10)[0]
-            result.append([(columns[i], float(w)) for i, w in zip(index, weights, strict=True)])
+            result.append([(columns[i], float(w / norms[i])) for i, w in zip(index, weights, strict=True)])
     return result
 
 
@@ -272,14 +282,17 @@ def _fit_sum(target: Target, terms: Sequence[Term], chosen: Sequence[tuple[_Colu
     """Fit all constants of a sum, from where the screening found it."""
     parts: list[Expression] = []
     starts: dict[str, tuple[float, ...]] = {}
+    bounds: dict[str, tuple[float, float]] = {}
     for number, (column, weight) in enumerate(chosen, 1):
         name, inner = f"w{number}", f"c{number}"
         parts.append(multiply(name, substitute(terms[column.term].expression, {CONSTANT: inner})))
         starts[name] = (weight,)
         if column.constant is not None:
             starts[inner] = (column.constant,)
+            searched = terms[column.term].constants
+            bounds[inner] = (searched[0] / 5, 100 * searched[-1])
     expression = add(*parts)
-    return fit(Family("", apply("relu", expression) if how == "relu" else expression, starts), target)
+    return fit(Family("", apply("relu", expression) if how == "relu" else expression, starts, bounds), target)
 
 
 def _front(found: Sequence[Fit]) -> list[Fit]:

@@ -8,6 +8,7 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.distillation.surfaces import depends_on, drift_points, value_loss_points
+from metadisco.errors import UserError
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits
 from metadisco.types import Loss
 
@@ -66,7 +67,7 @@ def drift_target(policy_loss: Loss, visits: Visits | None = None, num_points: in
     log_ratio = rng.uniform(-MAX_LOG_RATIO, MAX_LOG_RATIO, num_points)
     advantage = rng.uniform(-MAX_ADVANTAGE, MAX_ADVANTAGE, num_points)
     weight = np.full(num_points, 1 / num_points)
-    if visits is not None:
+    if visits is not None and np.asarray(visits.policy).any():
         # Half of the points are drawn from the visited ones, where the action is.
         drawn = num_points // 2
         log_ratio[:drawn], advantage[:drawn] = _draw(
@@ -88,6 +89,11 @@ def value_target(value_loss: Loss, visits: Visits, num_points: int = 4000) -> Ta
         visits: histograms of real trainings, which also give the range of errors.
         num_points: N.
     """
+    if not np.asarray(visits.target).any() or not np.asarray(visits.old_value).any():
+        furthest = VALUE_EDGES[-1]
+        raise UserError(
+            f"no value error of the trainings is within ±{furthest:,.0f}: inner.ppo.reward_scale is too large"
+        )
     rng = np.random.default_rng(SEED)
     drawn = num_points // 2
     error, _ = _draw(rng, np.asarray(visits.target), (VALUE_EDGES, VALUE_EDGES), num_points)
@@ -96,14 +102,13 @@ def value_target(value_loss: Loss, visits: Visits, num_points: int = 4000) -> Ta
     error[drawn:] = rng.uniform(low, high, num_points - drawn)
     target = _draw_second(rng, np.asarray(visits.target), error)
     old_error = _draw_second(rng, np.asarray(visits.old_value), error)
-    others = {}
-    if depends_on(value_loss, "target"):
-        others["target"] = target
-    else:
-        target = np.zeros(num_points)
+    others, old_value = {}, None
     if depends_on(value_loss, "old_value"):
-        others |= {"target": target, "old_value": target + old_error}
-    value, slope = value_loss_points(value_loss, error, target, target + old_error)
+        old_value = target + old_error
+        others = {"target": target, "old_value": old_value}
+    elif depends_on(value_loss, "target"):
+        others = {"target": target}
+    value, slope = value_loss_points(value_loss, error, target, old_value)
     return Target("value", error, others, value, slope, _mixed_weight(num_points, drawn))
 
 

@@ -1,5 +1,6 @@
 """What objectives scored, compared. Axes: S seeds, U updates, K environments."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from metadisco.evaluation.statistics import (
     probability_of_improvement,
     stratified_bootstrap,
 )
+from metadisco.files import nulls
 
 SCORES = ("final_return", "area_under_curve")
 
@@ -63,7 +65,10 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
     rows = []
     for score in SCORES:
         raw = {(cell.objective, cell.env): getattr(cell.lives, score) for cell in cells}
-        filled = {key: _fill(scores, [raw[o, key[1]] for o in objectives]) for key, scores in raw.items()}
+        filled = {
+            (objective, env): _fill(scores, [raw[each, env] for each in objectives], random[env])
+            for (objective, env), scores in raw.items()
+        }
         failed = {key: int((~np.isfinite(scores)).sum()) for key, scores in raw.items()}
         for (objective, env), scores in filled.items():
             theirs = None if objective == baseline else filled[baseline, env]
@@ -81,11 +86,11 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
     return rows
 
 
-def _fill(scores: Float[np.ndarray, "S"], others: Sequence[np.ndarray]) -> Float[np.ndarray, "S"]:
-    """Give each life that failed the worst score that any objective had in the environment."""
+def _fill(scores: Float[np.ndarray, "S"], others: Sequence[np.ndarray], random: float) -> Float[np.ndarray, "S"]:
+    """Give each life that failed the worst score that any objective had there; random actions' where all failed."""
     finite = np.concatenate(others)
     finite = finite[np.isfinite(finite)]
-    worst = finite.min() if finite.size else 0.0
+    worst = finite.min() if finite.size else random
     return np.where(np.isfinite(scores), scores, worst).astype(np.float64)
 
 
@@ -116,20 +121,25 @@ def _row(
         env=env,
         score=score,
         mean=float(ours.mean()),
-        interquartile_mean=stratified_bootstrap(ours, interquartile_mean),
+        interquartile_mean=stratified_bootstrap(ours, interquartile_mean) if len(ours) > 1 else _alone(ours),
         difference=difference,
         probability_of_improvement=improvement,
         failed=failed,
     )
 
 
+def _alone(score: Float[np.ndarray, "S K"]) -> Estimate:
+    """Return the score of a single seed, of which no interval is known."""
+    return Estimate(float(score.mean()), math.nan, math.nan)
+
+
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return rows as plain data; an interval is a list of value, low and high."""
+    """Return rows as plain data; an interval is a list of value, low and high, null where none is known."""
     plain = []
     for row in rows:
         entry = row._asdict()
         for key in ("interquartile_mean", "difference"):
-            entry[key] = None if entry[key] is None else list(entry[key])
+            entry[key] = None if entry[key] is None else nulls(np.asarray(entry[key], float))
         plain.append(entry)
     return plain
 
@@ -140,28 +150,46 @@ def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         Row(
             **{
                 **entry,
-                "interquartile_mean": Estimate(*entry["interquartile_mean"]),
-                "difference": None if entry["difference"] is None else Estimate(*entry["difference"]),
+                "interquartile_mean": _estimate(entry["interquartile_mean"]),
+                "difference": None if entry["difference"] is None else _estimate(entry["difference"]),
             }
         )
         for entry in rows
     ]
 
 
+def _estimate(numbers: Sequence[float | None]) -> Estimate:
+    return Estimate(*(math.nan if number is None else float(number) for number in numbers))
+
+
 def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
     """Return learning curves in the layout that marl-eval reads (Gorsane et al., 2022), which turns it into rliable's.
 
-    {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}; an update in which
-    no episode ended is left out, and the absolute metric is the final return.
+    {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}, names of suite and
+    task in lower case, as it looks them up. Every run has all steps: an update in which no episode ended repeats the
+    one before, or the first that is known. The absolute metric is the final return. A life that failed is given the
+    worst return there is.
     """
+    known = [values[np.isfinite(values)] for cell in cells for values in (cell.lives.curve, cell.lives.final_return)]
+    worst = min((float(values.min()) for values in known if values.size), default=0.0)
     result: dict[str, Any] = {}
     for cell in cells:
-        suite, _, task = cell.env.partition("/")
+        suite, _, task = cell.env.lower().partition("/")
         runs = {}
         for seed, (curve, final) in enumerate(zip(cell.lives.curve, cell.lives.final_return, strict=True)):
-            known = [(steps, value) for steps, value in zip(cell.env_steps, curve, strict=True) if np.isfinite(value)]
-            steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(known)}
-            absolute = {"return": [float(final) if np.isfinite(final) else None]}
+            values = _without_gaps(curve, worst) if np.isfinite(final) else np.full_like(curve, worst)
+            told = zip(cell.env_steps, values, strict=True)
+            steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(told)}
+            absolute = {"return": [float(final) if np.isfinite(final) else worst]}
             runs[f"seed_{seed}"] = {**steps, "absolute_metrics": absolute}
         result.setdefault(suite, {}).setdefault(task or suite, {})[cell.objective] = runs
     return result
+
+
+def _without_gaps(curve: Float[np.ndarray, "U"], otherwise: float) -> Float[np.ndarray, "U"]:
+    """Fill each gap with what was known last, and a leading one with what is known first."""
+    known = np.flatnonzero(np.isfinite(curve))
+    if not known.size:
+        return np.full_like(curve, otherwise)
+    last = np.searchsorted(known, np.arange(len(curve)), side="right") - 1
+    return curve[known[np.maximum(last, 0)]]

@@ -19,6 +19,8 @@ from metadisco.outer.devices import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1
+LIVES, VISITS, RANDOM = 0, 1, 2
+"""Streams of keys: agents that are compared, agents whose minibatches are counted, random actions."""
 
 
 class Lives(NamedTuple):
@@ -39,9 +41,15 @@ def untraced(config: Config) -> Config:
     return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
 
 
-def seed_keys(seed: int, num_seeds: int) -> Key:
-    """Return one key per seed, apart from the streams that a search with this seed splits off."""
-    root = jax.random.fold_in(jax.random.key(seed), ROOT)
+def seed_keys(seed: int, num_seeds: int, stream: int = LIVES) -> Key:
+    """Return one key per seed, apart from the streams that a search with this seed splits off.
+
+    Args:
+        seed: as in a config.
+        num_seeds: keys.
+        stream: what they are for; keys of different streams differ.
+    """
+    root = jax.random.fold_in(jax.random.key(seed), ROOT - stream)
     return jax.vmap(jax.random.fold_in, (None, 0))(root, jnp.arange(num_seeds))
 
 

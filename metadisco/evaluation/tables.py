@@ -43,7 +43,7 @@ def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]
                 [
                     short[row.objective] + note,
                     format_number(row.mean),
-                    f"{format_number(value)} [{format_number(low)}, {format_number(high)}]",
+                    _interval(value, low, high),
                     _difference(row),
                     "" if chance is None else f"{chance:.2f}",
                     str(row.failed or ""),
@@ -51,6 +51,15 @@ def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]
             )
         result.append(Table(f"{where}: {SCORE_TITLES[score]}", headings, lines))
     return result
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    """Return a number with its interval, if that is known."""
+    return (
+        format_number(value)
+        if math.isnan(low)
+        else f"{format_number(value)} [{format_number(low)}, {format_number(high)}]"
+    )
 
 
 def _difference(row: Row) -> str:
@@ -61,10 +70,14 @@ def _difference(row: Row) -> str:
     return f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
 
 
+def _markdown_line(line: Sequence[str]) -> str:
+    return f"| {' | '.join(' '.join(entry.replace('|', chr(92) + '|').split()) for entry in line)} |"
+
+
 def markdown(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
     """Return all tables in Markdown."""
     parts = []
     for title, headings, lines in tables(rows, held_out, baseline):
         body = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
-        parts.append(f"**{title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in body) + "\n")
+        parts.append(f"**{title}**\n\n" + "\n".join(map(_markdown_line, body)) + "\n")
     return "\n".join(parts)

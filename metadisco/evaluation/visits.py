@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Int
 
 from metadisco.config import Config
-from metadisco.evaluation.lives import live, seed_keys
+from metadisco.evaluation.lives import VISITS, live, seed_keys
 from metadisco.inner.envs import Env
 from metadisco.inner.train import train
 from metadisco.types import Key, Objective, Sample
@@ -41,7 +41,7 @@ class Visits(NamedTuple):
 
 
 def count_visits(objective: Objective, env: Env, config: Config, num_seeds: int) -> Visits:
-    """Train agents, on the seeds of `train_lives`, and count what their minibatches show to the objective.
+    """Train agents, on other seeds than `train_lives`, and count what their minibatches show to the objective.
 
     Args:
         objective: what they minimise.
@@ -54,7 +54,7 @@ def count_visits(objective: Objective, env: Env, config: Config, num_seeds: int)
         observed: Visits = train(key, env, config.inner.ppo, objective, observe=_count).diagnostics.observed
         return observed
 
-    counted = live(life, config.outer, seed_keys(config.seed, num_seeds))
+    counted = live(life, config.outer, seed_keys(config.seed, num_seeds, VISITS))
     return Visits(*(counts.sum(0, dtype=np.int64) for counts in counted))
 
 

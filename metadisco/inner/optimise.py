@@ -75,6 +75,12 @@ def nothing(sample: Sample) -> Any:
     return ()
 
 
+def nothing_observed(observe: Observe) -> Any:
+    """Return the sum over no minibatch of what `observe` returns, whose shape is the same for any minibatch."""
+    sample = Sample(**{**dict.fromkeys(Sample._fields, jnp.zeros(1)), "progress": jnp.zeros(())})
+    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(observe, sample))
+
+
 def standardise_advantages(advantage: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return advantages with mean 0 and standard deviation 1."""
     return (advantage - advantage.mean()) / (advantage.std() + EPSILON)
@@ -161,16 +167,19 @@ def optimise(
         has_aux=True,
     )
 
-    def step(carry: tuple[Any, AdamState], indices: Int[Array, "B"]) -> tuple[tuple[Any, AdamState], tuple[Any, ...]]:
-        params, optimiser_state = carry
+    def step(
+        carry: tuple[Any, AdamState, Any], indices: Int[Array, "B"]
+    ) -> tuple[tuple[Any, AdamState, Any], tuple[Array, ...]]:
+        params, optimiser_state, observed = carry
         minibatch = jax.tree.map(lambda x: x[indices], batch)
-        (total, parts), grads = gradient(params, minibatch, progress)
-        carry = adam_step(params, grads, optimiser_state, config, learning_rate, hyperparameters.max_grad_norm)
-        return carry, (*parts, total)
+        (total, (*parts, seen)), grads = gradient(params, minibatch, progress)
+        learned = adam_step(params, grads, optimiser_state, config, learning_rate, hyperparameters.max_grad_norm)
+        return (*learned, jax.tree.map(jnp.add, observed, seen)), (*parts, total)
 
     indices = shuffled_minibatches(key, config.num_epochs, config.num_minibatches, config.batch_size)
-    (params, optimiser_state), parts = jax.lax.scan(step, (params, optimiser_state), indices)
-    policy_loss, value_loss, entropy, approx_kl, ratio_error, observed, total = parts
+    start = (params, optimiser_state, nothing_observed(observe))
+    (params, optimiser_state, observed), parts = jax.lax.scan(step, start, indices)
+    policy_loss, value_loss, entropy, approx_kl, ratio_error, total = parts
     metrics = LossMetrics(
         policy_loss=policy_loss.mean(),
         value_loss=value_loss.mean(),
@@ -178,6 +187,6 @@ def optimise(
         approx_kl=approx_kl.mean(),
         initial_ratio_error=ratio_error[0],
         finite=jnp.isfinite(total).all(),
-        observed=jax.tree.map(lambda x: x.sum(0), observed),
+        observed=observed,
     )
     return params, optimiser_state, metrics

@@ -12,9 +12,9 @@ from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs.base import Env
 from metadisco.inner.networks import make_agent
-from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing
+from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.rollout import play_episodes
-from metadisco.types import Key, Objective, Sample
+from metadisco.types import Key, Objective
 
 
 class TrainResult(NamedTuple):
@@ -109,10 +109,7 @@ def _step(
 def _no_metrics(observe: Observe) -> LossMetrics:
     """Return metrics of no update, as the carry starts with."""
     zeros = dict.fromkeys(LossMetrics._fields, jnp.zeros(()))
-    sample = Sample(**{**dict.fromkeys(Sample._fields, jnp.zeros(1)), "progress": jnp.zeros(())})
-    shapes = jax.eval_shape(observe, sample)
-    observed = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool), "observed": observed})
+    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool), "observed": nothing_observed(observe)})
 
 
 def evaluate(key: Key, state: ppo.TrainState, env: Env, config: PPOConfig) -> Float[Array, "E"]:

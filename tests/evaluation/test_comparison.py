@@ -93,11 +93,14 @@ def test_marl_eval_finds_suites_tasks_algorithms_runs_and_steps():
     runs = data["suite"]["one"]["ours"]
     assert list(runs) == [f"seed_{n}" for n in range(4)]
     assert runs["seed_1"] == {
-        "step_0": {"step_count": 16, "return": [5.0]},
-        "step_1": {"step_count": 24, "return": [6.0]},
+        "step_0": {"step_count": 8, "return": [5.0]},
+        "step_1": {"step_count": 16, "return": [5.0]},
+        "step_2": {"step_count": 24, "return": [6.0]},
         "absolute_metrics": {"return": [5.0]},
     }
-    assert data["suite"]["two:fast"]["ours"]["seed_1"] == {"absolute_metrics": {"return": [None]}}
+    known = np.concatenate([x[np.isfinite(x)] for each in CELLS for x in (each.lives.curve, each.lives.final_return)])
+    failed = data["suite"]["two:fast"]["ours"]["seed_1"]
+    assert [step["return"] for step in failed.values()] == 4 * [[known.min()]]
 
 
 class TestStore:
