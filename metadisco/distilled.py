@@ -2,7 +2,8 @@
 
     {"format": "metadisco distilled forms", "version": 1, "source": …, "trained_on": [environments] or null,
      "constants": {"clip_eps": …, "value_clip_eps": …},
-     "policy": {"closest": NAME, "forms": {NAME: {"expression": …, …}}, "rejected": {NAME: reason}}, "value": …}
+     "policy": {"closest": NAME, "forms": {NAME: {"expression": …, …}}, "rejected": {NAME: {"reason": …, …}}},
+     "value": …}
 
 A part that is not there was not distilled: PPO's own, with the constants given.
 """

@@ -6,7 +6,7 @@ of the operation and its arguments.
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -105,6 +105,14 @@ def substitute(expression: Expression, constants: Mapping[str, Expression]) -> E
     if isinstance(expression, Node):
         return Node(expression.operation, tuple(substitute(each, constants) for each in expression.arguments))
     return constants.get(expression, expression) if isinstance(expression, str) else expression
+
+
+def parts_of(expression: Expression) -> Iterator[Expression]:
+    """Yield what an expression is made of, down to variables and numbers."""
+    if isinstance(expression, Node):
+        for each in expression.arguments:
+            yield each
+            yield from parts_of(each)
 
 
 def names_in(expression: Expression) -> set[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from sympy.printing.str import StrPrinter
 
-from metadisco.expressions import Expression, Node, evaluate, names_in
+from metadisco.expressions import Expression, Node, evaluate, names_in, parts_of
 from metadisco.objectives import MAX_LOG_RATIO
 
 SYMBOLS = {
@@ -115,15 +115,17 @@ def check_drift(expression: Expression) -> Verdict:
     if slopes:
         return Verdict(False, False, "no", slopes)
     log_ratio, advantage = (x.ravel() for x in np.meshgrid(np.linspace(-3, 3, 601), np.linspace(-8, 8, 321)))
-    drift = np.stack([_values(expression, log_ratio, advantage, progress) for progress in (0.0, 0.5, 1.0)])
+    pairs = [_values(expression, log_ratio, advantage, progress) for progress in (0.0, 0.5, 1.0)]
+    drift, size = (np.stack(each) for each in zip(*pairs, strict=True))
     if not np.isfinite(drift).all():
         return Verdict(False, True, "no", "D is not finite everywhere for |log r| ≤ 3, |A| ≤ 8")
     if _nonnegative(expression):
         return Verdict(True, True, "by form", "")
-    if drift.min() < -TOLERANCE * np.abs(drift).max():
-        lowest = int(drift.min(0).argmin())
+    below = np.where(drift < -TOLERANCE * size, drift, 0.0)
+    if below.any():
+        lowest = int(below.min(0).argmin())
         place = f"r = {np.exp(log_ratio[lowest]):.3g}, A = {advantage[lowest]:.3g}"
-        return Verdict(False, True, "no", f"D is {drift.min():.3g} at {place}, below 0")
+        return Verdict(False, True, "no", f"D is {below.min():.3g} at {place}, below 0")
     return Verdict(True, True, "on a grid", "")
 
 
@@ -139,14 +141,20 @@ def _first_violation(expression: Expression) -> str:
     return ""
 
 
-TOLERANCE = 1e-12  # of the largest value, for rounding in double precision
+TOLERANCE = 1e-12  # of the largest number on the way, for rounding in double precision
 
 
-def _values(expression: Expression, log_ratio: np.ndarray, advantage: np.ndarray, progress: float) -> np.ndarray:
+def _values(
+    expression: Expression, log_ratio: np.ndarray, advantage: np.ndarray, progress: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of an expression at points, and the size of the largest number on the way to each."""
     known = {"r": np.exp(log_ratio), "log_ratio": log_ratio, "A": advantage, "progress": progress}
     with jax.enable_x64(True):
-        values = evaluate(expression, {name: jnp.asarray(each, jnp.float64) for name, each in known.items()})
-        return np.broadcast_to(np.asarray(values), log_ratio.shape)
+        variables = {name: jnp.asarray(each, jnp.float64) for name, each in known.items()}
+        parts = [
+            np.broadcast_to(evaluate(each, variables), log_ratio.shape) for each in (expression, *parts_of(expression))
+        ]
+    return parts[0], np.abs(parts).max(0)
 
 
 MAGNITUDE, PROGRESS = sympy.Symbol("a", positive=True), sympy.Symbol("p", positive=True)

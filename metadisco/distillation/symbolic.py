@@ -99,6 +99,7 @@ class _Column(NamedTuple):
 
 BEAM = 48  # sums from which larger ones are made
 REFINED = 6  # sums of each size whose constants are refined
+ZERO = 0.01  # of the root mean square: what a relu is taken to have cut off
 NOTHING = 1e-9  # root mean square of a loss that is none
 EXACT = 1e-6  # relative error below which no formula is better than another
 
@@ -185,7 +186,10 @@ def _sums(target: Target, terms: Sequence[Term], max_terms: int, outer: Sequence
     columns = [_Column(i, c) for i, term in enumerate(terms) for c in term.constants or (None,)]
     found = []
     for how in outer:
-        active = np.ones(len(target.x), bool) if how == "sum" else (target.value > 1e-9) | (np.abs(target.slope) > 1e-9)
+        value_norm, slope_norm = target.norms
+        active = (target.value > ZERO * value_norm) | (np.abs(target.slope) > ZERO * slope_norm)
+        if how == "sum":
+            active = np.ones(len(target.x), bool)
         if how == "relu" and (active.all() or active.sum() < 10):
             continue  # nothing to cut off
         for chosen in _screen(target, terms, columns, max_terms, active):
@@ -254,7 +258,7 @@ def _extend(
 
 def _matrix(
     target: Target, terms: Sequence[Term], columns: Sequence[_Column], active: np.ndarray
-) -> tuple[Float[np.ndarray, "2N M"], Float[np.ndarray, "2N"]]:
+) -> tuple[Float[np.ndarray, "2*N M"], Float[np.ndarray, "2*N"]]:
     """Return weighted relative values and slopes of all columns, and of the target."""
     root = np.sqrt(target.weight)[active]
     value_norm, slope_norm = target.norms

@@ -19,6 +19,7 @@ GAP = apply("subtract", "r", 1)
 LOG = "log_ratio"
 FAMILIES = {family.name: family for family in (*DRIFT_FAMILIES, *VALUE_FAMILIES)}
 SQUARE = apply("square", GAP)
+HUGE = apply("exp", multiply(4, apply("square", "A")))  # 1 at A = 0
 
 
 def with_starts(family: Family) -> Expression:
@@ -111,6 +112,8 @@ class TestDrifts:
             multiply("A", SQUARE),
             apply("subtract", SQUARE, apply("square", SQUARE)),
             multiply(SQUARE, apply("subtract", "progress", 0.9)),
+            apply("where_negative", "A", multiply(SQUARE, HUGE), apply("negate", SQUARE)),
+            apply("subtract", multiply(SQUARE, HUGE), multiply(3, SQUARE)),
         ],
         ids=written,
     )

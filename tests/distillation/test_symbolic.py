@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 from known_targets import huber, noisy, value_points
@@ -9,11 +10,13 @@ from samples import make_sample
 
 from metadisco.distillation import symbolic
 from metadisco.distillation.formulas import check_drift
+from metadisco.distillation.network import teach
 from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar, search
 from metadisco.distillation.targets import drift_target, value_target
 from metadisco.evaluation.visits import VALUE_EDGES, Visits
 from metadisco.expressions import Node, complexity, drift_of, evaluate, value_loss_of
 from metadisco.objectives import dpo, mirror, no_drift
+from metadisco.parametrisations import LPODrift
 
 SMALL = Grammar(("square", "tanh"), 1)
 BOTH_SIGNS = np.meshgrid(np.linspace(-1.5, 1.5, 31), np.linspace(-5, 5, 21))
@@ -121,9 +124,14 @@ class TestDrifts:
             assert check_drift(each.expression).vanishes
 
     @pytest.mark.slow
-    def test_dpo_is_found_behind_noise(self):
-        front = search(noisy(drift_target(dpo().policy_loss, num_points=4000), 0), SMALL)
-        assert sorted(front[-1].constants.values()) == pytest.approx([0.6, 1.0, 1.0, 2.0], abs=0.05)
+    @pytest.mark.parametrize(
+        "network", [LPODrift(hidden_sizes=(32,), ppo_init=False, start="random"), LPODrift()], ids=["alone", "on PPO"]
+    )
+    def test_dpo_is_found_in_a_network_that_was_taught_it(self, network):
+        student = teach(jax.random.key(0), network, [drift_target(dpo().policy_loss)], 6000, 1e-2)
+        front = search(drift_target(network.bind(student.meta_params).policy_loss), SMALL)
+        assert sorted(front[-1].constants.values()) == pytest.approx([0.6, 1.0, 1.0, 2.0], abs=0.02)
+        assert front[-1].relative_error < 0.05
 
 
 def pseudo_huber(threshold, unit=1.0):
