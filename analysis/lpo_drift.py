@@ -2,13 +2,11 @@
 
     python analysis/lpo_drift.py runs/lpo --output studies/lpo
 
-What was made before is not made again. An hour or so on two cores, most of it for the comparison.
+What was made before is not made again; most of the time goes into the comparison.
 """
 
-import argparse
-
 import numpy as np
-from study import Study, add_options, markdown_table, study_of
+from study import Study, markdown_table, run
 
 from metadisco import load_objective
 from metadisco.distillation.features import optimism, rollback
@@ -17,13 +15,6 @@ from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 
 BASELINES = ("ppo", "dpo")
 RATIOS, ADVANTAGES = (0.7, 0.9, 1.1, 1.4), (-2.0, -0.5, 0.5, 2.0)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    study = study_of(add_options(parser).parse_args(), BASELINES)
-    study.make()
-    study.write("features.md", features(study))
 
 
 def features(study: Study) -> str:
@@ -64,4 +55,4 @@ def _slope(surface: DriftSurface) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, BASELINES, features)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,8 +71,21 @@ class Study(NamedTuple):
         print(text)
 
 
-def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the options that all studies have."""
+def run(description: str, baselines: Sequence[str], features: Callable[[Study], str]) -> None:
+    """Make the study that the command line asks for, and write what is particular about its objective.
+
+    Args:
+        description: of the study.
+        baselines: what is compared with.
+        features: returns a page of what is particular.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    study = _study_of(_with_options(parser).parse_args(), baselines)
+    study.make()
+    study.write("features.md", features(study))
+
+
+def _with_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("objective", help="path of a run")
     parser.add_argument("--env", help="where agents train; the first environment of the run if left out")
     parser.add_argument("--held-out", nargs="*", default=[], help="environments that the search did not see")
@@ -82,7 +95,7 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def study_of(options: argparse.Namespace, baselines: Sequence[str]) -> Study:
+def _study_of(options: argparse.Namespace, baselines: Sequence[str]) -> Study:
     """Return the study that the options describe."""
     try:
         env, _ = settings_for(find_source(options.objective), options.env, options.config, {})

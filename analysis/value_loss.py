@@ -2,13 +2,11 @@
 
     python analysis/value_loss.py runs/value_loss --output studies/value_loss
 
-What was made before is not made again. An hour or so on two cores, most of it for the comparison.
+What was made before is not made again; most of the time goes into the comparison.
 """
 
-import argparse
-
 import numpy as np
-from study import Study, add_options, markdown_table, study_of
+from study import Study, markdown_table, run
 
 from metadisco import load_objective
 from metadisco.distillation.features import (
@@ -24,13 +22,6 @@ from metadisco.evaluation.visits import VALUE_EDGES
 
 BASELINES = ("ppo",)
 SHARES = (0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    study = study_of(add_options(parser).parse_args(), BASELINES)
-    study.make()
-    study.write("features.md", features(study))
 
 
 def features(study: Study) -> str:
@@ -59,4 +50,4 @@ def _intervals(intervals: list[tuple[float, float]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, BASELINES, features)

@@ -8,11 +8,11 @@ About ten minutes on two cores for either.
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from showing import show
 
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
@@ -96,11 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     start_jax(None)
     levels = [level(row) for row in ROWS[options.what]]
-    text = json.dumps({"levels": levels, "paired_differences": differences(levels)}, indent=2)
-    print(text)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n")
+    show({"levels": levels, "paired_differences": differences(levels)}, options.output)
 
 
 if __name__ == "__main__":

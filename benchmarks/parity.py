@@ -8,10 +8,10 @@ one agent in a hundred ends CartPole far below the rest, so that a mean over 16 
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
+from showing import show
 
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
@@ -54,11 +54,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where to write JSON")
     options = parser.parse_args()
     start_jax(None)
-    text = json.dumps({env: level(env, num_seeds) for env, num_seeds in SEEDS.items()}, indent=2)
-    print(text)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n")
+    show({env: level(env, num_seeds) for env, num_seeds in SEEDS.items()}, options.output)
 
 
 if __name__ == "__main__":

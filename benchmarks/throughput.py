@@ -177,11 +177,7 @@ def main() -> None:
     if options.worker:
         worker(options.worker, options.updates)
         return
-    text = json.dumps(measure(options.updates, options.rounds), indent=2)
-    print(text)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n")
+    show(measure(options.updates, options.rounds), options.output)
 
 
 if __name__ == "__main__":

@@ -113,11 +113,12 @@ def _drift_figures(
         return drift_surface(loss, log_ratio, advantage, progress)
 
     references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
-    if not np.isfinite(surface(objective.policy_loss).slope).all():
+    drawn = surface(objective.policy_loss)
+    if not np.isfinite(drawn.slope).all():
         raise UserError(f"{source.name!r}: its policy loss is not finite, so that there is nothing to draw")
     taken = any(source.short_name == label for label, _ in references.values())
     own = f"{source.short_name} (this)" if taken else source.short_name
-    surfaces = {own: surface(objective.policy_loss)}
+    surfaces = {own: drawn}
     surfaces |= {label: surface(each.policy_loss) for key, (label, each) in references.items() if key != source.name}
     counts = None if visits is None else np.asarray(visits.policy)
     yield "drift", drift_figure(surfaces, title=f"Drift of {source.short_name}{where}", visits=counts)
@@ -149,13 +150,14 @@ def _value_figures(
     furthest = max(-low, high)
     error = np.linspace(-furthest, furthest, NUM_ERRORS)
     loss = objective.value_loss
-    if not np.isfinite(value_loss_curve(loss, error).derivative).all():
+    curve = value_loss_curve(loss, error)
+    if not np.isfinite(curve.derivative).all():
         raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
     counts = None if visits is None else np.asarray(visits.error)
     title = f"Value loss of {source.short_name}"
     yield (
         "value_loss",
-        value_loss_figure(value_loss_curve(loss, error), title=f"{title}{where}", label="φ", error_counts=counts),
+        value_loss_figure(curve, title=f"{title}{where}", label="φ", error_counts=counts),
     )
     history = _history(source)
     if len(history) > 1:

@@ -1,68 +1,17 @@
-"""Files of distilled forms: found by name, refused where damaged, and loaded as the objectives that they say."""
+"""Files of distilled forms: found by name, known as sources, and loaded as the objectives that they say."""
 
 import json
 
 import jax
 import numpy as np
 import pytest
-import sympy
-from known_targets import huber
-from samples import make_sample
+from written_forms import DRIFTS, LOSSES, part, ratio_gap
 
-from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, measure
-from metadisco.distillation.forms import Forms, as_json
-from metadisco.distillation.formulas import SYMBOLS, check_drift
-from metadisco.distillation.targets import drift_target
-from metadisco.distilled import FILE, find_distilled, read
+from metadisco.distilled import FILE, find_distilled
 from metadisco.errors import UserError
 from metadisco.export.load import load_objective
-from metadisco.expressions import apply, multiply, substitute, to_json, value_loss_of
-from metadisco.objectives import clipped_squared_error, dpo, ppo, squared_error
+from metadisco.objectives import clipped_squared_error, ppo, squared_error
 from metadisco.sources import find_source, short_names
-
-GAP = ["subtract", "r", 1]
-DRIFTS = {"quadratic": ["square", GAP], "strong": ["multiply", 3, ["square", GAP]], "both": ["square", "log_ratio"]}
-LOSSES = {"square": ["square", "error"], "both": ["absolute", "error"]}
-
-
-def part(forms, closest):
-    return {"closest": closest, "forms": {name: {"expression": form} for name, form in forms.items()}, "rejected": {}}
-
-
-def content(**changes):
-    """Return what is in a sound file of forms of a drift, or of what is given."""
-    sound = {
-        "format": "metadisco distilled forms",
-        "version": 1,
-        "source": "runs/somewhere",
-        "trained_on": ["brax/ant:spring", "gymnax/CartPole-v1"],
-        "constants": {"clip_eps": 0.1, "value_clip_eps": None},
-        "policy": part(DRIFTS, "quadratic"),
-    }
-    return {key: value for key, value in {**sound, **changes}.items() if value != "left out"}
-
-
-@pytest.fixture
-def written(tmp_path):
-    """Write a file of forms, and return its path."""
-
-    def write(data=None, name=FILE, **changes):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content(**changes) if data is None else data), encoding="utf-8")
-        return path
-
-    return write
-
-
-@pytest.fixture(scope="module")
-def sample():
-    rng = np.random.default_rng(0)
-    return make_sample(*rng.normal(size=(5, 40)) * np.array([0.3, 1, 2, 2, 2])[:, None])
-
-
-def ratio_gap(sample):
-    return np.exp(sample.log_ratio) - 1
 
 
 class TestFinding:
@@ -122,103 +71,6 @@ class TestFinding:
         sentence = str(refused.value)
         assert str(path) in sentence
         assert "'stron', allowed: both, quadratic, strong; did you mean 'strong'?" in sentence
-
-
-NEST = 100_000
-DAMAGE = {
-    "no object": ([], "no file of distilled forms"),
-    "null": (None, "no file of distilled forms"),
-    "another format": (content(format="metadisco plot"), "no file of distilled forms"),
-    "no format": (content(format="left out"), "no file of distilled forms"),
-    "a later version": (content(version=2), "version 2, allowed: 1"),
-    "no version": (content(version="left out"), "version None"),
-    "a version in words": (content(version="1"), "version '1'"),
-    "no constants": (content(constants="left out"), "clip_eps"),
-    "constants in a list": (content(constants=[0.2, 0.2]), "clip_eps"),
-    "no clip_eps": (content(constants={"value_clip_eps": 0.2}), "clip_eps"),
-    "no value_clip_eps": (content(constants={"clip_eps": 0.2}), "value_clip_eps"),
-    "a negative clip_eps": (content(constants={"clip_eps": -0.2, "value_clip_eps": 0.2}), "clip_eps"),
-    "an infinite clip_eps": (content(constants={"clip_eps": float("inf"), "value_clip_eps": 0.2}), "clip_eps"),
-    "a clip_eps that is no number": (content(constants={"clip_eps": float("nan"), "value_clip_eps": 0.2}), "clip_eps"),
-    "a huge clip_eps": (content(constants={"clip_eps": 10**400, "value_clip_eps": 0.2}), "clip_eps"),
-    "a huge value_clip_eps": (content(constants={"clip_eps": 0.2, "value_clip_eps": 10**400}), "value_clip_eps"),
-    "a true clip_eps": (content(constants={"clip_eps": True, "value_clip_eps": 0.2}), "clip_eps"),
-    "a zero value_clip_eps": (content(constants={"clip_eps": 0.2, "value_clip_eps": 0}), "value_clip_eps"),
-    "trained on a number": (content(trained_on=3), "trained_on"),
-    "trained on text": (content(trained_on="gymnax/CartPole-v1"), "trained_on"),
-    "trained on numbers": (content(trained_on=[1]), "trained_on"),
-    "no part": (content(policy="left out"), "holds no form"),
-    "an empty part": (content(policy={}), "policy lacks forms"),
-    "null for a part": (content(policy=None), "policy lacks forms"),
-    "a part in a list": (content(value=[]), "value lacks forms"),
-    "forms in a list": (content(policy={"closest": 0, "forms": [DRIFTS]}), "policy lacks forms"),
-    "no expression": (content(policy={"closest": "a", "forms": {"a": {}}}), "expression"),
-    "a form in a list": (content(policy={"closest": "a", "forms": {"a": []}}), "expression"),
-    "no forms": (content(policy=part({}, "quadratic")), "'quadratic' as the closest form, which it lacks"),
-    "closest is missing": (content(policy=part(DRIFTS, "huber")), "'huber' as the closest form, which it lacks"),
-    "no closest": (content(policy={"forms": part(DRIFTS, "")["forms"]}), "None as the closest form"),
-    "closest in a list": (content(policy=part(DRIFTS, ["quadratic"])), "closest"),
-    "closest in an object": (content(policy=part(DRIFTS, {})), "closest"),
-    "an unknown variable": (content(policy=part({"a": ["square", "error"]}, "a")), "policy: got the variable 'error'"),
-    "an unknown operation": (content(policy=part({"a": ["power", "r", 2]}, "a")), "'power'"),
-    "too few arguments": (content(value=part({"a": ["add", "error"]}, "a")), "value: got 1 arguments of add"),
-    "an infinite number": (content(policy=part({"a": ["add", "r", float("inf")]}, "a")), "the number inf"),
-    "a huge number": (content(policy=part({"a": ["add", "r", 10**400]}, "a")), "policy: got"),
-    "an object for an expression": (content(policy=part({"a": {"add": [1, 2]}}, "a")), "policy: got {'add': [1, 2]}"),
-    "null for an expression": (content(policy=part({"a": None}, "a")), "policy: got None"),
-}
-NO_JSON = {
-    "empty": b"",
-    "cut short": json.dumps(content()).encode()[:-40],
-    "no text": b"\xff\xfe\x00\x01",
-    "a number of too many digits": b'{"version": ' + b"1" * 5000 + b"}",
-    "lists in lists": b"[" * NEST,
-    "objects in objects": b'{"policy":' * NEST,
-    "a second document": json.dumps(content()).encode() * 2,
-}
-
-
-class TestDamage:
-    @pytest.mark.parametrize(("data", "told"), DAMAGE.values(), ids=DAMAGE)
-    def test_is_refused_in_one_sentence_that_names_the_file(self, written, data, told):
-        path = written(json.loads(json.dumps(data)) if data is not None else json.loads("null"), name="folder/f.json")
-        if data is None:
-            path.write_text("null")
-        with pytest.raises(UserError) as refused:
-            load_objective(path)
-        sentence = str(refused.value)
-        assert sentence.startswith(f"{path}: ")
-        assert told in sentence
-        assert "\n" not in sentence
-
-    @pytest.mark.parametrize("data", NO_JSON.values(), ids=NO_JSON)
-    def test_what_is_no_json_is_refused_as_such(self, tmp_path, data):
-        path = tmp_path / FILE
-        path.write_bytes(data)
-        for name in (path, tmp_path, f"{path}@form"):
-            with pytest.raises(UserError, match="cannot be read as JSON") as refused:
-                load_objective(name)
-            assert str(path) in str(refused.value)
-            assert "\n" not in str(refused.value)
-
-    def test_an_expression_nested_without_end_is_refused(self, tmp_path):
-        depth = 700
-        expression = '["negate",' * depth + '"r"' + "]" * depth
-        path = tmp_path / FILE
-        path.write_text(json.dumps(content(policy=part({"a": "HERE"}, "a"))).replace('"HERE"', expression))
-        with pytest.raises(UserError) as refused:
-            load_objective(path)
-        assert str(refused.value).startswith(f"{path}: policy: ")
-
-    def test_a_damaged_form_that_is_not_meant_does_not_matter(self, written):
-        path = written(policy=part({**DRIFTS, "broken": ["power"]}, "quadratic"))
-        load_objective(path)
-        with pytest.raises(UserError, match="power"):
-            load_objective(f"{path}@broken")
-
-    def test_a_source_refuses_what_cannot_be_read_as_well(self, written):
-        with pytest.raises(UserError, match="version 3"):
-            find_source(str(written(version=3)))
 
 
 class TestLoading:
@@ -301,71 +153,3 @@ class TestSources:
     def test_what_names_nothing_is_refused(self, tmp_path):
         with pytest.raises(UserError, match="or the path of a run or of distilled forms"):
             find_source(str(tmp_path))
-
-
-FAMILIES = {family.name: family for family in (*DRIFT_FAMILIES, *VALUE_FAMILIES)}
-CONSTANTS = {"coef": 0.7, "scale": 1.0, "left": 0.3, "width": 0.456}
-WRITTEN_LOSSES = {name: substitute(FAMILIES[name].expression, CONSTANTS) for name in ("log_cosh", "quantile")}
-WRITTEN_LOSSES["second input"] = multiply(1 / 3, apply("square", "error"), "target")
-
-
-@pytest.fixture(scope="module")
-def data():
-    """A file of forms with known constants, as they are written."""
-    target = drift_target(dpo().policy_loss, num_points=50)
-    drifts = {name: substitute(FAMILIES[name].expression, CONSTANTS) for name in ("quadratic", "kl", "total_variation")}
-    fits = {name: measure(name, each, target) for name, each in drifts.items()}
-    verdicts = {name: check_drift(each.expression) for name, each in fits.items()}
-    rejected = {"total_variation": (fits.pop("total_variation"), verdicts["total_variation"].reason)}
-    squares = huber(0.7)._replace(others={"target": np.zeros(600)})
-    value_fits = [measure(name, each, squares, {"scale": 1.0}, 1.0) for name, each in WRITTEN_LOSSES.items()]
-    forms = {
-        "policy": as_json(Forms(list(fits.values()), verdicts, rejected)),
-        "value": as_json(Forms(value_fits, {}, {})),
-    }
-    return json.loads(json.dumps(content(**forms), allow_nan=False))
-
-
-class TestForms:
-    """What a distillation writes is what it found."""
-
-    def test_a_file_of_them_is_read_and_loaded(self, written, sample, data):
-        path = written(data)
-        assert read(path) == data
-        objective = load_objective(path)
-        drift = objective.policy_loss(sample) + np.exp(sample.log_ratio) * sample.advantage
-        np.testing.assert_allclose(drift, 0.7 * ratio_gap(sample) ** 2, rtol=1e-4, atol=1e-5)
-        for name, expression in WRITTEN_LOSSES.items():
-            loss = load_objective(f"{path}@{name}").value_loss
-            np.testing.assert_array_equal(loss(sample), value_loss_of(expression)(sample))
-
-    def test_the_first_is_the_closest_and_what_was_rejected_cannot_be_loaded(self, written, data):
-        assert data["policy"]["closest"] == "quadratic"
-        assert data["value"]["closest"] == next(iter(WRITTEN_LOSSES))
-        assert data["policy"]["rejected"]["total_variation"]["reason"].startswith("∂D/∂r")
-        assert "total_variation" not in data["policy"]["forms"]
-        with pytest.raises(UserError, match="'total_variation'"):
-            load_objective(f"{written(data)}@total_variation")
-
-    def test_a_drift_is_marked_with_how_it_is_known_to_be_one(self, data):
-        assert {form["nonnegative"] for form in data["policy"]["forms"].values()} == {"by form"}
-        assert all("nonnegative" not in form for form in data["value"]["forms"].values())
-
-    def test_the_formula_for_sympy_has_the_exact_constants(self, data):
-        for name, expression in WRITTEN_LOSSES.items():
-            form = data["value"]["forms"][name]
-            formula = sympy.sympify(form["sympy"])
-            point = {"error": -0.37, "target": 1.9, "old_value": 0.0}
-            with jax.enable_x64(True):
-                sample = make_sample(value=1.53, target=1.9)
-                expected = float(value_loss_of(expression)(sample))
-            assert float(formula.subs({SYMBOLS[key]: value for key, value in point.items()})) == pytest.approx(
-                expected, rel=1e-12
-            )
-
-    def test_every_form_is_an_expression_with_its_text_and_size(self, data):
-        for form, expression in zip(data["value"]["forms"].values(), WRITTEN_LOSSES.values(), strict=True):
-            assert form["expression"] == to_json(expression)
-            assert form["text"]
-            assert form["latex"]
-            assert form["scale"] == 1.0
