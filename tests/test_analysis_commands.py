@@ -145,6 +145,12 @@ class TestDistil:
         np.testing.assert_array_equal(losses[0], losses[1])
         np.testing.assert_array_equal(losses[0], losses[2])
 
+    def test_agents_train_with_a_form_by_its_path(self, distilled, tmp_path):
+        small = [f"inner.ppo.{name}={value}" for name, value in PPO.items()]
+        words = ["--env", ENV, "--output", str(tmp_path / "out.json"), "--quiet", "outer.num_devices=1", *small]
+        assert main(["train", "--objective", f"{distilled}/distilled.json", *words]) == 0
+        assert len(json.loads((tmp_path / "out.json").read_text())["final_return"]) == 1
+
     def test_the_report_names_every_form(self, data, distilled):
         text = (distilled / "report.md").read_text()
         for name, form in data["policy"]["forms"].items():

@@ -15,7 +15,7 @@ from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, check_n
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
 from metadisco.files import nulls, write_atomically
-from metadisco.runs import find_run
+from metadisco.sources import find_source
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,7 +55,7 @@ def train(
     if output is not None:
         _check_output(output)
     if objective not in OBJECTIVE_SETTINGS:
-        find_run(objective)
+        find_source(objective)
     points = expand(overrides)
     configs = []
     for point in points:
