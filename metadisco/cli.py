@@ -56,6 +56,14 @@ REPORT_EXAMPLE = """example:
 One page that needs no network. What metadisco evaluate wrote into RUN/evaluation and metadisco distil into
 RUN/distilled is part of it."""
 
+EXPORT_EXAMPLE = """examples:
+  metadisco export runs/lpo --to artefact --output lpo.zip
+  metadisco export runs/lpo --to torch --output lpo_loss.py
+  metadisco export runs/lpo --to numpy --form closed --output lpo_loss.py
+
+An artefact is an objective by its path, without the run. A file for NumPy, JAX or PyTorch needs that library alone and
+checks itself when it is run."""
+
 LIST_EXAMPLE = """example:
   metadisco list"""
 
@@ -143,6 +151,14 @@ def _add_tools(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
 
+    export = _command(commands, "export", "write an objective for use elsewhere", EXPORT_EXAMPLE)
+    export.add_argument(
+        "objective", metavar="O", help="a closed form, or the path of a run, artefact or distilled forms"
+    )
+    export.add_argument("--to", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
+    export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder or zip file; a .py file")
+    export.add_argument("--form", metavar="FORM", help="network (as learned) or closed (the closest form distilled)")
+
     report = _command(commands, "report", "make a page of what a run found", REPORT_EXAMPLE)
     report.add_argument("run", metavar="RUN", help="the path of a run; RUN@640 for where it was after generation 640")
     report.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="the page")
@@ -208,7 +224,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
-    if rest and known.command in ("report", "list"):
+    if rest and known.command in ("export", "report", "list"):
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
@@ -301,6 +317,12 @@ def _distil(options: argparse.Namespace) -> int:
     )
 
 
+def _export(options: argparse.Namespace) -> int:
+    from metadisco.commands.export import export
+
+    return export(options.objective, options.to, options.output, options.form, options.quiet)
+
+
 def _report(options: argparse.Namespace) -> int:
     from metadisco.commands.report import report
 
@@ -325,6 +347,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evaluate": _evaluate,
     "plot": _plot,
     "distil": _distil,
+    "export": _export,
     "report": _report,
     "reference": _reference,
     "list": _list,

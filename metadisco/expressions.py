@@ -6,6 +6,7 @@ of the operation and its arguments.
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -120,6 +121,25 @@ def names_in(expression: Expression) -> set[str]:
     if isinstance(expression, Node):
         return set().union(*map(names_in, expression.arguments))
     return {expression} if isinstance(expression, str) else set()
+
+
+def fold(expression: Expression) -> Expression:
+    """Return an expression with sums, differences, products and quotients of numbers worked out."""
+    if not isinstance(expression, Node):
+        return expression
+    arguments = tuple(map(fold, expression.arguments))
+    if expression.operation in _ARITHMETIC and not any(isinstance(each, (Node, str)) for each in arguments):
+        return _ARITHMETIC[expression.operation](*arguments)
+    return Node(expression.operation, arguments)
+
+
+_ARITHMETIC: dict[str, Callable[..., float]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "negate": operator.neg,
+}
 
 
 def complexity(expression: Expression) -> int:

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and arrays in them that NumPy alone can read."""
 
 import contextlib
+import io
 import math
 import os
 import shutil
@@ -32,19 +33,16 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; text as UTF-8."""
     with _replacing(path) as file:
-        file.write(text.encode())
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz archive whole or not at all, and its folder; unlike `np.savez`, whatever the arrays are called."""
+    """Write an .npz archive whole or not at all, and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    write_atomically(path, pack_arrays(arrays))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -54,10 +52,40 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         UserError: if it cannot be read, or holds what is no array.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in archive.infolist()}
-    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        return unpack_arrays(path.read_bytes(), str(path))
+    except OSError as error:
         raise UserError(f"{path}: cannot be read as arrays: {error}") from error
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return an .npz archive, the same for the same arrays; unlike `np.savez`, whatever the arrays are called."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def unpack_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz archive; nothing is unpickled.
+
+    Args:
+        content: of the archive.
+        where: what to call it in complaints.
+
+    Raises:
+        UserError: if it is no archive, or holds what is no array.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            arrays = {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in members}
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{where}: cannot be read as arrays: {error}") from error
+    if len(arrays) < len(members):
+        raise UserError(f"{where}: cannot be read as arrays: two of them have the same name")
+    return arrays
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

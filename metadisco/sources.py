@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metadisco.artefact import Artefact, find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
-from metadisco.distilled import FILE, find_distilled
+from metadisco.distilled import FILE, PARTS, find_distilled
 from metadisco.runs import RunDirectory, find_centre
 
 LEARNED = {"lpo_drift": ("policy",), "value_loss": ("value",)}
@@ -40,7 +41,7 @@ def find_source(name: str) -> Source:
     """Return what a name of an objective means.
 
     Args:
-        name: a closed objective, the path of a run, or that of distilled forms.
+        name: a closed objective, the path of a run or of an artefact, or that of distilled forms.
 
     Raises:
         UserError: if there is no such thing.
@@ -53,12 +54,25 @@ def find_source(name: str) -> Source:
         trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
         identity: Any = [distilled.constants, distilled.expressions]
         return Source(name, identity, trained_on, tuple(distilled.expressions))
+    artefact = find_artefact(name)
+    if artefact is not None:
+        return _artefact_source(name, read_artefact(artefact))
     run, file = find_centre(name)
     config = run.config()
     identity = [to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()]
     trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
-    parts = LEARNED.get(config.parametrisation["name"], ("policy", "value"))
+    parts = LEARNED.get(config.parametrisation["name"], PARTS)
     return Source(name, identity, trained_on, parts, run, config, file)
+
+
+def _artefact_source(name: str, artefact: Artefact) -> Source:
+    objective, trained_on = artefact.objective, artefact.data.get("trained_on")
+    envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
+    if objective["kind"] == "learned":
+        parts = LEARNED.get(objective["parametrisation"]["name"], PARTS)
+    else:
+        parts = ("policy",) if objective["kind"] == "closed" else tuple(objective["expressions"])
+    return Source(name, [objective, artefact.data["arrays_sha256"]], envs, parts)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from metadisco.parametrisations.lpo_drift import LPODrift
 from metadisco.parametrisations.policy_and_value import PolicyAndValue
-from metadisco.parametrisations.registry import PARAMETRISATIONS, make_parametrisation
+from metadisco.parametrisations.registry import FEATURES, PARAMETRISATIONS, make_parametrisation
 from metadisco.parametrisations.value_loss import ValueLoss
 
-__all__ = ["PARAMETRISATIONS", "LPODrift", "PolicyAndValue", "ValueLoss", "make_parametrisation"]
+__all__ = ["FEATURES", "PARAMETRISATIONS", "LPODrift", "PolicyAndValue", "ValueLoss", "make_parametrisation"]

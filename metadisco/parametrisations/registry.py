@@ -19,6 +19,15 @@ PARAMETRISATIONS: dict[str, type] = {
 """Built-in parametrisations; their settings are in `metadisco.config.PARAMETRISATION_SETTINGS`."""
 
 
+FEATURES: dict[str, tuple[int, str]] = {
+    "value_loss": (1, "V - target; target; old value: those that `inputs` names, in its order, unscaled"),
+    "lpo_drift": (1, "log r, (log r)^2, 1 - r, (1 - r)^2; the same times A; clipped by feature_clip; if time_aware all "
+                     "eight once more, times progress"),
+    "policy_and_value": (1, "policy: as lpo_drift; value: as value_loss"),
+}  # fmt: skip
+"""What the networks of built-in parametrisations see: a version, which changes with any change of it, and in words."""
+
+
 def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:
     """Make a parametrisation from its section of a config: a name and settings.
 

@@ -1,0 +1,84 @@
+"""`metadisco export`: an objective as an artefact, or as one file for somebody else's code."""
+
+from pathlib import Path
+from typing import Any
+
+from metadisco.distilled import FILE, find_distilled
+from metadisco.errors import UserError, nearest
+from metadisco.files import check_writable, write_atomically
+from metadisco.sources import Source, find_source
+
+TARGETS = ("artefact", "numpy", "jax", "torch")
+FORMS = ("network", "closed")
+
+
+def export(name: str, target: str, output: Path, form: str | None, quiet: bool) -> int:
+    """Write an objective for use elsewhere; return the exit code.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+    """
+    if target not in TARGETS:
+        raise UserError(f"--to: got {target!r}, allowed: {', '.join(TARGETS)}{nearest(target, TARGETS)}")
+    if form not in (None, *FORMS):
+        raise UserError(f"--form: got {form!r}, allowed: {', '.join(FORMS)}")
+    source = _in_form(find_source(name), form)
+    if target != "artefact" and output.suffix != ".py":
+        raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
+    if output.is_dir() and (target != "artefact" or output.suffix == ".zip"):
+        raise UserError(f"--output: {str(output)!r} is a directory, allowed: a file")
+    check_writable(output.parent, "--output")
+    if target == "artefact":
+        from metadisco.export.save import save_artefact
+
+        save_artefact(source, output)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, _source_text(source, target, output))
+    if not quiet:
+        print(output)
+    return 0
+
+
+def _in_form(source: Source, form: str | None) -> Source:
+    """Return the closed form of a run's objective where that is asked for; else what was named."""
+    learned = source.run is not None
+    if form == "network" and not learned and find_distilled(source.name) is not None:
+        raise UserError(f"--form: {source.name!r} is a closed form, so that there is no network, allowed: closed")
+    if form != "closed" or not learned:
+        return source
+    assert source.run is not None
+    forms = source.run.path / "distilled" / FILE
+    if not forms.is_file():
+        raise UserError(
+            f"--form: no closed form of {source.name!r} is in {str(forms)!r}; metadisco distil finds some, and O can "
+            "be the path of its distilled.json"
+        )
+    return find_source(str(forms))
+
+
+def _source_text(source: Source, language: str, output: Path) -> str:
+    from metadisco.export.losses import losses_of
+    from metadisco.export.save import content_of
+    from metadisco.export.source import write_source
+
+    data, arrays = content_of(source)
+    trained = data["trained_on"] or {}
+    inner: dict[str, Any] = trained.get("inner", {}).get("ppo", {})
+    about = [f"Found on {', '.join(trained['envs'])}."] if trained else []
+    call = {
+        "advantage": f"standardised per {inner.get('normalise_advantages', 'minibatch')} where it was found"
+        if trained
+        else "usually standardised per minibatch",
+        "value_coef": inner.get("value_coef", 0.5),
+        "licence": data["licence"],
+    }
+    return write_source(
+        losses_of(data["objective"], arrays),
+        language,
+        name=source.short_name,
+        file=output.name,
+        about=about,
+        call=call,
+        pairs=data["pairs"],
+    )

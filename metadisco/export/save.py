@@ -1,0 +1,99 @@
+"""An objective as an artefact."""
+
+from pathlib import Path
+from typing import Any
+
+from metadisco._version import __version__
+from metadisco.artefact import find_artefact, read_artefact, write_artefact
+from metadisco.config import to_plain
+from metadisco.distilled import find_distilled
+from metadisco.export.arrays import to_arrays
+from metadisco.export.load import load_centre, load_objective
+from metadisco.export.pairs import make_pairs
+from metadisco.parametrisations import FEATURES
+from metadisco.sources import Source
+
+LICENCE = "Apache-2.0"
+CALL = {
+    "policy_loss": "elementwise, to be minimised; the gradient of its mean flows through the new log probability",
+    "value_loss": "elementwise, to be minimised, with no clipping of the value by the caller beside it",
+    "advantage": "GAE(lambda), standardised as inner.ppo.normalise_advantages of trained_on says; a constant",
+    "target": "lambda-return: the advantage before it is standardised, plus the old value; a constant",
+    "value_coef": "a factor of the caller on the mean of the value loss; inner.ppo.value_coef of trained_on",
+    "entropy": "not part of it; a bonus of the caller, inner.ppo.entropy_coef of trained_on",
+    "progress": "elapsed fraction of the training, in [0, 1)",
+}
+
+
+def save_artefact(source: Source, path: Path) -> None:
+    """Write an objective as an artefact.
+
+    Args:
+        source: what is written; its settings are filled in, its defaults do not matter later.
+        path: a zip file if it ends in .zip, else a folder.
+
+    Raises:
+        UserError: if the objective cannot be loaded.
+    """
+    data, arrays = content_of(source)
+    write_artefact(path, data, arrays)
+
+
+def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what an artefact of an objective says, and its arrays.
+
+    Args:
+        source: the objective.
+
+    Raises:
+        UserError: if the objective cannot be loaded.
+    """
+    described, arrays = _describe(source)
+    data = {
+        "metadisco": __version__,
+        "objective": described,
+        "trained_on": _trained_on(source),
+        "call": CALL,
+        "licence": LICENCE,
+        "pairs": make_pairs(load_objective(source.name)),
+    }
+    return data, arrays
+
+
+def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what an objective is, and its arrays."""
+    if source.run is None or source.config is None:
+        distilled = find_distilled(source.name)
+        if distilled is not None:
+            return {"kind": "forms", "constants": distilled.constants, "expressions": distilled.expressions}, {}
+        artefact = find_artefact(source.name)
+        if artefact is not None:
+            read = read_artefact(artefact)
+            return read.objective, read.arrays
+        name, settings = source.identity
+        return {"kind": "closed", "name": name, "settings": settings}, {}
+    parametrisation, meta_params = load_centre(source.name)
+    name = source.config.parametrisation["name"]
+    section = {"name": name, **to_plain(parametrisation)} if name in FEATURES else source.config.parametrisation
+    version, words = FEATURES.get(name, (None, ""))
+    described = {"kind": "learned", "parametrisation": section, "feature_version": version, "features": words}
+    return described, to_arrays(meta_params)
+
+
+def _trained_on(source: Source) -> dict[str, Any] | None:
+    """Return where and how long the search looked; None for what no search found."""
+    if source.run is None or source.config is None:
+        return None if source.trained_on is None else {"envs": sorted(source.trained_on)}
+    plain, rows, start = to_plain(source.config), source.run.metrics(), source.run.last_start()
+    generation = int(source.centre.stem) if source.centre else 0
+    spent = [row.get("env_steps") for row in rows if row["generation"] < generation]
+    return {
+        "envs": [task.env for task in source.config.inner.tasks],
+        "inner": plain["inner"],
+        "outer": plain["outer"],
+        "seed": source.config.seed,
+        "generations": generation,
+        "env_steps": spent[-1] if spent else None,
+        "metadisco": start.get("metadisco"),
+        "commit": start.get("commit"),
+    }
