@@ -49,6 +49,12 @@ def _log_cosh(x: Array) -> Array:
     return jnp.logaddexp(x, -x) - math.log(2)
 
 
+def _excess(x: Array) -> Array:
+    """Return eˣ − 1 − x, accurate near 0."""
+    held = jnp.minimum(x, MAX_LOG_RATIO)
+    return jax.nn.relu(jnp.expm1(held) - held)
+
+
 OPERATIONS: dict[str, Operation] = {
     "add": Operation(2, jnp.add),
     "subtract": Operation(2, jnp.subtract),
@@ -62,11 +68,12 @@ OPERATIONS: dict[str, Operation] = {
     "relu": Operation(1, jax.nn.relu),
     "tanh": Operation(1, jnp.tanh),
     "exp": Operation(1, lambda x: jnp.exp(jnp.minimum(x, MAX_LOG_RATIO))),
+    "excess": Operation(1, _excess),
     "sqrt": Operation(1, jnp.sqrt),
     "log_cosh": Operation(1, _log_cosh),
     "where_negative": Operation(3, _where_negative),
 }
-"""Operations by name; `where_negative(x, a, b)` is a where x < 0 and b elsewhere."""
+"""Operations by name; `excess(x)` is eˣ − 1 − x, `where_negative(x, a, b)` is a where x < 0 and b elsewhere."""
 
 POLICY_VARIABLES = ("r", "log_ratio", "A", "progress")
 VALUE_VARIABLES = ("error", "target", "old_value", "progress")
@@ -150,10 +157,10 @@ def complexity(expression: Expression) -> int:
 
 
 def policy_variables(sample: Sample) -> dict[str, Array]:
-    """Return what an expression of a drift may name: r, log_ratio, A and progress."""
+    """Return what an expression of a drift may name: r and log_ratio, held together at exp(40), A and progress."""
     return {
         "r": probability_ratio(sample),
-        "log_ratio": sample.log_ratio,
+        "log_ratio": jnp.minimum(sample.log_ratio, MAX_LOG_RATIO),
         "A": sample.advantage,
         "progress": sample.progress,
     }

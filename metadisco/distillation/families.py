@@ -68,7 +68,7 @@ PPO_CLIP = apply(
 DPO = apply(
     "where_negative", "A", _saturating(multiply("log_ratio", "A"), "beta"), _saturating(multiply(GAP, "A"), "alpha")
 )
-KL = apply("relu", apply("subtract", GAP, "log_ratio"))
+KL = apply("excess", "log_ratio")
 
 WEIGHT = (0.0, math.inf)
 WIDTH = (0.01, 1000.0)  # of what is flat at r = 1: narrower is a kink to single precision, wider is nothing

@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "relu": lambda x: sympy.Max(x, 0),
     "tanh": sympy.tanh,
     "exp": sympy.exp,
+    "excess": lambda x: sympy.exp(x) - 1 - x,
     "sqrt": sympy.sqrt,
     "log_cosh": lambda x: sympy.log(sympy.cosh(x)),
     "where_negative": lambda x, negative, other: sympy.Piecewise((negative, x < 0), (other, True)),
@@ -185,12 +186,6 @@ def _jet_where(condition: Expression, of_it: tuple[Any, Any], negative: Any, oth
     return tuple(negative) if order < 0 else tuple(other)
 
 
-def _jet_exp(x: tuple[Any, Any]) -> tuple[Any, Any]:
-    if x[0].is_number and x[0] > MAX_LOG_RATIO:
-        raise ValueError(f"exp is held at {MAX_LOG_RATIO:g}")
-    return _smooth(sympy.exp)(x)
-
-
 def _jet_relu(x: tuple[Any, Any]) -> tuple[Any, Any]:
     value, slope = x
     order = _sign(value)
@@ -220,6 +215,17 @@ def _smooth(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple
     return lambda x: (function(x[0]), derivative.subs(symbol, x[0]) * x[1])
 
 
+def _held(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple[Any, Any]]:
+    smooth = _smooth(function)
+
+    def jet(x: tuple[Any, Any]) -> tuple[Any, Any]:
+        if x[0].is_number and x[0] > MAX_LOG_RATIO:
+            raise ValueError(f"exp is held at {MAX_LOG_RATIO:g}")
+        return smooth(x)
+
+    return jet
+
+
 _RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     "add": lambda x, y: (x[0] + y[0], x[1] + y[1]),
     "subtract": lambda x, y: (x[0] - y[0], x[1] - y[1]),
@@ -232,7 +238,8 @@ _RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     "absolute": _jet_absolute,
     "relu": _jet_relu,
     "tanh": _smooth(sympy.tanh),
-    "exp": _jet_exp,
+    "exp": _held(sympy.exp),
+    "excess": _held(lambda x: sympy.exp(x) - 1 - x),
     "sqrt": _smooth(sympy.sqrt),
     "log_cosh": _smooth(lambda x: sympy.log(sympy.cosh(x))),
 }
@@ -260,7 +267,7 @@ def _nonnegative(expression: Expression) -> bool:
     if not isinstance(expression, Node):
         return expression in ("r", "progress") or (not isinstance(expression, str) and expression >= 0)
     operation, arguments = expression
-    if operation in ("square", "absolute", "relu", "exp", "sqrt", "log_cosh"):
+    if operation in ("square", "absolute", "relu", "exp", "excess", "sqrt", "log_cosh"):
         return True
     if operation in ("add", "multiply", "divide", "minimum"):
         return all(map(_nonnegative, arguments))

@@ -42,12 +42,7 @@ SHAPES: dict[str, Shape] = {
     "cube": Shape(lambda m, c: multiply(m, apply("square", m)), ()),
     "quartic": Shape(lambda m, c: apply("square", apply("square", m)), ()),
     "tanh": Shape(_bend("tanh"), THRESHOLDS),
-    "exp": Shape(
-        lambda m, c: apply(
-            "subtract", apply("subtract", apply("exp", apply("divide", m, c)), 1), apply("divide", m, c)
-        ),
-        THRESHOLDS,
-    ),
+    "exp": Shape(lambda m, c: apply("excess", apply("divide", m, c)), THRESHOLDS),
     "log_cosh": Shape(lambda m, c: apply("log_cosh", apply("divide", m, c)), THRESHOLDS),
     "sqrt": Shape(
         lambda m, c: apply("subtract", apply("sqrt", add(1, apply("square", apply("divide", m, c)))), 1), THRESHOLDS

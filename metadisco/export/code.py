@@ -70,7 +70,7 @@ class Code:
             for x, y in ((0, 1), (1, 0)):
                 if not isinstance(arguments[y], (Node, str)):
                     return f"torch.clamp({texts[x]}, {bound}={texts[y]})"
-        if operation in ("relu", "log_cosh", "exp"):
+        if operation in ("relu", "log_cosh", "exp", "excess"):
             return f"_{operation}({texts[0]})"
         name = "abs" if operation == "absolute" else operation
         return f"{self._module}.{name}({', '.join(texts)})"

@@ -45,6 +45,11 @@ def _quotient(whole: Node, dx: Expression, dy: Expression) -> Expression:
     return _minus(_over(dx, y), _times(_over(dy, y), whole))
 
 
+def _signed(x: Expression, dx: Expression) -> Expression:
+    """Return dx with the sign of x, and 0 where x is."""
+    return apply("where_negative", x, apply("negate", dx), apply("where_negative", apply("negate", x), dx, 0))
+
+
 _RULES: dict[str, Callable[..., Expression]] = {
     "add": lambda whole, dx, dy: _sum(dx, dy),
     "subtract": lambda whole, dx, dy: _minus(dx, dy),
@@ -54,10 +59,11 @@ _RULES: dict[str, Callable[..., Expression]] = {
     "maximum": lambda whole, dx, dy: apply("where_negative", apply("subtract", *whole.arguments), dy, dx),
     "negate": lambda whole, dx: apply("negate", dx),
     "square": lambda whole, dx: _times(multiply(2, whole.arguments[0]), dx),
-    "absolute": lambda whole, dx: apply("where_negative", whole.arguments[0], apply("negate", dx), dx),
+    "absolute": lambda whole, dx: _signed(whole.arguments[0], dx),
     "relu": lambda whole, dx: apply("where_negative", apply("negate", whole.arguments[0]), dx, 0),
     "tanh": lambda whole, dx: _times(apply("subtract", 1, apply("square", whole)), dx),
     "exp": _times,
+    "excess": lambda whole, dx: _times(apply("subtract", apply("exp", whole.arguments[0]), 1), dx),
     "sqrt": lambda whole, dx: apply("divide", dx, multiply(2, whole)),
     "log_cosh": lambda whole, dx: _times(apply("tanh", whole.arguments[0]), dx),
     "where_negative": lambda whole, _, dx, dy: apply("where_negative", whole.arguments[0], dx, dy),

@@ -11,7 +11,7 @@ from metadisco.export.code import Code, subtrees
 from metadisco.export.derivative import derivative
 from metadisco.export.losses import Losses, Network
 from metadisco.export.pairs import INPUTS, OUTPUTS
-from metadisco.expressions import Expression, names_in
+from metadisco.expressions import Expression, apply, names_in, substitute
 from metadisco.objectives import MAX_LOG_RATIO
 
 LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
@@ -91,8 +91,14 @@ class _Writer:
         if isinstance(loss, Network):
             return self._network(part, loss, result)
         self._note(loss)
-        of: dict[str, Expression] = {"log_ratio": 1, "r": "dr"} if part == "policy" else {"error": 1}
+        of: dict[str, Expression] = {"l": "dl", "r": "dr"} if part == "policy" else {"error": 1}
         lines, slopes = Code(self._module), Code(self._module)
+        if "log_ratio" in names_in(loss):
+            held = apply("minimum", "log_ratio", MAX_LOG_RATIO)
+            loss = substitute(loss, {"log_ratio": "l"})
+            for code in (lines, slopes):
+                code.assign("l", held)
+            slopes.lines.append(f"dl = np.where(log_ratio > {MAX_LOG_RATIO}, 0, 1)")
         lines.assign(result, loss)
         slopes.assign("slope", derivative(loss, of))
         return lines.lines, slopes.lines
@@ -100,7 +106,9 @@ class _Writer:
     def _note(self, loss: Expression) -> None:
         """Keep in mind which helpers an expression needs, of its derivative too."""
         operations = {each.operation for each in subtrees(loss)}
-        self.uses |= operations & {"relu", "exp", "log_cosh"}
+        self.uses |= operations & {"relu", "exp", "excess", "log_cosh"}
+        if "excess" in operations:
+            self.uses.add("exp")
         self.uses_progress |= "progress" in names_in(loss)
 
     def _network(self, part: str, network: Network, result: str) -> tuple[list[str], list[str]]:
@@ -115,7 +123,14 @@ class _Writer:
         body = self._drift_body(network) if learned_drift else self._value_body(network)
         given = ["log_ratio", "r", "dr", *inputs[2:]] if tangents and learned_drift else inputs
         what = "drift" if learned_drift else "loss"
-        text = f'"""Return the learned {what}{", and its slope" if tangents else ""}."""'
+        more = ""
+        if tangents:
+            more = (
+                ", its slope but for what PPO's clipping adds, and where it clips"
+                if learned_drift
+                else ", and its slope"
+            )
+        text = f'"""Return the learned {what}{more}."""'
         self.networks.append(
             f"def {function}({', '.join(given)}):\n" + textwrap.indent("\n".join([text, *body]), "    ")
         )
@@ -123,7 +138,11 @@ class _Writer:
         if not tangents:
             return [f"{result} = {function}({', '.join(inputs)})"], []
         plain = ["log_ratio", "r", "r", *inputs[2:]] if learned_drift else inputs
-        return [f"{result}, _ = {function}({', '.join(plain)})"], [f"_, slope = {function}({', '.join(given)})"]
+        if not learned_drift:
+            return [f"{result}, _ = {function}({', '.join(plain)})"], [f"_, slope = {function}({', '.join(given)})"]
+        # Where PPO clips, its drift takes back all of r A: they cancel here and not in rounding.
+        slopes = [f"_, slope, clipped = {function}({', '.join(given)})", "dr = np.where(clipped, 0, dr)"]
+        return [f"{result}, _, _ = {function}({', '.join(plain)})"], slopes
 
     def _apply(self, part: str) -> list[str]:
         """Return the line that applies a network to `features`."""
@@ -164,9 +183,10 @@ class _Writer:
         slope = f"{settings.output_scale!r} * dlearned"
         if settings.ppo_init:
             low, high = 1 - settings.clip_eps, 1 + settings.clip_eps
-            lines.append(f"beyond = (r - np.clip(r, {low!r}, {high!r})) * A > 0")
-            slope = f"np.where(beyond, dr * A, 0) + {slope}"
-        return [*lines, f"return _relu(inner), np.where(inner > 0, {slope}, 0)"]
+            lines.append(f"clipped = (inner > 0) & ((r - np.clip(r, {low!r}, {high!r})) * A > 0)")
+        else:
+            lines.append("clipped = False")
+        return [*lines, f"return _relu(inner), np.where(inner > 0, {slope}, 0), clipped"]
 
     def _value_body(self, network: Network) -> list[str]:
         settings, m = network.settings, self._module
