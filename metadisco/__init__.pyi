@@ -4,6 +4,8 @@ from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
 from .config import StrategyConfig as StrategyConfig
 from .errors import UserError as UserError
+from .export.hooks import as_policy_loss as as_policy_loss
+from .export.hooks import as_value_loss as as_value_loss
 from .export.load import load_objective as load_objective
 from .inner.envs import Env as Env
 from .inner.envs import TimeStep as TimeStep

@@ -16,14 +16,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from metadisco.distilled import PARTS, check_constants
 from metadisco.errors import UserError
 from metadisco.files import pack_arrays, unpack_arrays, write_atomically
 
 FILE, ARRAYS = "artefact.json", "arrays.npz"
 FORMAT = "metadisco objective"
 VERSION = 1
+SEAL = ("format", "version", "sha256")
+"""Keys of artefact.json that writing adds."""
 MAX_BYTES = 256 * 2**20  # of either file; the networks of the literature take some kilobytes
-KINDS = {"learned": "parametrisation", "closed": "name", "forms": "expressions"}
+KINDS: dict[str, dict[str, type]] = {
+    "learned": {"parametrisation": dict},
+    "closed": {"name": str, "settings": dict},
+    "forms": {"expressions": dict, "constants": dict},
+}
 """What an objective can be, and what then says which."""
 
 
@@ -139,15 +146,37 @@ def _checked(text: bytes | None, path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: {FILE} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UserError(f"{path}: {FILE} describes no objective")
-    if data.get("version") != VERSION:
+    if data.get("version") != VERSION or isinstance(data["version"], bool):
         raise UserError(f"{path}: got version {data.get('version')!r} of the artefact, allowed: {VERSION}")
-    if data != _sealed({key: value for key, value in data.items() if key not in ("format", "version", "sha256")}):
+    try:
+        sealed = _sealed(data)
+    except RecursionError as error:
+        raise UserError(f"{path}: {FILE} cannot be read as JSON: {error}") from error
+    if data != sealed:
         raise UserError(f"{path}: {FILE} was changed or damaged: its checksum is another")
-    objective = data.get("objective")
-    kind = objective.get("kind") if isinstance(objective, dict) else None
-    if not isinstance(objective, dict) or not isinstance(kind, str) or KINDS.get(kind) not in objective:
-        raise UserError(f"{path}: got an objective of kind {kind!r}, allowed: {', '.join(KINDS)}")
+    _check_objective(data.get("objective"), path)
+    trained_on = data.get("trained_on")
+    if trained_on is not None:
+        envs = trained_on.get("envs") if isinstance(trained_on, dict) else None
+        if not isinstance(envs, list) or not all(isinstance(env, str) for env in envs):
+            raise UserError(f"{path}: trained_on lacks a list of envs")
     return data
+
+
+def _check_objective(said: Any, path: Path) -> None:
+    """Refuse what does not say which objective it is."""
+    kind = said.get("kind") if isinstance(said, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise UserError(f"{path}: got an objective of kind {kind!r}, allowed: {', '.join(KINDS)}")
+    for key, of in KINDS[kind].items():
+        if not isinstance(said.get(key), of):
+            raise UserError(f"{path}: an objective of kind {kind!r} lacks its {key}")
+    if kind == "learned" and not isinstance(said["parametrisation"].get("name"), str):
+        raise UserError(f"{path}: its parametrisation lacks a name")
+    if kind == "forms":
+        check_constants(said["constants"], str(path))
+        if not said["expressions"] or not set(said["expressions"]) <= set(PARTS):
+            raise UserError(f"{path}: got expressions of {list(said['expressions'])}, allowed: {', '.join(PARTS)}")
 
 
 def _no_number(name: str) -> float:
@@ -155,8 +184,8 @@ def _no_number(name: str) -> float:
 
 
 def _sealed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return data with format, version and a checksum over all of it."""
-    whole = {"format": FORMAT, "version": VERSION, **data}
+    """Return data with format, version and a checksum over all of it; those that it has are replaced."""
+    whole = {"format": FORMAT, "version": VERSION, **{key: data[key] for key in data if key not in SEAL}}
     text = json.dumps(whole, sort_keys=True, allow_nan=False)
     return {**whole, "sha256": _digest(text.encode())}
 

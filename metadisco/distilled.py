@@ -82,13 +82,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is no file of distilled forms")
     if data.get("version") != VERSION or isinstance(data["version"], bool):
         raise UserError(f"{path}: got version {data.get('version')!r}, allowed: {VERSION}")
-    constants = data.get("constants")
-    if not isinstance(constants, dict) or not _positive(constants.get("clip_eps")):
-        raise UserError(f"{path}: constants lack a positive clip_eps")
-    if "value_clip_eps" not in constants or not (
-        constants["value_clip_eps"] is None or _positive(constants["value_clip_eps"])
-    ):
-        raise UserError(f"{path}: constants lack a value_clip_eps that is positive or null")
+    check_constants(data.get("constants"), str(path))
     trained_on = data.get("trained_on")
     if trained_on is not None and not (isinstance(trained_on, list) and all(isinstance(x, str) for x in trained_on)):
         raise UserError(f"{path}: trained_on must be a list of environments, or null")
@@ -98,6 +92,24 @@ def read(path: Path) -> dict[str, Any]:
         if part in data:
             _check_part(path, part, data[part])
     return data
+
+
+def check_constants(constants: Any, where: str) -> None:
+    """Refuse constants of PPO's own losses that are not both there.
+
+    Args:
+        constants: clip_eps and value_clip_eps, whatever they are.
+        where: what to call their file in complaints.
+
+    Raises:
+        UserError: naming the one that is missing or no positive number.
+    """
+    if not isinstance(constants, dict) or not _positive(constants.get("clip_eps")):
+        raise UserError(f"{where}: constants lack a positive clip_eps")
+    if "value_clip_eps" not in constants or not (
+        constants["value_clip_eps"] is None or _positive(constants["value_clip_eps"])
+    ):
+        raise UserError(f"{where}: constants lack a value_clip_eps that is positive or null")
 
 
 def _positive(value: Any) -> bool:

@@ -72,6 +72,8 @@ class Code:
                     return f"torch.clamp({texts[x]}, {bound}={texts[y]})"
         if operation in ("relu", "log_cosh", "exp", "excess"):
             return f"_{operation}({texts[0]})"
+        if operation == "absolute" and self._module == "jnp":
+            return f"_absolute({texts[0]})"  # JAX's own has the slope 1 at 0
         name = "abs" if operation == "absolute" else operation
         return f"{self._module}.{name}({', '.join(texts)})"
 

@@ -1,10 +1,12 @@
 """Objectives by name or path. Needs neither orbax nor any environment library."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from metadisco.artefact import Artefact, find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
@@ -15,7 +17,7 @@ from metadisco.export.pairs import check_pairs
 from metadisco.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
 from metadisco.files import read_arrays
 from metadisco.objectives import OBJECTIVES, clip_drift, mirror, value_loss
-from metadisco.parametrisations import FEATURES, make_parametrisation
+from metadisco.parametrisations import FEATURES, PARAMETRISATIONS, make_parametrisation
 from metadisco.runs import find_centre
 from metadisco.types import MetaParams, Objective, Parametrisation
 
@@ -62,30 +64,44 @@ def load_artefact(artefact: Artefact) -> Objective:
     """
     said, where = artefact.objective, str(artefact.path)
     if said["kind"] == "closed":
-        kind = _known(OBJECTIVE_SETTINGS, said, where)
-        settings: Any = build_settings(kind, said.get("settings", {}), prefix=f"{where}: ")
-        objective = OBJECTIVES[said["name"]](**vars(settings))
+        objective = _closed(said["name"], said["settings"], where)
     elif said["kind"] == "forms":
         objective = _forms(said["expressions"], said["constants"], where)
     else:
-        section = said["parametrisation"]
-        version, _ = FEATURES.get(section["name"], (None, ""))
-        if said.get("feature_version") != version:
-            raise UserError(
-                f"{where}: got version {said.get('feature_version')!r} of the features of {section['name']}, "
-                f"allowed: {version!r}"
-            )
-        parametrisation = make_parametrisation(section)
-        template = jax.eval_shape(parametrisation.init, jax.random.key(0))
-        objective = parametrisation.bind(from_arrays(artefact.arrays, template, where))
+        objective = _learned(said, artefact.arrays, where)
+    if said["kind"] != "learned" and artefact.arrays:
+        raise UserError(f"{where}: holds arrays, which a closed form does not have")
     check_pairs(objective, artefact.data.get("pairs"), where)
     return objective
 
 
-def _known(table: Mapping[str, type], said: Mapping[str, Any], where: str) -> type:
-    if said["name"] not in table:
-        raise UserError(f"{where}: got the closed objective {said['name']!r}, allowed: {', '.join(table)}")
-    return table[said["name"]]
+def _learned(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> Objective:
+    """Return the objective of a parametrisation and its arrays; no module is imported for it."""
+    section = said["parametrisation"]
+    name = section["name"]
+    if name not in PARAMETRISATIONS and name.partition(":")[0] not in sys.modules:
+        raise UserError(
+            f"{where}: its parametrisation {name!r} is not one of ours ({', '.join(PARAMETRISATIONS)}); if you trust "
+            "its code, import that first"
+        )
+    version, _ = FEATURES.get(name, (None, ""))
+    if said.get("feature_version") != version:
+        raise UserError(
+            f"{where}: got version {said.get('feature_version')!r} of the features of {name}, allowed: {version!r}"
+        )
+    try:
+        parametrisation = make_parametrisation(section)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    template = jax.eval_shape(parametrisation.init, jax.random.key(0))
+    return parametrisation.bind(from_arrays(arrays, template, where))
+
+
+def _closed(name: str, settings: Mapping[str, Any], where: str) -> Objective:
+    if name not in OBJECTIVES:
+        raise UserError(f"{where}: got the closed objective {name!r}, allowed: {', '.join(OBJECTIVES)}")
+    checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix=f"{where}: ")
+    return OBJECTIVES[name](**vars(checked))
 
 
 def _forms(expressions: Mapping[str, Any], constants: Mapping[str, Any], where: str) -> Objective:

@@ -12,13 +12,13 @@ from metadisco.files import nulls
 from metadisco.types import Objective, Sample
 
 INPUTS = {
-    "log_ratio": (-40.0, -3.0, -0.7, -0.31, -0.05, 0.0, 1e-4, 0.03, 0.11, 0.45, 0.9, 2.0, 12.0),
+    "log_ratio": (-40.0, -2.93, -0.7, -0.31, -0.05, -1e-3, 1e-4, 0.03, 0.11, 0.45, 0.87, 1.93, 12.0),
     "advantage": (1.3, -0.4, 2.2, -1.1, 0.8, -3.0, 0.02, 5.0, -0.6, 0.9, -2.5, 1.7, -0.07),
     "value": (0.3, -12.0, 4.5, 101.0, 0.0, -0.7, 2.2, 33.0, -5.1, 8.8, -250.0, 1.05, 0.9),
     "old_value": (0.05, -11.0, 4.9, 99.5, 0.05, -1.9, 2.1, 36.0, -5.0, 8.1, -240.0, 1.0, 0.4),
     "target": (0.7, -9.0, 4.1, 100.2, -0.4, 0.3, 2.8, 21.0, -7.5, 9.4, -251.5, 1.1, 0.2),
 }
-"""Fields of a sample, by name; none is at a kink of a loss that we know."""
+"""Fields of a sample, by name; none is at a kink of a built-in loss, hence none at r = 1."""
 PROGRESS = (0.0, 0.5, 0.9)
 OUTPUTS = ("policy_loss", "policy_gradient", "value_loss", "value_gradient")
 TOLERANCE = 1e-4

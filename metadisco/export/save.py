@@ -48,6 +48,10 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         UserError: if the objective cannot be loaded.
     """
+    artefact = find_artefact(source.name)
+    if artefact is not None:
+        read = read_artefact(artefact)
+        return read.data, read.arrays
     described, arrays = _describe(source)
     data = {
         "metadisco": __version__,
@@ -66,10 +70,6 @@ def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         distilled = find_distilled(source.name)
         if distilled is not None:
             return {"kind": "forms", "constants": distilled.constants, "expressions": distilled.expressions}, {}
-        artefact = find_artefact(source.name)
-        if artefact is not None:
-            read = read_artefact(artefact)
-            return read.objective, read.arrays
         name, settings = source.identity
         return {"kind": "closed", "name": name, "settings": settings}, {}
     parametrisation, meta_params = load_centre(source.name)

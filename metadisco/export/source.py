@@ -65,10 +65,11 @@ def write_source(
         value=_indented(value),
         value_gradient=_indented(value_gradient),
         uses=writer.uses,
-        uses_progress=writer.uses_progress,
+        policy_progress="policy" in writer.uses_progress,
+        value_progress="value" in writer.uses_progress,
         networks=writer.networks,
         max_log_ratio=MAX_LOG_RATIO,
-        pairs=_rows(pairs, writer.uses_progress),
+        pairs=_rows(pairs, bool(writer.uses_progress)),
     )
 
 
@@ -82,7 +83,8 @@ class _Writer:
     def __init__(self, module: str):
         self._module = module
         self.uses: set[str] = set()
-        self.uses_progress = False
+        self.uses_progress: set[str] = set()
+        """Parts that look at it."""
         self.networks: list[str] = []
 
     def part(self, part: str, loss: "Expression | Network") -> tuple[list[str], list[str]]:
@@ -90,7 +92,7 @@ class _Writer:
         result = "drift" if part == "policy" else "loss"
         if isinstance(loss, Network):
             return self._network(part, loss, result)
-        self._note(loss)
+        self._note(part, loss)
         of: dict[str, Expression] = {"l": "dl", "r": "dr"} if part == "policy" else {"error": 1}
         lines, slopes = Code(self._module), Code(self._module)
         if "log_ratio" in names_in(loss):
@@ -103,17 +105,17 @@ class _Writer:
         slopes.assign("slope", derivative(loss, of))
         return lines.lines, slopes.lines
 
-    def _note(self, loss: Expression) -> None:
+    def _note(self, part: str, loss: Expression) -> None:
         """Keep in mind which helpers an expression needs, of its derivative too."""
         operations = {each.operation for each in subtrees(loss)}
-        self.uses |= operations & {"relu", "exp", "excess", "log_cosh"}
+        self.uses |= operations & {"absolute", "relu", "exp", "excess", "log_cosh"}
         if "excess" in operations:
             self.uses.add("exp")
-        self.uses_progress |= "progress" in names_in(loss)
+        self.uses_progress |= {part} if "progress" in names_in(loss) else set()
 
     def _network(self, part: str, network: Network, result: str) -> tuple[list[str], list[str]]:
         learned_drift = part == "policy"
-        self.uses_progress |= learned_drift and network.settings.time_aware
+        self.uses_progress |= {part} if learned_drift and network.settings.time_aware else set()
         self.uses |= {"relu"} if learned_drift else set()
         tangents = self._module == "np"
         function = "_learned_drift" if learned_drift else "_learned_value_loss"
