@@ -155,6 +155,7 @@ def _add_tools(commands: "argparse._SubParsersAction[_Parser]") -> None:
     export.add_argument(
         "objective", metavar="O", help="a closed form, or the path of a run, artefact or distilled forms"
     )
+    export.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="constants, such as objective.clip_eps=0.1")
     export.add_argument("--to", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
     export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder or zip file; a .py file")
     export.add_argument("--form", metavar="FORM", help="network (as learned) or closed (the closest form distilled)")
@@ -224,7 +225,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
-    if rest and known.command in ("export", "report", "list"):
+    if rest and known.command in ("report", "list"):
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
@@ -320,7 +321,7 @@ def _distil(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from metadisco.commands.export import export
 
-    return export(options.objective, options.to, options.output, options.form, options.quiet)
+    return export(options.objective, options.to, options.output, options.form, options.overrides, options.quiet)
 
 
 def _report(options: argparse.Namespace) -> int:

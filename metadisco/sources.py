@@ -1,13 +1,15 @@
 """What the name of an objective means, found without loading it. Needs no JAX."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metadisco.artefact import Artefact, find_artefact, read_artefact
+from metadisco.artefact import find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
 from metadisco.distilled import FILE, PARTS, find_distilled
+from metadisco.errors import UserError
+from metadisco.package import Package
 from metadisco.runs import RunDirectory, find_centre
 
 LEARNED = {"lpo_drift": ("policy",), "value_loss": ("value",)}
@@ -37,18 +39,21 @@ class Source(NamedTuple):
         return short_names([self.name])[self.name]
 
 
-def find_source(name: str) -> Source:
+def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
     """Return what a name of an objective means.
 
     Args:
         name: a closed objective, the path of a run or of an artefact, or that of distilled forms.
+        settings: constants of a closed objective that are not at their defaults.
 
     Raises:
         UserError: if there is no such thing.
     """
     if name in OBJECTIVE_SETTINGS:
-        settings = to_plain(build_settings(OBJECTIVE_SETTINGS[name], {}))
-        return Source(name, [name, settings], None, ("policy",))
+        checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings or {}, prefix="objective.")
+        return Source(name, [name, to_plain(checked)], None, ("policy",))
+    if settings:
+        raise UserError(f"objective: {name!r} was made with its constants, so that {', '.join(settings)} cannot be set")
     distilled = find_distilled(name)
     if distilled is not None:
         trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
@@ -65,8 +70,8 @@ def find_source(name: str) -> Source:
     return Source(name, identity, trained_on, parts, run, config, file)
 
 
-def _artefact_source(name: str, artefact: Artefact) -> Source:
-    objective, trained_on = artefact.objective, artefact.data.get("trained_on")
+def _artefact_source(name: str, artefact: Package) -> Source:
+    objective, trained_on = artefact.data["objective"], artefact.data.get("trained_on")
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
     if objective["kind"] == "learned":
         parts = LEARNED.get(objective["parametrisation"]["name"], PARTS)

@@ -1,8 +1,11 @@
 """`metadisco export`: an objective as an artefact, or as one file for somebody else's code."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from metadisco.commands.grid import split_objective
+from metadisco.config import parse_override
 from metadisco.distilled import FILE, find_distilled
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_atomically
@@ -12,7 +15,7 @@ TARGETS = ("artefact", "numpy", "jax", "torch")
 FORMS = ("network", "closed")
 
 
-def export(name: str, target: str, output: Path, form: str | None, quiet: bool) -> int:
+def export(name: str, target: str, output: Path, form: str | None, words: Sequence[str], quiet: bool) -> int:
     """Write an objective for use elsewhere; return the exit code.
 
     Raises:
@@ -22,7 +25,10 @@ def export(name: str, target: str, output: Path, form: str | None, quiet: bool) 
         raise UserError(f"--to: got {target!r}, allowed: {', '.join(TARGETS)}{nearest(target, TARGETS)}")
     if form not in (None, *FORMS):
         raise UserError(f"--form: got {form!r}, allowed: {', '.join(FORMS)}")
-    source = _in_form(find_source(name), form)
+    settings, rest = split_objective(dict(map(parse_override, words)))
+    if rest:
+        raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")
+    source = _in_form(find_source(name, settings), form)
     if target != "artefact" and output.suffix != ".py":
         raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
     if output.is_dir() and (target != "artefact" or output.suffix == ".zip"):
@@ -63,14 +69,15 @@ def _source_text(source: Source, language: str, output: Path) -> str:
     from metadisco.export.source import write_source
 
     data, arrays = content_of(source)
-    trained = data["trained_on"] or {}
-    inner: dict[str, Any] = trained.get("inner", {}).get("ppo", {})
+    trained, described = data["trained_on"], data["objective"]
+    ppo: dict[str, Any] = trained.get("inner", {}).get("ppo", {}) if trained else {}
     about = [f"Found on {', '.join(trained['envs'])}."] if trained else []
+    if described["kind"] == "closed":
+        about = ["Its constants: " + ", ".join(f"{key} {value}" for key, value in described["settings"].items()) + "."]
+    standardised = f"standardised per {ppo['normalise_advantages']}" if ppo else "usually standardised per minibatch"
     call = {
-        "advantage": f"standardised per {inner.get('normalise_advantages', 'minibatch')} where it was found"
-        if trained
-        else "usually standardised per minibatch",
-        "value_coef": inner.get("value_coef", 0.5),
+        "advantage": standardised + (" where it was found" if ppo else ""),
+        "value_coef": f" ({ppo['value_coef']} where it was found)" if ppo else "",
         "licence": data["licence"],
     }
     return write_source(

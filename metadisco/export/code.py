@@ -37,6 +37,11 @@ class Code:
         if expression in self._names:
             return self._names[expression], ATOM
         operation, arguments = expression
+        clipped = _clipped(expression)
+        if clipped is not None and clipped[0] not in self._names:
+            inner, low, high = clipped
+            clip = "torch.clamp" if self._module == "torch" else f"{self._module}.clip"
+            return f"{clip}({self._text(inner.arguments[0])[0]}, {low!r}, {high!r})", ATOM
         texts = [self._text(each) for each in arguments]
         if sum(len(text) for text, _ in texts) > WIDTH:
             texts = [self._shortened(*each) for each in zip(arguments, texts, strict=True)]
@@ -76,6 +81,17 @@ class Code:
             return f"_absolute({texts[0]})"  # JAX's own has the slope 1 at 0
         name = "abs" if operation == "absolute" else operation
         return f"{self._module}.{name}({', '.join(texts)})"
+
+
+def _clipped(expression: Node) -> tuple[Node, float, float] | None:
+    """Return maximum(x, low) and both bounds of minimum(maximum(x, low), high), or None for any other expression."""
+    inner, *bound = expression.arguments
+    if expression.operation != "minimum" or not isinstance(inner, Node) or inner.operation != "maximum":
+        return None
+    low, high = inner.arguments[1], bound[0]
+    if isinstance(low, (Node, str)) or isinstance(high, (Node, str)):
+        return None
+    return inner, low, high
 
 
 def subtrees(expression: Expression) -> Iterator[Node]:

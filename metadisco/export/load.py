@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from metadisco.artefact import Artefact, find_artefact, read_artefact
+from metadisco.artefact import find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
 from metadisco.distilled import find_distilled
 from metadisco.errors import UserError
@@ -17,6 +17,7 @@ from metadisco.export.pairs import check_pairs
 from metadisco.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
 from metadisco.files import read_arrays
 from metadisco.objectives import OBJECTIVES, clip_drift, mirror, value_loss
+from metadisco.package import Package
 from metadisco.parametrisations import FEATURES, PARAMETRISATIONS, make_parametrisation
 from metadisco.runs import find_centre
 from metadisco.types import MetaParams, Objective, Parametrisation
@@ -56,13 +57,13 @@ def _load(name: str) -> Objective:
     return parametrisation.bind(meta_params)
 
 
-def load_artefact(artefact: Artefact) -> Objective:
+def load_artefact(artefact: Package) -> Objective:
     """Return the objective of an artefact, after seeing that it gives what it gave when it was written.
 
     Raises:
         UserError: if it does not, or its parametrisation, features or arrays do not fit this version.
     """
-    said, where = artefact.objective, str(artefact.path)
+    said, where = artefact.data["objective"], str(artefact.path)
     if said["kind"] == "closed":
         objective = _closed(said["name"], said["settings"], where)
     elif said["kind"] == "forms":

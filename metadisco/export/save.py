@@ -59,7 +59,7 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         "trained_on": _trained_on(source),
         "call": CALL,
         "licence": LICENCE,
-        "pairs": make_pairs(load_objective(source.name)),
+        "pairs": make_pairs(load_objective(source.name, **described.get("settings", {}))),
     }
     return data, arrays
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from metadisco._version import __version__
 from metadisco.export.code import Code, subtrees
@@ -93,14 +94,14 @@ class _Writer:
         if isinstance(loss, Network):
             return self._network(part, loss, result)
         self._note(part, loss)
-        of: dict[str, Expression] = {"l": "dl", "r": "dr"} if part == "policy" else {"error": 1}
+        of: dict[str, Expression] = {"log_r": "dlog_r", "r": "dr"} if part == "policy" else {"error": 1}
         lines, slopes = Code(self._module), Code(self._module)
         if "log_ratio" in names_in(loss):
             held = apply("minimum", "log_ratio", MAX_LOG_RATIO)
-            loss = substitute(loss, {"log_ratio": "l"})
+            loss = substitute(loss, {"log_ratio": "log_r"})
             for code in (lines, slopes):
-                code.assign("l", held)
-            slopes.lines.append(f"dl = np.where(log_ratio > {MAX_LOG_RATIO}, 0, 1)")
+                code.assign("log_r", held)
+            slopes.lines.append(f"dlog_r = np.where(log_ratio > {MAX_LOG_RATIO}, 0, 1)")
         lines.assign(result, loss)
         slopes.assign("slope", derivative(loss, of))
         return lines.lines, slopes.lines
@@ -234,4 +235,4 @@ def _rows(pairs: dict[str, Any], uses_progress: bool) -> list[str]:
     table = [row for row in zip(*columns, strict=True) if None not in row]
     if not uses_progress:
         table = [row for row in table if row[names.index("progress")] == 0]
-    return [", ".join(f"{float(x):.9g}" for x in row) for row in table]
+    return [", ".join(str(np.float32(x)) for x in row) for row in table]

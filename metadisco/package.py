@@ -1,0 +1,174 @@
+"""JSON and arrays that belong together, in a folder or a zip file, with checksums. Needs no JAX.
+
+The JSON file says what kind of thing it is; `arrays.npz` holds its arrays, if it has any. Nothing in it is executed.
+Checksums find damage; they are no signature.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metadisco.errors import UserError
+from metadisco.files import pack_arrays, unpack_arrays, write_atomically
+
+ARRAYS = "arrays.npz"
+SEAL = ("format", "version", "sha256")
+"""Keys that writing adds to the data."""
+MAX_BYTES = 256 * 2**20  # of either file; the networks of the literature take some kilobytes
+
+
+class Kind(NamedTuple):
+    """A kind of thing that is kept like this."""
+
+    file: str
+    """Name of the JSON file."""
+    format: str
+    """What that file says it is."""
+    version: int
+    """Of what is in it."""
+    what: str
+    """What to call it in complaints."""
+
+
+class Package(NamedTuple):
+    """What was read."""
+
+    path: Path
+    data: dict[str, Any]
+    """The JSON file."""
+    arrays: dict[str, np.ndarray]
+    """By name; none where there are none."""
+
+
+def find_package(name: str, kind: Kind) -> Path | None:
+    """Return the path of a folder or zip file of a kind, or None where a name means none."""
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return path if (path / kind.file).is_file() else None
+        return path if path.suffix == ".zip" and path.is_file() else None
+    except OSError:  # too long a name for any file
+        return None
+
+
+def write_package(path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a zip file where the name ends in .zip, else a folder.
+
+    Args:
+        path: what to write.
+        kind: what it is.
+        data: what the JSON file is to say; format, version and checksums are added.
+        arrays: by name; there may be none.
+    """
+    packed = pack_arrays(arrays) if arrays else b""
+    sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind)
+    text = json.dumps(sealed, indent=1) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zip":
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo(kind.file), text)
+            if arrays:
+                archive.writestr(zipfile.ZipInfo(ARRAYS), packed)
+        write_atomically(path, stream.getvalue())
+        return
+    path.mkdir(exist_ok=True)
+    if arrays:
+        write_atomically(path / ARRAYS, packed)
+    write_atomically(path / kind.file, text)
+
+
+def read_package(path: Path, kind: Kind) -> Package:
+    """Read what `write_package` wrote and check that it is whole.
+
+    Raises:
+        UserError: naming what is wrong with it.
+    """
+    content = _unzipped(path, kind) if path.is_file() else _folder(path, kind)
+    data = _checked(content.get(kind.file), path, kind)
+    packed = content.get(ARRAYS)
+    stated = data.get("arrays_sha256")
+    if (packed is None) != (stated is None):
+        raise UserError(f"{path}: {ARRAYS} is {'missing' if packed is None else 'there, which it should not be'}")
+    if packed is not None and _digest(packed) != stated:
+        raise UserError(f"{path}: {ARRAYS} was changed or damaged: its checksum is another")
+    return Package(path, data, {} if packed is None else unpack_arrays(packed, f"{path}: {ARRAYS}"))
+
+
+def _folder(path: Path, kind: Kind) -> dict[str, bytes]:
+    """Return the files of a folder; there may be others, which are not looked at."""
+    try:
+        found = [name for name in (kind.file, ARRAYS) if (path / name).is_file()]
+        for name in found:
+            if (path / name).stat().st_size > MAX_BYTES:
+                raise UserError(f"{path}: {name} is larger than {MAX_BYTES // 2**20} MiB")
+        return {name: (path / name).read_bytes() for name in found}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _unzipped(path: Path, kind: Kind) -> dict[str, bytes]:
+    """Return the members of a zip file, in memory; only those of its kind may be in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = [info.filename for info in members]
+            extra = [name for name in names if name not in (kind.file, ARRAYS)]
+            if extra or len(set(names)) < len(names):
+                what = f"a member {extra[0]!r}" if extra else "a member twice"
+                raise UserError(f"{path}: holds {what}, allowed: {kind.file} and {ARRAYS}")
+            content = {}
+            for info in members:
+                with archive.open(info) as member:
+                    content[info.filename] = member.read(MAX_BYTES + 1)
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: cannot be read as a zip file: {error}") from error
+    for name, each in content.items():
+        if len(each) > MAX_BYTES:
+            raise UserError(f"{path}: {name} is larger than {MAX_BYTES // 2**20} MiB")
+    return content
+
+
+def _checked(text: bytes | None, path: Path, kind: Kind) -> dict[str, Any]:
+    """Return what the JSON file says, after seeing that it is of its kind and was not changed."""
+    if text is None:
+        raise UserError(f"{path}: {kind.file} is missing")
+    try:
+        data = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != kind.format:
+        raise UserError(f"{path}: {kind.file} describes no {kind.what}")
+    if data.get("version") != kind.version or isinstance(data["version"], bool):
+        raise UserError(f"{path}: got version {data.get('version')!r} of the file format, allowed: {kind.version}")
+    try:
+        sealed = _sealed(data, kind)
+    except RecursionError as error:
+        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {error}") from error
+    if data != sealed:
+        raise UserError(f"{path}: {kind.file} was changed or damaged: its checksum is another")
+    return data
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _sealed(data: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """Return data with format, version and a checksum over all of it; those that it has are replaced."""
+    whole = {"format": kind.format, "version": kind.version, **{key: data[key] for key in data if key not in SEAL}}
+    text = json.dumps(whole, sort_keys=True, allow_nan=False)
+    return {**whole, "sha256": _digest(text.encode())}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
