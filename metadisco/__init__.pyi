@@ -4,6 +4,7 @@ from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
 from .config import StrategyConfig as StrategyConfig
 from .errors import UserError as UserError
+from .evaluation.agents import load_policy as load_policy
 from .export.hooks import as_policy_loss as as_policy_loss
 from .export.hooks import as_value_loss as as_value_loss
 from .export.load import load_objective as load_objective

@@ -12,9 +12,8 @@ import numpy as np
 
 from metadisco.distilled import PARTS, check_constants
 from metadisco.errors import UserError
-from metadisco.package import Kind, Package, find_package, read_package, write_package
+from metadisco.package import ARTEFACT, Package, find_package, read_package, write_package
 
-ARTEFACT = Kind("artefact.json", "metadisco objective", 1, "objective")
 KINDS: dict[str, dict[str, type]] = {
     "learned": {"parametrisation": dict},
     "closed": {"name": str, "settings": dict},

@@ -24,6 +24,11 @@ TRAIN_EXAMPLE = """examples:
 A list where one value is meant trains a grid; an objective's own constants are objective.clip_eps and so on."""
 
 
+ROLLOUT_EXAMPLE = """examples:
+  metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 4 --save agents
+  metadisco rollout agents
+  metadisco rollout agents --agent 2 --gymnasium CartPole-v1 --episodes 64"""
+
 REFERENCE_EXAMPLE = """example:
   metadisco reference experiments/lpo_drift/classic.yaml
 
@@ -100,6 +105,20 @@ def _parser() -> _Parser:
         "--config", type=Path, metavar="FILE.yaml", help="settings, in the schema of evolve; outer is ignored"
     )
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
+
+    train.add_argument(
+        "--save", type=Path, metavar="DIR", help="where to keep the trained agents; a folder or zip file"
+    )
+
+    rollout = _command(commands, "rollout", "let trained agents play", ROLLOUT_EXAMPLE)
+    rollout.add_argument("agents", type=Path, metavar="DIR", help="what metadisco train --save wrote")
+    rollout.add_argument("--agent", type=int, metavar="N", help="which of them; all if left out")
+    rollout.add_argument("--episodes", type=int, default=16, metavar="N", help="episodes per agent")
+    rollout.add_argument("--env", metavar="E", help="suite/name; where they were trained if left out")
+    rollout.add_argument("--gymnasium", metavar="NAME", help="play in Gymnasium's own environment of this name")
+    rollout.add_argument("--deterministic", action="store_true", help="take the most likely action, do not sample")
+    rollout.add_argument("--seed", type=int, default=0, metavar="N", help="of environments and actions")
+    rollout.add_argument("--output", type=Path, metavar="FILE.json", help="where to write the return of every episode")
 
     reference = _command(
         commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
@@ -225,7 +244,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
-    if rest and known.command in ("report", "list"):
+    if rest and known.command in ("rollout", "report", "list"):
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
@@ -265,6 +284,23 @@ def _train(options: argparse.Namespace) -> int:
         options.seeds,
         options.config,
         options.overrides,
+        options.output,
+        options.save,
+        options.quiet,
+    )
+
+
+def _rollout(options: argparse.Namespace) -> int:
+    from metadisco.commands.rollout import rollout
+
+    return rollout(
+        options.agents,
+        options.agent,
+        options.episodes,
+        options.env,
+        options.gymnasium,
+        options.deterministic,
+        options.seed,
         options.output,
         options.quiet,
     )
@@ -345,6 +381,7 @@ def _list(options: argparse.Namespace) -> int:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evolve": _evolve,
     "train": _train,
+    "rollout": _rollout,
     "evaluate": _evaluate,
     "plot": _plot,
     "distil": _distil,

@@ -125,3 +125,16 @@ def check_writable(path: Path, option: str) -> None:
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"{option}: {str(there)!r} is no directory that can be written to")
+
+
+def check_file(path: Path, option: str) -> None:
+    """Refuse a file that could not be written: a directory, or in a folder that is not there.
+
+    Raises:
+        UserError: naming what is in the way.
+    """
+    if path.is_dir():
+        raise UserError(f"{option}: {str(path)!r} is a directory, allowed: a file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{option}: {str(path.absolute().parent)!r} is no directory that can be written to")
+    check_writable(path.absolute().parent, option)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metadisco.errors import UserError
-from metadisco.files import pack_arrays, unpack_arrays, write_atomically
+from metadisco.files import check_writable, pack_arrays, unpack_arrays, write_atomically
 
 ARRAYS = "arrays.npz"
 SEAL = ("format", "version", "sha256")
@@ -35,6 +35,10 @@ class Kind(NamedTuple):
     """Of what is in it."""
     what: str
     """What to call it in complaints."""
+
+
+ARTEFACT = Kind("artefact.json", "metadisco objective", 1, "objective")
+AGENTS = Kind("agents.json", "metadisco agents", 1, "agents")
 
 
 class Package(NamedTuple):
@@ -83,6 +87,22 @@ def write_package(path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mappi
     if arrays:
         write_atomically(path / ARRAYS, packed)
     write_atomically(path / kind.file, text)
+
+
+def check_package(path: Path, kind: Kind, option: str) -> None:
+    """Refuse what `write_package` could not write, or would put beside something else.
+
+    Raises:
+        UserError: naming what is in the way.
+    """
+    if path.suffix == ".zip":
+        if path.is_dir():
+            raise UserError(f"{option}: {str(path)!r} is a directory, allowed: a file")
+        check_writable(path.absolute().parent, option)
+        return
+    check_writable(path, option)
+    if path.is_dir() and any(path.iterdir()) and not (path / kind.file).is_file():
+        raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new folder, or one with {kind.file}")
 
 
 def read_package(path: Path, kind: Kind) -> Package:

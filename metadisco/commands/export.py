@@ -8,7 +8,8 @@ from metadisco.commands.grid import split_objective
 from metadisco.config import parse_override
 from metadisco.distilled import FILE, find_distilled
 from metadisco.errors import UserError, nearest
-from metadisco.files import check_writable, write_atomically
+from metadisco.files import check_file, write_atomically
+from metadisco.package import ARTEFACT, check_package
 from metadisco.sources import Source, find_source
 
 TARGETS = ("artefact", "numpy", "jax", "torch")
@@ -29,17 +30,15 @@ def export(name: str, target: str, output: Path, form: str | None, words: Sequen
     if rest:
         raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")
     source = _in_form(find_source(name, settings), form)
-    if target != "artefact" and output.suffix != ".py":
-        raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
-    if output.is_dir() and (target != "artefact" or output.suffix == ".zip"):
-        raise UserError(f"--output: {str(output)!r} is a directory, allowed: a file")
-    check_writable(output.parent, "--output")
     if target == "artefact":
+        check_package(output, ARTEFACT, "--output")
         from metadisco.export.save import save_artefact
 
         save_artefact(source, output)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.suffix != ".py":
+            raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
+        check_file(output, "--output")
         write_atomically(output, _source_text(source, target, output))
     if not quiet:
         print(output)

@@ -2,8 +2,7 @@
 
 import json
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,16 +10,18 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.commands.grid import Point, config_at, expand, one_environment, split_objective
-from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, check_num_seeds, parse_override, read_yaml
+from metadisco.config import Config, check_num_seeds, parse_override, read_yaml
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
-from metadisco.files import nulls, write_atomically
+from metadisco.files import check_file, nulls, write_atomically
+from metadisco.package import AGENTS, check_package
 from metadisco.sources import find_source
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from metadisco.evaluation.lives import Lives
+    from metadisco.inner.policy import Policy
 
 
 class Trained(NamedTuple):
@@ -29,6 +30,8 @@ class Trained(NamedTuple):
     point: Point
     config: Config
     lives: "Lives"
+    policies: "Policy"
+    """At the end; its arrays have a leading axis of seeds."""
 
 
 def train(
@@ -38,6 +41,7 @@ def train(
     config_path: Path | None,
     words: Sequence[str],
     output: Path | None,
+    save: Path | None,
     quiet: bool,
 ) -> int:
     """Train `num_seeds` agents per grid point; print a table, write JSON; return the exit code.
@@ -53,20 +57,17 @@ def train(
     base = one_environment(read_yaml(config_path) if config_path else {}, named)
     check_num_seeds(num_seeds)
     if output is not None:
-        _check_output(output)
-    if objective not in OBJECTIVE_SETTINGS:
-        find_source(objective)
+        check_file(output, "--output")
     points = expand(overrides)
-    configs = []
-    for point in points:
-        settings, rest = split_objective(point.overrides)
-        if objective in OBJECTIVE_SETTINGS:
-            build_settings(OBJECTIVE_SETTINGS[objective], settings, prefix="objective.")
-        configs.append(config_at(base, rest))
-        if configs[-1].inner.envs:
-            raise UserError("inner.envs: metadisco train takes one environment, as --env or inner.env")
+    if save is not None:
+        check_package(save, AGENTS, "--save")
+        if len(points) > 1:
+            raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
+    configs = [_config_of(point, base, objective) for point in points]
     with Display(quiet) as display:
         trained = _train_points(objective, points, configs, num_seeds, display)
+    if save is not None:
+        _save(save, objective, trained[0])
     result = _as_json(objective, trained, num_seeds)
     if output is not None:
         write_atomically(output, json.dumps(result, allow_nan=False) + "\n")
@@ -75,13 +76,23 @@ def train(
     return 0
 
 
-def _check_output(output: Path) -> None:
-    """Refuse an output file that could not be written, before anything is trained for it."""
-    folder = output.absolute().parent
-    if output.is_dir():
-        raise UserError(f"--output: {str(output)!r} is a directory, allowed: a file")
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UserError(f"--output: {str(folder)!r} is no directory that can be written to")
+def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
+    """Return the settings of a point, after seeing that its objective takes its constants."""
+    settings, rest = split_objective(point.overrides)
+    find_source(objective, settings)
+    config = config_at(base, rest)
+    if config.inner.envs:
+        raise UserError("inner.envs: metadisco train takes one environment, as --env or inner.env")
+    return config
+
+
+def _save(path: Path, objective: str, trained: Trained) -> None:
+    from metadisco.evaluation.agents import save_agents
+    from metadisco.inner import envs
+
+    (task,) = trained.config.inner.tasks
+    env = envs.make(task.env, **task.env_settings)
+    save_agents(path, env, trained.config, objective, trained.lives.final_return, trained.policies)
 
 
 def _train_points(
@@ -92,7 +103,7 @@ def _train_points(
 
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
 
-    from metadisco.evaluation.lives import train_lives, untraced
+    from metadisco.evaluation.lives import train_agents, untraced
     from metadisco.export.load import load_objective
     from metadisco.inner import envs
 
@@ -109,10 +120,9 @@ def _train_points(
         ready.append((load_objective(objective, **constants), envs.make(task.env, **task.env_settings)))
     for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
         display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
-        for index, lives in zip(
-            indices, train_lives(loaded, env, [configs[i] for i in indices], num_seeds), strict=True
-        ):
-            trained[index] = Trained(points[index], configs[index], lives)
+        results = train_agents(loaded, env, [configs[i] for i in indices], num_seeds)
+        for index, (lives, policies) in zip(indices, results, strict=True):
+            trained[index] = Trained(points[index], configs[index], lives, policies)
     return [trained[index] for index in range(len(points))]
 
 

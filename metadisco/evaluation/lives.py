@@ -14,6 +14,8 @@ from metadisco.config import Config, OuterConfig
 from metadisco.inner.envs import Env
 from metadisco.inner.fitness import area_under_curve, final_return
 from metadisco.inner.optimise import Hyperparameters
+from metadisco.inner.policy import Policy
+from metadisco.inner.ppo import policy_of
 from metadisco.inner.train import train
 from metadisco.outer.devices import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
@@ -70,6 +72,13 @@ def live(life: Callable[..., Any], outer: OuterConfig, *arguments: Any) -> Any:
 
 
 def train_lives(objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int) -> list[Lives]:
+    """Train agents as `train_agents` does; return how they fared."""
+    return [lives for lives, _ in train_agents(objective, env, configs, num_seeds)]
+
+
+def train_agents(
+    objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int
+) -> list[tuple[Lives, Policy]]:
     """Train agents under every config on the same seeds, spread over devices.
 
     Seed i is key i below the config's `seed`, whatever the number of seeds, devices or configs. These keys are others
@@ -80,19 +89,23 @@ def train_lives(objective: Objective, env: Env, configs: Sequence[Config], num_s
         env: where they learn.
         configs: may differ in traced settings alone (see `Hyperparameters`); `outer` gives devices and chunk.
         num_seeds: S.
+
+    Returns:
+        For each config how they fared, and the policies at the end, whose arrays have a leading axis S.
     """
     config = configs[0]
     settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
     keys = jnp.tile(seed_keys(config.seed, num_seeds), len(configs))
 
-    def life(key: Key, hyperparameters: Hyperparameters) -> tuple[Array, Array, Array]:
+    def life(key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, Array, Array], Policy]:
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
         final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
-        return final, area, result.curve
+        return (final, area, result.curve), policy_of(result.state)
 
-    results = live(life, config.outer, keys, stacked)
+    scores, policies = live(life, config.outer, keys, stacked)
+    parts = [slice(index * num_seeds, (index + 1) * num_seeds) for index in range(len(configs))]
     return [
-        Lives(*(array[index * num_seeds : (index + 1) * num_seeds] for array in results))
-        for index in range(len(configs))
+        (Lives(*(array[part] for array in scores)), jax.tree.map(lambda leaf, part=part: leaf[part], policies))
+        for part in parts
     ]

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from metadisco.config import PPOConfig
 from metadisco.inner.distributions import Distribution, make_distribution
-from metadisco.inner.envs.base import Env
+from metadisco.inner.envs.base import Env, Interface
 from metadisco.types import Key
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "swish": nn.swish}
@@ -96,7 +96,7 @@ class ActorCritic(nn.Module):
         return parameters, value[..., 0]
 
 
-def make_agent(env: Env, config: PPOConfig) -> Agent:
+def make_agent(env: Env | Interface, config: PPOConfig) -> Agent:
     """Return the agent for an environment; observations of any shape are flattened."""
     distribution = make_distribution(env.action_space, config.policy)
     network = ActorCritic(config, distribution.num_outputs, distribution.state_free_log_std)

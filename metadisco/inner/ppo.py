@@ -18,7 +18,6 @@ from metadisco.inner.normalise import (
     discounted_returns,
     init_statistics,
     scale_rewards,
-    standardise,
     update_statistics,
 )
 from metadisco.inner.optimise import (
@@ -30,6 +29,7 @@ from metadisco.inner.optimise import (
     optimise,
     standardise_advantages,
 )
+from metadisco.inner.policy import Policy, network_input
 from metadisco.inner.rollout import Decision, RolloutState, Transitions, init_rollout, rollout
 from metadisco.types import Key, Objective
 
@@ -61,11 +61,9 @@ def init(key: Key, env: Env, config: PPOConfig) -> TrainState:
     )
 
 
-def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], config: PPOConfig) -> Float[Array, "..."]:
-    """Return observations as the network sees them."""
-    if not config.normalise_observations:
-        return obs
-    return standardise(statistics, obs, config.observation_clip)
+def policy_of(state: TrainState) -> Policy:
+    """Return what acting takes."""
+    return Policy(state.params, state.observation_statistics)
 
 
 def decide(

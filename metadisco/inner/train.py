@@ -11,9 +11,8 @@ from jaxtyping import Bool, Float
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs.base import Env
-from metadisco.inner.networks import make_agent
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
-from metadisco.inner.rollout import play_episodes
+from metadisco.inner.policy import play
 from metadisco.types import Key, Objective
 
 
@@ -70,7 +69,7 @@ def train(
     )
     start = (state, evaluation, jnp.ones((), bool), _no_metrics(observe))
     (state, evaluation, finite, diagnostics), curve = jax.lax.scan(step, start, jnp.arange(config.num_updates))
-    last = evaluate(jax.random.fold_in(key_evaluations, config.num_updates), state, env, config)
+    last = _evaluate(jax.random.fold_in(key_evaluations, config.num_updates), state, env, config)
     finite &= jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
     return TrainResult(state, curve, evaluation.at[-1].set(last), finite, diagnostics)
 
@@ -97,7 +96,7 @@ def _step(
         due = rank != (index - 1) * config.num_evaluations // config.num_updates - 1
         evaluation = jax.lax.cond(
             due & (rank >= 0),
-            lambda: evaluation.at[rank].set(evaluate(jax.random.fold_in(key_evaluations, index), state, env, config)),
+            lambda: evaluation.at[rank].set(_evaluate(jax.random.fold_in(key_evaluations, index), state, env, config)),
             lambda: evaluation,
         )
     key = jax.random.fold_in(key_updates, index)
@@ -112,17 +111,6 @@ def _no_metrics(observe: Observe) -> LossMetrics:
     return LossMetrics(**{**zeros, "finite": jnp.ones((), bool), "observed": nothing_observed(observe)})
 
 
-def evaluate(key: Key, state: ppo.TrainState, env: Env, config: PPOConfig) -> Float[Array, "E"]:
-    """Return the returns of the first full episodes of fresh environments, on frozen statistics."""
-    agent = make_agent(env, config)
-
-    def act(key: Key, obs: Array) -> Array:
-        seen = ppo.network_input(state.observation_statistics, obs, config)
-        parameters, _ = agent.apply(state.params, seen)
-        distribution = agent.distribution
-        deterministic = config.deterministic_evaluation
-        return distribution.to_env(
-            distribution.mode(parameters) if deterministic else distribution.sample(key, parameters)
-        )
-
-    return play_episodes(key, env, act, config.num_evaluation_episodes)
+def _evaluate(key: Key, state: ppo.TrainState, env: Env, config: PPOConfig) -> Float[Array, "E"]:
+    num_episodes, deterministic = config.num_evaluation_episodes, config.deterministic_evaluation
+    return play(key, ppo.policy_of(state), env, config, num_episodes, deterministic=deterministic)

@@ -15,7 +15,8 @@ from metadisco.inner import ppo
 from metadisco.inner.envs import Discrete, auto_reset
 from metadisco.inner.networks import make_agent
 from metadisco.inner.optimise import Hyperparameters
-from metadisco.inner.train import evaluate, train
+from metadisco.inner.policy import play
+from metadisco.inner.train import train
 from metadisco.types import Objective
 
 BATCH = 4 * 8
@@ -222,11 +223,11 @@ def test_a_shared_torso_has_one_set_of_hidden_layers():
 
 def test_a_deterministic_evaluation_takes_the_most_likely_action_always():
     env = rewarded_action()  # one observation, so one action and one return
-    settings = {"num_evaluation_episodes": 64}
-    config = make_config(deterministic_evaluation=True, **settings)
+    config = make_config()
     state = ppo.init(jax.random.key(0), env, config)
     logits, _ = make_agent(env, config).apply(state.params, jnp.ones(1))
-    returns = evaluate(jax.random.key(1), state, env, config)
+    returns, sampled = (
+        play(jax.random.key(1), ppo.policy_of(state), env, config, 64, deterministic=choice) for choice in (True, False)
+    )
     assert (returns == (1 if logits[1] > logits[0] else -1)).all()
-    sampled = evaluate(jax.random.key(1), state, env, make_config(**settings))
     assert set(np.asarray(sampled).tolist()) == {1, -1}  # the head is almost zero at first, so the policy is even

@@ -31,6 +31,15 @@ class Box(NamedTuple):
     high: np.ndarray
 
 
+class Interface(NamedTuple):
+    """What an agent must know of an environment; an `Env` has the same two fields."""
+
+    obs_shape: tuple[int, ...]
+    """Shape of an observation, which is float32."""
+    action_space: Discrete | Box
+    """What actions there are."""
+
+
 class TimeStep(NamedTuple):
     """What one step of an environment gives."""
 

@@ -1,0 +1,58 @@
+"""A trained policy: what acting takes of a train state. Axes: N observations, E episodes."""
+
+from typing import Any, NamedTuple
+
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.config import PPOConfig
+from metadisco.inner.envs.base import Env
+from metadisco.inner.networks import Agent, make_agent
+from metadisco.inner.normalise import RunningStatistics, standardise
+from metadisco.inner.rollout import play_episodes
+from metadisco.types import Key
+
+
+class Policy(NamedTuple):
+    """What acting takes; a pytree."""
+
+    params: Any
+    """Of actor and critic."""
+    observation_statistics: RunningStatistics
+    """What observations are standardised by, if they are."""
+
+
+def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], config: PPOConfig) -> Float[Array, "..."]:
+    """Return observations as the network sees them."""
+    if not config.normalise_observations:
+        return obs
+    return standardise(statistics, obs, config.observation_clip)
+
+
+def outputs(
+    policy: Policy, obs: Float[Array, "N ..."], agent: Agent, config: PPOConfig
+) -> tuple[Float[Array, "N D"], Float[Array, "N"]]:
+    """Return distribution parameters and values for raw observations."""
+    return agent.apply(policy.params, network_input(policy.observation_statistics, obs, config))
+
+
+def choose(
+    key: Key, policy: Policy, obs: Float[Array, "N ..."], agent: Agent, config: PPOConfig, *, deterministic: bool
+) -> Array:
+    """Return actions for the environments, sampled or the most likely ones."""
+    parameters, _ = outputs(policy, obs, agent, config)
+    distribution = agent.distribution
+    raw = distribution.mode(parameters) if deterministic else distribution.sample(key, parameters)
+    return distribution.to_env(raw)
+
+
+def play(
+    key: Key, policy: Policy, env: Env, config: PPOConfig, num_episodes: int, *, deterministic: bool
+) -> Float[Array, "E"]:
+    """Return the returns of the first full episodes of fresh environments, on frozen statistics."""
+    agent = make_agent(env, config)
+
+    def act(key: Key, obs: Array) -> Array:
+        return choose(key, policy, obs, agent, config, deterministic=deterministic)
+
+    return play_episodes(key, env, act, num_episodes)
