@@ -16,6 +16,7 @@ from metadisco.expressions import Expression, apply, names_in, substitute
 from metadisco.objectives import MAX_LOG_RATIO
 
 LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
+WIDTH = 104  # of a row of weights
 TEMPLATES = Path(__file__).parent.parent / "templates" / "source"
 
 
@@ -66,6 +67,7 @@ def write_source(
         value=_indented(value),
         value_gradient=_indented(value_gradient),
         uses=writer.uses,
+        progress=_whether(writer.uses_progress),
         policy_progress="policy" in writer.uses_progress,
         value_progress="value" in writer.uses_progress,
         networks=writer.networks,
@@ -211,16 +213,30 @@ class _Writer:
 
 def _weights(part: str, network: Network) -> str:
     """Return the layers of a network as a statement."""
-    rows = []
+    layers = []
     for kernel, bias in network.layers:
-        written = ["[" + ", ".join(repr(float(x)) for x in row) + "]" for row in kernel]
-        last = "None" if bias is None else "[" + ", ".join(repr(float(x)) for x in bias) + "]"
-        rows.append("(\n        [" + ",\n         ".join(written) + f"],\n        {last},\n    )")
-    return (
-        f'WEIGHTS["{part}"] = [  # kernel, one row per input, and bias of each layer\n    '
-        + ",\n    ".join(rows)
-        + ",\n]"
-    )
+        rows = ",\n".join(_row(row) for row in kernel)
+        layers.append(f"(\n    [\n{textwrap.indent(rows, ' ' * 8)},\n    ],\n    {_bias(bias)},\n),")
+    comment = "# kernel, one row per input, and bias of each layer"
+    return f'WEIGHTS["{part}"] = [  {comment}\n{textwrap.indent(chr(10).join(layers), "    ")}\n]'
+
+
+def _row(numbers: np.ndarray) -> str:
+    """Return numbers as a list in lines that are not too long, none of its digits lost."""
+    text = f"[{', '.join(repr(float(x)) for x in numbers)}]"
+    return textwrap.fill(text, WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
+
+
+def _bias(bias: np.ndarray | None) -> str:
+    return "None" if bias is None else textwrap.indent(_row(bias), " " * 4).lstrip()
+
+
+def _whether(parts: set[str]) -> str:
+    """Return which losses look at progress, in words."""
+    if not parts:
+        return "is an argument of both that neither looks at"
+    looks = "both losses look at" if len(parts) == 2 else f"the {min(parts)} loss looks at"
+    return f"is an argument that {looks}: pass it"
 
 
 def _indented(lines: list[str]) -> str:
