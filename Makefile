@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 DEMO_RUN := runs/demo
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-browser lint bench clean
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+.PHONY: demo test test-slow test-export test-browser lint bench clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +33,12 @@ test: lint
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow $(PARALLEL)
+
+# PyTorch's own index has builds for CPU, which are small; where it cannot be reached, any build will do.
+test-export: $(VENV)/installed-dev
+	-$(BIN)/pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) 'torch>=2.4'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'
+	$(BIN)/pytest -m export $(PARALLEL)
 
 # Needs Chromium and chromedriver on the machine.
 test-browser: $(VENV)/installed-dev

@@ -120,10 +120,7 @@ def _play_in_gymnasium(
 
     import jax
 
-    try:
-        from metadisco.evaluation import gymnasium_play
-    except ImportError as error:
-        raise UserError(f"--gymnasium: needs Gymnasium, pip install 'gymnasium[classic-control]': {error}") from error
+    from metadisco.evaluation import gymnasium_play
     from metadisco.inner.networks import make_agent
     from metadisco.inner.policy import choose
 

@@ -1,4 +1,4 @@
-"""A trained policy: what acting takes of a train state. Axes: N observations, E episodes."""
+"""A trained policy: what acting takes of a train state. Axes: E episodes, D distribution parameters."""
 
 from typing import Any, NamedTuple
 
@@ -30,16 +30,16 @@ def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], confi
 
 
 def outputs(
-    policy: Policy, obs: Float[Array, "N ..."], agent: Agent, config: PPOConfig
-) -> tuple[Float[Array, "N D"], Float[Array, "N"]]:
-    """Return distribution parameters and values for raw observations."""
+    policy: Policy, obs: Float[Array, "..."], agent: Agent, config: PPOConfig
+) -> tuple[Float[Array, "... D"], Float[Array, "..."]]:
+    """Return distribution parameters and values for raw observations [..., *obs_shape]."""
     return agent.apply(policy.params, network_input(policy.observation_statistics, obs, config))
 
 
 def choose(
-    key: Key, policy: Policy, obs: Float[Array, "N ..."], agent: Agent, config: PPOConfig, *, deterministic: bool
+    key: Key, policy: Policy, obs: Float[Array, "..."], agent: Agent, config: PPOConfig, *, deterministic: bool
 ) -> Array:
-    """Return actions for the environments, sampled or the most likely ones."""
+    """Return actions for raw observations [..., *obs_shape], sampled or the most likely ones."""
     parameters, _ = outputs(policy, obs, agent, config)
     distribution = agent.distribution
     raw = distribution.mode(parameters) if deterministic else distribution.sample(key, parameters)
