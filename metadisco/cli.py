@@ -73,6 +73,9 @@ LIST_EXAMPLE = """example:
   metadisco list"""
 
 
+OBJECTIVE = "a closed form, or the path of a run, artefact or distilled forms"
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one sentence."""
 
@@ -97,7 +100,10 @@ def _parser() -> _Parser:
         "overrides", nargs="*", metavar="KEY=VALUE", help="settings; a list where one value is meant is a grid"
     )
     train.add_argument(
-        "--objective", required=True, metavar="O", help="a closed form such as ppo or dpo, or the path of a run"
+        "--objective",
+        required=True,
+        metavar="O",
+        help=OBJECTIVE,
     )
     train.add_argument("--env", metavar="E", help="suite/name, such as gymnax/CartPole-v1")
     train.add_argument("--seeds", type=int, default=1, metavar="N", help="agents per setting")
@@ -128,7 +134,7 @@ def _parser() -> _Parser:
     reference.add_argument("--seeds", type=int, default=32, metavar="N", help="lives per environment")
 
     plot = _command(commands, "plot", "draw a run, and the losses of an objective", PLOT_EXAMPLE)
-    plot.add_argument("objective", metavar="O", help="a closed form, or the path of a run or of distilled forms")
+    plot.add_argument("objective", metavar="O", help=OBJECTIVE)
     plot.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     plot.add_argument("--output", type=Path, required=True, metavar="DIR", help="where figures go")
     plot.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
@@ -137,7 +143,7 @@ def _parser() -> _Parser:
     plot.add_argument("--three-d", action="store_true", help="draw surfaces in three dimensions, too")
 
     distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)
-    distil.add_argument("objective", metavar="O", help="the path of a run or of distilled forms, or a closed form")
+    distil.add_argument("objective", metavar="O", help=OBJECTIVE)
     distil.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     distil.add_argument("--output", type=Path, required=True, metavar="DIR", help="where forms and report go")
     distil.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
@@ -158,7 +164,13 @@ def _add_tools(commands: "argparse._SubParsersAction[_Parser]") -> None:
     """Add the commands that look at what was found."""
     evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
     evaluate.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
-    evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help="closed forms, or paths of runs")
+    evaluate.add_argument(
+        "--objectives",
+        nargs="+",
+        required=True,
+        metavar="O",
+        help=OBJECTIVE,
+    )
     evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
     evaluate.add_argument("--seeds", type=int, default=64, metavar="N", help="lives per cell")
     evaluate.add_argument("--baseline", metavar="O", help="what is compared with; the first objective if left out")
@@ -171,9 +183,7 @@ def _add_tools(commands: "argparse._SubParsersAction[_Parser]") -> None:
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
 
     export = _command(commands, "export", "write an objective for use elsewhere", EXPORT_EXAMPLE)
-    export.add_argument(
-        "objective", metavar="O", help="a closed form, or the path of a run, artefact or distilled forms"
-    )
+    export.add_argument("objective", metavar="O", help=OBJECTIVE)
     export.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="constants, such as objective.clip_eps=0.1")
     export.add_argument("--to", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
     export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder or zip file; a .py file")
@@ -308,6 +318,7 @@ def _rollout(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from metadisco.commands.evaluate import evaluate
+    from metadisco.config import read_yaml
 
     objectives, envs, words = _words_of_lists(options)
     return evaluate(
@@ -316,7 +327,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.seeds,
         options.output,
         options.baseline,
-        options.config,
+        read_yaml(options.config) if options.config else {},
         words,
         options.quiet,
     )

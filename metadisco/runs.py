@@ -212,7 +212,7 @@ def find_run(name: str) -> tuple[Path, int | None]:
     if not (path / "config.yaml").is_file():
         raise UserError(
             f"no objective {name!r}, allowed: {', '.join(OBJECTIVE_SETTINGS)}, "
-            f"or the path of a run or of distilled forms{nearest(name, OBJECTIVE_SETTINGS)}"
+            f"or the path of a run, artefact or distilled forms{nearest(name, OBJECTIVE_SETTINGS)}"
         )
     return path, generation
 

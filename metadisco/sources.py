@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metadisco.artefact import find_artefact, read_artefact
-from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
+from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, parse_config, to_plain
 from metadisco.distilled import FILE, PARTS, find_distilled
 from metadisco.errors import UserError
 from metadisco.package import Package
@@ -29,7 +29,7 @@ class Source(NamedTuple):
     run: RunDirectory | None = None
     """Where it comes from a run."""
     config: Config | None = None
-    """The run's."""
+    """Of its meta-training; None for a closed form."""
     centre: Path | None = None
     """The file of the run's centre that is meant."""
 
@@ -73,11 +73,16 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
 def _artefact_source(name: str, artefact: Package) -> Source:
     objective, trained_on = artefact.data["objective"], artefact.data.get("trained_on")
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
-    if objective["kind"] == "learned":
-        parts = LEARNED.get(objective["parametrisation"]["name"], PARTS)
-    else:
-        parts = ("policy",) if objective["kind"] == "closed" else tuple(objective["expressions"])
-    return Source(name, [objective, artefact.data["arrays_sha256"]], envs, parts)
+    identity = [objective, artefact.data["arrays_sha256"]]
+    if objective["kind"] != "learned":
+        return Source(name, identity, envs, tuple(objective.get("expressions", ("policy",))))
+    section = objective["parametrisation"]
+    kept = {key: value for key, value in (trained_on or {}).items() if key in ("inner", "outer", "seed")}
+    try:
+        config = parse_config({"parametrisation": section, **kept})
+    except UserError as error:
+        raise UserError(f"{artefact.path}: {error}") from error
+    return Source(name, identity, envs, LEARNED.get(section["name"], PARTS), config=config)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
@@ -90,8 +95,12 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     for name in full:
         stem, at, form = name.rpartition("@")
         is_form = at and (stem.endswith(".json") or (Path(stem) / FILE).is_file())
-        short[name] = f"form {form}" if is_form else Path(name).name or Path(name).resolve().name
+        short[name] = f"form {form}" if is_form else _last_part(Path(name))
     return short if len(set(short.values())) == len(full) else {name: name for name in full}
+
+
+def _last_part(path: Path) -> str:
+    return path.stem if path.suffix == ".zip" else path.name or path.resolve().name
 
 
 def plain_env(env: str) -> str:

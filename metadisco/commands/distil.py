@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metadisco._version import __version__
+from metadisco.artefact import find_artefact
 from metadisco.commands.evaluate import evaluate
 from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import config_file, settings_for
+from metadisco.commands.settings import base_of, settings_for
 from metadisco.config import (
     PARAMETRISATION_SETTINGS,
     Config,
@@ -59,7 +60,7 @@ def distil(
         source.config is None or source.config.parametrisation["name"] not in PARAMETRISATION_SETTINGS
     ):
         raise UserError(
-            f"--network: {name!r} is no run of a built-in parametrisation, so that there is none to make smaller"
+            f"--network: {name!r} was learned by no built-in parametrisation, so that there is none to make smaller"
         )
     env, config = settings_for(source, env, config_path, overrides)
     _check_apart(source, output)
@@ -71,9 +72,8 @@ def distil(
     if num_seeds > 0:
         chosen = [f"{output / FILE}@{form}" for form in forms]
         objectives = list(dict.fromkeys([name, "ppo", *chosen, *students]))
-        evaluate(
-            objectives, [env], num_seeds, output / "retrained", name, config_file(source, config_path), words, True
-        )
+        base = base_of(source, config_path)
+        evaluate(objectives, [env], num_seeds, output / "retrained", name, base, words, True)
     _write_report(output, num_seeds > 0, bool(hidden_sizes))
     if not quiet:
         print((output / "report.md").read_text(encoding="utf-8"))
@@ -105,7 +105,8 @@ def _widths(words: Sequence[str]) -> list[int]:
 def _check_apart(source: Source, output: Path) -> None:
     """Refuse to write among the files of what is distilled."""
     distilled = find_distilled(source.name) if source.run is None else None
-    own = source.run.path if source.run is not None else distilled.path.parent if distilled else None
+    artefact = find_artefact(source.name)
+    own = source.run.path if source.run is not None else distilled.path.parent if distilled else artefact
     if own is not None and output.resolve() == own.resolve():
         raise UserError(f"--output: got {str(output)!r}, where {source.name!r} itself is, allowed: another folder")
 

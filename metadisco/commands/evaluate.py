@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from metadisco.config import (
     check_env_name,
     check_num_seeds,
     parse_override,
-    read_yaml,
     to_plain,
 )
 from metadisco.display import Display
@@ -33,11 +32,21 @@ def evaluate(
     num_seeds: int,
     output: Path,
     baseline: str | None,
-    config_path: Path | None,
+    base: Mapping[str, Any],
     words: Sequence[str],
     quiet: bool,
 ) -> int:
     """Train every objective in every environment; write and print what came out; return the exit code.
+
+    Args:
+        objectives: by name; none twice.
+        envs: by full name; none twice.
+        num_seeds: lives per cell.
+        output: folder.
+        baseline: what is compared with; the first objective where it is None.
+        base: settings, as in a config file.
+        words: settings in place of these, as KEY=VALUE.
+        quiet: print nothing.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
@@ -61,7 +70,6 @@ def evaluate(
     for env in envs:
         check_env_name(env, key="--envs")
     contenders = [find_source(name) for name in objectives]
-    base = read_yaml(config_path) if config_path else {}
     configs = {env: config_at(one_environment(base, env), overrides) for env in envs}
     check_writable(output, "--output")
     with Display(quiet) as display:

@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from metadisco.commands.grid import config_at, one_environment
-from metadisco.config import Config, check_env_name, read_yaml
+from metadisco.config import Config, check_env_name, read_yaml, to_plain
 from metadisco.errors import UserError
 from metadisco.sources import Source
 
 
-def config_file(source: Source, config_path: Path | None) -> Path | None:
-    """Return the file with the settings: the one that was named, or else the run's own."""
-    return source.run.config_path if config_path is None and source.run is not None else config_path
+def base_of(source: Source, config_path: Path | None) -> Mapping[str, Any]:
+    """Return the settings of the file that was named, or else those of the objective's own meta-training.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    if config_path is not None:
+        return read_yaml(config_path)
+    if source.run is not None:
+        return read_yaml(source.run.config_path)
+    return to_plain(source.config) if source.config is not None else {}
 
 
 def settings_for(
@@ -23,7 +31,7 @@ def settings_for(
     Args:
         source: the objective.
         env: the environment; the first one of the settings when left out.
-        config_path: as for `config_file`; the defaults where there is none.
+        config_path: as for `base_of`; the defaults where there is none.
         overrides: by dotted key.
 
     Raises:
@@ -34,8 +42,7 @@ def settings_for(
             raise UserError(f"{key}: got {overrides[key]!r}, but the environment is named by --env")
     if env is not None:
         check_env_name(env, key="--env")
-    path = config_file(source, config_path)
-    base = read_yaml(path) if path else {}
+    base = base_of(source, config_path)
     if env is None:
         env = config_at(base, {}).inner.tasks[0].env
     return env, config_at(one_environment(base, env), overrides)

@@ -151,5 +151,5 @@ class TestSources:
         assert short_names(names) == dict(zip(names, names, strict=True))
 
     def test_what_names_nothing_is_refused(self, tmp_path):
-        with pytest.raises(UserError, match="or the path of a run or of distilled forms"):
+        with pytest.raises(UserError, match="or the path of a run, artefact or distilled forms"):
             find_source(str(tmp_path))
