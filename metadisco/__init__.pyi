@@ -8,6 +8,8 @@ from .evaluation.agents import load_policy as load_policy
 from .export.hooks import as_policy_loss as as_policy_loss
 from .export.hooks import as_value_loss as as_value_loss
 from .export.load import load_objective as load_objective
+from .inner.envs import Box as Box
+from .inner.envs import Discrete as Discrete
 from .inner.envs import Env as Env
 from .inner.envs import TimeStep as TimeStep
 from .inner.envs import make as make

@@ -37,6 +37,8 @@ class Code:
         if expression in self._names:
             return self._names[expression], ATOM
         operation, arguments = expression
+        if operation == "subtract" and isinstance(arguments[1], int | float) and arguments[1] < 0:
+            operation, arguments = "add", (arguments[0], -arguments[1])
         clipped = _clipped(expression)
         if clipped is not None and clipped[0] not in self._names:
             inner, low, high = clipped

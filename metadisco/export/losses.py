@@ -87,11 +87,11 @@ def _drift(name: str, settings: Mapping[str, Any]) -> Expression:
 
 
 def _value_loss(value_clip_eps: float | None) -> Expression:
-    """Return PPO's value loss, clipped or not."""
+    """Return PPO's value loss, clipped or not, in the `value` itself too, so that no digit is lost."""
     half_square = multiply(0.5, apply("square", "error"))
     if value_clip_eps is None:
         return half_square
-    move = apply("subtract", add("error", "target"), "old_value")
+    move = apply("subtract", "value", "old_value")
     held = apply("minimum", apply("maximum", move, -value_clip_eps), value_clip_eps)
     clipped = apply("subtract", add("old_value", held), "target")
     return multiply(0.5, apply("maximum", apply("square", "error"), apply("square", clipped)))

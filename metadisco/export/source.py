@@ -96,7 +96,7 @@ class _Writer:
         if isinstance(loss, Network):
             return self._network(part, loss, result)
         self._note(part, loss)
-        of: dict[str, Expression] = {"log_r": "dlog_r", "r": "dr"} if part == "policy" else {"error": 1}
+        of: dict[str, Expression] = {"log_r": "dlog_r", "r": "dr"} if part == "policy" else {"error": 1, "value": 1}
         lines, slopes = Code(self._module), Code(self._module)
         if "log_ratio" in names_in(loss):
             held = apply("minimum", "log_ratio", MAX_LOG_RATIO)
