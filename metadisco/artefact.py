@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from metadisco.distilled import PARTS, check_constants
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 from metadisco.package import ARTEFACT, Package, find_package, read_package, write_package
 
 KINDS: dict[str, dict[str, type]] = {
@@ -58,7 +58,7 @@ def _check_objective(said: Any, path: Path) -> None:
     """Refuse what does not say which objective it is."""
     kind = said.get("kind") if isinstance(said, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise UserError(f"{path}: got an objective of kind {kind!r}, allowed: {', '.join(KINDS)}")
+        raise UserError(f"{path}: got an objective of kind {shown(kind)}, allowed: {', '.join(KINDS)}")
     for key, of in KINDS[kind].items():
         if not isinstance(said.get(key), of):
             raise UserError(f"{path}: an objective of kind {kind!r} lacks its {key}")
@@ -67,4 +67,6 @@ def _check_objective(said: Any, path: Path) -> None:
     if kind == "forms":
         check_constants(said["constants"], str(path))
         if not said["expressions"] or not set(said["expressions"]) <= set(PARTS):
-            raise UserError(f"{path}: got expressions of {list(said['expressions'])}, allowed: {', '.join(PARTS)}")
+            raise UserError(
+                f"{path}: got expressions of {shown(list(said['expressions']))}, allowed: {', '.join(PARTS)}"
+            )

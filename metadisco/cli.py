@@ -231,13 +231,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.filename is None:
-            raise
-        if error.errno == errno.ENAMETOOLONG:
-            print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
-            return 2
-        print(f"metadisco: {str(error.filename)!r}: {error.strerror}", file=sys.stderr)
-        return 1
+        return _explain(error)
+
+
+def _explain(error: OSError) -> int:
+    """Say what the machine refused in one line; return the exit code."""
+    if error.errno == errno.ENAMETOOLONG:
+        print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
+        return 2
+    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        raise error
+    where = f"{str(error.filename)!r}: " if error.filename is not None else ""
+    print(f"metadisco: {where}{error.strerror}", file=sys.stderr)
+    return 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import shutil
 import zipfile
 import zlib
@@ -13,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 
 
 @contextlib.contextmanager
@@ -68,45 +69,67 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """Return the arrays of an .npz archive; nothing is unpickled.
+    """Return the arrays of an .npz archive; nothing is unpickled, or evaluated.
 
     Args:
         content: of the archive.
         where: what to call it in complaints.
 
     Raises:
-        UserError: if it is no archive, or holds what is no array.
+        UserError: if it is no archive, holds what is no array of numbers, or more than MAX_BYTES.
+    """
+    members = unzip(io.BytesIO(content), f"{where}: cannot be read as arrays")
+    try:
+        return {name.removesuffix(".npy"): _array(member, name) for name, member in members.items()}
+    except ValueError as error:
+        raise UserError(f"{where}: cannot be read as arrays: {shown(error)}") from error
+
+
+def unzip(source: Path | IO[bytes], trouble: str) -> dict[str, bytes]:
+    """Return the members of a zip file, in memory: as many bytes as it states, and no more than MAX_BYTES.
+
+    Args:
+        source: the file.
+        trouble: how complaints begin.
+
+    Raises:
+        UserError: if it is none, is damaged, compressed in an odd way, or has two members of the same name.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
-            arrays = {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in members}
+            if len({info.filename for info in members}) < len(members):
+                raise ValueError("it holds a member twice")
+            if sum(info.file_size for info in members) > MAX_BYTES:
+                raise ValueError(f"it holds more than {MAX_BYTES // 2**20} MiB")
+            if not {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise ValueError("it is compressed by another method than deflate")
+            return {info.filename: archive.read(info) for info in members}
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{where}: cannot be read as arrays: {error}") from error
-    if len(arrays) < len(members):
-        raise UserError(f"{where}: cannot be read as arrays: two of them have the same name")
-    return arrays
+        raise UserError(f"{trouble}: {shown(error)}") from error
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    """Read one array, after seeing that it is no larger than what is there."""
-    if not info.filename.endswith(".npy"):
-        raise ValueError(f"{info.filename!r} is no array")
-    with archive.open(info) as member:
-        read_header = _HEADERS.get(np.lib.format.read_magic(member))
-        if read_header is None:
-            raise ValueError(f"{info.filename!r} is in a format of NumPy that is not known")
-        shape, _, dtype = read_header(member)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or size != info.file_size - member.tell():
-            raise ValueError(f"{info.filename!r} is no array, or not of the size that it states")
-    with archive.open(info) as member:
-        array = np.lib.format.read_array(member, allow_pickle=False)
-        member.read(1)  # to its end, where the checksum is compared
-    return array
+def _array(content: bytes, name: str) -> np.ndarray:
+    """Return the array of an .npy file, of which there is one way to write its header."""
+    version, rest = content[6:8], content[8:]
+    width = {b"\x01\x00": 2, b"\x02\x00": 4}.get(version, 0)
+    length = int.from_bytes(rest[:width], "little")
+    header = _HEADER.fullmatch(rest[width : width + length])
+    if not name.endswith(".npy") or not content.startswith(b"\x93NUMPY") or not width or header is None:
+        raise ValueError(f"{name!r} is no array of numbers")
+    dtype, by_column, sizes = np.dtype(header[1].decode()), header[2] == b"True", header[3].split(b",")
+    shape = tuple(int(size) for size in sizes if size.strip())
+    numbers = rest[width + length :]
+    if math.prod(shape) * dtype.itemsize != len(numbers):
+        raise ValueError(f"{name!r} is not of the size that it states")
+    return np.frombuffer(numbers, dtype).reshape(shape, order="F" if by_column else "C").copy()
 
 
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+MAX_BYTES = 256 * 2**20  # of what is read at once; the networks of the literature take some kilobytes
+_HEADER = re.compile(
+    rb"\{'descr': '([<>|](?:b1|[iu][1248]|f[248]))', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,18}, ?)*\d{0,18})\), \} *\n"
+)
 
 
 def nulls(array: np.ndarray) -> list[Any]:

@@ -8,20 +8,18 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from metadisco.errors import UserError
-from metadisco.files import check_writable, pack_arrays, unpack_arrays, write_atomically
+from metadisco.errors import UserError, shown
+from metadisco.files import MAX_BYTES, check_writable, pack_arrays, unpack_arrays, unzip, write_atomically
 
 ARRAYS = "arrays.npz"
 SEAL = ("format", "version", "sha256")
 """Keys that writing adds to the data."""
-MAX_BYTES = 256 * 2**20  # of either file; the networks of the literature take some kilobytes
 
 
 class Kind(NamedTuple):
@@ -78,14 +76,16 @@ def write_package(path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mappi
     if path.suffix == ".zip":
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(zipfile.ZipInfo(kind.file), text)
-            if arrays:
-                archive.writestr(zipfile.ZipInfo(ARRAYS), packed)
+            for name, content in ((kind.file, text.encode()), (ARRAYS, packed)):
+                if content:
+                    archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         write_atomically(path, stream.getvalue())
         return
     path.mkdir(exist_ok=True)
     if arrays:
         write_atomically(path / ARRAYS, packed)
+    else:
+        (path / ARRAYS).unlink(missing_ok=True)
     write_atomically(path / kind.file, text)
 
 
@@ -136,26 +136,11 @@ def _folder(path: Path, kind: Kind) -> dict[str, bytes]:
 
 def _unzipped(path: Path, kind: Kind) -> dict[str, bytes]:
     """Return the members of a zip file, in memory; only those of its kind may be in it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            names = [info.filename for info in members]
-            extra = [name for name in names if name not in (kind.file, ARRAYS)]
-            if extra or len(set(names)) < len(names):
-                what = f"a member {extra[0]!r}" if extra else "a member twice"
-                raise UserError(f"{path}: holds {what}, allowed: {kind.file} and {ARRAYS}")
-            content = {}
-            for info in members:
-                with archive.open(info) as member:
-                    content[info.filename] = member.read(MAX_BYTES + 1)
-    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: cannot be read as a zip file: {error}") from error
-    for name, each in content.items():
-        if len(each) > MAX_BYTES:
-            raise UserError(f"{path}: {name} is larger than {MAX_BYTES // 2**20} MiB")
-    return content
+    members = unzip(path, f"{path}: cannot be read as a zip file")
+    extra = [name for name in members if name not in (kind.file, ARRAYS)]
+    if extra:
+        raise UserError(f"{path}: holds a member {shown(extra[0])}, allowed: {kind.file} and {ARRAYS}")
+    return members
 
 
 def _checked(text: bytes | None, path: Path, kind: Kind) -> dict[str, Any]:
@@ -165,15 +150,15 @@ def _checked(text: bytes | None, path: Path, kind: Kind) -> dict[str, Any]:
     try:
         data = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {error}") from error
+        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {shown(error)}") from error
     if not isinstance(data, dict) or data.get("format") != kind.format:
         raise UserError(f"{path}: {kind.file} describes no {kind.what}")
     if data.get("version") != kind.version or isinstance(data["version"], bool):
-        raise UserError(f"{path}: got version {data.get('version')!r} of the file format, allowed: {kind.version}")
+        raise UserError(f"{path}: got version {shown(data.get('version'))} of {kind.file}, allowed: {kind.version}")
     try:
         sealed = _sealed(data, kind)
-    except RecursionError as error:
-        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {shown(error)}") from error
     if data != sealed:
         raise UserError(f"{path}: {kind.file} was changed or damaged: its checksum is another")
     return data

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metadisco.artefact import find_artefact, read_artefact
-from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, parse_config, to_plain
-from metadisco.distilled import FILE, PARTS, find_distilled
+from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
+from metadisco.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.errors import UserError
 from metadisco.package import Package
 from metadisco.runs import RunDirectory, find_centre
@@ -29,14 +29,28 @@ class Source(NamedTuple):
     run: RunDirectory | None = None
     """Where it comes from a run."""
     config: Config | None = None
-    """Of its meta-training; None for a closed form."""
+    """The run's."""
     centre: Path | None = None
     """The file of the run's centre that is meant."""
+    artefact: Package | None = None
+    """Where it comes from an artefact."""
+    distilled: Distilled | None = None
+    """Where it comes from distilled forms."""
 
     @property
     def short_name(self) -> str:
         """What to call it."""
         return short_names([self.name])[self.name]
+
+    @property
+    def section(self) -> Mapping[str, Any] | None:
+        """Name and settings of the parametrisation that learned it; None for a closed form."""
+        if self.config is not None:
+            return self.config.parametrisation
+        section: Mapping[str, Any] | None = (
+            self.artefact.data["objective"].get("parametrisation") if self.artefact else None
+        )
+        return section
 
 
 def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
@@ -58,7 +72,7 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
     if distilled is not None:
         trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
         identity: Any = [distilled.constants, distilled.expressions]
-        return Source(name, identity, trained_on, tuple(distilled.expressions))
+        return Source(name, identity, trained_on, tuple(distilled.expressions), distilled=distilled)
     artefact = find_artefact(name)
     if artefact is not None:
         return _artefact_source(name, read_artefact(artefact))
@@ -74,15 +88,11 @@ def _artefact_source(name: str, artefact: Package) -> Source:
     objective, trained_on = artefact.data["objective"], artefact.data.get("trained_on")
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
     identity = [objective, artefact.data["arrays_sha256"]]
-    if objective["kind"] != "learned":
-        return Source(name, identity, envs, tuple(objective.get("expressions", ("policy",))))
-    section = objective["parametrisation"]
-    kept = {key: value for key, value in (trained_on or {}).items() if key in ("inner", "outer", "seed")}
-    try:
-        config = parse_config({"parametrisation": section, **kept})
-    except UserError as error:
-        raise UserError(f"{artefact.path}: {error}") from error
-    return Source(name, identity, envs, LEARNED.get(section["name"], PARTS), config=config)
+    if objective["kind"] == "learned":
+        parts = LEARNED.get(objective["parametrisation"]["name"], PARTS)
+    else:
+        parts = tuple(objective.get("expressions", ("policy",)))
+    return Source(name, identity, envs, parts, artefact=artefact)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:

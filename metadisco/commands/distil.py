@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metadisco._version import __version__
-from metadisco.artefact import find_artefact
 from metadisco.commands.evaluate import evaluate
 from metadisco.commands.grid import split_objective
 from metadisco.commands.settings import base_of, settings_for
@@ -21,7 +20,7 @@ from metadisco.config import (
     to_plain,
 )
 from metadisco.display import Display
-from metadisco.distilled import FILE, FORMAT, PARTS, VERSION, find_distilled
+from metadisco.distilled import FILE, FORMAT, PARTS, VERSION
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_atomically
 from metadisco.sources import Source, find_source, plain_env
@@ -56,9 +55,7 @@ def distil(
     overrides = _check_options(num_seeds, max_terms, words)
     hidden_sizes = _widths(network)
     source = find_source(name)
-    if hidden_sizes and (
-        source.config is None or source.config.parametrisation["name"] not in PARAMETRISATION_SETTINGS
-    ):
+    if hidden_sizes and (source.section is None or source.section["name"] not in PARAMETRISATION_SETTINGS):
         raise UserError(
             f"--network: {name!r} was learned by no built-in parametrisation, so that there is none to make smaller"
         )
@@ -104,9 +101,10 @@ def _widths(words: Sequence[str]) -> list[int]:
 
 def _check_apart(source: Source, output: Path) -> None:
     """Refuse to write among the files of what is distilled."""
-    distilled = find_distilled(source.name) if source.run is None else None
-    artefact = find_artefact(source.name)
-    own = source.run.path if source.run is not None else distilled.path.parent if distilled else artefact
+    where = (source.run, source.artefact)
+    own = next((each.path for each in where if each is not None), None)
+    if source.distilled is not None:
+        own = source.distilled.path.parent
     if own is not None and output.resolve() == own.resolve():
         raise UserError(f"--output: got {str(output)!r}, where {source.name!r} itself is, allowed: another folder")
 
@@ -192,10 +190,10 @@ def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> "Gramma
 def _constants(source: Source) -> dict[str, Any]:
     """Return the constants of PPO's own losses beside what was distilled."""
     constants: dict[str, Any] = {"clip_eps": 0.2, "value_clip_eps": 0.2}
-    distilled = find_distilled(source.name) if source.run is None else None
-    if distilled is not None:
-        return distilled.constants
-    known = source.config.parametrisation if source.config else {}
+    if source.distilled is not None:
+        return source.distilled.constants
+    said = source.artefact.data["objective"] if source.artefact else {}
+    known = source.section or said.get("constants") or said.get("settings") or {}
     return {name: known.get(name, value) for name, value in constants.items()}
 
 
@@ -210,8 +208,8 @@ def _teach(
     from metadisco.parametrisations import make_parametrisation
     from metadisco.runs import RunDirectory
 
-    assert source.config is not None
-    plain = to_plain(source.config)
+    config = parse_config(base_of(source, None))
+    plain = to_plain(config)
     section = plain["parametrisation"]
     nested = [each for each in section.values() if isinstance(each, dict)]
     for each in nested or [section]:
@@ -219,7 +217,7 @@ def _teach(
         if "ppo_init" in each or each.get("start") == "zeros":
             each["start"] = "random"  # of the same form, but gradients can leave it
     display.say(f"teaching a network of widths {', '.join(map(str, hidden_sizes))}")
-    student = teach(jax.random.key(source.config.seed), make_parametrisation(section), list(targets.values()))
+    student = teach(jax.random.key(config.seed), make_parametrisation(section), list(targets.values()))
     run = RunDirectory(output / STUDENT)
     run.create(parse_config(plain))
     run.write_centre(0, to_arrays(student.meta_params))

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from metadisco.commands.grid import split_objective
 from metadisco.config import parse_override
-from metadisco.distilled import FILE, find_distilled
+from metadisco.distilled import FILE
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_file, write_atomically
 from metadisco.package import ARTEFACT, check_package
 from metadisco.sources import Source, find_source
 
+ADVANTAGES = {
+    "minibatch": "standardised per minibatch where it was found",
+    "batch": "standardised per batch, not per minibatch, where it was found",
+    "none": "not standardised where it was found",
+}
+"""What the advantages were, by inner.ppo.normalise_advantages."""
 TARGETS = ("artefact", "numpy", "jax", "torch")
 FORMS = ("network", "closed")
 
@@ -47,17 +52,16 @@ def export(name: str, target: str, output: Path, form: str | None, words: Sequen
 
 def _in_form(source: Source, form: str | None) -> Source:
     """Return the closed form of a run's objective where that is asked for; else what was named."""
-    learned = source.run is not None
-    if form == "network" and not learned and find_distilled(source.name) is not None:
+    learned = source.section is not None
+    if form == "network" and not learned:
         raise UserError(f"--form: {source.name!r} is a closed form, so that there is no network, allowed: closed")
     if form != "closed" or not learned:
         return source
-    assert source.run is not None
-    forms = source.run.path / "distilled" / FILE
-    if not forms.is_file():
+    forms = source.run.path / "distilled" / FILE if source.run is not None else None
+    if forms is None or not forms.is_file():
         raise UserError(
-            f"--form: no closed form of {source.name!r} is in {str(forms)!r}; metadisco distil finds some, and O can "
-            "be the path of its distilled.json"
+            f"--form: no closed form of {source.name!r} is {f'in {str(forms)!r}' if forms else 'with it'}; metadisco "
+            "distil finds some, and O can be the path of its distilled.json"
         )
     return find_source(str(forms))
 
@@ -69,14 +73,14 @@ def _source_text(source: Source, language: str, output: Path) -> str:
 
     data, arrays = content_of(source)
     trained, described = data["trained_on"], data["objective"]
-    ppo: dict[str, Any] = trained.get("inner", {}).get("ppo", {}) if trained else {}
+    ppo = ((trained or {}).get("inner") or {}).get("ppo") or {}
     about = [f"Found on {', '.join(trained['envs'])}."] if trained else []
     if described["kind"] == "closed":
         about = ["Its constants: " + ", ".join(f"{key} {value}" for key, value in described["settings"].items()) + "."]
-    standardised = f"standardised per {ppo['normalise_advantages']}" if ppo else "usually standardised per minibatch"
+    over, coef = ppo.get("normalise_advantages"), ppo.get("value_coef")
     call = {
-        "advantage": standardised + (" where it was found" if ppo else ""),
-        "value_coef": f" ({ppo['value_coef']} where it was found)" if ppo else "",
+        "advantage": ADVANTAGES.get(str(over), "usually standardised per minibatch"),
+        "value_coef": f" ({coef} where it was found)" if coef is not None else "",
         "licence": data["licence"],
     }
     return write_source(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from metadisco.commands.grid import config_at, one_environment
-from metadisco.config import Config, check_env_name, read_yaml, to_plain
+from metadisco.config import Config, check_env_name, read_yaml
 from metadisco.errors import UserError
 from metadisco.sources import Source
 
@@ -20,7 +20,11 @@ def base_of(source: Source, config_path: Path | None) -> Mapping[str, Any]:
         return read_yaml(config_path)
     if source.run is not None:
         return read_yaml(source.run.config_path)
-    return to_plain(source.config) if source.config is not None else {}
+    if source.artefact is None or source.section is None:
+        return {}
+    trained_on = source.artefact.data.get("trained_on") or {}
+    kept = {key: value for key, value in trained_on.items() if key in ("inner", "outer", "seed")}
+    return {"parametrisation": dict(source.section), **kept}
 
 
 def settings_for(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from metadisco.errors import UserError, nearest
+from metadisco.errors import UserError, nearest, shown
 
 from .fields import MAX_INT
 from .names import check_env_name, check_fitness_name
@@ -113,7 +113,7 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     kind, got = error["type"], error["input"]
     if kind == "unexpected_keyword_argument":
         allowed = _keys_beside(cls, location[:-1])
-        return f"unknown key {key!r}{nearest(location[-1], allowed)} (allowed here: {', '.join(sorted(allowed))})"
+        return f"unknown key {shown(key)}{nearest(location[-1], allowed)} (allowed here: {', '.join(sorted(allowed))})"
     if kind.startswith("missing"):
         return f"{key}: missing, allowed: a value"
     if kind == "value_error":
@@ -132,7 +132,7 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
         )
     else:
         allowed_text = _ALLOWED.get(kind, error["msg"][0].lower() + error["msg"][1:])
-    return f"{key}: got {got!r}, allowed: {allowed_text}"
+    return f"{key}: got {shown(got)}, allowed: {allowed_text}"
 
 
 def _choices(expected: str) -> list[str]:

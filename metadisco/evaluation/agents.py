@@ -163,7 +163,8 @@ def _outputs(policies: Any, obs: np.ndarray, interface: Interface, ppo: PPOConfi
     """Return distribution parameters [S, N, D] and values [S, N] of all agents."""
     network = make_agent(interface, ppo)
     of_one = jax.jit(jax.vmap(lambda policy: outputs(policy, jnp.asarray(obs), network, ppo)))
-    parameters, values = jax.device_get(of_one(jax.tree.map(jnp.asarray, policies)))
+    with jax.default_matmul_precision("float32"):  # recent GPUs would round more
+        parameters, values = jax.device_get(of_one(jax.tree.map(jnp.asarray, policies)))
     return parameters, values
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from metadisco.errors import UserError
+from metadisco.errors import MAX_SHOWN, UserError, shown
 
 
 def to_arrays(tree: Any) -> dict[str, np.ndarray]:
@@ -34,19 +34,18 @@ def from_arrays(arrays: Mapping[str, np.ndarray], template: Any, source: str) ->
     Raises:
         UserError: for a missing, extra or wrongly shaped array, or one that is not float.
     """
-    expected = _named_leaves(template)
-    extra = sorted(set(arrays) - {name for name, _ in expected})
+    wanted = _named_leaves(template)
+    extra = sorted(set(arrays) - {name for name, _ in wanted})
     if extra:
-        raise UserError(f"{source}: holds an array {extra[0]!r} that its parametrisation does not have")
+        raise UserError(f"{source}: holds an array {shown(extra[0])} that its parametrisation does not have")
     leaves = []
-    for name, leaf in expected:
+    for name, leaf in wanted:
         if name not in arrays:
             raise UserError(f"{source}: lacks the array {name!r}")
         array = arrays[name]
         if array.shape != leaf.shape or array.dtype != leaf.dtype:
-            raise UserError(
-                f"{source}: array {name!r} is {array.dtype}{list(array.shape)}, expected {leaf.dtype}{list(leaf.shape)}"
-            )
+            got, expected = (f"{each.dtype}{list(each.shape)}" for each in (array, leaf))
+            raise UserError(f"{source}: array {name!r} is {got[:MAX_SHOWN]}, expected {expected}")
         leaves.append(jax.numpy.asarray(array))
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 

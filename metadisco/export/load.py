@@ -11,7 +11,7 @@ import numpy as np
 from metadisco.artefact import find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
 from metadisco.distilled import find_distilled
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 from metadisco.export.arrays import from_arrays
 from metadisco.export.pairs import check_pairs
 from metadisco.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
@@ -80,16 +80,15 @@ def _learned(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: s
     """Return the objective of a parametrisation and its arrays; no module is imported for it."""
     section = said["parametrisation"]
     name = section["name"]
-    if name not in PARAMETRISATIONS and name.partition(":")[0] not in sys.modules:
+    if name not in PARAMETRISATIONS and not _is_imported(name):
         raise UserError(
-            f"{where}: its parametrisation {name!r} is not one of ours ({', '.join(PARAMETRISATIONS)}); if you trust "
-            "its code, import that first"
+            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(PARAMETRISATIONS)}); if you "
+            "trust its code, import that first"
         )
     version, _ = FEATURES.get(name, (None, ""))
-    if said.get("feature_version") != version:
-        raise UserError(
-            f"{where}: got version {said.get('feature_version')!r} of the features of {name}, allowed: {version!r}"
-        )
+    got = said.get("feature_version")
+    if got != version or type(got) is not type(version):
+        raise UserError(f"{where}: got version {shown(got)} of the features of {name}, allowed: {version!r}")
     try:
         parametrisation = make_parametrisation(section)
     except UserError as error:
@@ -98,9 +97,16 @@ def _learned(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: s
     return parametrisation.bind(from_arrays(arrays, template, where))
 
 
+def _is_imported(name: str) -> bool:
+    """Whether `package.module:Name` is a parametrisation's class in a module that somebody has imported."""
+    module, _, attribute = name.partition(":")
+    found = getattr(sys.modules.get(module), attribute, None)
+    return isinstance(found, type) and all(callable(getattr(found, method, None)) for method in ("init", "bind"))
+
+
 def _closed(name: str, settings: Mapping[str, Any], where: str) -> Objective:
     if name not in OBJECTIVES:
-        raise UserError(f"{where}: got the closed objective {name!r}, allowed: {', '.join(OBJECTIVES)}")
+        raise UserError(f"{where}: got the closed objective {shown(name)}, allowed: {', '.join(OBJECTIVES)}")
     checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix=f"{where}: ")
     return OBJECTIVES[name](**vars(checked))
 

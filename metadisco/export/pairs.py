@@ -55,7 +55,8 @@ def evaluate_pairs(objective: Objective, inputs: dict[str, Float[np.ndarray, "N"
 
     fields = {name: jnp.asarray(x, jnp.float32) for name, x in inputs.items()}
     single = {name: x if name == "progress" else x[:, None] for name, x in fields.items()}
-    return dict(zip(OUTPUTS, map(np.asarray, jax.vmap(losses)(single)), strict=True))
+    with jax.default_matmul_precision("float32"):  # recent GPUs would round more
+        return dict(zip(OUTPUTS, map(np.asarray, jax.vmap(losses)(single)), strict=True))
 
 
 def check_pairs(objective: Objective, pairs: Any, where: str) -> None:
@@ -69,12 +70,11 @@ def check_pairs(objective: Objective, pairs: Any, where: str) -> None:
     Raises:
         UserError: naming the first output that differs.
     """
-    try:
-        inputs = {name: np.asarray(pairs["inputs"][name], np.float32) for name in (*INPUTS, "progress")}
-        outputs = {name: np.asarray(pairs["outputs"][name], np.float32) for name in OUTPUTS}
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{where}: its pairs of inputs and outputs are incomplete") from error
-    if len({array.shape for array in (*inputs.values(), *outputs.values())}) != 1 or inputs["value"].ndim != 1:
+    inputs, outputs = (
+        {name: _column(pairs, group, name, where) for name in names}
+        for group, names in (("inputs", (*INPUTS, "progress")), ("outputs", OUTPUTS))
+    )
+    if len({len(column) for column in (*inputs.values(), *outputs.values())}) != 1:
         raise UserError(f"{where}: its pairs of inputs and outputs are incomplete")
     for name, found in evaluate_pairs(objective, inputs).items():
         expected = outputs[name]
@@ -86,3 +86,21 @@ def check_pairs(objective: Objective, pairs: Any, where: str) -> None:
                 f"{where}: {name} of stored sample {first} is {found[first]:.6g} here, and was {expected[first]:.6g} "
                 "when it was written: features or code have changed since"
             )
+
+
+def _column(pairs: Any, group: str, name: str, where: str) -> Float[np.ndarray, "N"]:
+    """Return one column of the pairs, NaN where it has null."""
+    column = pairs.get(group) if isinstance(pairs, dict) else None
+    numbers = column.get(name) if isinstance(column, dict) else None
+    if not isinstance(numbers, list) or not numbers or not all(map(_is_small_number, numbers)):
+        raise UserError(f"{where}: its pairs of inputs and outputs are incomplete")
+    return np.asarray(numbers, np.float32)
+
+
+def _is_small_number(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+
+
+MAX_NUMBER = 3e38  # what a float32 can hold

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from metadisco._version import __version__
-from metadisco.artefact import find_artefact, read_artefact, write_artefact
+from metadisco.artefact import write_artefact
 from metadisco.config import to_plain
-from metadisco.distilled import find_distilled
 from metadisco.export.arrays import to_arrays
-from metadisco.export.load import load_centre, load_objective
+from metadisco.export.load import load_artefact, load_centre, load_objective
 from metadisco.export.pairs import make_pairs
 from metadisco.parametrisations import FEATURES
 from metadisco.sources import Source
@@ -48,10 +47,9 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         UserError: if the objective cannot be loaded.
     """
-    artefact = find_artefact(source.name)
-    if artefact is not None:
-        read = read_artefact(artefact)
-        return read.data, read.arrays
+    if source.artefact is not None:
+        load_artefact(source.artefact)  # what cannot be used here is not handed on
+        return {**source.artefact.data, **_missing(source.artefact.data)}, source.artefact.arrays
     described, arrays = _describe(source)
     data = {
         "metadisco": __version__,
@@ -64,12 +62,20 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     return data, arrays
 
 
+def _missing(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what is to be said in place of what an artefact does not say."""
+    return {key: value for key, value in (("trained_on", None), ("licence", "not stated")) if key not in data}
+
+
 def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what an objective is, and its arrays."""
-    if source.run is None or source.config is None:
-        distilled = find_distilled(source.name)
-        if distilled is not None:
-            return {"kind": "forms", "constants": distilled.constants, "expressions": distilled.expressions}, {}
+    if source.distilled is not None:
+        return {
+            "kind": "forms",
+            "constants": source.distilled.constants,
+            "expressions": source.distilled.expressions,
+        }, {}
+    if source.config is None:
         name, settings = source.identity
         return {"kind": "closed", "name": name, "settings": settings}, {}
     parametrisation, meta_params = load_centre(source.name)
