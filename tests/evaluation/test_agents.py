@@ -147,8 +147,8 @@ def test_damaged_agents_are_refused(saved, tmp_path):
     for name in ("agents.json", "arrays.npz"):
         content = (saved["discrete"] / name).read_bytes()
         damages = [content[: len(content) // 2], b"", content + b"x"]
-        for place in rng.integers(0, len(content), 20):
-            damages.append(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        for place in rng.integers(0, len(content), 20):  # no digit stays one
+            damages.append(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
         for number, damaged in enumerate(damages):
             copy = tmp_path / f"{name}_{number}"
             shutil.copytree(saved["discrete"], copy)

@@ -1,21 +1,29 @@
-"""Objectives that are exported, the files that come of it, and how far they are from the original."""
+"""Objectives that are exported, the files that come of it, and what original and file give."""
 
+import functools
 import importlib.util
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from exported_forms import FORMS
+from loss_samples import rows, samples
 
-from metadisco import Sample
+from metadisco import Sample, load_objective
 from metadisco.cli import main
 from metadisco.config import parse_config
+from metadisco.distilled import FILE, FORMAT, VERSION
 from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import make_parametrisation
 from metadisco.runs import RunDirectory
 from metadisco.types import Objective
 
+CLOSED = ("ppo", "dpo", "kl", "quadratic", "total_variation", "policy_gradient")
 LEARNED: dict[str, dict[str, Any]] = {
     "value_loss": {"name": "value_loss", "hidden_sizes": [8, 8], "start": "random"},
     "value_loss_of_all_inputs": {
@@ -32,25 +40,44 @@ LEARNED: dict[str, dict[str, Any]] = {
         "value": {"hidden_sizes": [8]},
     },
 }  # fmt: skip
-CLOSED = ("ppo", "dpo", "kl", "quadratic", "total_variation", "policy_gradient")
+NAMES = (*CLOSED, *LEARNED, *FORMS)
+SEGMENTS = ("ordinary", "nan", "atoms", "extremes")
 
 
 def make_run(path: Path, name: str) -> str:
     """Make the run of a learned objective whose weights are all random."""
-    section = LEARNED[name]
+    section, rng = LEARNED[name], np.random.default_rng(1)
     run = RunDirectory(path)
     run.create(parse_config({"parametrisation": section}))
-    params = make_parametrisation(section).init(jax.random.key(0))
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    noisy = [leaf + 0.3 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    run.write_centre(7, to_arrays(jax.tree.unflatten(tree, noisy)))
+    template = jax.eval_shape(make_parametrisation(section).init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: rng.normal(0, 0.6, leaf.shape).astype(leaf.dtype), template)
+    run.write_centre(7, to_arrays(params))
     return str(run.path)
+
+
+def make_forms(path: Path, parts: Mapping[str, Any]) -> str:
+    """Write distilled forms, of which each part has one."""
+    path.mkdir(parents=True, exist_ok=True)
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": "runs/somewhere",
+        "trained_on": ["gymnax/CartPole-v1"],
+        "constants": {"clip_eps": 0.2, "value_clip_eps": None},
+        **{part: {"closest": "given", "forms": {"given": {"expression": each}}} for part, each in parts.items()},
+    }
+    (path / FILE).write_text(json.dumps(data))
+    return f"{path}@given"
 
 
 def exported(name: str, language: str, path: Path) -> Any:
     """Export an objective and return the module."""
     assert main(["export", name, "--to", language, "--output", str(path), "--quiet"]) == 0
+    return load(path)
+
+
+def load(path: Path) -> ModuleType:
+    """Return the module of a file, anew at each call."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -58,30 +85,7 @@ def exported(name: str, language: str, path: Path) -> Any:
     return module
 
 
-def samples(dtype: Any) -> dict[str, np.ndarray]:
-    """Return a grid, random samples, and extreme ones."""
-    rng = np.random.default_rng(0)
-    ratio, advantage = (x.ravel() for x in np.meshgrid(np.linspace(-1.5, 1.5, 60), np.linspace(-4, 4, 41)))
-    extreme = (0.0, 1e-6, -1e-6, 5.0, -5.0, 20.0, -20.0, 39.0, 41.0, -41.0, 90.0, -90.0, 1e4, -1e4)
-    wild, strong = (x.ravel() for x in np.meshgrid(extreme, (-30.0, -1.1, -1e-3, 0.0, 1e-3, 1.1, 30.0)))
-    log_ratio = np.concatenate([ratio, rng.normal(0, 0.3, 3000), wild])
-    size = len(log_ratio)
-    value, old_value, target = (scale * rng.normal(size=(size, 1))[:, 0] for scale in (5.0, 5.0, 5.0))
-    near = rng.random(size) < 0.5
-    old_value = np.where(near, value + 0.3 * rng.normal(size=size), old_value)
-    scale = np.where(np.arange(size) % 17 == 0, 1e4, 1.0)
-    fields = {
-        "log_ratio": log_ratio,
-        "advantage": np.concatenate([advantage, rng.normal(0, 1, 3000), strong]),
-        "value": scale * value,
-        "old_value": scale * old_value,
-        "target": scale * target,
-        "progress": np.asarray(0.37),
-    }
-    return {name: np.asarray(x, dtype) for name, x in fields.items()}
-
-
-def original(objective: Objective, fields: dict[str, np.ndarray]) -> list[np.ndarray]:
+def original(objective: Objective, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Return policy loss, its derivative by log ratio, value loss, its derivative by value."""
     with jax.enable_x64(fields["value"].dtype == np.float64):
         sample = Sample(**{name: jnp.asarray(x) for name, x in fields.items()})
@@ -92,40 +96,115 @@ def original(objective: Objective, fields: dict[str, np.ndarray]) -> list[np.nda
         return [np.asarray(x) for x in results]
 
 
-def near_kink(objective: Objective, fields: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return for each result of `original` whether it is within 1e-5 of a kink: where the slope jumps nearby."""
-    flags = []
-    for by, first in (("log_ratio", 0), ("value", 2)):
-        reach = 1e-5 * np.maximum(1, np.abs(fields[by].astype(np.float64)))
-        sides = []
-        for direction in (-1, 1):
-            moved = {name: x.astype(np.float64) for name, x in fields.items()}
-            moved[by] = moved[by] + direction * reach
-            sides.append(original(objective, moved)[first + 1])
-        jump = np.abs(sides[0] - sides[1])
-        flags += [jump > 1e-3 * np.maximum(1, np.abs(sides[0]))] * 2
-    return flags
+class Expected(NamedTuple):
+    """What an original gives, each as from `original`."""
+
+    given: list[np.ndarray]
+    """In the precision of the samples."""
+    exact: list[np.ndarray]
+    """In double precision."""
+    kinks: list[np.ndarray]
+    """Whether each is within 1e-5 of a kink: where the slope jumps nearby."""
 
 
-def assert_equal(
-    found: list[np.ndarray], objective: Objective, fields: dict[str, np.ndarray], tolerance: float
-) -> None:
-    """Compare values and slopes: equal patterns of NaN and infinity, and close where there is no kink.
+def expect(objective: Objective, fields: Mapping[str, np.ndarray]) -> Expected:
+    """Return what files of an objective are to give."""
+    wide = {name: x.astype(np.float64) for name, x in fields.items()}
+    kinks = []
+    with np.errstate(invalid="ignore"):
+        for by, first in (("log_ratio", 0), ("value", 2)):
+            reach = 1e-5 * np.maximum(1, np.abs(wide[by]))
+            below, above = (original(objective, {**wide, by: wide[by] + side * reach})[first + 1] for side in (-1, 1))
+            kinks += [np.abs(below - above) > 1e-3 * np.maximum(1, np.abs(below))] * 2
+    return Expected(original(objective, fields), original(objective, wide), kinks)
 
-    Close means to the original in the same precision, or in double precision where the original itself rounds badly.
+
+def arguments(fields: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return what to call both losses of a file with."""
+    policy = [fields["log_ratio"], np.zeros_like(fields["log_ratio"]), fields["advantage"], fields["progress"]]
+    return policy, [fields["value"], fields["old_value"], fields["target"], fields["progress"]]
+
+
+def numpy_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return what `original` does, of a file for NumPy."""
+    policy, value = arguments(fields)
+    return [
+        module.policy_loss(*policy), module.policy_loss_gradient(*policy),
+        module.value_loss(*value), module.value_loss_gradient(*value),
+    ]  # fmt: skip
+
+
+def jax_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return what `original` does, of a file for JAX."""
+    results = []
+    with jax.enable_x64(fields["value"].dtype == np.float64):
+        for loss, given in zip((module.policy_loss, module.value_loss), arguments(fields), strict=True):
+            x, *rest = map(jnp.asarray, given)
+            values, pull = jax.vjp(lambda x, loss=loss, rest=rest: loss(x, *rest), x)
+            results += [values, *pull(jnp.ones_like(values))]
+    return [np.asarray(x) for x in results]
+
+
+def torch_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return what `original` does, of a file for PyTorch."""
+    import torch
+
+    results = []
+    for loss, given in zip((module.policy_loss, module.value_loss), arguments(fields), strict=True):
+        x, *rest = (torch.tensor(each) for each in given)
+        values = loss(x.requires_grad_(), *rest)
+        results += [values, *torch.autograd.grad(values.sum(), x)]
+    return [x.detach().numpy() for x in results]
+
+
+class Exports:
+    """Objectives by name, what they give, the files they are exported to and what these give; each is made once.
+
+    Args:
+        folder: where runs, forms and files are written.
     """
-    expected, kinks = original(objective, fields), near_kink(objective, fields)
-    exact = original(objective, {name: x.astype(np.float64) for name, x in fields.items()})
-    for ours, theirs, truth, kink in zip(found, expected, exact, kinks, strict=True):
-        assert ours.dtype == theirs.dtype
-        assert kink.mean() < 0.01
-        np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
-        np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
-        compared = ~kink & np.isfinite(theirs)
-        error = np.minimum(*(relative_error(ours, each)[compared] for each in (theirs, truth)))
-        assert error.max() <= tolerance
 
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self.source = functools.cache(self._source)
+        self.objective = functools.cache(self._objective)
+        self.path = functools.cache(self._path)
+        self.module = functools.cache(self._module)
+        self.expected = functools.cache(self._expected)
+        self.results = functools.cache(self._results)
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return the error relative to what is expected, or to 1 where that is less."""
-    return np.abs(found - expected) / np.maximum(1, np.abs(expected))
+    def _source(self, name: str) -> str:
+        if name in CLOSED:
+            return name
+        folder = self._folder / "sources" / name
+        return make_run(folder, name) if name in LEARNED else make_forms(folder, FORMS[name])
+
+    def _objective(self, name: str) -> Objective:
+        return load_objective(self.source(name))
+
+    def _path(self, name: str, language: str) -> Path:
+        path = self._folder / language / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        exported(self.source(name), language, path)
+        return path
+
+    def _module(self, name: str, language: str) -> ModuleType:
+        return load(self.path(name, language))
+
+    def _expected(self, name: str, dtype: Any) -> dict[str, Expected]:
+        """Return what the original gives, by segment."""
+        whole = expect(self.objective(name), samples(dtype))
+        return {each: Expected(*([x[rows(each)] for x in part] for part in whole)) for each in SEGMENTS}
+
+    def _results(self, name: str, language: str, dtype: Any) -> dict[str, list[np.ndarray]]:
+        """Return what a file gives, by segment."""
+        module, fields = self.module(name, language), samples(dtype)
+        if language != "numpy":
+            whole = (jax_results if language == "jax" else torch_results)(module, fields)
+            return {each: [x[rows(each)] for x in whole] for each in SEGMENTS}
+        results = {}
+        for each in SEGMENTS:
+            given = {field: x[rows(each)] if x.ndim else x for field, x in fields.items()}
+            with np.errstate(**({} if each == "ordinary" else {"all": "ignore"})):
+                results[each] = numpy_results(module, given)
+        return results

@@ -1,81 +1,177 @@
-"""Exported files for NumPy and JAX: values and slopes of the original, in either precision."""
+"""Exported files for NumPy and JAX: values and slopes of the original, and nothing else needed."""
 
+import ast
 import subprocess
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from exported import CLOSED, LEARNED, assert_equal, exported, make_run, samples
+from exported import FORMS, LEARNED, NAMES, exported, load, make_forms, numpy_results
+from loss_contract import TOLERANCES, assert_atoms, assert_values_and_slopes
+from loss_samples import FIELDS, samples
+from self_checks import HELD, HOLD
+from source_text import assert_helpers_are_used, assert_needs_its_library_alone, lint
 
-from metadisco import load_objective
+from metadisco.artefact import write_artefact
+from metadisco.cli import main
+from metadisco.export.save import content_of
+from metadisco.expressions import OPERATIONS, POLICY_VARIABLES, VALUE_VARIABLES, Node, from_json, names_in, parts_of
+from metadisco.sources import find_source
 
-TOLERANCES = {np.float32: 1e-5, np.float64: 1e-10}
-
-
-@pytest.fixture(scope="module", params=[*CLOSED, *LEARNED])
-def name(request, tmp_path_factory):
-    if request.param in CLOSED:
-        return request.param
-    return make_run(tmp_path_factory.mktemp("runs") / request.param, request.param)
+LANGUAGES = ("numpy", "jax")
+SHAPES = ((), (6,), (2, 3))
+SOME = slice(3000, 3006)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("language", ["numpy", "jax"])
-def test_values_and_slopes_are_those_of_the_original(name, language, dtype, tmp_path):
-    objective, fields = load_objective(name), samples(dtype)
-    module = exported(name, language, tmp_path / "losses.py")
-    found = numpy_results(module, fields) if language == "numpy" else jax_results(module, fields)
-    assert_equal(found, objective, fields, TOLERANCES[dtype])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_values_and_slopes_are_those_of_the_original(exports, name, language, dtype):
+    assert_values_and_slopes(exports, name, language, dtype)
 
 
-@pytest.mark.parametrize("language", ["numpy", "jax"])
-def test_nan_in_gives_nan_out(name, language, tmp_path):
-    module = exported(name, language, tmp_path / "losses.py")
-    xp = np if language == "numpy" else jnp
-    one, nan = xp.ones(1), xp.full(1, xp.nan)
-    for arguments in ((nan, one, one), (one, nan, one), (one, one, nan)):
-        assert np.isnan(module.policy_loss(*arguments)).all()
-    for arguments in ((nan, one, one), (one, one, nan)):
-        assert np.isnan(module.value_loss(*arguments)).all()
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_slopes_at_ratio_one_old_value_and_target_are_those_of_the_original(exports, name, language, dtype):
+    assert_atoms(exports, name, language, dtype)
 
 
-@pytest.mark.parametrize("language", ["numpy", "jax"])
-def test_a_file_checks_itself_without_metadisco(name, language, tmp_path):
-    exported(name, language, tmp_path / "losses.py")
-    text = (tmp_path / "losses.py").read_text()
-    assert "import metadisco" not in text and "from metadisco" not in text.replace("metadisco 0", "")
-    assert run(tmp_path / "losses.py").returncode == 0
-    changed = text.replace("return drift - r * A", "return drift - 1.01 * r * A")
-    (tmp_path / "changed.py").write_text(changed)
-    assert run(tmp_path / "changed.py").returncode != 0
+def test_the_forms_use_all_operations_and_progress():
+    for part, variables in (("policy", POLICY_VARIABLES), ("value", VALUE_VARIABLES)):
+        form = from_json(FORMS["all_operations"][part], variables, part)
+        nodes = [each for each in (form, *parts_of(form)) if isinstance(each, Node)]
+        assert {each.operation for each in nodes} == set(OPERATIONS)
+        assert names_in(form) == set(variables)
 
 
-def run(path):
-    return subprocess.run([sys.executable, str(path)], capture_output=True, cwd=path.parent, check=False)
+class TestSelfCheck:
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_file_agrees_with_the_original_without_metadisco_and_without_a_warning(self, self_checks, name, language):
+        assert self_checks(language)[name, ""] == ""
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_number_that_is_one_per_cent_off_is_found(self, self_checks, name, language):
+        said = {change: each for (of, change), each in self_checks(language).items() if of == name}
+        missed = {change for change, each in said.items() if not each.startswith("AssertionError")}
+        assert len(said) > 1
+        assert missed <= {"", HOLD}
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", HELD)
+    def test_a_ratio_that_is_held_elsewhere_is_found(self, self_checks, name, language):
+        assert self_checks(language)[name, HOLD].startswith("AssertionError")
+
+    @pytest.mark.parametrize("name", LEARNED)
+    def test_most_weights_matter_to_it(self, exports, name):
+        module = load(exports.path(name, "numpy"))
+        found = []
+        for kernel, bias in (layer for layers in module.WEIGHTS.values() for layer in layers):
+            for row in [*kernel, *([bias] if bias is not None else [])]:
+                for place, weight in enumerate(row):
+                    row[place] = 1.01 * weight
+                    found.append(not agrees(module))
+                    row[place] = weight
+        assert agrees(module)
+        assert np.mean(found) > 0.75
+
+    @pytest.mark.parametrize(("language", "factor", "status"), [("numpy", 1, 0), ("numpy", 1.01, 1), ("jax", 1.01, 1)])
+    def test_its_exit_status_says_whether_it_agrees(self, exports, language, factor, status, tmp_path):
+        line = "return drift - r * A"
+        text = exports.path("ppo", language).read_text()
+        assert line in text
+        (tmp_path / "changed.py").write_text(text.replace(line, f"return drift - {factor} * r * A"))
+        command = [sys.executable, "changed.py"]
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert ran.returncode == status
+        assert ("agree with the original" in ran.stdout) == (status == 0)
 
 
-def arguments(fields, module):
-    progress = [fields["progress"]] if "progress" in module.policy_loss.__code__.co_varnames[:4] else []
-    policy = [fields["log_ratio"], np.zeros_like(fields["log_ratio"]), fields["advantage"], *progress]
-    return policy, [fields["value"], fields["old_value"], fields["target"]]
+def agrees(module):
+    try:
+        module._check()
+    except AssertionError:
+        return False
+    return True
 
 
-def numpy_results(module, fields):
-    policy, value = arguments(fields, module)
-    return [
-        module.policy_loss(*policy), module.policy_loss_gradient(*policy),
-        module.value_loss(*value), module.value_loss_gradient(*value),
-    ]  # fmt: skip
+class TestText:
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", NAMES)
+    def test_it_needs_its_library_alone(self, exports, name, language):
+        assert_needs_its_library_alone(exports.path(name, language), language)
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", NAMES)
+    def test_it_holds_no_helper_that_is_not_used(self, exports, name, language):
+        assert_helpers_are_used(exports.path(name, language))
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_a_linter_finds_nothing(self, exports, language):
+        assert lint({exports.path(name, language).parent for name in NAMES}.pop()) == ""
+
+    @pytest.mark.parametrize("odd", ['"""', "\\x", "\\"])
+    def test_an_odd_name_of_what_is_exported_stays_in_the_header(self, tmp_path, odd):
+        source = make_forms(tmp_path / f"a name {odd}", FORMS["quantile"]).removesuffix("@given")
+        module = exported(source, "numpy", tmp_path / "losses.py")
+        assert "The losses of a name" in module.__doc__
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("place", ["trained_on", "licence"])
+    def test_what_the_artefact_of_a_stranger_says_is_never_executed(self, exports, language, place, tmp_path):
+        data, arrays = content_of(find_source(exports.source("value_loss")))
+        told = 'here"""\nraise SystemExit("executed")\n"""'
+        data |= {place: {**data["trained_on"], "envs": [told]} if place == "trained_on" else told}
+        write_artefact(tmp_path / "artefact", data, arrays)
+        path, sound = tmp_path / "losses.py", exports.path("value_loss", language)
+        if main(["export", str(tmp_path / "artefact"), "--to", language, "--output", str(path)]) == 0:
+            assert statements(path) == statements(sound)
 
 
-def jax_results(module, fields):
-    policy, value = arguments(fields, module)
-    results = []
-    with jax.enable_x64(fields["value"].dtype == np.float64):
-        for loss, given in ((module.policy_loss, policy), (module.value_loss, value)):
-            x, *rest = map(jnp.asarray, given)
-            values, pull = jax.vjp(lambda x, loss=loss, rest=rest: loss(x, *rest), x)
-            results += [values, *pull(jnp.ones_like(values))]
-    return [np.asarray(x) for x in results]
+def statements(path):
+    """Return what a file consists of, apart from its header."""
+    return [ast.dump(each) for each in ast.parse(path.read_text()).body[1:]]
+
+
+class TestShapes:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_numpy_keeps_shape_and_precision(self, exports, name):
+        module, fields = exports.module(name, "numpy"), small_samples(np.float32)
+        expected = numpy_results(module, fields)
+        for shape in SHAPES:
+            size = int(np.prod(shape))
+            given = {field: fields[field][:size].reshape(shape) for field in FIELDS}
+            for progress in (0.37, np.float32(0.37), np.full(shape, 0.37, np.float32)):
+                for ours, theirs in zip(numpy_results(module, {**given, "progress": progress}), expected, strict=True):
+                    assert np.shape(ours) == shape
+                    assert np.asarray(ours).dtype == np.float32
+                    np.testing.assert_allclose(ours, theirs[:size].reshape(shape), rtol=1e-5, atol=1e-5)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_jax_keeps_shape_and_precision(self, exports, name):
+        module = exports.module(name, "jax")
+        for shape in SHAPES:
+            given, scalar = [jax.ShapeDtypeStruct(shape, np.float32)] * 3, jax.ShapeDtypeStruct((), np.float32)
+            for loss in (module.policy_loss, module.value_loss):
+                for result in (
+                    jax.eval_shape(lambda *x, loss=loss: loss(*x, 0.37), *given),
+                    jax.eval_shape(loss, *given, scalar),
+                    jax.eval_shape(loss, *given, given[0]),
+                ):
+                    assert result.shape == shape
+                    assert result.dtype == np.float32
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_numpy_leaves_its_arguments_as_they_are(self, exports, name):
+        fields = small_samples(np.float64)
+        before = {field: x.copy() for field, x in fields.items()}
+        numpy_results(exports.module(name, "numpy"), fields)
+        for field, x in fields.items():
+            np.testing.assert_array_equal(x, before[field])
+
+
+def small_samples(dtype):
+    return {field: x[SOME] if x.ndim else x for field, x in samples(dtype).items()}
