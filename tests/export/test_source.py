@@ -78,10 +78,10 @@ class TestSelfCheck:
         assert agrees(module)
         assert np.mean(found) > 0.75
 
-    @pytest.mark.parametrize(("language", "factor", "status"), [("numpy", 1, 0), ("numpy", 1.01, 1), ("jax", 1.01, 1)])
-    def test_its_exit_status_says_whether_it_agrees(self, exports, language, factor, status, tmp_path):
+    @pytest.mark.parametrize(("factor", "status"), [(1, 0), (1.01, 1)])
+    def test_its_exit_status_says_whether_it_agrees(self, exports, factor, status, tmp_path):
         line = "return drift - r * A"
-        text = exports.path("ppo", language).read_text()
+        text = exports.path("ppo", "numpy").read_text()
         assert line in text
         (tmp_path / "changed.py").write_text(text.replace(line, f"return drift - {factor} * r * A"))
         command = [sys.executable, "changed.py"]
