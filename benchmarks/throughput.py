@@ -22,6 +22,8 @@ import sys
 import time
 from pathlib import Path
 
+from showing import show
+
 POPULATION, ROLLOUTS = 64, 2
 PPO = {"num_envs": 4, "num_steps": 64}
 

@@ -4,6 +4,7 @@ An expression is a number, the name of a variable or constant, or a `Node`. As J
 of the operation and its arguments.
 """
 
+import contextlib
 import functools
 import math
 import operator
@@ -131,21 +132,44 @@ def names_in(expression: Expression) -> set[str]:
 
 
 def fold(expression: Expression) -> Expression:
-    """Return an expression with sums, differences, products and quotients of numbers worked out."""
+    """Return an expression with the operations on numbers alone worked out, in double precision."""
     if not isinstance(expression, Node):
         return expression
     arguments = tuple(map(fold, expression.arguments))
-    if expression.operation in _ARITHMETIC and not any(isinstance(each, (Node, str)) for each in arguments):
-        return _ARITHMETIC[expression.operation](*arguments)
+    if expression.operation in _NUMBERS and not any(isinstance(each, (Node, str)) for each in arguments):
+        with contextlib.suppress(ArithmeticError, ValueError):  # what is infinite or undefined stays as it is
+            number = _NUMBERS[expression.operation](*arguments)
+            if math.isfinite(number):
+                return number
     return Node(expression.operation, arguments)
 
 
-_ARITHMETIC: dict[str, Callable[..., float]] = {
+def _exp_of_number(x: float) -> float:
+    return math.exp(min(x, MAX_LOG_RATIO))
+
+
+def _excess_of_number(x: float) -> float:
+    held = min(x, MAX_LOG_RATIO)
+    return max(math.expm1(held) - held, 0.0)
+
+
+_NUMBERS: dict[str, Callable[..., float]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": operator.truediv,
+    "minimum": min,
+    "maximum": max,
     "negate": operator.neg,
+    "square": lambda x: x * x,
+    "absolute": abs,
+    "relu": lambda x: max(x, 0.0),
+    "tanh": math.tanh,
+    "exp": _exp_of_number,
+    "excess": _excess_of_number,
+    "sqrt": math.sqrt,
+    "log_cosh": lambda x: abs(x) + math.log1p(math.exp(-2 * abs(x))) - math.log(2),
+    "where_negative": lambda x, negative, other: negative if x < 0 else other,
 }
 
 

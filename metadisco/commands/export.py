@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from metadisco.commands.grid import split_objective
 from metadisco.config import parse_override
@@ -17,6 +18,10 @@ ADVANTAGES = {
     "none": "not standardised where it was found",
 }
 """What the advantages were, by inner.ppo.normalise_advantages."""
+PAPERS = {
+    "ppo": "PPO of Schulman et al. (2017)",
+    "dpo": "DPO of Lu et al., Discovered Policy Optimisation (2022)",
+}
 TARGETS = ("artefact", "numpy", "jax", "torch")
 FORMS = ("network", "closed")
 
@@ -72,23 +77,38 @@ def _source_text(source: Source, language: str, output: Path) -> str:
     from metadisco.export.source import write_source
 
     data, arrays = content_of(source)
-    trained, described = data["trained_on"], data["objective"]
-    ppo = ((trained or {}).get("inner") or {}).get("ppo") or {}
-    about = [f"Found on {', '.join(trained['envs'])}."] if trained else []
-    if described["kind"] == "closed":
-        about = ["Its constants: " + ", ".join(f"{key} {value}" for key, value in described["settings"].items()) + "."]
-    over, coef = ppo.get("normalise_advantages"), ppo.get("value_coef")
-    call = {
-        "advantage": ADVANTAGES.get(str(over), "usually standardised per minibatch"),
-        "value_coef": f" ({coef} where it was found)" if coef is not None else "",
-        "licence": data["licence"],
-    }
+    trained, described = data["trained_on"] or {}, data["objective"]
+    ppo = (trained.get("inner") or {}).get("ppo") or {}
+    coef = ppo.get("value_coef")
     return write_source(
-        losses_of(data["objective"], arrays),
+        losses_of(described, arrays),
         language,
         name=source.short_name,
         file=output.name,
-        about=about,
-        call=call,
+        about=_constants(described) if described["kind"] == "closed" else _provenance(trained),
+        advantage=ADVANTAGES.get(str(ppo.get("normalise_advantages")), "usually standardised per minibatch"),
+        value_coef=coef if isinstance(coef, int | float) else None,
+        licence=data["licence"],
         pairs=data["pairs"],
     )
+
+
+def _constants(described: dict[str, Any]) -> list[str]:
+    """Return lines that say which closed objective it is."""
+    constants = ", ".join(f"{key} {value}" for key, value in described["settings"].items())
+    return [f"{PAPERS[described['name']]}, with {constants}." if described["name"] in PAPERS else f"With {constants}."]
+
+
+def _provenance(trained: dict[str, Any]) -> list[str]:
+    """Return lines that say how it was found, as far as that is known."""
+    if not trained:
+        return []
+    spent = [
+        f"{trained[key]:,} {words}"
+        for key, words in (("generations", "generations"), ("env_steps", "environment steps"))
+        if isinstance(trained.get(key), int)
+    ]
+    by = f" in {' and '.join(spent)}" if spent else ""
+    seed = f", seed {trained['seed']}" if isinstance(trained.get("seed"), int) else ""
+    commit = f", by commit {trained['commit'][:12]}" if isinstance(trained.get("commit"), str) else ""
+    return [f"Found on {', '.join(trained['envs'])}{by}{seed}{commit}."]

@@ -2,19 +2,31 @@
 
 from collections.abc import Callable, Mapping
 
-from metadisco.expressions import Expression, Node, apply, multiply
+from metadisco.export.code import clip_bounds
+from metadisco.expressions import Expression, Node, apply, fold, multiply
+from metadisco.objectives import MAX_LOG_RATIO
 
 
 def derivative(expression: Expression, of: Mapping[str, Expression]) -> Expression:
-    """Return the derivative of an expression; at a kink, one of the two there are.
+    """Return the derivative of an expression; where a maximum has two largest arguments, the mean of their slopes.
+
+    It may hold two operations more than other expressions: `sign` and `share` (see `Code`).
 
     Args:
         expression: the tree.
         of: the derivative of each variable that has one; all others are constant.
     """
+    return fold(_derivative(expression, of))
+
+
+def _derivative(expression: Expression, of: Mapping[str, Expression]) -> Expression:
     if not isinstance(expression, Node):
         return of.get(expression, 0) if isinstance(expression, str) else 0
-    slopes = [derivative(each, of) for each in expression.arguments]
+    bounds = clip_bounds(expression)
+    if bounds is not None:
+        x, low, high = bounds
+        return _times(multiply(_share(high, x), _share(x, low)), _derivative(x, of))
+    slopes = [_derivative(each, of) for each in expression.arguments]
     if all(slope == 0 for slope in slopes):
         return 0
     return _RULES[expression.operation](expression, *slopes)
@@ -40,14 +52,32 @@ def _over(x: Expression, y: Expression) -> Expression:
     return 0 if x == 0 else apply("divide", x, y)
 
 
+def _share(x: Expression, y: Expression) -> Expression:
+    return apply("share", x, y)
+
+
+def _largest(whole: Node, dx: Expression, dy: Expression) -> Expression:
+    x, y = whole.arguments
+    return _sum(_times(_share(x, y), dx), _times(_share(y, x), dy))
+
+
+def _smallest(whole: Node, dx: Expression, dy: Expression) -> Expression:
+    x, y = whole.arguments
+    return _sum(_times(_share(y, x), dx), _times(_share(x, y), dy))
+
+
 def _quotient(whole: Node, dx: Expression, dy: Expression) -> Expression:
     _, y = whole.arguments
     return _minus(_over(dx, y), _times(_over(dy, y), whole))
 
 
-def _signed(x: Expression, dx: Expression) -> Expression:
-    """Return dx with the sign of x, and 0 where x is."""
-    return apply("where_negative", x, apply("negate", dx), apply("where_negative", apply("negate", x), dx, 0))
+def _where(condition: Expression, x: Expression, y: Expression) -> Expression:
+    return x if x == y else apply("where_negative", condition, x, y)
+
+
+def _held(whole: Node, slope: Expression, dx: Expression) -> Expression:
+    """Return slope · dx, and 0 where the argument is beyond what is exponentiated."""
+    return _times(multiply(_share(MAX_LOG_RATIO, whole.arguments[0]), slope), dx)
 
 
 _RULES: dict[str, Callable[..., Expression]] = {
@@ -55,16 +85,16 @@ _RULES: dict[str, Callable[..., Expression]] = {
     "subtract": lambda whole, dx, dy: _minus(dx, dy),
     "multiply": lambda whole, dx, dy: _sum(_times(dx, whole.arguments[1]), _times(whole.arguments[0], dy)),
     "divide": _quotient,
-    "minimum": lambda whole, dx, dy: apply("where_negative", apply("subtract", *whole.arguments), dx, dy),
-    "maximum": lambda whole, dx, dy: apply("where_negative", apply("subtract", *whole.arguments), dy, dx),
+    "minimum": _smallest,
+    "maximum": _largest,
     "negate": lambda whole, dx: apply("negate", dx),
     "square": lambda whole, dx: _times(multiply(2, whole.arguments[0]), dx),
-    "absolute": lambda whole, dx: _signed(whole.arguments[0], dx),
-    "relu": lambda whole, dx: apply("where_negative", apply("negate", whole.arguments[0]), dx, 0),
+    "absolute": lambda whole, dx: _times(apply("sign", whole.arguments[0]), dx),
+    "relu": lambda whole, dx: _where(apply("negate", whole.arguments[0]), dx, 0),
     "tanh": lambda whole, dx: _times(apply("subtract", 1, apply("square", whole)), dx),
-    "exp": _times,
-    "excess": lambda whole, dx: _times(apply("subtract", apply("exp", whole.arguments[0]), 1), dx),
+    "exp": lambda whole, dx: _held(whole, whole, dx),
+    "excess": lambda whole, dx: _held(whole, apply("subtract", apply("exp", whole.arguments[0]), 1), dx),
     "sqrt": lambda whole, dx: apply("divide", dx, multiply(2, whole)),
     "log_cosh": lambda whole, dx: _times(apply("tanh", whole.arguments[0]), dx),
-    "where_negative": lambda whole, _, dx, dy: apply("where_negative", whole.arguments[0], dx, dy),
+    "where_negative": lambda whole, _, dx, dy: _where(whole.arguments[0], dx, dy),
 }

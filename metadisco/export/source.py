@@ -8,11 +8,11 @@ import jinja2
 import numpy as np
 
 from metadisco._version import __version__
-from metadisco.export.code import Code, subtrees
+from metadisco.export.code import RELU, Code
 from metadisco.export.derivative import derivative
 from metadisco.export.losses import Losses, Network
 from metadisco.export.pairs import INPUTS, OUTPUTS
-from metadisco.expressions import Expression, apply, names_in, substitute
+from metadisco.expressions import Expression, add, apply, multiply, names_in, substitute
 from metadisco.objectives import MAX_LOG_RATIO
 
 LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
@@ -27,7 +27,9 @@ def write_source(
     name: str,
     file: str,
     about: list[str],
-    call: dict[str, Any],
+    advantage: str,
+    value_coef: float | None,
+    licence: str,
     pairs: dict[str, Any],
 ) -> str:
     """Return the text of a file with both losses.
@@ -38,7 +40,9 @@ def write_source(
         name: of the objective.
         file: that the text will be in.
         about: lines of its header: what it is, where it was found.
-        call: `advantage` and `value_coef` of the trainings in which it was found, in words, and `licence`.
+        advantage: how advantages were standardised where it was found, in words.
+        value_coef: where it was found; None if that is not known.
+        licence: of the file.
         pairs: inputs and outputs that the file checks itself against.
     """
     module, library = LANGUAGES[language]
@@ -52,21 +56,21 @@ def write_source(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["plain"] = _plain
     return environment.get_template(f"{language}.py.j2").render(
-        title=f"The losses of {name}, for {library}.",
         library=library,
         version=__version__,
         name=name,
         file=file,
         about=about,
-        advantage=call["advantage"],
-        value_coef=call["value_coef"],
-        licence=call["licence"],
+        advantage=advantage,
+        value_coef=value_coef,
+        licence=licence,
         policy=_indented(policy),
         policy_gradient=_indented(policy_gradient),
         value=_indented(value),
         value_gradient=_indented(value_gradient),
-        uses=writer.uses,
+        helpers=writer.helpers,
         progress=_whether(writer.uses_progress),
         policy_progress="policy" in writer.uses_progress,
         value_progress="value" in writer.uses_progress,
@@ -85,130 +89,144 @@ class _Writer:
 
     def __init__(self, module: str):
         self._module = module
-        self.uses: set[str] = set()
+        self.helpers: set[str] = {"exp"}
         self.uses_progress: set[str] = set()
         """Parts that look at it."""
         self.networks: list[str] = []
 
     def part(self, part: str, loss: "Expression | Network") -> tuple[list[str], list[str]]:
-        """Return the lines that compute a drift or a value loss, and those that compute its slope."""
-        result = "drift" if part == "policy" else "loss"
-        if isinstance(loss, Network):
-            return self._network(part, loss, result)
-        self._note(part, loss)
-        of: dict[str, Expression] = {"log_r": "dlog_r", "r": "dr"} if part == "policy" else {"error": 1, "value": 1}
+        """Return the lines of the body that return a loss, and those that return its slope."""
+        lines, slopes = self._network(part, loss) if isinstance(loss, Network) else self._expression(part, loss)
+        if part in self.uses_progress:
+            like = "r" if part == "policy" else "error"
+            line = f"progress = {self._module}.asarray(progress, {like}.dtype)"
+            if self._module == "torch":
+                line = f"progress = torch.as_tensor(progress, dtype={like}.dtype, device={like}.device)"
+            lines, slopes = [line, *lines], [line, *slopes]
+        return lines, slopes
+
+    def _expression(self, part: str, loss: Expression) -> tuple[list[str], list[str]]:
+        policy = part == "policy"
+        names = names_in(loss)
+        self.uses_progress |= {part} if "progress" in names else set()
         lines, slopes = Code(self._module), Code(self._module)
-        if "log_ratio" in names_in(loss):
-            held = apply("minimum", "log_ratio", MAX_LOG_RATIO)
+        if "log_ratio" in names:
             loss = substitute(loss, {"log_ratio": "log_r"})
             for code in (lines, slopes):
-                code.assign("log_r", held)
+                code.assign("log_r", apply("held", "log_ratio"))
             slopes.lines.append(f"dlog_r = np.where(log_ratio > {MAX_LOG_RATIO}, 0, 1)")
-        lines.assign(result, loss)
-        slopes.assign("slope", derivative(loss, of))
+        if policy:
+            whole = apply("negate", multiply("r", "A"))
+            slope = derivative(loss, {"log_r": "dlog_r", "r": "dr"})
+            if loss != 0:
+                lines.assign("drift", loss)
+                whole = apply("subtract", "drift", multiply("r", "A"))
+            pull = multiply("dr", "A")
+            whole_slope = slopes.text(apply("subtract", slope, pull) if slope != 0 else apply("negate", pull))
+            slopes.lines.append(f"return ({whole_slope}).astype(r.dtype)")
+        else:
+            whole = loss if names & {"error", "target", "old_value", "value"} else add(multiply(0, "error"), loss)
+            slopes.assign("slope", derivative(loss, {"error": 1, "value": 1}))
+            slopes.lines.append("return np.broadcast_to(slope, error.shape).astype(error.dtype)")
+        lines.lines.append(f"return {lines.text(whole)}")
+        self.helpers |= lines.helpers | (slopes.helpers if self._module == "np" else set())
         return lines.lines, slopes.lines
 
-    def _note(self, part: str, loss: Expression) -> None:
-        """Keep in mind which helpers an expression needs, of its derivative too."""
-        operations = {each.operation for each in subtrees(loss)}
-        self.uses |= operations & {"absolute", "relu", "exp", "excess", "log_cosh"}
-        if "excess" in operations:
-            self.uses.add("exp")
-        self.uses_progress |= {part} if "progress" in names_in(loss) else set()
-
-    def _network(self, part: str, network: Network, result: str) -> tuple[list[str], list[str]]:
-        learned_drift = part == "policy"
-        self.uses_progress |= {part} if learned_drift and network.settings.time_aware else set()
-        self.uses |= {"relu"} if learned_drift else set()
-        tangents = self._module == "np"
-        function = "_learned_drift" if learned_drift else "_learned_value_loss"
-        inputs = ["log_ratio", "r", "A"] if learned_drift else ["error", "old_value", "target"]
-        if learned_drift and network.settings.time_aware:
+    def _network(self, part: str, network: Network) -> tuple[list[str], list[str]]:
+        numpy, policy = self._module == "np", part == "policy"
+        inputs = ["log_ratio", "r", "A"] if policy else _value_inputs(network)
+        if policy and network.settings.time_aware:
+            self.uses_progress.add(part)
             inputs.append("progress")
-        body = self._drift_body(network) if learned_drift else self._value_body(network)
-        given = ["log_ratio", "r", "dr", *inputs[2:]] if tangents and learned_drift else inputs
-        what = "drift" if learned_drift else "loss"
-        more = ""
-        if tangents:
-            more = (
-                ", its slope but for what PPO's clipping adds, and where it clips"
-                if learned_drift
-                else ", and its slope"
-            )
-        text = f'"""Return the learned {what}{more}."""'
-        self.networks.append(
-            f"def {function}({', '.join(given)}):\n" + textwrap.indent("\n".join([text, *body]), "    ")
-        )
+        function = "_drift" if policy else "_value_loss"
+        body = self._drift_body(network) if policy else self._value_body(network)
+        text = f"Return the learned {'drift' if policy else 'value loss'}"
+        if numpy:
+            text += ", its slope but for what PPO's clipping adds, and where it clips" if policy else ", and its slope"
+        given = [*inputs[:2], "dr", *inputs[2:]] if numpy and policy else inputs
+        lines = [f'"""{text}."""', *body]
+        self.networks.append(f"def {function}({', '.join(given)}):\n{_indented(lines)}")
         self.networks.append(_weights(part, network))
-        if not tangents:
-            return [f"{result} = {function}({', '.join(inputs)})"], []
-        plain = ["log_ratio", "r", "r", *inputs[2:]] if learned_drift else inputs
-        if not learned_drift:
-            return [f"{result}, _ = {function}({', '.join(plain)})"], [f"_, slope = {function}({', '.join(given)})"]
-        # Where PPO clips, its drift takes back all of r A: they cancel here and not in rounding.
-        slopes = [f"_, slope, clipped = {function}({', '.join(given)})", "dr = np.where(clipped, 0, dr)"]
-        return [f"{result}, _, _ = {function}({', '.join(plain)})"], slopes
+        call = f"{function}({', '.join([*inputs[:2], 'r', *inputs[2:]] if numpy and policy else inputs)})"
+        if policy:
+            # Where PPO clips, its drift takes back all of r A: they cancel here and not in rounding.
+            slopes = [
+                f"_, slope, clipped = {function}({', '.join(given)})",
+                "return (slope - np.where(clipped, 0, dr) * A).astype(r.dtype)",
+            ]
+            return [f"return {call}{'[0]' if numpy else ''} - r * A"], slopes
+        return [f"return {call}{'[0]' if numpy else ''}"], [f"return {call}[1]"]
 
-    def _apply(self, part: str) -> list[str]:
+    def _apply(self, part: str) -> str:
         """Return the line that applies a network to `features`."""
         if self._module == "np":
-            return [f'learned, dlearned = _network(features, dfeatures, WEIGHTS["{part}"])']
+            return f'learned, dlearned = _network(features, dfeatures, WEIGHTS["{part}"])'
         weights = f'"{part}"' if self._module == "torch" else f'WEIGHTS["{part}"]'
-        return [f"learned = _network(features, {weights})"]
+        return f"learned = _network(features, {weights})"
 
     def _drift_body(self, network: Network) -> list[str]:
         settings, m = network.settings, self._module
         cat, clip = ("torch.cat", "torch.clamp") if m == "torch" else (f"{m}.concatenate", f"{m}.clip")
-        tangents = m == "np"
+        numpy = m == "np"
         lines = [
             "gap = 1 - r",
             f"base = {m}.stack((log_ratio, log_ratio**2, gap, gap**2), -1)",
             f"features = {cat}((base, A[..., None] * base), -1)",
         ]
-        if tangents:
+        if numpy:
             lines += [
                 "dbase = np.stack((np.ones_like(log_ratio), 2 * log_ratio, -dr, -2 * gap * dr), -1)",
                 "dfeatures = np.concatenate((dbase, A[..., None] * dbase), -1)",
             ]
         if settings.feature_clip is not None:
             bound = settings.feature_clip
-            if tangents:
+            if numpy:
                 lines.append(f"dfeatures = np.where(np.abs(features) <= {bound}, dfeatures, 0)")
             lines.append(f"features = {clip}(features, -{bound}, {bound})")
         if settings.time_aware:
-            for name in ("features", "dfeatures") if tangents else ("features",):
-                lines.append(f"{name} = {cat}(({name}, _column(progress, {name}) * {name}), -1)")
-        lines += self._apply("policy")
-        terms = [f"{settings.output_scale!r} * learned", repr(settings.margin)]
-        start = f"_relu((r - {clip}(r, {1 - settings.clip_eps!r}, {1 + settings.clip_eps!r})) * A)"
-        inner = f"{start if settings.ppo_init else '0'} + {terms[0]} - {terms[1]}"
-        if not tangents:
-            return [*lines, f"return _relu({inner})"]
-        lines.append(f"inner = {inner}")
-        slope = f"{settings.output_scale!r} * dlearned"
-        if settings.ppo_init:
-            low, high = 1 - settings.clip_eps, 1 + settings.clip_eps
-            lines.append(f"clipped = (inner > 0) & ((r - np.clip(r, {low!r}, {high!r})) * A > 0)")
-        else:
-            lines.append("clipped = False")
-        return [*lines, f"return _relu(inner), np.where(inner > 0, {slope}, 0), clipped"]
+            for name in ("features", "dfeatures") if numpy else ("features",):
+                lines.append(f"{name} = {cat}(({name}, progress[..., None] * {name}), -1)")
+        lines.append(self._apply("policy"))
+        relu = RELU[m]
+        ppo = f"(r - {clip}(r, {1 - settings.clip_eps!r}, {1 + settings.clip_eps!r})) * A"
+        start = f"{relu.format(ppo)} + " if settings.ppo_init else ""
+        drift = f"{start}{_scaled(settings, 'learned')} - {settings.margin!r}"
+        if not numpy:
+            return [*lines, f"return {relu.format(drift)}"]
+        clipped = f"(drift > 0) & ({ppo} > 0)" if settings.ppo_init else "False"
+        slope = f"np.where(drift > 0, {_scaled(settings, 'dlearned')}, 0)"
+        lines += [f"drift = {drift}", f"clipped = {clipped}", f"return {relu.format('drift')}, {slope}, clipped"]
+        return lines
 
     def _value_body(self, network: Network) -> list[str]:
-        settings, m = network.settings, self._module
-        names = ", ".join(settings.inputs)
-        lines = [f"features = {m}.stack(({names},), -1)"]
-        if m == "np":
-            slopes = ", ".join(
-                "np.ones_like(error)" if name == "error" else "np.zeros_like(error)" for name in settings.inputs
-            )
-            lines.append(f"dfeatures = np.stack(({slopes},), -1)")
-        lines += self._apply("value")
-        base = "0.5 * error**2 + " if settings.start == "squared_error" else ""
-        loss = f"{base}{settings.output_scale!r} * learned"
-        if m != "np":
+        settings, numpy = network.settings, self._module == "np"
+        several = len(settings.inputs) > 1
+        stacked = f"{self._module}.stack(({', '.join(settings.inputs)}), -1)"
+        lines = [f"features = {stacked if several else f'{settings.inputs[0]}[..., None]'}"]
+        if numpy:
+            column = settings.inputs.index("error") if "error" in settings.inputs else -1
+            lines += ["dfeatures = np.zeros_like(features)"]
+            lines += [f"dfeatures[..., {column}] = 1"] if column >= 0 else []
+        lines.append(self._apply("value"))
+        square = _adds_square(network)
+        loss = f"{'0.5 * error**2 + ' if square else ''}{_scaled(settings, 'learned')}"
+        if not numpy:
             return [*lines, f"return {loss}"]
-        slope = f"{'error + ' if base else ''}{settings.output_scale!r} * dlearned"
-        return [*lines, f"return {loss}, {slope}"]
+        return [*lines, f"return {loss}, {'error + ' if square else ''}{_scaled(settings, 'dlearned')}"]
+
+
+def _value_inputs(network: Network) -> list[str]:
+    """Return what a learned value loss is computed from; the error first."""
+    names = [name for name in network.settings.inputs if name != "error"]
+    return ["error", *names] if len(names) < len(network.settings.inputs) or _adds_square(network) else names
+
+
+def _adds_square(network: Network) -> bool:
+    return bool(network.settings.start == "squared_error")
+
+
+def _scaled(settings: Any, name: str) -> str:
+    return name if settings.output_scale == 1 else f"{settings.output_scale!r} * {name}"
 
 
 def _weights(part: str, network: Network) -> str:
@@ -222,8 +240,8 @@ def _weights(part: str, network: Network) -> str:
 
 
 def _row(numbers: np.ndarray) -> str:
-    """Return numbers as a list in lines that are not too long, none of its digits lost."""
-    text = f"[{', '.join(repr(float(x)) for x in numbers)}]"
+    """Return numbers as a list in lines that are not too long; as float32 they are the same again."""
+    text = f"[{', '.join(str(np.float32(x)) for x in numbers)}]"
     return textwrap.fill(text, WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
 
 
@@ -237,6 +255,12 @@ def _whether(parts: set[str]) -> str:
         return "is an argument of both that neither looks at"
     looks = "both losses look at" if len(parts) == 2 else f"the {min(parts)} loss looks at"
     return f"is an argument that {looks}: pass it"
+
+
+def _plain(text: Any) -> str:
+    """Return text for a docstring: in one line, and nothing that could end it."""
+    words = " ".join(str(text).replace("\\", "/").replace('"', "'").split())
+    return "".join(letter for letter in words if letter.isprintable())
 
 
 def _indented(lines: list[str]) -> str:
