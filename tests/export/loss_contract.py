@@ -17,8 +17,9 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
 def assert_values_and_slopes(exports: Exports, name: str, language: str, dtype: Any) -> None:
     """Values and slopes are those of the original, in either precision.
 
-    Equal patterns of NaN and infinity, and close where there is no kink: to the original in the same precision, or in
-    double precision where the original itself rounds badly.
+    Equal patterns of NaN and infinity, and close where there is no kink: to the original in the same precision or in
+    double precision; or no further from the latter than twice the original in the same precision, which for r beyond
+    some hundreds is the rounding of r A - (r - clip r) A.
     """
     found, expected = exports.results(name, language, dtype)["ordinary"], exports.expected(name, dtype)["ordinary"]
     for ours, theirs, truth, kink in zip(found, *expected, strict=True):
@@ -28,7 +29,11 @@ def assert_values_and_slopes(exports: Exports, name: str, language: str, dtype: 
         np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
         np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
         compared = ~kink & np.isfinite(theirs)
-        assert np.minimum(*(relative_error(ours, x)[compared] for x in (theirs, truth))).max() <= TOLERANCES[dtype]
+        to_theirs, to_truth, own = (
+            relative_error(found, x)[compared] for found, x in ((ours, theirs), (ours, truth), (theirs, truth))
+        )
+        assert np.where(to_truth <= 2 * own, 0, np.minimum(to_theirs, to_truth)).max() <= TOLERANCES[dtype]
+        assert (own > TOLERANCES[dtype]).mean() < 0.02
 
 
 def assert_atoms(exports: Exports, name: str, language: str, dtype: Any) -> None:
@@ -41,12 +46,13 @@ def assert_atoms(exports: Exports, name: str, language: str, dtype: Any) -> None
 def assert_nan(exports: Exports, name: str, language: str) -> None:
     """NaN in gives NaN out: losses where the original's are, slopes at least where the original's are.
 
-    PyTorch's maximum has the slope of whichever argument is a number, so that for it slopes by the value are not
-    compared where the old value, a constant, is NaN; the loss is.
+    In PyTorch the slopes of |x| and of a maximum at NaN are 0, or those of the argument that is a number: slopes by the
+    value are not compared where the old value is NaN, nor for forms of |V - target|; losses are.
     """
     expected = exports.expected(name, np.float32)["nan"].given
     found = exports.results(name, language, np.float32)["nan"]
-    constant = np.isnan(samples(np.float32)["old_value"][rows("nan")]) & (language == "torch")
+    constant = np.isnan(samples(np.float32)["old_value"][rows("nan")]) | (name in ("quantile", "kinks"))
+    constant &= language == "torch"
     for number in (0, 2):
         assert np.isnan(expected[number]).any()
         np.testing.assert_array_equal(np.isnan(found[number]), np.isnan(expected[number]))
