@@ -219,7 +219,7 @@ def test_what_cannot_be_used_is_refused_and_nothing_written(tool, words, told, t
         (["--seeds", "-1"], ["--seeds", "-1"]),
         (["--max-terms", "0"], ["--max-terms", "0", "1 to 4"]),
         (["--network", "0"], ["--network", "positive"]),
-        (["--network", "8"], ["--network", "'ppo' is no run"]),
+        (["--network", "8"], ["--network", "'ppo' was learned by no built-in parametrisation"]),
         (["--shapes", "tan"], ["--shapes", "'tan'", "tanh"]),
         (["--shapes", "bump"], ["--shapes", "bump", "drift"]),
     ],

@@ -47,6 +47,7 @@ IN_NUMPY = {
     "exp": (np.exp, (X,)),
     "sqrt": (np.sqrt, (np.abs(X),)),
     "log_cosh": (lambda x: np.log(np.cosh(x)), (X,)),
+    "excess": (lambda x: np.exp(x) - 1 - x, (X,)),
     "where_negative": (lambda x, y, z: np.where(x < 0, y, z), (X, Y, Z)),
 }
 STEP = 1e-6

@@ -16,6 +16,7 @@ LICENCE = "Apache-2.0"
 CALL = {
     "policy_loss": "elementwise, to be minimised; the gradient of its mean flows through the new log probability",
     "value_loss": "elementwise, to be minimised, with no clipping of the value by the caller beside it",
+    "log_ratio": "held at 40 before it is exponentiated; beyond that slopes are 0",
     "advantage": "GAE(lambda), standardised as inner.ppo.normalise_advantages of trained_on says; a constant",
     "target": "lambda-return: the advantage before it is standardised, plus the old value; a constant",
     "value_coef": "a factor of the caller on the mean of the value loss; inner.ppo.value_coef of trained_on",

@@ -11,7 +11,7 @@ from metadisco.distilled import FILE, find_distilled
 from metadisco.errors import UserError
 from metadisco.export.load import load_objective
 from metadisco.objectives import clipped_squared_error, ppo, squared_error
-from metadisco.sources import find_source, short_names
+from metadisco.sources import Source, find_source, short_names
 
 
 class TestFinding:
@@ -126,8 +126,8 @@ class TestSources:
     def test_what_was_not_trained_was_trained_on_nothing(self, written):
         assert find_source(str(written(trained_on=None))).trained_on is None
         assert find_source(str(written(trained_on="left out"))).trained_on is None
-        assert find_source("dpo") == ("dpo", ["dpo", {"value_clip_eps": 0.2, "alpha": 2.0, "beta": 0.6}], None,
-                                      ("policy",), None, None, None)  # fmt: skip
+        constants = {"value_clip_eps": 0.2, "alpha": 2.0, "beta": 0.6}
+        assert find_source("dpo") == Source("dpo", ["dpo", constants], None, ("policy",))
 
     def test_the_identity_is_what_the_losses_depend_on(self, written):
         path = written(value=part(LOSSES, "square"))
