@@ -13,6 +13,7 @@ from metadisco.inner import ppo
 from metadisco.inner.envs.base import Env
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
+from metadisco.inner.threefry import straight_key
 from metadisco.types import Key, Objective
 
 
@@ -55,7 +56,7 @@ def train(
     """
     if hyperparameters is None:
         hyperparameters = Hyperparameters.from_config(config)
-    key_init, key_updates, key_evaluations = jax.random.split(key, 3)
+    key_init, key_updates, key_evaluations = jax.random.split(straight_key(key), 3)
     state = ppo.init(key_init, env, config)
     evaluation = jnp.full((config.num_evaluations, config.num_evaluation_episodes), jnp.nan)
     step = partial(

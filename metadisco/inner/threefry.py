@@ -1,0 +1,74 @@
+"""JAX's own random numbers, bit for bit, by a program that suits small arrays on CPU.
+
+On CPU JAX writes Threefry as a loop of five rounds, which XLA runs as some twenty small kernels a round trip; for the few
+numbers that a step of a small environment needs, starting those takes far longer than the arithmetic. Here the twenty
+rounds are written out, so that XLA fuses each call into one kernel. Keys are typed ones of an implementation of their own
+and work with everything in `jax.random`; what they give is what JAX's would, which a test checks.
+"""
+
+import math
+
+import jax
+import jax.extend as jex
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from metadisco.types import Key
+
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))  # Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011)
+PARITY = np.uint32(0x1BD11BDA)
+JAX_NAME = "threefry2x32"
+
+
+def straight_key(key: Key) -> Key:
+    """Return a key that gives the same numbers by straight-line code; one that is no Threefry key stays as it is."""
+    if str(jax.random.key_impl(key)) != JAX_NAME or not jax.config.jax_threefry_partitionable:
+        return key
+    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_STRAIGHT)
+
+
+def _hash(key: Array, high: Array, low: Array) -> tuple[Array, Array]:
+    """Return Threefry-2x32 with 20 rounds of the counter (high, low)."""
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
+    high, low = high + schedule[0], low + schedule[1]
+    for group in range(5):
+        for rotation in ROTATIONS[group % 2]:
+            high = high + low
+            low = (low << np.uint32(rotation)) | (low >> np.uint32(32 - rotation))
+            low = high ^ low
+        high = high + schedule[(group + 1) % 3]
+        low = low + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return high, low
+
+
+def _count(shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return the numbers 0, 1, … in an array of this shape, as upper and lower halves."""
+    size = math.prod(shape)
+    if size >= 2**32:
+        raise ValueError(f"random numbers of shape {shape}: allowed are fewer than 2³² at once")
+    return jnp.zeros(shape, jnp.uint32), jnp.arange(size, dtype=jnp.uint32).reshape(shape)
+
+
+def _seed(seed: Array) -> Array:
+    return jax.random.key_data(jax.random.key(seed, impl=JAX_NAME))
+
+
+def _split(key: Array, shape: tuple[int, ...]) -> Array:
+    return jnp.stack(_hash(key, *_count(shape)), -1)
+
+
+def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
+    high, low = _hash(key, *_count(shape))
+    if bit_width == 64:
+        return (high.astype(jnp.uint64) << 32) | low.astype(jnp.uint64)
+    return (high ^ low).astype(jnp.dtype(f"uint{bit_width}"))
+
+
+def _fold_in(key: Array, data: Array) -> Array:
+    return jnp.stack(_hash(key, jnp.zeros((), jnp.uint32), jnp.asarray(data, jnp.uint32)))
+
+
+_STRAIGHT = jex.random.define_prng_impl(
+    key_shape=(2,), seed=_seed, split=_split, random_bits=_random_bits, fold_in=_fold_in, name="straight", tag="str"
+)
