@@ -10,6 +10,7 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.config import PPOConfig
+from metadisco.inner.dense import dense
 from metadisco.inner.distributions import Distribution, make_distribution
 from metadisco.inner.envs.base import Env, Interface
 from metadisco.types import Key
@@ -47,10 +48,23 @@ class Torso(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
         """Return the features of the last hidden layer."""
-        for width in self.widths:
-            x = nn.Dense(width, kernel_init=_initialiser(self.config, HIDDEN_GAIN))(x)
+        for index, width in enumerate(self.widths):
+            x = Dense(self.config, width, name=f"Dense_{index}")(x)
             x = ACTIVATIONS[self.config.activation](x)
         return x
+
+
+class Dense(nn.Module):
+    """The same as `nn.Dense`, with a gradient that is quicker on CPU."""
+
+    config: PPOConfig
+    size: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
+        """Return x·kernel + bias."""
+        kernel = self.param("kernel", _initialiser(self.config, HIDDEN_GAIN), (x.shape[-1], self.size))
+        return dense(x, kernel, self.param("bias", nn.initializers.zeros, (self.size,)))
 
 
 class Head(nn.Module):

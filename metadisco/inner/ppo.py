@@ -164,10 +164,23 @@ def _next_values(transitions: Transitions, state: TrainState, agent: Agent, conf
     following = jnp.concatenate([transitions.value[1:], last_value[None]])
     if not config.bootstrap_on_truncation:
         return following
-    # Only where an episode was cut is the next observation not the one the step led to.
-    final_obs = network_input(state.observation_statistics, transitions.final_obs, config)
-    _, final_value = agent.apply(state.params, final_obs)
-    return jnp.where(transitions.truncated, final_value, following)
+    envs = jnp.arange(config.num_envs)
+
+    def is_left(carry: tuple[Array, Array]) -> Array:
+        return carry[0].any()
+
+    def bootstrap(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, values = carry
+        step = jnp.argmax(left, 0)  # in each environment the first that is left
+        final_obs = network_input(state.observation_statistics, transitions.final_obs[step, envs], config)
+        _, final_value = agent.apply(state.params, final_obs)
+        values = values.at[step, envs].set(jnp.where(left[step, envs], final_value, values[step, envs]))
+        return left.at[step, envs].set(False), values
+
+    # Only where an episode was cut is the next observation not the one the step led to, which is seldom: rather than
+    # for all steps V is computed for one of each environment at a time, until none is left.
+    _, values = jax.lax.while_loop(is_left, bootstrap, (transitions.truncated, following))
+    return values
 
 
 def _scaled_rewards(

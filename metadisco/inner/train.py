@@ -14,6 +14,7 @@ from metadisco.inner.envs.base import Env
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
 from metadisco.inner.threefry import straight_key
+from metadisco.tabulate import NUM_NODES
 from metadisco.types import Key, Objective
 
 
@@ -56,6 +57,7 @@ def train(
     """
     if hyperparameters is None:
         hyperparameters = Hyperparameters.from_config(config)
+    objective = _for_many_samples(objective, config)
     key_init, key_updates, key_evaluations = jax.random.split(straight_key(key), 3)
     state = ppo.init(key_init, env, config)
     evaluation = jnp.full((config.num_evaluations, config.num_evaluation_episodes), jnp.nan)
@@ -104,6 +106,14 @@ def _step(
     state, episode_return, metrics = ppo.update(key, state, env, config, objective, hyperparameters, observe)
     metrics = metrics._replace(observed=jax.tree.map(jnp.add, before.observed, metrics.observed))
     return (state, evaluation, finite & metrics.finite, metrics), episode_return
+
+
+def _for_many_samples(objective: Objective, config: PPOConfig) -> Objective:
+    """Take the value loss that is made for many samples, where a life has enough of them."""
+    num_samples = config.executed_env_steps * config.num_epochs
+    if objective.tabulate_value_loss is None or num_samples < NUM_NODES:
+        return objective
+    return Objective(objective.policy_loss, objective.tabulate_value_loss())
 
 
 def _no_metrics(observe: Observe) -> LossMetrics:

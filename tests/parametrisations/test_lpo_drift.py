@@ -307,7 +307,7 @@ def test_an_agent_trained_from_the_start_is_the_one_that_ppo_trains(getkey):
             one, other = getattr(learned, name), getattr(closed, name)
             return lambda sample: share * one(sample) + (1 - share) * other(sample)
 
-        return train(key, env, config, Objective(*map(mixed, Objective._fields)))
+        return train(key, env, config, Objective(mixed("policy_loss"), mixed("value_loss")))
 
     key, start = getkey(), settings.init(getkey())
     expected, learned, other = (

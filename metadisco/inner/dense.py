@@ -1,0 +1,33 @@
+"""A dense layer whose gradients suit XLA's CPU backend. Axes: B samples, I inputs, O outputs."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+
+@jax.custom_vjp
+def dense(x: Float[Array, "... I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"]) -> Float[Array, "... O"]:
+    """Return x·kernel + bias.
+
+    The gradient of the kernel, xᵀ·g, is a product whose left side is transposed. XLA on CPU hands it over as it is, and
+    such products take a third longer than one with a transposed copy made before, for narrow inputs three times as long.
+    Accelerators are left alone.
+    """
+    return x @ kernel + bias
+
+
+def _forward(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, Array]]:
+    return dense(x, kernel, bias), (x, kernel)
+
+
+def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array, Array]:
+    x, kernel = saved
+    flat_x, flat_g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    transposed = flat_x.T
+    if jax.default_backend() == "cpu":
+        transposed = jax.lax.optimization_barrier(transposed)  # else XLA folds it into the product again
+    return g @ kernel.T, transposed @ flat_g, flat_g.sum(0)
+
+
+dense.defvjp(_forward, _backward)
