@@ -75,16 +75,9 @@ def decide(
     config: PPOConfig,
 ) -> Decision:
     """Sample actions for a batch of raw observations."""
-    seen = network_input(statistics, obs, config)
-    parameters, value = agent.apply(params, seen)
+    parameters, _ = agent.apply(params, network_input(statistics, obs, config))
     action = agent.distribution.sample(key, parameters)
-    return Decision(
-        obs=seen,
-        action=action,
-        env_action=agent.distribution.to_env(action),
-        log_prob=agent.distribution.log_prob(parameters, action),
-        value=value,
-    )
+    return Decision(action=action, env_action=agent.distribution.to_env(action), parameters=parameters)
 
 
 def update(
@@ -117,21 +110,32 @@ def update(
     act = partial(decide, agent=agent, params=state.params, statistics=state.observation_statistics, config=config)
     rollout_state, transitions, episode_return = rollout(key_rollout, state.rollout, env, act, config.num_steps)
     state = state._replace(rollout=rollout_state)
-    next_values = _next_values(transitions, state, agent, config)
+    seen = network_input(state.observation_statistics, transitions.obs, config)
+    _, values = agent.apply(state.params, seen)
+    next_values = _next_values(transitions, values, state, agent, config)
     rewards, return_statistics, discounted_return = _scaled_rewards(transitions, state, config, hyperparameters)
     terminated = transitions.terminated
     if not config.bootstrap_on_truncation:
         terminated = terminated | transitions.truncated
     advantage = gae(
         rewards,
-        transitions.value,
+        values,
         next_values,
         terminated,
         transitions.truncated,
         hyperparameters.gamma,
         hyperparameters.gae_lambda,
     )
-    batch = _batch(transitions, advantage, config)
+    log_prob = agent.distribution.log_prob(transitions.parameters, transitions.action)
+    batch = Batch(
+        obs=seen,
+        action=transitions.action,
+        log_prob=log_prob,
+        value=values,
+        advantage=standardise_advantages(advantage) if config.normalise_advantages == "batch" else advantage,
+        target=advantage + values,
+    )
+    batch = jax.tree.map(lambda x: x.reshape((config.batch_size, *x.shape[2:])), batch)
     params, optimiser_state, metrics = optimise(
         key_optimise,
         state.params,
@@ -145,7 +149,7 @@ def update(
         observe,
     )
     if config.normalise_observations:
-        statistics = update_statistics(state.observation_statistics, transitions.raw_obs)
+        statistics = update_statistics(state.observation_statistics, transitions.obs)
         state = state._replace(observation_statistics=statistics)
     state = state._replace(
         params=params,
@@ -157,11 +161,13 @@ def update(
     return state, episode_return, metrics
 
 
-def _next_values(transitions: Transitions, state: TrainState, agent: Agent, config: PPOConfig) -> Float[Array, "T N"]:
+def _next_values(
+    transitions: Transitions, values: Float[Array, "T N"], state: TrainState, agent: Agent, config: PPOConfig
+) -> Float[Array, "T N"]:
     """Return V of the observation that each step led to, before any reset."""
     last_obs = network_input(state.observation_statistics, state.rollout.obs, config)
     _, last_value = agent.apply(state.params, last_obs)
-    following = jnp.concatenate([transitions.value[1:], last_value[None]])
+    following = jnp.concatenate([values[1:], last_value[None]])
     if not config.bootstrap_on_truncation:
         return following
     envs = jnp.arange(config.num_envs)
@@ -196,18 +202,3 @@ def _scaled_rewards(
     statistics = update_statistics(state.return_statistics, accumulated)
     return scale_rewards(statistics, rewards, config.reward_clip), statistics, carry
 
-
-def _batch(transitions: Transitions, advantage: Float[Array, "T N"], config: PPOConfig) -> Batch:
-    """Flatten steps and environments into one axis."""
-    target = advantage + transitions.value
-    if config.normalise_advantages == "batch":
-        advantage = standardise_advantages(advantage)
-    batch = Batch(
-        obs=transitions.obs,
-        action=transitions.action,
-        log_prob=transitions.log_prob,
-        value=transitions.value,
-        advantage=advantage,
-        target=target,
-    )
-    return jax.tree.map(lambda x: x.reshape((config.batch_size, *x.shape[2:])), batch)

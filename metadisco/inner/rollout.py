@@ -1,4 +1,4 @@
-"""Collecting experience, and playing whole episodes. Axes: T steps, N environments, E episodes."""
+"""Collecting experience, and playing whole episodes. Axes: T steps, N environments, E episodes, D parameters."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,16 +13,17 @@ from metadisco.types import Key
 
 
 class Decision(NamedTuple):
-    """What a policy decided for a batch of observations, and what learning will need of it."""
+    """What a policy decided for a batch of observations.
 
-    obs: Float[Array, "N ..."]
-    """The observations as the network saw them."""
+    Log-probabilities and values are left to whoever learns from the rollout: for all steps at once they are cheaper.
+    """
+
     action: Array
     """Raw actions, as the distribution sampled them."""
     env_action: Array
     """Actions as the environments get them."""
-    log_prob: Float[Array, "N"]
-    value: Float[Array, "N"]
+    parameters: Float[Array, "N D"]
+    """Of the distribution that the actions are from."""
 
 
 Act = Callable[[Key, Array], Decision]
@@ -42,10 +43,11 @@ class Transitions(NamedTuple):
     """One rollout; the first two axes are T and N."""
 
     obs: Float[Array, "T N ..."]
-    raw_obs: Float[Array, "T N ..."]
+    """As the environments gave them."""
     action: Array
-    log_prob: Float[Array, "T N"]
-    value: Float[Array, "T N"]
+    """Raw, as sampled."""
+    parameters: Float[Array, "T N D"]
+    """Of the distributions that the actions are from."""
     reward: Float[Array, "T N"]
     terminated: Bool[Array, "T N"]
     truncated: Bool[Array, "T N"]
@@ -78,11 +80,9 @@ def rollout(
         done = time_step.terminated | time_step.truncated
         episode_return = state.episode_return + time_step.reward
         transition = Transitions(
-            obs=decision.obs,
-            raw_obs=state.obs,
+            obs=state.obs,
             action=decision.action,
-            log_prob=decision.log_prob,
-            value=decision.value,
+            parameters=decision.parameters,
             reward=time_step.reward,
             terminated=time_step.terminated,
             truncated=time_step.truncated,
