@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from metadisco.config import Config
     from metadisco.outer.evaluate import Evaluator
 
 
@@ -81,16 +82,21 @@ class Built(NamedTuple):
 
 def build(generation: Generation) -> Built:
     """Compile a generation as `metadisco evolve` does."""
+    from metadisco.config import parse_config
+
+    return build_config(parse_config(generation.settings()))
+
+
+def build_config(config: "Config") -> Built:
+    """Compile the generation of a configuration."""
     import jax
 
-    from metadisco.config import parse_config
     from metadisco.outer.devices import make_mesh
     from metadisco.outer.evaluate import Evaluator
     from metadisco.problems import make_objective_discovery
 
-    config = parse_config(generation.settings())
     problem = make_objective_discovery(config)
-    population = perturbed(problem.init, generation.population)
+    population = perturbed(problem.init, config.outer.strategy.population_size)
     evaluator = Evaluator(problem, config.outer, make_mesh(), problem.init(jax.random.key(0)))
     return Built(evaluator, lambda: evaluator.population(jax.random.key(1), population))
 

@@ -4,8 +4,8 @@ Every point is a process of its own. Three numbers, in bytes:
 
 - `compiled`: what the compiled program needs on one device by JAX's own analysis (temporaries, arguments, results);
 - `running`: peak resident memory while a generation runs, beyond what was resident just before;
-- `process`: peak resident memory of the whole process beyond what was resident when everything had been imported. Most of
-  it is the compiler's.
+- `process`: peak resident memory of the whole process beyond what was resident when everything had been imported. Most
+  of it is the compiler's.
 
     python benchmarks/memory.py --output benchmarks/results/memory.json
 

@@ -1,7 +1,7 @@
 """How a generation scales over cores: one device pinned to one core against as many devices as cores on all of them.
 
-Each side is a process whose affinity is set before JAX starts, with one virtual device per core that it may use. They are
-timed in turn; each ratio is the median over the rounds.
+Each side is a process whose affinity is set before JAX starts, with one virtual device per core that it may use. They
+are timed in turn; each ratio is the median over the rounds.
 
     python benchmarks/scaling.py --output benchmarks/results/scaling.json
 
