@@ -60,8 +60,8 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/table.py
 
 # What benchmarks/gpu.sh carries to a machine from which nothing can be reached.
-bench-wheels:
-	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+bench-wheels: $(VENV)/installed
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
 		--implementation cp $(WHEEL_TAGS:%=--platform manylinux_%) --dest benchmarks/wheels -r benchmarks/wheels.txt
 
 clean:

@@ -16,11 +16,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from generation import build_config
+from generation import Built, build_config
 from showing import machine, make_parser, parse, show, write
 from turns import rate, timed
 
@@ -62,10 +62,15 @@ def experiment(size: Size) -> "Config":
     return parse_config(settings)
 
 
+@cache
+def compile_once(size: Size) -> Built:
+    """Compile a generation, which takes longer than the rest: the profile is of one that was timed."""
+    return build_config(experiment(size))
+
+
 def time_generations(size: Size, num_rounds: int) -> dict[str, Any]:
     """Compile a generation and time it."""
-    config = experiment(size)
-    built = build_config(config)
+    config, built = experiment(size), compile_once(size)
     first = timed(built.run)
     seconds = [timed(built.run) for _ in range(num_rounds)]
     frames = config.outer.num_lives * config.inner.ppo.executed_env_steps
@@ -100,10 +105,11 @@ def profile(size: Size) -> dict[str, Any]:
     """Run one generation under JAX's profiler, and sum up what the device did."""
     import jax
 
-    built = build_config(experiment(size))
-    timed(built.run)
+    built = compile_once(size)
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
     with tempfile.TemporaryDirectory() as folder:
-        with jax.profiler.trace(folder):
+        with jax.profiler.trace(folder, profiler_options=options):
             seconds = timed(built.run)
         (trace,) = Path(folder).rglob("*.xplane.pb")
         events = list(device_events(jax.profiler.ProfileData.from_file(str(trace))))

@@ -14,9 +14,9 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 from generation import CARTPOLE, REACHER, Generation, evolve_arguments
@@ -31,13 +31,14 @@ MOST_ROUNDS = {"Brax reacher": 2}  # which takes a minute to compile
 def start(generation: Generation, cache: Path) -> dict[str, float]:
     """Start the command; return what the start cost, in seconds."""
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
-    with evolve_arguments(generation, num_generations=1, evaluate_every=0) as (words, run):
+    with evolve_arguments(generation, num_generations=1, evaluate_every=0) as (words, run), TemporaryFile("w+") as said:
         begun = time.monotonic()
-        process = subprocess.Popen(COMMAND + words, env=environment)
+        process = subprocess.Popen(COMMAND + words, env=environment, stderr=said)
         metrics = run / "metrics.jsonl"
         while not (metrics.exists() and metrics.read_text().endswith("\n")):
             if process.poll() not in (None, 0):
-                raise SystemExit(f"the command failed with exit code {process.returncode}; see above")
+                said.seek(0)
+                raise SystemExit(f"the command failed: {said.read()}")
             time.sleep(POLL)
         to_first_generation = time.monotonic() - begun
         process.wait()
@@ -54,7 +55,7 @@ def measure_task(generation: Generation, num_rounds: int) -> dict[str, Any]:
     """Start with an empty and with a filled cache in each round; return medians and rounds."""
     rounds: dict[str, list[dict[str, float]]] = {"empty": [], "filled": []}
     for _ in range(num_rounds):
-        with tempfile.TemporaryDirectory() as cache:
+        with TemporaryDirectory() as cache:
             for starts in rounds.values():
                 starts.append(start(generation, Path(cache)))
     result: dict[str, Any] = {"what": generation.what}
