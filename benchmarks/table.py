@@ -145,8 +145,8 @@ def memory(result: Result) -> Iterator[str]:
 def overhead(result: Result) -> Iterator[str]:
     real, toy = result["real"], result["toy"]
     took, generation = seconds(real["overhead_seconds"]), seconds(real["seconds_per_generation"])
-    yield f"Outside inner lives (ask, tell, metrics, log, a checkpoint every {result['checkpoint_every']} generations) "
-    yield f"`metadisco evolve` takes {took} of a generation of {generation}, {real['share']:.2%}; "
+    yield f"Outside inner lives (ask, tell, metrics, log, a checkpoint every {result['checkpoint_every']} generations)"
+    yield f"`metadisco evolve` takes {took} of a generation of {generation}, {real['share']:.2%};"
     yield f"a generation in which nothing is trained takes {seconds(toy['overhead_seconds'])} in all ({where(result)})."
 
 
@@ -188,7 +188,7 @@ def chunks(result: Result) -> Iterator[str]:
 
 
 def gpu(result: Result) -> Iterator[str]:
-    yield f"On an {result['machine']['device']} (jax {result['machine']['jax']}, {result['machine']['date']}):"
+    yield f"On a GPU, {result['machine']['device']} (jax {result['machine']['jax']}, {result['machine']['date']}):"
     yield ""
     rows = [("population × rollouts", "environment steps per second", "compiling")]
     for name, stage in result["stages"].items():
