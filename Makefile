@@ -6,8 +6,14 @@ DEMO_RUN := runs/demo
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+INSTALL_TORCH = $(BIN)/pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) 'torch>=2.4'
 
-.PHONY: demo test test-slow test-export test-browser lint bench clean
+# The parts of `make bench`, in the order in which they run.
+BENCHES := throughput scaling cost chunks memory overhead starts
+# pip takes each platform tag by itself.
+WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
+
+.PHONY: demo test test-slow test-export test-browser lint bench bench-wheels clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -36,7 +42,7 @@ test-slow: $(VENV)/installed-dev
 
 # PyTorch's own index has builds for CPU, which are small; where it cannot be reached, any build will do.
 test-export: $(VENV)/installed-dev
-	-$(BIN)/pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) 'torch>=2.4'
+	-$(INSTALL_TORCH)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'
 	$(BIN)/pytest -m export $(PARALLEL)
 
@@ -45,8 +51,18 @@ test-browser: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[browser]'
 	$(BIN)/pytest -m browser tests/browser
 
+# About 25 minutes on two cores with nothing else running. Without PyTorch and Stable-Baselines3 that peer alone is missing.
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/throughput.py --output benchmarks/results/throughput.json
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[brax]'
+	-$(INSTALL_TORCH)
+	-$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'
+	set -e; for part in $(BENCHES); do $(BIN)/python benchmarks/$$part.py --output benchmarks/results/$$part.json; done
+	$(BIN)/python benchmarks/table.py
+
+# What benchmarks/gpu.sh carries to a machine from which nothing can be reached.
+bench-wheels: $(VENV)/installed
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+		--implementation cp $(WHEEL_TAGS:%=--platform manylinux_%) --dest benchmarks/wheels -r benchmarks/wheels.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

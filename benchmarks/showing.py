@@ -1,14 +1,90 @@
-"""What all benchmarks do with what they measured."""
+"""What all benchmarks share: their options, the machine they ran on, and what becomes of what they measured."""
 
+import argparse
+import importlib.metadata
 import json
+import os
+import platform
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+CPU_INFO = Path("/proc/cpuinfo")
+LIBRARIES = ("jax", "brax", "torch", "stable-baselines3")
 
 
 def show(measured: Any, output: Path | None) -> None:
     """Print results as JSON, and write them where that is asked for."""
-    text = json.dumps(measured, indent=2)
-    print(text)
+    print(json.dumps(measured, indent=2))
+    write(measured, output)
+
+
+def write(measured: Any, output: Path | None) -> None:
+    """Write results as JSON where that is asked for."""
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text + "\n")
+        output.write_text(json.dumps(measured, indent=2) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """Return what numbers depend on, and nothing that tells whose machine it is."""
+    from metadisco import __version__
+
+    versions: dict[str, str | None] = {"metadisco": __version__}
+    for library in LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            versions[library] = None
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def _processor() -> str:
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def make_parser(doc: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return the parser of a part, whose docstring is its help."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, help=f"timed rounds (default: {rounds}, with --quick 2)")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to try the script; its numbers mean nothing"
+    )
+    parser.add_argument("--output", type=Path, help="where to write JSON")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, rounds: int) -> argparse.Namespace:
+    """Return the options that were given."""
+    options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.quick else rounds)
+    return options
+
+
+def run_part(
+    doc: str | None,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    worker: Callable[[dict[str, Any]], None] | None = None,
+    rounds: int = 5,
+) -> None:
+    """Be the main function of a part: measure and show, or, in a child of it, be the worker."""
+    parser = make_parser(doc, rounds)
+    parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
+    options = parse(parser, rounds)
+    if options.worker is not None:
+        assert worker is not None
+        worker(options.worker)
+        return
+    begun = time.monotonic()
+    facts = {"machine": machine(), "quick": options.quick, "rounds": options.rounds}
+    measured = measure(options)
+    show(facts | {"minutes_taken": round((time.monotonic() - begun) / 60, 1)} | measured, options.output)

@@ -1,186 +1,173 @@
-"""Frames per second of one generation, beside one plain jit(vmap(train)) over the same number of inner lives.
+"""Frames per second of meta-evolution on three tasks, beside its peers on CartPole-v1.
 
-Three sides, each a process of its own, as they need different numbers of virtual devices:
+Per task, in one process as `metadisco evolve` sets it up (one device per core, lives in chunks):
 
-- `metadisco`: as `metadisco evolve` sets things up, one device per core and lives in chunks;
+- `metadisco`: a generation judged by the compiled evaluation;
+- `search`: a whole generation of the search loop (ask, judge, aggregate, tell, metrics), without a run directory.
+
+On CartPole-v1 also, each in a process of its own:
+
 - `one_vmap`: the same inner lives, on one device in one jit(vmap(...));
-- `plain_recipe`: PureJaxRL's meta-evolution recipe written anew (plain_recipe.py), on one device in one jit(vmap(...)).
+- `plain_recipe`: PureJaxRL's meta-evolution recipe written anew (plain_recipe.py), on one device in one jit(vmap(...));
+- `stable_baselines3`: one agent of Stable-Baselines3's PPO on PyTorch at equal settings, where that is installed.
 
 They compile one after another and are then timed in turn, never at the same time. Each ratio is the median over the
 rounds. Compile time is reported apart.
 
-    python benchmarks/throughput.py --rounds 5 --output benchmarks/results/throughput.json
+    python benchmarks/throughput.py --output benchmarks/results/throughput.json
+
+About eight minutes on two cores.
 """
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from showing import show
+from generation import BREAKOUT, CARTPOLE, REACHER, Generation, perturbed
+from showing import run_part
+from turns import Channel, Child, ask_in_turn, rate, ratio, timed
 
-POPULATION, ROLLOUTS = 64, 2
-PPO = {"num_envs": 4, "num_steps": 64}
+if TYPE_CHECKING:
+    from metadisco.outer.evaluate import Evaluator
+
+TASKS = {"CartPole-v1": CARTPOLE, "Breakout-MinAtar": BREAKOUT, "Brax reacher": REACHER}
+OURS = ("metadisco", "search")
+PEERS = {"CartPole-v1": ("one_vmap", "plain_recipe", "stable_baselines3")}
+MOST_ROUNDS = {"Breakout-MinAtar": 3, "Brax reacher": 3}  # nothing is compared there
+ENDLESS = 1_000_000  # generations
+WARM_UP = 2  # generations in which ask and tell are compiled: for the start of the search, and for what tell hands on
 
 
-def problem(num_updates: int):
-    """Return the meta-problem of the comparison: value loss 64-64 on CartPole-v1."""
+class PacedRecorder:
+    """Keeps nothing, and lets a generation of a search pass for every request; between them it times the evaluation."""
+
+    def __init__(self, channel: Channel, population: Any):
+        self._channel, self._population = channel, population
+        self._begun, self._generations = 0.0, 0
+        self.stopped = False
+
+    def announce(self, evaluator: "Evaluator") -> None:
+        """Warm the evaluation up, and say what it is."""
+        self._evaluator = evaluator
+        timed(self._judge)
+
+    def _judge(self) -> Any:
+        import jax
+
+        return self._evaluator.population(jax.random.key(1), self._population)
+
+    def restore(self, template: Any) -> None:
+        """Find nothing."""
+
+    def save(self, state: Any, progress: Any) -> None:
+        """Keep nothing."""
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Report the generation that ended, and do what is asked for until that is another one."""
+        self._generations += 1
+        if self._generations < WARM_UP:
+            return
+        if self._generations == WARM_UP:
+            facts = {"compile_seconds": self._evaluator.compile_seconds, "devices": self._evaluator.num_devices}
+            self._channel.send(facts | {"chunk_size": self._evaluator.chunk_size})
+        else:
+            self._channel.send(time.monotonic() - self._begun)
+        for name in self._channel.requests():
+            if name == "search":
+                self._begun = time.monotonic()
+                return
+            self._channel.send(timed(self._judge))
+        self.stopped = True
+
+
+def serve_ours(generation: Generation, channel: Channel) -> None:
+    """Time generations as `metadisco evolve` runs them."""
+    from metadisco.config import parse_config
+    from metadisco.outer.search import search
+    from metadisco.problems import make_objective_discovery
+
+    config = parse_config(generation.settings(num_generations=ENDLESS, evaluate_every=0))
+    problem = make_objective_discovery(config)
+    recorder = PacedRecorder(channel, perturbed(problem.init, generation.population))
+    search(problem, config.outer, recorder, should_stop=lambda: recorder.stopped, announce=recorder.announce)
+
+
+def serve_one_vmap(generation: Generation, channel: Channel) -> None:
+    """Time a generation in one vmap on one device."""
     from metadisco.config import parse_config
     from metadisco.problems import make_objective_discovery
 
-    ppo = PPO | {"num_env_steps": num_updates * PPO["num_envs"] * PPO["num_steps"]}
-    outer = {"num_rollouts": ROLLOUTS, "strategy": {"population_size": POPULATION}}
-    config = parse_config({"inner": {"ppo": ppo}, "outer": outer})
-    return make_objective_discovery(config), config
+    problem = make_objective_discovery(parse_config(generation.settings()))
+    serve_compiled("one_vmap", generation, channel, problem.evaluate, problem.init)
 
 
-def one_vmap(num_updates: int):
-    """Return a function that runs a generation in one vmap on one device, and facts about it."""
-    import jax
-
-    discovery, _ = problem(num_updates)
-    keys, lives = jax.random.split(jax.random.key(1), ROLLOUTS), repeated(perturbed(discovery.init))
-    return compiled(discovery.evaluate, keys, lives)
-
-
-def plain_recipe(num_updates: int):
-    """Return a function that runs a generation by the plain recipe, and facts about it."""
-    import jax
+def serve_plain_recipe(generation: Generation, channel: Channel) -> None:
+    """Time a generation by the plain recipe."""
     import plain_recipe as recipe
 
-    train = recipe.make_train(PPO["num_envs"], PPO["num_steps"], num_updates)
-    keys, lives = jax.random.split(jax.random.key(1), ROLLOUTS), repeated(perturbed(recipe.init_meta_params))
-    return compiled(train, keys, lives)
+    train = recipe.make_train(generation.num_envs, generation.num_steps, generation.num_updates)
+    serve_compiled("plain_recipe", generation, channel, train, recipe.init_meta_params)
 
 
-def metadisco(num_updates: int):
-    """Return a function that runs a generation as `metadisco evolve` does, and facts about it."""
-    import jax
-
-    from metadisco.outer.devices import make_mesh
-    from metadisco.outer.evaluate import Evaluator
-
-    discovery, config = problem(num_updates)
-    population = perturbed(discovery.init)
-    evaluator = Evaluator(discovery, config.outer, make_mesh(), discovery.init(jax.random.key(0)))
-    facts = {
-        "compile_seconds": evaluator.compile_seconds,
-        "devices": evaluator.num_devices,
-        "chunk_size": evaluator.chunk_size,
-    }
-    return lambda: evaluator.population(jax.random.key(1), population), facts
-
-
-def perturbed(init):
-    """Return a population around a start."""
-    import jax
-
-    def member(key):
-        leaves, structure = jax.tree.flatten(init(jax.random.key(0)))
-        keys = jax.random.split(key, len(leaves))
-        noisy = [leaf + 0.03 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-        return jax.tree.unflatten(structure, noisy)
-
-    return jax.vmap(member)(jax.random.split(jax.random.key(2), POPULATION))
-
-
-def repeated(population):
-    """Return every member once per rollout."""
+def serve_compiled(name: str, generation: Generation, channel: Channel, train: Any, init: Any) -> None:
+    """Compile jit(vmap(train)) over all lives and time it."""
     import jax
     import jax.numpy as jnp
 
-    return jax.tree.map(lambda leaf: jnp.repeat(leaf, ROLLOUTS, 0), population)
-
-
-def compiled(train, keys, lives):
-    """Compile jit(vmap(train)) over all lives."""
-    import jax
-    import jax.numpy as jnp
-
-    keys = jnp.tile(keys, POPULATION)
+    population = perturbed(init, generation.population)
+    lives = jax.tree.map(lambda leaf: jnp.repeat(leaf, generation.rollouts, 0), population)
+    keys = jnp.tile(jax.random.split(jax.random.key(1), generation.rollouts), generation.population)
     begun = time.monotonic()
     program = jax.jit(jax.vmap(train)).lower(keys, lives).compile()
-    facts = {"compile_seconds": time.monotonic() - begun, "devices": 1, "chunk_size": POPULATION * ROLLOUTS}
-    return lambda: program(keys, lives), facts
+    facts = {"compile_seconds": time.monotonic() - begun, "devices": 1, "chunk_size": keys.shape[0]}
+    channel.serve(facts, {name: lambda: program(keys, lives)})
 
 
-SIDES = {"metadisco": metadisco, "one_vmap": one_vmap, "plain_recipe": plain_recipe}
+def worker(specification: dict[str, Any]) -> None:
+    """Be one side."""
+    channel = Channel()
+    side, generation = specification["side"], Generation(**specification["generation"])
+    if side == "stable_baselines3":
+        import stable_baselines3_ppo
 
-
-def worker(side: str, num_updates: int) -> None:
-    """Compile one side, then time one generation for every line on standard input."""
+        stable_baselines3_ppo.serve(generation, channel)
+        return
     from metadisco.outer.devices import start_jax
 
     start_jax(None if side == "metadisco" else 1)
-    import jax
-
-    run, facts = SIDES[side](num_updates)
-    jax.block_until_ready(run())
-    print(json.dumps(facts), flush=True)
-    for _ in sys.stdin:
-        begun = time.monotonic()
-        jax.block_until_ready(run())
-        print(json.dumps(time.monotonic() - begun), flush=True)
+    serve = {"metadisco": serve_ours, "one_vmap": serve_one_vmap, "plain_recipe": serve_plain_recipe}[side]
+    serve(generation, channel)
 
 
-def start(side: str, num_updates: int) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, "--worker", side, "--updates", str(num_updates)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def measure_task(name: str, generation: Generation, num_rounds: int) -> dict[str, Any]:
+    """Start all sides of a task, time them in turn, and return what came out."""
+    children = {side: Child(__file__, {"side": side, "generation": generation._asdict()}) for side in sides(name)}
+    missing = {side: child.facts for side, child in children.items() if "missing" in child.facts}
+    present = {side: child for side, child in children.items() if side not in missing}
+    seconds = ask_in_turn({"metadisco": present["metadisco"], "search": present["metadisco"], **present}, num_rounds)
+    result: dict[str, Any] = {"what": generation.what, "updates_per_life": generation.num_updates}
+    per_frame = {}
+    for side, each in seconds.items():
+        facts = present[side].facts if side in present else {}
+        frames = facts.get("frames", generation.frames)
+        per_frame[side] = [s / frames for s in each]
+        result[side] = facts | {"frames_per_second": rate(frames, each), "seconds": each}
+    for side in per_frame.keys() - set(OURS):
+        result[f"speedup_over_{side}"] = ratio(per_frame[side], per_frame["metadisco"])
+    return result | missing
 
 
-def ask(process: subprocess.Popen[str]) -> float:
-    assert process.stdin and process.stdout
-    process.stdin.write("\n")
-    process.stdin.flush()
-    return float(json.loads(process.stdout.readline()))
+def sides(task: str) -> tuple[str, ...]:
+    """Return the sides that have a process of their own."""
+    return ("metadisco", *PEERS.get(task, ()))
 
 
-def measure(num_updates: int, num_rounds: int) -> dict:
-    """Start all sides, time them in turn, and return what came out."""
-    facts, processes = {}, {}
-    for side in SIDES:  # one after the other, so that none compiles beside another
-        processes[side] = start(side, num_updates)
-        facts[side] = json.loads(processes[side].stdout.readline())
-    seconds = {side: [] for side in SIDES}
-    for _ in range(num_rounds):
-        for side, process in processes.items():
-            seconds[side].append(ask(process))
-    for process in processes.values():
-        process.stdin.close()
-        process.wait()
-    frames = POPULATION * ROLLOUTS * num_updates * PPO["num_envs"] * PPO["num_steps"]
-    result = {
-        "what": "value loss 64-64 on CartPole-v1, population 64 x 2 rollouts, 4 environments x 64 steps",
-        "updates_per_life": num_updates,
-        "cores": len(os.sched_getaffinity(0)),
-        "machine": platform.machine(),
-    }
-    for side in SIDES:
-        rate = statistics.median(frames / each for each in seconds[side])
-        result[side] = facts[side] | {"frames_per_second": round(rate), "seconds": seconds[side]}
-    for side in ("plain_recipe", "one_vmap"):
-        ratios = [other / ours for other, ours in zip(seconds[side], seconds["metadisco"], strict=True)]
-        result[f"speedup_over_{side}"] = {"median": statistics.median(ratios), "rounds": ratios}
-    return result
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds")
-    parser.add_argument("--updates", type=int, default=64, help="PPO updates of one life")
-    parser.add_argument("--output", type=Path, help="where to write JSON")
-    parser.add_argument("--worker", choices=tuple(SIDES), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        worker(options.worker, options.updates)
-        return
-    show(measure(options.updates, options.rounds), options.output)
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all tasks, one after the other."""
+    tasks = {name: generation.shortened(options.quick) for name, generation in TASKS.items()}
+    rounds = {name: min(options.rounds, MOST_ROUNDS.get(name, options.rounds)) for name in tasks}
+    return {"tasks": {name: measure_task(name, each, rounds[name]) for name, each in tasks.items()}}
 
 
 if __name__ == "__main__":
-    main()
+    run_part(__doc__, measure, worker)

@@ -1,0 +1,225 @@
+"""The performance section of README.md, made from the JSON files under benchmarks/results/.
+
+    python benchmarks/table.py           writes it between the two marker comments of README.md
+    python benchmarks/table.py --print   prints it
+
+A part that has no file has no paragraph.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+README = ROOT / "README.md"
+MARKERS = ("<!-- made by benchmarks/table.py: begin -->", "<!-- made by benchmarks/table.py: end -->")
+
+Result = dict[str, Any]
+
+
+def read(directory: Path) -> dict[str, Result]:
+    """Return the results by their part, of those that have been measured.
+
+    Raises:
+        SystemExit: for what a try with --quick left, whose numbers mean nothing.
+    """
+    results = {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))}
+    for part, result in results.items():
+        if part in PARTS and result.get("quick"):
+            raise SystemExit(f"{part}.json was written with --quick: its numbers mean nothing")
+    return results
+
+
+def markdown(results: dict[str, Result]) -> str:
+    """Return the section."""
+    paragraphs = []
+    for part, describe in PARTS.items():
+        if part in results:
+            paragraphs.append("\n".join(describe(results[part])))
+    return "\n\n".join(paragraphs)
+
+
+def place(text: str, section: str) -> str:
+    """Return a page with a section between its markers."""
+    before, _, rest = text.partition(MARKERS[0])
+    _, found, after = rest.partition(MARKERS[1])
+    if not found:
+        raise SystemExit(f"markers missing: {' … '.join(MARKERS)}")
+    return f"{before}{MARKERS[0]}\n{section}\n{MARKERS[1]}{after}"
+
+
+def where(result: Result) -> str:
+    """Return the machine in words."""
+    machine = result["machine"]
+    words = [f"{machine['cores']} cores, {machine['processor']}"]
+    words += [f"jax {machine['jax']}"] if machine.get("jax") else []
+    return ", ".join([*words, machine["date"]] if machine.get("date") else words)
+
+
+def table(*rows: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the lines of a table; the first row is its head."""
+    for index, row in enumerate(rows):
+        yield f"| {' | '.join(map(str, row))} |".replace("|  |", "| |").replace("|  |", "| |")
+        if index == 0:
+            yield "|" + "---|" * len(row)
+
+
+def seconds(value: float) -> str:
+    """Return seconds as they are read: milliseconds below a tenth of a second."""
+    return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.1f} s"
+
+
+def mebibytes(value: float) -> str:
+    return f"{value / 2**20:,.1f} MiB" if value < 10 * 2**20 else f"{value / 2**20:,.0f} MiB"
+
+
+PEERS = {
+    "plain_recipe": "the plain recipe: one `jit(vmap(train))`, as in PureJaxRL's meta-evolution notebook",
+    "one_vmap": "metadisco's own inner life in one `jit(vmap(…))`",
+    "stable_baselines3": "one agent of Stable-Baselines3's PPO (PyTorch, CPU) at equal settings",
+}
+
+
+def throughput(result: Result) -> Iterator[str]:
+    yield f"Environment steps per second of a generation, learning and all, sides timed in turn ({where(result)}):"
+    yield ""
+    rows = [("", "environment steps per second", "", "compiling")]
+    for name, task in result["tasks"].items():
+        compiling = seconds(task["metadisco"]["compile_seconds"])
+        rows.append((f"{name}, `metadisco evolve`", f"{task['metadisco']['frames_per_second']:,}", "", compiling))
+        if "search" in task:
+            rows.append((f"{name}, the whole search loop", f"{task['search']['frames_per_second']:,}", "", ""))
+        rows += [peer(task, side, words) for side, words in PEERS.items() if side in task]
+    yield from table(*rows)
+    yield ""
+    first = next(iter(result["tasks"]))
+    yield " ".join(f"{name}: {task['what']}." for name, task in result["tasks"].items()) + f" Peers are on {first}."
+
+
+def peer(task: Result, side: str, words: str) -> tuple[str, ...]:
+    """Return the row of a peer."""
+    if "missing" in task[side]:
+        return (words, task[side]["missing"], "", "")
+    ratio = task[f"speedup_over_{side}"]["median"]
+    compiling = seconds(task[side]["compile_seconds"]) if "compile_seconds" in task[side] else ""
+    return (
+        words,
+        f"{task[side]['frames_per_second']:,}",
+        f"{ratio:.{2 if ratio < 10 else 0}f} times slower",
+        compiling,
+    )
+
+
+def scaling(result: Result) -> Iterator[str]:
+    yield f"Over cores, one device each, the processes pinned ({where(result)}):"
+    yield ""
+    rows = [("cores", "environment steps per second", "speed-up", "efficiency")]
+    for cores, side in result["cores"].items():
+        speedup = side["speedup_over_one_core"]["median"]
+        rows.append((cores, f"{side['frames_per_second']:,}", f"{speedup:.2f}", f"{side['efficiency']:.0%}"))
+    yield from table(*rows)
+
+
+MEASURES = ("compiled", "running", "process")
+AXES = {"population": "population", "num_updates": "updates of a life", "chunk_size": "chunk size"}
+
+
+def memory(result: Result) -> Iterator[str]:
+    yield f"Memory: what the compiled program needs on a device, and the process beyond its imports ({where(result)}):"
+    yield ""
+    rows = [("", "from, to", "compiled program", "added by running", "peak of the process, compiler included")]
+    for axis, measured in result["axes"].items():
+        first, *_, last = (points := measured["points"])
+        spans = [f"{mebibytes(points[first][m])}, {mebibytes(points[last][m])}" for m in MEASURES]
+        rows.append((AXES[axis], f"{first}, {last}", *spans))
+    yield from table(*rows)
+    yield ""
+    grows = result["axes"]["num_updates"]["grows_by"]
+    compiled, process = (f"{grows[name]:.1%}" for name in ("compiled", "process"))
+    yield f"Over the length of lives the compiled program's memory differs by {compiled}, the process's by {process}."
+
+
+def overhead(result: Result) -> Iterator[str]:
+    real, toy = result["real"], result["toy"]
+    took, generation = seconds(real["overhead_seconds"]), seconds(real["seconds_per_generation"])
+    yield f"Outside inner lives (ask, tell, metrics, log, a checkpoint every {result['checkpoint_every']} generations)"
+    yield f"`metadisco evolve` takes {took} of a generation of {generation}, {real['share']:.2%};"
+    yield f"a generation in which nothing is trained takes {seconds(toy['overhead_seconds'])} in all ({where(result)})."
+
+
+DOUBLED = AXES | {"rollouts": "rollouts", "num_envs": "environments of an agent"}
+
+
+def cost(result: Result) -> Iterator[str]:
+    yield f"Time of a generation as one thing doubles, relative to {result['what']} ({where(result)}):"
+    yield ""
+    by_axis: dict[str, dict[str, float]] = {}
+    for name, point in result["points"].items():
+        axis, _, factor = name.partition(" x ")
+        if factor:
+            by_axis.setdefault(axis, {})[factor] = point["time_over_base"]["median"]
+    factors = list(next(iter(by_axis.values())))
+    rows = [("", *(f"× {factor}" for factor in factors))]
+    rows += [(DOUBLED[axis], *(f"{ratios[factor]:.2f}" for factor in factors)) for axis, ratios in by_axis.items()]
+    yield from table(*rows)
+
+
+def starts(result: Result) -> Iterator[str]:
+    yield f"Starting `metadisco evolve`, with the cache of compiled programs empty and then filled ({where(result)}):"
+    yield ""
+    rows = [("", "compiling, first start", "second start", "to the first generation, first start", "second start")]
+    for name, task in result["tasks"].items():
+        states = (task["empty"], task["filled"])
+        rows.append((name, *(seconds(s[key]) for key in ("compile_seconds", "to_first_generation") for s in states)))
+    yield from table(*rows)
+
+
+def chunks(result: Result) -> Iterator[str]:
+    yield f"Environment steps per second by chunk size ({where(result)}):"
+    yield ""
+    sizes = {name: side for name, side in result["sizes"].items() if name != "chosen"}
+    yield from table(tuple(sizes), tuple(f"{side['frames_per_second']:,}" for side in sizes.values()))
+    yield ""
+    ratio = result["speed_of_the_chosen_over_the_best"]["median"]
+    yield f"Left out, it is {result['chosen']}, which is {ratio:.0%} as fast as the best of these, {result['best']}."
+
+
+def gpu(result: Result) -> Iterator[str]:
+    yield f"On a GPU, {result['machine']['device']} (jax {result['machine']['jax']}, {result['machine']['date']}):"
+    yield ""
+    rows = [("population × rollouts", "environment steps per second", "compiling")]
+    for name, stage in result["stages"].items():
+        if "frames_per_second" in stage:
+            compiling = seconds(stage["compile_seconds"])
+            words = f"{name.replace(' x ', ' × ')}, {stage['updates_per_life']} updates"
+            rows.append((words, f"{stage['frames_per_second']:,}", compiling))
+    yield from table(*rows)
+    whole = result["stages"].get("whole experiment", {})
+    if "hours" in whole:
+        yield ""
+        yield f"The whole of `experiments/value_loss/cartpole.yaml` would take {whole['hours']:.1f} hours there."
+
+
+PARTS: dict[str, Callable[[Result], Iterator[str]]] = {
+    "throughput": throughput, "scaling": scaling, "cost": cost, "chunks": chunks, "memory": memory,
+    "overhead": overhead, "starts": starts, "gpu": gpu,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Write the section, or print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print", action="store_true", help="print the section and write nothing")
+    options = parser.parse_args()
+    section = markdown(read(RESULTS))
+    if options.print:
+        print(section)
+    else:
+        README.write_text(place(README.read_text(), section))
+
+
+if __name__ == "__main__":
+    main()
