@@ -1,9 +1,9 @@
 """Smooth functions of one number, evaluated from a table instead, to rounding error.
 
-A function that costs thousands of operations but depends on one number is worth a table where it is asked for millions of
-values. Polynomials of degree 7 between the nodes of a fine grid give an analytic function to the last digits of float32;
-their last coefficients tell whether they do (Trefethen, "Approximation Theory and Approximation Practice", 2013, ch. 8), and
-where they do not the function itself is used. Axes: C cells, D coefficients, B samples.
+A function that costs thousands of operations but depends on one number is worth a table where it is asked for millions
+of values. Polynomials of degree 7 on the cells of a fine grid give an analytic function to the last digits of float32;
+their last coefficients tell whether they do (Trefethen, "Approximation Theory and Approximation Practice", 2013,
+ch. 8), and where they do not the function itself is used. Axes: C cells, D coefficients, B samples.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,7 @@ MANTISSA_BITS = 4  # 16 cells to an octave of |x| + NARROWEST
 NARROWEST = 0.5  # where |x| is far below this, cells have one width
 NUM_OCTAVES = 18
 BOUND = NARROWEST * (2.0**NUM_OCTAVES - 1)  # of |x|; beyond it the function has to be flat
+LARGEST = np.nextafter(np.float32(BOUND + NARROWEST), np.float32(0))
 CELLS_PER_SIDE = NUM_OCTAVES << MANTISSA_BITS
 NUM_NODES = 2 * CELLS_PER_SIDE * NUM_COEFFICIENTS
 
@@ -44,9 +45,9 @@ class Table(NamedTuple):
 def tabulated(function: Function, params: Any) -> Callable[[Float[Array, "B"]], Float[Array, "B"]]:
     """Return x -> function(params, x) with the same values and first derivatives, cheap to evaluate.
 
-    Building the table costs NUM_NODES evaluations, with slopes. Under `vmap` it is decided for all functions of the batch
-    together whether their tables are good: then one bad one costs the others time, and no digits. There is no derivative
-    with respect to the parameters.
+    Building the table costs NUM_NODES evaluations, with slopes. Under `vmap` it is decided for all functions of the
+    batch together whether their tables are good: then one bad one costs the others time, and no digits. There is no
+    derivative with respect to the parameters.
 
     Args:
         function: elementwise and smooth in x; its parameters are passed, not closed over.
@@ -112,8 +113,8 @@ def _locate(x: Float[Array, "B"]) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
     The bits of the number |x| + NARROWEST are its octave, its cell there and its place in that, with no rounding.
     """
     size = jnp.abs(x) + jnp.float32(NARROWEST)
-    size = jnp.clip(jnp.where(jnp.isnan(size), NARROWEST, size), NARROWEST, np.float32((BOUND + NARROWEST) * (1 - 1e-7)))
-    bits = jax.lax.bitcast_convert_type(size.astype(jnp.float32), jnp.int32)
+    size = jnp.clip(jnp.where(jnp.isnan(size), NARROWEST, size), NARROWEST, LARGEST)
+    bits = jax.lax.bitcast_convert_type(size, jnp.int32)
     first = np.float32(NARROWEST).view(np.int32) >> (23 - MANTISSA_BITS)
     cell = (bits >> (23 - MANTISSA_BITS)) - first
     rest = bits & ((1 << (23 - MANTISSA_BITS)) - 1)

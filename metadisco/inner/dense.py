@@ -1,18 +1,17 @@
-"""A dense layer whose gradients suit XLA's CPU backend. Axes: B samples, I inputs, O outputs."""
+"""A dense layer whose gradients suit XLA's CPU backend. Axes: D inputs, H outputs."""
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
 
 @jax.custom_vjp
-def dense(x: Float[Array, "... I"], kernel: Float[Array, "I O"], bias: Float[Array, "O"]) -> Float[Array, "... O"]:
+def dense(x: Float[Array, "... D"], kernel: Float[Array, "D H"], bias: Float[Array, "H"]) -> Float[Array, "... H"]:
     """Return x·kernel + bias.
 
-    The gradient of the kernel, xᵀ·g, is a product whose left side is transposed. XLA on CPU hands it over as it is, and
-    such products take a third longer than one with a transposed copy made before, for narrow inputs three times as long.
-    Accelerators are left alone.
+    The gradient of the kernel, xᵀ·g, is a product whose left side is transposed. XLA on CPU hands it over as it is,
+    and such products take a third longer than one with a transposed copy made before, for narrow inputs three times
+    as long. Accelerators are left alone.
     """
     return x @ kernel + bias
 

@@ -201,4 +201,3 @@ def _scaled_rewards(
     # Unlike observations, rewards do not enter the ratio: their own batch may count already.
     statistics = update_statistics(state.return_statistics, accumulated)
     return scale_rewards(statistics, rewards, config.reward_clip), statistics, carry
-

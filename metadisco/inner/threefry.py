@@ -1,9 +1,9 @@
 """JAX's own random numbers, bit for bit, by a program that suits small arrays on CPU.
 
-On CPU JAX writes Threefry as a loop of five rounds, which XLA runs as some twenty small kernels a round trip; for the few
-numbers that a step of a small environment needs, starting those takes far longer than the arithmetic. Here the twenty
-rounds are written out, so that XLA fuses each call into one kernel. Keys are typed ones of an implementation of their own
-and work with everything in `jax.random`; what they give is what JAX's would, which a test checks.
+On CPU JAX writes Threefry as a loop of five rounds, which XLA runs as some twenty small kernels a round trip; for the
+few numbers that a step of a small environment needs, starting those takes far longer than the arithmetic. Here the
+twenty rounds are written out, so that XLA fuses each call into one kernel. Keys are typed ones of an implementation of
+their own and work with everything in `jax.random`; what they give is what JAX's would, which a test checks.
 """
 
 import math
@@ -23,7 +23,8 @@ JAX_NAME = "threefry2x32"
 
 def straight_key(key: Key) -> Key:
     """Return a key that gives the same numbers by straight-line code; one that is no Threefry key stays as it is."""
-    if str(jax.random.key_impl(key)) != JAX_NAME or not jax.config.jax_threefry_partitionable:
+    partitionable: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    if str(jax.random.key_impl(key)) != JAX_NAME or not partitionable:
         return key
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=_STRAIGHT)
 
@@ -65,7 +66,7 @@ def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
     return (high ^ low).astype(jnp.dtype(f"uint{bit_width}"))
 
 
-def _fold_in(key: Array, data: Array) -> Array:
+def _fold_in(key: Array, data: Array | int) -> Array:
     return jnp.stack(_hash(key, jnp.zeros((), jnp.uint32), jnp.asarray(data, jnp.uint32)))
 
 

@@ -14,6 +14,7 @@ from metadisco.config import PPOConfig, apply_overrides, parse_config
 from metadisco.errors import UserError
 from metadisco.inner.adam import adam_step, init_adam
 from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.dense import dense
 from metadisco.inner.networks import make_agent, num_parameters
 from metadisco.inner.optimise import Hyperparameters
 
@@ -177,3 +178,15 @@ class TestUnboundedGradients:
         moved, state = adam_step(params, {"w": jnp.zeros(33)}, init_adam(params), PPOConfig(), 1.0, math.inf)
         np.testing.assert_array_equal(moved["w"], params["w"])
         assert jnp.isfinite(state.first["w"]).all()
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3)])
+def test_a_dense_layer_has_the_values_and_gradients_of_its_formula(shape, getkey):
+    x, kernel, bias = (jax.random.normal(getkey(), size) for size in (shape, (3, 4), (4,)))
+    for apply in (lambda f: f, jax.jit):
+        found, pull = apply(dense)(x, kernel, bias), jax.vjp(dense, x, kernel, bias)[1]
+        expected, expected_pull = jax.vjp(lambda x, kernel, bias: x @ kernel + bias, x, kernel, bias)
+        g = jax.random.normal(getkey(), expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        for one, other in zip(pull(g), expected_pull(g), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

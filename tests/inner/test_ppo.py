@@ -1,6 +1,6 @@
 """One update of PPO and whole lives of it: what must hold whatever is learned."""
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,10 @@ from metadisco.inner.envs import Discrete, auto_reset
 from metadisco.inner.networks import make_agent
 from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.policy import play
+from metadisco.inner.rollout import Transitions
 from metadisco.inner.train import train
+from metadisco.parametrisations import ValueLoss
+from metadisco.tabulate import NUM_NODES
 from metadisco.types import Objective
 
 BATCH = 4 * 8
@@ -231,3 +234,50 @@ def test_a_deterministic_evaluation_takes_the_most_likely_action_always():
     )
     assert (returns == (1 if logits[1] > logits[0] else -1)).all()
     assert set(np.asarray(sampled).tolist()) == {1, -1}  # the head is almost zero at first, so the policy is even
+
+
+def test_values_of_final_observations_stand_wherever_an_episode_was_cut(getkey):
+    """However often one environment was, and others were not."""
+    config = make_config()
+    env = far_from_standard()
+    state = ppo.init(getkey(), env, config)
+    agent = make_agent(env, config)
+    steps, envs = config.num_steps, config.num_envs
+    often = jax.random.bernoulli(getkey(), jnp.array([0.9, 0.3, 0.1, 0.0]), (steps, envs))
+    noise = lambda *shape: jax.random.normal(getkey(), shape)  # noqa: E731
+    unused = jnp.zeros((steps, envs))
+    transitions = Transitions(
+        obs=noise(steps, envs, 2),
+        action=unused,
+        parameters=unused[..., None],
+        reward=unused,
+        terminated=unused > 0,
+        truncated=often,
+        final_obs=noise(steps, envs, 2),
+    )
+    values = noise(steps, envs)
+    found = ppo._next_values(transitions, values, state, agent, config)
+    following = jnp.concatenate([values[1:], agent.apply(state.params, state.rollout.obs)[1][None]])
+    expected = jnp.where(often, agent.apply(state.params, transitions.final_obs)[1], following)
+    assert often.sum(0)[0] > 4
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found[~often], following[~often])
+
+
+def test_a_life_with_a_tabulated_value_loss_begins_like_one_without(getkey):
+    """Over one update: later, chaos makes much of a last digit."""
+    parametrisation = ValueLoss(hidden_sizes=(8, 8), start="random")
+    params = parametrisation.init(getkey())
+    config = make_config(num_updates=1, num_steps=512, num_minibatches=16, num_epochs=4)
+    assert config.executed_env_steps * config.num_epochs > NUM_NODES
+
+    @partial(jax.jit, compiler_options=QUICK, static_argnums=1)
+    def params_after(params, tabulated):
+        objective = parametrisation.bind(params)
+        if not tabulated:
+            objective = Objective(objective.policy_loss, objective.value_loss)
+        result = train(jax.random.key(7), matching_action(), config, objective)
+        return result.state.params, result.diagnostics.value_loss
+
+    with_table, without = (params_after(params, tabulated) for tabulated in (True, False))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), with_table, without)

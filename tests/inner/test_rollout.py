@@ -29,9 +29,9 @@ def counting_env():
 
 
 def act(key, obs):
-    """Do nothing; the value is the time, so that it can be told which observation it was computed for."""
+    """Do nothing; the parameter is the time, so that it can be told which observation it was computed for."""
     zeros = jnp.zeros(obs.shape[0])
-    return Decision(obs=obs, action=zeros, env_action=zeros, log_prob=zeros, value=obs[:, TIME])
+    return Decision(action=zeros, env_action=zeros, parameters=obs[:, [TIME]])
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,8 @@ def test_the_mean_return_is_nan_where_no_episode_finished(collect, getkey):
 def test_transitions_hold_what_was_acted_on_and_what_it_led_to(collect, getkey):
     _, transitions, _ = collect(getkey(), start(2, 3, 7))
     times = np.array([[0, 0, 0], [1, 1, 1], [0, 2, 2], [1, 0, 3]])
-    for name in ("obs", "raw_obs"):
-        np.testing.assert_array_equal(getattr(transitions, name)[..., TIME], times)
-    np.testing.assert_array_equal(transitions.value, times)
+    np.testing.assert_array_equal(transitions.obs[..., TIME], times)
+    np.testing.assert_array_equal(transitions.parameters[..., 0], times)
     np.testing.assert_array_equal(transitions.reward, times + 1)
     np.testing.assert_array_equal(transitions.final_obs[..., TIME], times + 1)
     np.testing.assert_array_equal(transitions.terminated, times + 1 == np.array([2, 3, 7]))
