@@ -268,7 +268,7 @@ def test_a_life_with_a_tabulated_value_loss_begins_like_one_without(getkey):
     """Over one update: later, chaos makes much of a last digit."""
     parametrisation = ValueLoss(hidden_sizes=(8, 8), start="random")
     params = parametrisation.init(getkey())
-    config = make_config(num_updates=1, num_steps=512, num_minibatches=16, num_epochs=4)
+    config = make_config(num_env_steps=2048, num_steps=512, num_minibatches=16, num_epochs=4)
     assert config.executed_env_steps * config.num_epochs > NUM_NODES
 
     @partial(jax.jit, compiler_options=QUICK, static_argnums=1)
