@@ -15,6 +15,7 @@ SHOWN_LINES = 20  # of what libraries printed, where nothing better can be said
 
 SILENT = re.compile(r"stopped sending heartbeats\):\s*((?:\d+\s+)+)")
 LEADER_GONE = "Failed to send RPC to coordination service"
+PORT_TAKEN = "Failed to add port to server"
 NOT_JOINED = "/tensorflow.CoordinationService/RegisterTask"
 TWICE = re.compile(r"ALREADY_EXISTS|different incarnation|duplicate", re.IGNORECASE)
 
@@ -41,28 +42,32 @@ def explain(endings: Sequence[Ending], place: Place, signals: Sequence[int]) -> 
         signals: received and passed on.
     """
     bad = [ending for ending in endings if ending.code]
-    if not bad and all(ending.code == 0 for ending in endings):
-        return 0, ""
     if not bad:
-        slow = ", ".join(str(ending.process_id) for ending in endings if ending.code is None)
-        return 1, f"metadisco: process {slow} did not come to its end and was ended; {GO_ON}"
+        return _unfailed(endings)
     asked = {-number for number in signals} | {128 + number for number in signals}
     if all(ending.code in asked for ending in bad):
         return 0, f"stopped before the search began; to begin: {AGAIN}"
     killed = [ending for ending in bad if ending.code < 0 and ending.code != -signal.SIGABRT]  # type: ignore[operator]
-    if killed:
-        return 1, _killed(killed, place)
+    if killed and not any(PORT_TAKEN in ending.log for ending in bad):
+        return 1, _killed(killed, place, len(endings))
     for ending in bad:
         if ending.code is not None and ending.code > 0:
             return ending.code, ending.said.rstrip() or ("" if ending is endings[0] else _tail(ending))
     return _aborted(bad, place)
 
 
-def _killed(killed: Sequence[Ending], place: Place) -> str:
+def _unfailed(endings: Sequence[Ending]) -> tuple[int, str]:
+    """Say what is to be said where no process failed."""
+    slow = ", ".join(str(ending.process_id) for ending in endings if ending.code is None)
+    return (1, f"metadisco: process {slow} did not come to its end and was ended; {GO_ON}") if slow else (0, "")
+
+
+def _killed(killed: Sequence[Ending], place: Place, started: int) -> str:
     """Say which process was ended by which signal."""
     numbers = ", ".join(_name(ending.process_id, place) for ending in killed)
     how = signal.Signals(-(killed[0].code or 0)).name
-    return f"metadisco: {numbers} was ended by {how}, and the others with it; {GO_ON}"
+    others = ", and the others with it" if started > 1 else ""
+    return f"metadisco: {numbers} was ended by {how}{others}; {GO_ON}"
 
 
 def _aborted(bad: Sequence[Ending], place: Place) -> tuple[int, str]:
@@ -73,6 +78,11 @@ def _aborted(bad: Sequence[Ending], place: Place) -> tuple[int, str]:
             names = ", ".join(_name(int(number), place) for number in silent[1].split())
             return 1, f"metadisco: {names} has ended or no longer answers, so this one ends as well; {GO_ON}"
     log = "\n".join(ending.log for ending in bad)
+    if PORT_TAKEN in log:
+        return 2, (
+            f"metadisco: --coordinator: got {place.coordinator or 'one from the scheduler'}, where process 0 cannot "
+            "listen; allowed: a free port of the machine that it is on"
+        )
     if NOT_JOINED in log:
         return 2, f"metadisco: {_not_joined(log, place)}"
     if LEADER_GONE in log:

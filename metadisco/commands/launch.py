@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 from metadisco.commands.causes import AGAIN, Ending, explain
 from metadisco.commands.evolve import check_run, evolve, read_config
 from metadisco.errors import UserError
-from metadisco.outer.team import Place
+from metadisco.outer.team import JOIN_TIMEOUT, Place
 
 START = "from metadisco.cli import main; raise SystemExit(main())"
 POLL = 0.05  # seconds
@@ -71,7 +71,7 @@ def launch_member(config_path: Path, overrides: Sequence[str], run_path: Path, q
     Raises:
         UserError: for input that cannot be used; nothing was started then.
     """
-    place = complete(place, os.environ)
+    place = complete(place._replace(again=("--distributed", *_options(place))), os.environ)
     config = read_config(config_path, overrides)
     if place.process_id == 0:
         check_run(run_path, config)
@@ -114,6 +114,15 @@ def _words(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
     return ["evolve", str(config_path), *overrides, "--run", str(run_path), *(["--quiet"] if quiet else [])]
 
 
+def _options(place: Place) -> list[str]:
+    """Return the options that say where a process stands."""
+    options = [] if place.join_timeout == JOIN_TIMEOUT else ["--join-timeout", str(place.join_timeout)]
+    for name in ("coordinator", "num_processes", "process_id"):
+        value = getattr(place, name)
+        options += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    return options
+
+
 def _free_port() -> int:
     """Return a port that nobody listens at."""
     with socket.socket() as probe:
@@ -151,12 +160,7 @@ class _Launcher:
         log = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         screen = tempfile.TemporaryFile() if self._children else None  # noqa: SIM115
         number = screen.fileno() if screen else os.dup(sys.stderr.fileno())
-        options = ["--distributed", "--join-timeout", str(place.join_timeout)]
-        for option in ("coordinator", "num_processes", "process_id"):
-            value = getattr(place, option)
-            options += [f"--{option.replace('_', '-')}", str(value)] if value is not None else []
-        again = place.again or tuple(options)
-        options += ["--member", f"{number}", "--again", shlex.join(again)]
+        options = ["--distributed", *_options(place), "--member", f"{number}", f"--again={shlex.join(place.again)}"]
         path = os.pathsep.join(filter(None, sys.path))
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", START, *self._words, *options],
