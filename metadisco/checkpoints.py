@@ -24,7 +24,7 @@ class Checkpoints:
         path.mkdir(parents=True, exist_ok=True)
         # Of several processes this one alone opens the directory; orbax would wait for the others.
         here = {"multiprocessing_options": ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})}
-        options = here if jax.process_count() > 1 else {}
+        options = {} if _alone() else here
         self._manager = ocp.CheckpointManager(
             path, options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=False, **options)
         )
@@ -60,7 +60,7 @@ class Checkpoints:
     def save(self, state: SearchState, progress: Progress) -> None:
         """Write a checkpoint and wait until it is on disk."""
         items: dict[str, Any] = {
-            "state": ocp.args.StandardSave(state if jax.process_count() == 1 else jax.tree.map(_plain, state)),
+            "state": ocp.args.StandardSave(state if _alone() else jax.tree.map(_plain, state)),
             "progress": ocp.args.JsonSave(progress._asdict()),
         }
         while self._damaged:
@@ -71,6 +71,10 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for what is being written, and let go of the directory."""
         self._manager.close()
+
+
+def _alone() -> bool:
+    return jax.process_count() == 1
 
 
 def _plain(leaf: Any) -> np.ndarray:
