@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from metadisco.errors import UserError
@@ -20,7 +21,13 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path, keep: int):
-        self._manager = ocp.CheckpointManager(path, options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True))
+        path.mkdir(parents=True, exist_ok=True)
+        # Of several processes this one alone opens the directory; orbax would wait for the others.
+        here = {"multiprocessing_options": ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})}
+        options = {} if _alone() else here
+        self._manager = ocp.CheckpointManager(
+            path, options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=False, **options)
+        )
         self._damaged: list[int] = []
 
     def restore(self, template: SearchState, warn: Callable[[str], None]) -> tuple[SearchState, Progress] | None:
@@ -48,12 +55,12 @@ class Checkpoints:
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, template)
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), progress=ocp.args.JsonRestore())
         restored = self._manager.restore(step, args=items)
-        return restored.state, Progress(**restored.progress)
+        return jax.tree.map(_like, template, restored.state), Progress(**restored.progress)
 
     def save(self, state: SearchState, progress: Progress) -> None:
         """Write a checkpoint and wait until it is on disk."""
         items: dict[str, Any] = {
-            "state": ocp.args.StandardSave(state),
+            "state": ocp.args.StandardSave(state if _alone() else jax.tree.map(_plain, state)),
             "progress": ocp.args.JsonSave(progress._asdict()),
         }
         while self._damaged:
@@ -64,3 +71,21 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for what is being written, and let go of the directory."""
         self._manager.close()
+
+
+def _alone() -> bool:
+    return jax.process_count() == 1
+
+
+def _plain(leaf: Any) -> np.ndarray:
+    """Return an array as NumPy's: of several processes orbax takes no array that one of them has for itself."""
+    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _like(template: Any, leaf: Any) -> Any:
+    """Return a key where there should be one; several processes save its numbers."""
+    return jax.random.wrap_key_data(leaf) if _is_key(template) and not _is_key(leaf) else leaf
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -4,6 +4,7 @@ import argparse
 import errno
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,10 +12,15 @@ from pathlib import Path
 from metadisco._version import __version__
 from metadisco.errors import UserError, nearest
 
-EVOLVE_EXAMPLE = """example:
+EVOLVE_EXAMPLE = """examples:
   metadisco evolve experiments/value_loss/demo.yaml outer.num_generations=8 seed=3 --run runs/first
 
-The same command again continues the run; keys are the config's own dotted names."""
+  metadisco evolve CONFIG.yaml --run runs/first --processes 2
+  srun metadisco evolve CONFIG.yaml --run runs/first --distributed
+  metadisco evolve CONFIG.yaml --run runs/first --distributed --coordinator host0:7077 --num-processes 2 --process-id 1
+
+The same command again continues the run; keys are the config's own dotted names. With --distributed the same command
+runs on every host; the first process alone reads and writes the run directory."""
 
 TRAIN_EXAMPLE = """examples:
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 16 --output ppo.json
@@ -73,6 +79,7 @@ LIST_EXAMPLE = """example:
   metadisco list"""
 
 
+PLACE_OPTIONS = ("--coordinator", "--num-processes", "--process-id", "--join-timeout")
 OBJECTIVE = "a closed form, or the path of a run, artefact or distilled forms"
 
 
@@ -94,6 +101,7 @@ def _parser() -> _Parser:
     evolve.add_argument("config", type=Path, metavar="CONFIG.yaml", help="what is evolved, and how")
     evolve.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace those of the file")
     evolve.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run directory")
+    _add_processes(evolve)
 
     train = _command(commands, "train", "train agents with one objective", TRAIN_EXAMPLE)
     train.add_argument(
@@ -158,6 +166,21 @@ def _parser() -> _Parser:
     _add_tools(commands)
     _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
     return parser
+
+
+def _add_processes(evolve: _Parser) -> None:
+    """Add the options by which several processes share a search."""
+    several = evolve.add_argument_group("several processes")
+    several.add_argument("--processes", type=int, metavar="N", help="start so many on this machine's CPU")
+    several.add_argument(
+        "--distributed", action="store_true", help="be one of several; SLURM and Open MPI say which, or else:"
+    )
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 is (JAX_COORDINATOR_ADDRESS)")
+    several.add_argument("--num-processes", type=int, metavar="N", help="how many there are (JAX_NUM_PROCESSES)")
+    several.add_argument("--process-id", type=int, metavar="I", help="which this one is, from 0 (JAX_PROCESS_ID)")
+    several.add_argument("--join-timeout", type=int, metavar="SECONDS", help="wait for the others; 300 if left out")
+    several.add_argument("--member", type=int, help=argparse.SUPPRESS)  # for the processes that we start
+    several.add_argument("--again", help=argparse.SUPPRESS)
 
 
 def _add_tools(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -286,9 +309,31 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _evolve(options: argparse.Namespace) -> int:
-    from metadisco.commands.evolve import evolve
+    words = options.config, options.overrides, options.run, options.quiet
+    given = [option for option in PLACE_OPTIONS if getattr(options, option[2:].replace("-", "_")) is not None]
+    if given and not options.distributed:
+        raise UserError(f"{given[0]}: only together with --distributed")
+    if options.distributed and options.processes is not None:
+        raise UserError("--processes: got --distributed as well, allowed: one of the two")
+    if options.processes is None and not options.distributed:
+        from metadisco.commands.evolve import evolve
 
-    return evolve(options.config, options.overrides, options.run, options.quiet)
+        return evolve(*words)
+
+    from metadisco.commands.launch import launch, launch_member
+    from metadisco.outer.team import JOIN_TIMEOUT, Place
+
+    if options.processes is not None:
+        return launch(*words, options.processes)
+    timeout = JOIN_TIMEOUT if options.join_timeout is None else options.join_timeout
+    place = Place(options.coordinator, options.num_processes, options.process_id, timeout)
+    if options.member is None:
+        return launch_member(*words, place)
+
+    from metadisco.commands.member import take_part
+
+    place = place._replace(parent=os.getppid(), again=tuple(shlex.split(options.again)))
+    return take_part(*words, place, options.member)
 
 
 def _train(options: argparse.Namespace) -> int:

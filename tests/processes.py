@@ -25,12 +25,13 @@ class Process:
     Args:
         words: what follows `metadisco`.
         folder: where it leaves what it prints and compiles.
+        compiled: where it leaves what it compiles, if elsewhere.
     """
 
-    def __init__(self, words: Sequence[str], folder: Path):
+    def __init__(self, words: Sequence[str], folder: Path, compiled: Path | None = None):
         self._out, self._err = folder / "out.txt", folder / "err.txt"
         variables = {
-            "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+            "JAX_COMPILATION_CACHE_DIR": str(compiled or folder / "compiled"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "TF_CPP_MIN_LOG_LEVEL": "3",  # else XLA describes the machine for each program that it finds there
         }
@@ -43,6 +44,12 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+
+    @property
+    def members(self) -> list[int]:
+        """Return the processes that it has started itself, in order."""
+        pid = self._process.pid
+        return [int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -75,3 +75,18 @@ def test_a_run_of_which_every_checkpoint_is_damaged_is_refused(tmp_path):
     damage(tmp_path)
     with pytest.raises(UserError, match="none of the checkpoints 0, 2, 4 can be read"):
         restored(tmp_path, [])
+
+
+def test_what_one_of_several_processes_saves_a_process_alone_reads(tmp_path, monkeypatch):
+    """Orbax then takes plain numbers only, of which the key is made again."""
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    with monkeypatch.context() as several:
+        several.setattr("metadisco.checkpoints._alone", lambda: False)
+        checkpoints.save(state_of(5), Progress(5, 50))
+    checkpoints.close()
+    state, progress = restored(tmp_path, [])
+    assert progress == Progress(5, 50)
+    assert state.key.dtype == jax.random.key(7).dtype
+    assert np.array_equal(jax.random.key_data(state.key), jax.random.key_data(jax.random.key(7)))
+    assert isinstance(state.strategy["mean"], jax.Array)
+    assert state.strategy["mean"].tolist() == [5.0, 5.0, 5.0]

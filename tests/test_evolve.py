@@ -94,7 +94,7 @@ class TestUninterrupted:
 
     def test_provenance_says_devices_and_chunk(self, uninterrupted):
         (entry,) = json.loads((uninterrupted / "provenance.json").read_text())
-        assert (entry["devices"], entry["chunk_size"], entry["platform"]) == (4, 1, "cpu")
+        assert (entry["devices"], entry["chunk_size"], entry["platform"], entry["processes"]) == (4, 1, "cpu", 1)
 
     def test_the_same_command_again_leaves_a_finished_run_as_it_is(self, uninterrupted, config_path, capsys):
         before = {path: path.read_bytes() for path in uninterrupted.rglob("*") if path.is_file()}
@@ -155,6 +155,19 @@ def test_with_chunks_of_one_the_number_of_devices_changes_no_bit(num_devices, un
     words = [f"outer.num_devices={num_devices}", "outer.num_generations=4", "--run", str(run), "--quiet"]
     assert main(["evolve", str(config_path), *words]) == 0
     assert json.loads((run / "provenance.json").read_text())[0]["devices"] == num_devices
+    assert rows_of(run) == rows_of(uninterrupted)[:4]
+    assert centres_of(run)["000004"] == centres_of(uninterrupted)["000004"]
+
+
+def test_two_processes_of_two_devices_each_give_the_bits_of_one_process(uninterrupted, config_path, folder, tmp_path):
+    run = tmp_path / "run"
+    words = [FOUR_DEVICES, "outer.num_generations=4", "--processes", "2", "--run", str(run)]
+    with Process(["evolve", str(config_path), *words], folder) as process:
+        code, out, err = process.finish()
+    assert (code, out) == (0, ""), err
+    assert "4 cpu devices of 2 processes" in err
+    (entry,) = json.loads((run / "provenance.json").read_text())
+    assert (entry["processes"], entry["devices"]) == (2, 4)
     assert rows_of(run) == rows_of(uninterrupted)[:4]
     assert centres_of(run)["000004"] == centres_of(uninterrupted)["000004"]
 

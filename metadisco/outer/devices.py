@@ -1,4 +1,4 @@
-"""Devices: virtual ones on CPU, and spreading a function over them."""
+"""Devices: virtual ones on CPU, and spreading a function over them; over those of several processes, too."""
 
 import contextlib
 import importlib.metadata
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax import Array
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from metadisco.errors import UserError
 
@@ -16,19 +17,26 @@ ACCELERATOR_CHUNK = 512
 AXIS = "population"
 
 
-def start_jax(num_devices: int | None, deterministic: bool = False) -> None:
+def start_jax(num_devices: int | None, deterministic: bool = False, num_processes: int = 1) -> None:
     """Set up JAX before it starts: on CPU one virtual device per core, or `num_devices` of them.
 
-    Where JAX has already started its devices stay as they are.
+    Where JAX has already started its devices stay as they are. Without `num_devices` JAX's own variable
+    JAX_NUM_CPU_DEVICES goes before the number of cores.
+
+    Args:
+        num_devices: of all processes together.
+        deterministic: whether a GPU must repeat its numbers.
+        num_processes: over which the devices are shared out; 1 where that is not known, so that none is missing.
 
     Raises:
         UserError: if jaxlib is one that deadlocks on CPU, or more devices are asked for than there are.
     """
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+    here = -(-num_devices // num_processes) if num_devices else int(os.environ.get("JAX_NUM_CPU_DEVICES", "0"))
     # A caller from Python may have started JAX already; then its devices are what there is.
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", num_devices or len(os.sched_getaffinity(0)))
+        jax.config.update("jax_num_cpu_devices", here or len(os.sched_getaffinity(0)))
     devices = jax.devices()
     version = importlib.metadata.version("jaxlib")
     if devices[0].platform == "cpu" and version.startswith("0.10."):
@@ -44,9 +52,56 @@ def start_jax(num_devices: int | None, deterministic: bool = False) -> None:
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
-    """Return a mesh of one axis, `population`, over the first `num_devices` devices or all."""
-    devices = jax.devices()[:num_devices]
+    """Return a mesh of one axis, `population`, over all devices, or `num_devices` of them.
+
+    Every process has the same share, its first devices; so that `num_devices` is a multiple of their number.
+    """
+    share = (num_devices or jax.device_count()) // jax.process_count()
+    devices = [device for own in devices_by_process() for device in own[:share]]
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def devices_by_process() -> list[list[jax.Device]]:
+    """Return the devices of each process."""
+    return [
+        [device for device in jax.devices() if device.process_index == number] for number in range(jax.process_count())
+    ]
+
+
+def distribute(tree: Any, sharding: NamedSharding) -> Any:
+    """Put arrays that every process has in full onto the devices; each process places its own part."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+
+    def place(array: Array) -> Array:
+        parts = sharding.addressable_devices_indices_map(array.shape).items()
+        shards = [jax.device_put(array[index], device) for device, index in parts]
+        return jax.make_array_from_single_device_arrays(array.shape, sharding, shards)
+
+    return jax.tree.map(place, tree)
+
+
+def collect(tree: Any, mesh: Mesh) -> Any:
+    """Return arrays that are spread over the devices in full, on the first device of each process."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, jax.local_devices()[0])
+    whole = jax.jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
+    return jax.tree.map(lambda array: array.addressable_data(0), whole)
+
+
+def _same(tree: Any) -> Any:
+    """Return its argument; a function of the module, so that it is compiled once."""
+    return tree
+
+
+def connect(mesh: Mesh) -> None:
+    """Let the devices of several processes meet; gloo waits 30 s for the others when it meets them, and later for long.
+
+    To be called while all of them are at the same point.
+    """
+    if jax.process_count() > 1:
+        nothing = jax.numpy.zeros(mesh.size)
+        jax.block_until_ready(collect(distribute(nothing, NamedSharding(mesh, PartitionSpec(AXIS))), mesh))
 
 
 def default_chunk_size(lives_per_device: int, platform: str) -> int:

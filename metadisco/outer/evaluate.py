@@ -15,12 +15,20 @@ from jaxtyping import Float
 
 from metadisco.config import OuterConfig
 from metadisco.errors import UserError
-from metadisco.outer.devices import AXIS, default_chunk_size, spread
+from metadisco.outer.devices import (
+    AXIS,
+    collect,
+    connect,
+    default_chunk_size,
+    devices_by_process,
+    distribute,
+    spread,
+)
 from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo
 
 
 class PopulationEvaluation(NamedTuple):
-    """How a population did, on the host's first device."""
+    """How a population did, on the first device of each process."""
 
     fitness: Float[Array, "P K"]
     """Mean over rollouts per task; NaN where one of them failed."""
@@ -43,7 +51,8 @@ class Evaluator:
 
     Attributes:
         chunk_size: lives side by side on one device.
-        num_devices: devices in use.
+        num_devices: devices in use, of all processes.
+        num_processes: processes that they belong to.
         platform: what JAX calls them.
         compile_seconds: what compiling took.
         chunk_bytes: memory that the compiled program needs on one device, or None where the backend does not say.
@@ -57,9 +66,9 @@ class Evaluator:
         example: MetaParams,
         tasks: Sequence[TaskInfo] = (),
     ):
-        self._config = config
+        self._config, self._mesh = config, mesh
         self._sharding = NamedSharding(mesh, PartitionSpec(AXIS))
-        self.num_devices = mesh.size
+        self.num_devices, self.num_processes = mesh.size, jax.process_count()
         lives_per_device = config.num_lives // mesh.size
         self.platform = mesh.devices.flat[0].platform
         chunk_size = config.chunk_size or default_chunk_size(lives_per_device, self.platform)
@@ -70,6 +79,7 @@ class Evaluator:
             jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._sharding), tree)
             for tree in (keys, lives)
         ]
+        connect(mesh)
         start = time.monotonic()
         lowered = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes)
         _check_shape(lowered.out_info, config.num_lives)
@@ -91,8 +101,8 @@ class Evaluator:
         return self._lives(jax.random.split(key, lives), copies).fitness.mean(0)
 
     def _lives(self, keys: Array, meta_params: MetaParams) -> PopulationEvaluation:
-        result = self._run(*jax.device_put((keys, meta_params), self._sharding))
-        fitness, metrics = jax.device_put(tuple(result), jax.local_devices()[0])
+        result = self._run(*distribute((keys, meta_params), self._sharding))
+        fitness, metrics = collect(tuple(result), self._mesh)
         size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
         return PopulationEvaluation(fitness.reshape(size, rollouts, -1).mean(1), metrics)
 
@@ -127,16 +137,18 @@ def _check_tasks(tasks: Sequence[TaskInfo], num_tasks: int) -> None:
 
 
 def choose_num_devices(config: OuterConfig) -> int:
-    """Return how many devices share the lives of a generation evenly.
+    """Return how many devices share the lives of a generation evenly, of all processes together.
 
-    Where the config leaves it open this is the largest number that does, if it is more than half of what is there.
+    Where the config leaves it open this is the largest number that does, if it is more than half of what is there. Of
+    several processes each has the same number.
 
     Raises:
         UserError: naming the nearest population sizes that divide.
     """
+    processes = _check_processes(config)
     available = config.num_devices or jax.device_count()
     least = available if config.num_devices else available // 2 + 1
-    for num_devices in range(available, least - 1, -1):
+    for num_devices in range(available, least - 1, -processes):
         if config.num_lives % num_devices == 0:
             return num_devices
     size, rollouts = config.strategy.population_size, config.num_rollouts
@@ -144,11 +156,31 @@ def choose_num_devices(config: OuterConfig) -> int:
     sizes = range(config.strategy.least_population_size, 2 * (size + available) + 1)
     fits = [n for n in sizes if n % step == 0 and n * rollouts % available == 0]
     near = sorted(sorted(fits, key=lambda n: abs(n - size))[:2])
+    where = f" of {processes} processes" if processes > 1 else ""
     raise UserError(
         f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_lives} inner "
-        f"lives, not divisible by {available} devices; allowed: {' or '.join(map(str, near))}, "
+        f"lives, not divisible by {available} devices{where}; allowed: {' or '.join(map(str, near))}, "
         "or another outer.num_devices"
     )
+
+
+def _check_processes(config: OuterConfig) -> int:
+    """Return how many processes there are, if devices can be shared out evenly over them."""
+    processes = jax.process_count()
+    if processes == 1:
+        return 1
+    if (config.num_devices or 0) % processes:
+        raise UserError(
+            f"outer.num_devices: got {config.num_devices}, allowed: a multiple of the {processes} processes"
+        )
+    counts = [len(devices) for devices in devices_by_process()]
+    share = (config.num_devices or jax.device_count()) // processes
+    if (config.num_devices is None and len(set(counts)) > 1) or min(counts) < share:
+        raise UserError(
+            f"devices: got {', '.join(map(str, counts))} in processes 0 to {processes - 1}, allowed: equally many, or "
+            f"an outer.num_devices of at most {processes} times {min(counts)} (JAX_NUM_CPU_DEVICES sets them on CPU)"
+        )
+    return processes
 
 
 def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskInfo] = ()) -> Float[Array, "P"]:

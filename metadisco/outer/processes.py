@@ -1,0 +1,82 @@
+"""Several processes as one, by JAX's own multi-controller runtime.
+
+What they tell one another goes as bytes through an all-gather, so that nothing is rounded.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from metadisco.errors import UserError
+from metadisco.outer.team import Place, Team
+
+HEARTBEAT_TIMEOUT = 30  # seconds of silence after which JAX takes a process for dead, and ends the others
+FRAME = 64  # bytes that go in the first exchange; more need a second one
+BLOCK = 4096  # bytes to whose multiple longer messages are padded, so that few lengths are compiled
+
+
+def join(place: Place) -> None:
+    """Join a job; before JAX starts, which is then to be started by all of them.
+
+    Where others do not come or the first process cannot be reached, JAX ends this process after `join_timeout`.
+
+    Raises:
+        UserError: if it is not known where the others are.
+    """
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    # JAX's service would take SIGTERM for itself; here a stop is agreed on after each generation.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(
+            place.coordinator,
+            place.num_processes,
+            place.process_id,
+            initialization_timeout=place.join_timeout,
+            heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
+            shutdown_timeout_seconds=HEARTBEAT_TIMEOUT,
+        )
+    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        raise UserError(
+            f"--distributed: cannot tell the place of this process ({error}); allowed: --coordinator, --num-processes "
+            "and --process-id, or their variables, or a start by SLURM or Open MPI"
+        ) from error
+
+
+def team_of(place: Place) -> Team:
+    """Return the team that was joined; JAX has started by then."""
+    return Team(jax.process_index() == 0, gather if jax.process_count() > 1 else None, place)
+
+
+def leave() -> None:
+    """Wait for the others to be done as well, then leave the job; nothing where none was joined."""
+    jax.distributed.shutdown()
+
+
+def gather(content: bytes) -> list[bytes]:
+    """Return what each process gives, in their order; all of them must call."""
+    size = len(content).to_bytes(8, "little")
+    frames = _exchange(size + content if len(content) <= FRAME - 8 else size, FRAME)
+    sizes = [int.from_bytes(frame[:8], "little") for frame in frames]
+    if max(sizes) <= FRAME - 8:
+        return [frame[8 : 8 + size] for frame, size in zip(frames, sizes, strict=True)]
+    rows = _exchange(content, -(-max(sizes) // BLOCK) * BLOCK)
+    return [row[:size] for row, size in zip(rows, sizes, strict=True)]
+
+
+def _exchange(content: bytes, length: int) -> list[bytes]:
+    """All-gather rows of bytes, padded to one length, over the first device of each process."""
+    firsts = [next(each for each in jax.devices() if each.process_index == i) for i in range(jax.process_count())]
+    mesh = Mesh(np.asarray(firsts), ("process",))
+    row = np.frombuffer(content.ljust(length, b"\0"), np.uint8)[None]
+    shards = [jax.device_put(row, jax.local_devices()[0])]
+    sharding = NamedSharding(mesh, PartitionSpec("process"))
+    rows = jax.make_array_from_single_device_arrays((len(firsts), length), sharding, shards)
+    gathered = jax.jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(rows)
+    return [each.tobytes() for each in np.asarray(gathered.addressable_data(0))]
+
+
+def _same(rows: Any) -> Any:
+    """Return its argument; a function of the module, so that it is compiled once."""
+    return rows

@@ -1,0 +1,96 @@
+"""One recorder for several processes: the first reads and writes, the others are told."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from metadisco.errors import UserError
+from metadisco.outer.evaluate import Evaluator
+from metadisco.outer.search import Progress, Recorder, SearchState
+from metadisco.outer.team import Team
+
+
+class SharedRecorder:
+    """The recorder of a team: the first process reads and writes, the others are told.
+
+    Args:
+        team: the processes.
+        recorder: in the first process, where traces go; None in the others.
+    """
+
+    def __init__(self, team: Team, recorder: Recorder | None):
+        self._team, self._recorder = team, recorder
+        self.done = 0
+        """Generations completed."""
+
+    def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
+        """Return, in all processes, the newest state that the first one finds."""
+        found = None
+        with self._team.agreed():
+            if self._recorder is not None:
+                found = self._recorder.restore(template)
+        if self._team.gather is not None:
+            told = self._team.gather(_pack(*found) if found is not None else b"")[0]
+            found = found or (_unpack(told, template) if told else None)
+        self.done = found[1].generation if found else 0
+        return found
+
+    def announce(self, evaluator: Evaluator, announce: Callable[[Evaluator], None] | None) -> None:
+        """Let the first process say what was compiled."""
+        with self._team.agreed():
+            if announce is not None:
+                announce(evaluator)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Keep the metrics of one generation."""
+        with self._team.agreed():
+            if self._recorder is not None:
+                self._recorder.log(row)
+        self.done = row["generation"] + 1
+
+    def save(self, state: SearchState, progress: Progress) -> None:
+        """Keep the state, if it is the same in all processes.
+
+        Raises:
+            UserError: if it is not, which machines of different kinds can cause.
+        """
+        if self._team.gather is not None:
+            digests = self._team.gather(hashlib.sha256(_pack(state, progress)).digest())
+            strays = [str(number) for number, digest in enumerate(digests) if digest != digests[0]]
+            if strays:
+                raise UserError(
+                    f"process {', '.join(strays)} computed another generation {progress.generation} than process 0, "
+                    "allowed: machines of one kind; the last checkpoint is good"
+                )
+        with self._team.agreed():
+            if self._recorder is not None:
+                self._recorder.save(state, progress)
+
+
+def _pack(state: SearchState, progress: Progress) -> bytes:
+    """Return a line with what was spent, and the numbers of the state."""
+    leaves = (np.asarray(_numbers(leaf)) for leaf in jax.tree.leaves(state))
+    return json.dumps(progress._asdict()).encode() + b"\n" + b"".join(leaf.tobytes() for leaf in leaves)
+
+
+def _unpack(content: bytes, template: SearchState) -> tuple[SearchState, Progress]:
+    """Return a state shaped like `template`, and what was spent."""
+    line, _, content = content.partition(b"\n")
+    leaves, structure = jax.tree.flatten(template)
+    read = []
+    for leaf in leaves:
+        numbers = np.asarray(_numbers(leaf))
+        values = np.frombuffer(content[: numbers.nbytes], numbers.dtype).reshape(numbers.shape)
+        content = content[numbers.nbytes :]
+        array = jax.numpy.asarray(values)
+        read.append(array if numbers.dtype == leaf.dtype else jax.random.wrap_key_data(array))
+    return jax.tree.unflatten(structure, read), Progress(**json.loads(line))
+
+
+def _numbers(leaf: Any) -> Any:
+    """Return an array, or the numbers of a typed key."""
+    return jax.random.key_data(leaf) if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
