@@ -7,7 +7,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test test-slow test-export test-browser lint bench clean
+.PHONY: demo test test-slow test-faults test-export test-browser lint bench clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,10 @@ test: lint
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow $(PARALLEL)
+
+# Small disks are mounted: as root, or in a user namespace of one's own.
+test-faults: $(VENV)/installed-dev
+	$(if $(filter 0,$(shell id -u)),,unshare --user --map-root-user --mount) $(BIN)/pytest -m faults tests/faults
 
 # PyTorch's own index has builds for CPU, which are small; where it cannot be reached, any build will do.
 test-export: $(VENV)/installed-dev

@@ -1,20 +1,26 @@
 """The command line: `metadisco …`. Thin; the work is in `metadisco.commands`."""
 
 import argparse
+import contextlib
 import errno
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from metadisco._version import __version__
-from metadisco.errors import UserError, nearest
+from metadisco.errors import MachineError, UserError, describe_os_error, nearest
+
+STARTED = time.monotonic()
+"""When the command did, as nearly as this can be known: `--max-hours` counts from here."""
 
 EVOLVE_EXAMPLE = """example:
   metadisco evolve experiments/value_loss/demo.yaml outer.num_generations=8 seed=3 --run runs/first
 
-The same command again continues the run; keys are the config's own dotted names."""
+The same command again continues the run; keys are the config's own dotted names. SIGTERM or Ctrl-C stops after the
+generation in hand, saved; Ctrl-C again at once. With --max-hours it stops in time, as batch systems want it."""
 
 TRAIN_EXAMPLE = """examples:
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 16 --output ppo.json
@@ -94,6 +100,7 @@ def _parser() -> _Parser:
     evolve.add_argument("config", type=Path, metavar="CONFIG.yaml", help="what is evolved, and how")
     evolve.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace those of the file")
     evolve.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run directory")
+    evolve.add_argument("--max-hours", metavar="H", help="stop before so many hours are over, resumably")
 
     train = _command(commands, "train", "train agents with one objective", TRAIN_EXAMPLE)
     train.add_argument(
@@ -214,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, or stopped on request and resumable; 2 when the input cannot be used.
+        0 when done, or stopped on request and resumable; 1 when the machine refused something, such as a write to a
+        full disk; 2 when the input cannot be used.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -222,11 +230,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(_parse(arguments))
     except UserError as error:
-        print(f"metadisco: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error), 2)
+    except MachineError as error:
+        return _complain(str(error), 1)
     except KeyboardInterrupt:
-        print("metadisco: stopped", file=sys.stderr)
-        return 1
+        return _complain("stopped", 1)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -237,13 +245,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: OSError) -> int:
     """Say what the machine refused in one line; return the exit code."""
     if error.errno == errno.ENAMETOOLONG:
-        print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
-        return 2
-    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return _complain(f"got {str(error.filename)[:40]!r}…, allowed: a shorter name", 2)
+    what = describe_os_error(error)
+    if what is None:
         raise error
-    where = f"{str(error.filename)!r}: " if error.filename is not None else ""
-    print(f"metadisco: {where}{error.strerror}", file=sys.stderr)
-    return 1
+    return _complain(what, 1)
+
+
+def _complain(sentence: str, code: int) -> int:
+    """Print what is wrong; return the exit code."""
+    _say(f"metadisco: {sentence}")
+    return code
+
+
+def _say(sentence: str) -> None:
+    """Print to stderr, if that can be done: it may be a file on the disk that is full."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -264,6 +282,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
+    known.started = STARTED if arguments is None else time.monotonic()
     return known
 
 
@@ -286,9 +305,20 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _evolve(options: argparse.Namespace) -> int:
-    from metadisco.commands.evolve import evolve
+    from metadisco.interrupt import Interrupt
 
-    return evolve(options.config, options.overrides, options.run, options.quiet)
+    with Interrupt(_say) as interrupt:
+        from metadisco.commands.evolve import evolve
+
+        return evolve(
+            options.config,
+            options.overrides,
+            options.run,
+            options.quiet,
+            interrupt,
+            options.max_hours,
+            options.started,
+        )
 
 
 def _train(options: argparse.Namespace) -> int:
