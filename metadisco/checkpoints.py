@@ -21,7 +21,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from metadisco.errors import MachineError, UserError, shown
-from metadisco.files import write_atomically
+from metadisco.files import flush_to_disk, write_atomically
 from metadisco.outer.search import Progress, SearchState
 
 SUMS = "sums.json"
@@ -50,6 +50,7 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
         self._manager = ocp.CheckpointManager(path, options=options)
         self._damaged: list[int] = []
+        self._cleared = False
         self._troubled = False  # some of orbax's threads may then talk until the end
 
     def restore(self, template: SearchState, warn: Callable[[str], None]) -> tuple[SearchState, Progress] | None:
@@ -99,19 +100,30 @@ class Checkpoints:
             "progress": ocp.args.JsonSave(progress._asdict() | {DIGEST: digest_of(state, progress)}),
         }
         try:
-            while self._damaged:
-                shutil.rmtree(self._path / str(self._damaged.pop()))
-                self._manager.reload()
+            self._clear()
             if not self._manager.save(progress.generation, args=ocp.args.Composite(**items)):
                 raise MachineError(f"{str(self._path)!r} holds checkpoints beyond generation {progress.generation}")
             self._manager.wait_until_finished()
             folder = self._path / str(progress.generation)
+            for path in _files_of(folder):
+                flush_to_disk(path)  # orbax leaves that to the system, so that a power cut could take the newest few
             write_atomically(folder / SUMS, json.dumps(_sums_of(folder)))
         except MachineError:
             raise
         except Exception as error:
             self._troubled = True
             raise MachineError(f"checkpoint {progress.generation} could not be written: {_shortly(error)}") from error
+
+    def _clear(self) -> None:
+        """Before the first save remove what was found damaged, and what orbax had begun when it was killed."""
+        if self._cleared:
+            return
+        for path in [self._path / str(step) for step in self._damaged] + list(
+            self._path.glob("*.orbax-checkpoint-tmp*")
+        ):
+            shutil.rmtree(path)
+        self._manager.reload()
+        self._cleared = True
 
     def close(self) -> None:
         """Wait for what is being written, and let go of the directory; a failure that was reported is not repeated."""
@@ -144,8 +156,13 @@ def digest_of(state: SearchState, progress: Progress) -> str:
 
 def _sums_of(folder: Path) -> dict[str, str]:
     """Return the checksum of every file by its path in a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files_of(folder)
+    }
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
 
 
 def _check_files(folder: Path) -> None:

@@ -71,7 +71,7 @@ def undisturbed(tmp_path_factory, config_path, launcher) -> Path:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def evolve(config_path) -> Callable[..., list[str]]:
     """Return a function that gives the words of the command for a run directory."""
     return lambda run, *more: ["evolve", str(config_path), *more, "--run", str(run)]

@@ -90,7 +90,7 @@ def test_damage_in_any_file_is_noticed_or_does_no_harm(damage, sums, run, templa
             if sums and content and path.name != "sums.json":
                 assert generation == 28, path
             path.write_bytes(content)
-    assert skipped >= len(files) // 2
+    assert skipped >= (len(files) // 2 if sums else 3)  # orbax has files that it does not read again
     assert "Traceback" not in capfd.readouterr().err
 
 

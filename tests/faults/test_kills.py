@@ -13,39 +13,55 @@ from processes import Process, num_rows, num_starts
 pytestmark = pytest.mark.faults
 
 NUM_KILLS = 60
-NUM_GENERATIONS = "outer.num_generations=600"
-STARTUP = 4.0  # seconds, about; kills are spread over it
+NUM_GENERATIONS = 300
+LONGER = f"outer.num_generations={NUM_GENERATIONS}"
 
 
 @pytest.fixture(scope="module")
 def never_killed(tmp_path_factory, config_path, launcher) -> Path:
     run = tmp_path_factory.mktemp("runs") / "never_killed"
-    ended = launcher.run(["evolve", str(config_path), NUM_GENERATIONS, "--run", str(run), "--quiet"])
+    ended = launcher.run(["evolve", str(config_path), LONGER, "--run", str(run), "--quiet"])
     assert (ended.code, ended.err) == (0, "")
     return run
+
+
+@pytest.fixture(scope="module")
+def startup(never_killed, evolve, launcher, tmp_path_factory) -> float:
+    """Seconds from the start of a command to its first generation, over which kills are spread."""
+    run = tmp_path_factory.mktemp("startup") / "run"
+    started = time.monotonic()
+    life = launcher.start(evolve(run, LONGER))
+    assert life.wait_until(lambda: num_starts(run) == 1)
+    seconds = time.monotonic() - started
+    life.send(signal.SIGKILL)
+    life.finish()
+    return seconds
 
 
 def is_writing_a_checkpoint(run: Path) -> bool:
     return any(not path.name.isdecimal() for path in (run / "checkpoints").glob("*"))
 
 
-def wait_for_stage(stage: str, life: Life, run: Path, delays: random.Random) -> bool:
+def wait_for_stage(stage: str, life: Life, run: Path, startup: float, delays: random.Random) -> bool:
     """Wait for a moment in a stage of a life; return whether it came."""
-    starts, rows = num_starts(run), num_rows(run)
+    starts, enough = num_starts(run), num_rows(run) + delays.randrange(1, 3)
+    moment = delays.random()
     waits = {
-        "start": (lambda: True, STARTUP),
-        "any": (lambda: True, STARTUP + 1.5),
-        "search": (lambda: num_starts(run) > starts, 1.2),
-        "row": (lambda: num_starts(run) > starts and num_rows(run) > rows + delays.randrange(2), 0.05),
+        "start": (lambda: True, startup),
+        "any": (lambda: True, 1.2 * startup),
+        "search": (lambda: num_starts(run) > starts, 0.6),
+        "row": (lambda: num_starts(run) > starts and num_rows(run) >= enough, 0.05),
         "checkpoint": (lambda: num_starts(run) > starts and is_writing_a_checkpoint(run), 0.04),
     }
     condition, seconds = waits[stage]
-    came = life.wait_until(condition, pause=0 if stage == "checkpoint" else 0.002)
-    begun, moment = time.monotonic(), delays.random() * seconds
-    return came and life.wait_until(lambda: time.monotonic() > begun + moment, pause=0.001)
+    came = life.wait_until(condition, pause=0.001 if stage == "checkpoint" else 0.005)
+    until = time.monotonic() + moment * seconds
+    return came and life.wait_until(lambda: time.monotonic() > until, pause=0.001)
 
 
-def test_a_run_that_is_killed_at_every_stage_gives_the_same_numbers(never_killed, evolve, launcher: Launcher, tmp_path):
+def test_a_run_that_is_killed_at_every_stage_gives_the_same_numbers(
+    never_killed, startup, evolve, launcher: Launcher, tmp_path
+):
     run = tmp_path / "killed"
     delays = random.Random(20261127)
     killed: Counter[str] = Counter()
@@ -53,8 +69,8 @@ def test_a_run_that_is_killed_at_every_stage_gives_the_same_numbers(never_killed
     rows = []
     while sum(killed.values()) < NUM_KILLS:
         stage = ("start", "search", "row", "checkpoint", "any")[sum(killed.values()) % 5]
-        life = launcher.start(evolve(run, NUM_GENERATIONS))
-        came = wait_for_stage(stage, life, run, delays)
+        life = launcher.start(evolve(run, LONGER))
+        came = wait_for_stage(stage, life, run, startup, delays)
         life.send(signal.SIGKILL)
         ended = life.finish()
         assert came and ended.code == -signal.SIGKILL, (stage, num_rows(run), ended.err)
@@ -65,12 +81,12 @@ def test_a_run_that_is_killed_at_every_stage_gives_the_same_numbers(never_killed
         rows.append(num_rows(run))
     print(f"kills {dict(killed)}, left behind {dict(left)}, rows {rows}")
     assert left["a checkpoint half written"] >= NUM_KILLS // 10
-    assert rows[-1] < 600
-    ended = launcher.run(evolve(run, NUM_GENERATIONS))
-    assert ended.code == 0 and "done: 600 generations" in ended.err, ended.err
+    assert rows[-1] < NUM_GENERATIONS
+    ended = launcher.run(evolve(run, LONGER))
+    assert ended.code == 0 and f"done: {NUM_GENERATIONS} generations" in ended.err, ended.err
     assert_equal_in_every_bit(run, never_killed)
     before = files_of(run)
-    ended = launcher.run(evolve(run, NUM_GENERATIONS))
+    ended = launcher.run(evolve(run, LONGER))
     assert ended.code == 0 and "damaged" not in ended.err
     assert files_of(run) == before
     assert not list(run.rglob("*tmp*")) and not (run / "lock").exists()
