@@ -13,7 +13,7 @@ BENCHES := throughput scaling cost chunks memory overhead starts
 # pip takes each platform tag by itself.
 WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
 
-.PHONY: demo test test-slow test-distributed test-export test-browser lint bench bench-wheels clean
+.PHONY: demo test test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,10 @@ test-slow: $(VENV)/installed-dev
 # Each test starts several processes, so that one is enough at a time.
 test-distributed: $(VENV)/installed-dev
 	$(BIN)/pytest -m distributed tests/distributed
+
+# Small disks are mounted: as root, or in a user namespace of one's own.
+test-faults: $(VENV)/installed-dev
+	$(if $(filter 0,$(shell id -u)),,unshare --user --map-root-user --mount) $(BIN)/pytest -m faults tests/faults
 
 # PyTorch's own index has builds for CPU, which are small; where it cannot be reached, any build will do.
 test-export: $(VENV)/installed-dev

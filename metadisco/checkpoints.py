@@ -1,15 +1,36 @@
-"""Checkpoints of the whole search state, by orbax."""
+"""Checkpoints of the whole search state, by orbax; each carries checksums.
 
+orbax writes a checkpoint whole or not at all, but does not see every damage of what was written: a flipped bit in an
+array comes back as another number. Two sums are kept for that. `sums.json` in a checkpoint has one of each file: what
+is damaged is not shown to orbax, whose threads would print tracebacks. The one among the contents is of the numbers.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError, shown
+from metadisco.files import flush_to_disk, write_atomically
 from metadisco.outer.search import Progress, SearchState
+
+SUMS = "sums.json"
+DIGEST = "sha256"  # its key beside progress; absent in checkpoints of old
+TALKATIVE = ("absl", "asyncio")  # where orbax's threads report, with tracebacks, what is raised here anyway
+
+
+class DamageError(Exception):
+    """A checkpoint is not what was written."""
 
 
 class Checkpoints:
@@ -21,6 +42,11 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path, keep: int):
+        self._path = path
+        for name in TALKATIVE:
+            logging.getLogger(name).addFilter(_nothing)
+        self._report = sys.unraisablehook
+        sys.unraisablehook = self._note
         path.mkdir(parents=True, exist_ok=True)
         # Of several processes this one alone opens the directory; orbax would wait for the others.
         here = {"multiprocessing_options": ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})}
@@ -29,6 +55,8 @@ class Checkpoints:
             path, options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=False, **options)
         )
         self._damaged: list[int] = []
+        self._cleared = False
+        self._troubled = False  # some of orbax's threads may then talk until the end
 
     def restore(self, template: SearchState, warn: Callable[[str], None]) -> tuple[SearchState, Progress] | None:
         """Return the newest state that can be read and what had been spent, or None where nothing was saved.
@@ -45,32 +73,79 @@ class Checkpoints:
             try:
                 return self._read(step, template)
             except Exception as error:
-                warn(f"checkpoint {step} is damaged and is skipped: {type(error).__name__}")
+                warn(f"checkpoint {step} is damaged and is skipped: {_shortly(error)}")
                 self._damaged.append(step)
+                self._troubled = True
         if steps:
-            raise UserError(f"none of the checkpoints {', '.join(map(str, sorted(steps)))} can be read")
+            raise UserError(
+                f"none of the checkpoints {', '.join(map(str, sorted(steps)))} can be read in {str(self._path)!r}; "
+                "allowed: another --run; what is in centres/ can still be evaluated and exported"
+            )
         return None
 
     def _read(self, step: int, template: SearchState) -> tuple[SearchState, Progress]:
+        _check_files(self._path / str(step))
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, template)
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), progress=ocp.args.JsonRestore())
         restored = self._manager.restore(step, args=items)
-        return jax.tree.map(_like, template, restored.state), Progress(**restored.progress)
+        digest = restored.progress.pop(DIGEST, None)
+        state, progress = jax.tree.map(_like, template, restored.state), Progress(**restored.progress)
+        if progress.generation != step or digest not in (None, digest_of(state, progress)):
+            raise DamageError("its numbers are not those that were saved")
+        return state, progress
 
     def save(self, state: SearchState, progress: Progress) -> None:
-        """Write a checkpoint and wait until it is on disk."""
+        """Write a checkpoint and wait until it is on disk.
+
+        Raises:
+            MachineError: if that cannot be done; those before it stay.
+        """
         items: dict[str, Any] = {
             "state": ocp.args.StandardSave(state if _alone() else jax.tree.map(_plain, state)),
-            "progress": ocp.args.JsonSave(progress._asdict()),
+            "progress": ocp.args.JsonSave(progress._asdict() | {DIGEST: digest_of(state, progress)}),
         }
-        while self._damaged:
-            self._manager.delete(self._damaged.pop())
-        self._manager.save(progress.generation, args=ocp.args.Composite(**items))
-        self._manager.wait_until_finished()
+        try:
+            self._clear()
+            if not self._manager.save(progress.generation, args=ocp.args.Composite(**items)):
+                raise MachineError(f"{str(self._path)!r} holds checkpoints beyond generation {progress.generation}")
+            self._manager.wait_until_finished()
+            folder = self._path / str(progress.generation)
+            for path in _files_of(folder):
+                flush_to_disk(path)  # orbax leaves that to the system, so that a power cut could take the newest few
+            write_atomically(folder / SUMS, json.dumps(_sums_of(folder)))
+        except MachineError:
+            raise
+        except Exception as error:
+            self._troubled = True
+            raise MachineError(f"checkpoint {progress.generation} could not be written: {_shortly(error)}") from error
+
+    def _clear(self) -> None:
+        """Before the first save remove what was found damaged, and what orbax had begun when it was killed."""
+        if self._cleared:
+            return
+        for path in [self._path / str(step) for step in self._damaged] + list(
+            self._path.glob("*.orbax-checkpoint-tmp*")
+        ):
+            shutil.rmtree(path)
+        self._manager.reload()
+        self._cleared = True
 
     def close(self) -> None:
-        """Wait for what is being written, and let go of the directory."""
-        self._manager.close()
+        """Wait for what is being written, and let go of the directory; a failure that was reported is not repeated."""
+        try:
+            self._manager.close()
+        except Exception:
+            if not self._troubled:
+                raise
+        if not self._troubled:
+            sys.unraisablehook = self._report
+            for name in TALKATIVE:
+                logging.getLogger(name).removeFilter(_nothing)
+
+    def _note(self, failure: "sys.UnraisableHookArgs") -> None:
+        """Leave out what tensorstore's threads print after a read that failed: that nobody waits for them any more."""
+        if str(failure.exc_value) != "Event loop is closed":
+            self._report(failure)
 
 
 def _alone() -> bool:
@@ -88,4 +163,57 @@ def _like(template: Any, leaf: Any) -> Any:
 
 
 def _is_key(leaf: Any) -> bool:
-    return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def digest_of(state: SearchState, progress: Progress) -> str:
+    """Return a checksum over all numbers of a state, their places, types and shapes, and over progress."""
+    digest = hashlib.sha256(repr(tuple(progress)).encode())
+    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        array = _plain(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _sums_of(folder: Path) -> dict[str, str]:
+    """Return the checksum of every file by its path in a folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files_of(folder)
+    }
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+
+
+def _check_files(folder: Path) -> None:
+    """Compare files with their sums; a kill right after a checkpoint may have left it without.
+
+    Raises:
+        DamageError: naming what is not as it was written.
+    """
+    there = _sums_of(folder)
+    if not there:
+        raise DamageError("it is empty")
+    if not (folder / SUMS).exists():
+        return
+    try:
+        written = dict(json.loads((folder / SUMS).read_bytes()))
+    except ValueError as error:
+        raise DamageError(f"{SUMS} cannot be read") from error
+    for name, digest in written.items():
+        if there.get(name) != digest:
+            raise DamageError(f"{name} is {'changed' if name in there else 'missing'}")
+
+
+def _shortly(error: Exception) -> str:
+    """Return what went wrong in a few words: that of the system where it is a part of a long story."""
+    words = re.findall(r"(No space left on device|Disk quota exceeded|Read-only file system|Input/output error"
+                       r"|Permission denied|No such file or directory|Stale file handle)", str(error))  # fmt: skip
+    return words[-1] if words else shown(error) if isinstance(error, DamageError | OSError) else type(error).__name__
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    """Let no record pass."""
+    return False

@@ -1,16 +1,25 @@
 """The command line: `metadisco …`. Thin; the work is in `metadisco.commands`."""
 
 import argparse
+import contextlib
 import errno
 import io
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metadisco._version import __version__
-from metadisco.errors import UserError, nearest
+from metadisco.errors import MachineError, UserError, describe_os_error, nearest
+
+if TYPE_CHECKING:
+    from metadisco.outer.team import Place
+
+STARTED = time.monotonic()
+"""When the command did, as nearly as this can be known: `--max-hours` counts from here."""
 
 EVOLVE_EXAMPLE = """examples:
   metadisco evolve experiments/value_loss/demo.yaml outer.num_generations=8 seed=3 --run runs/first
@@ -19,8 +28,9 @@ EVOLVE_EXAMPLE = """examples:
   srun metadisco evolve CONFIG.yaml --run runs/first --distributed
   metadisco evolve CONFIG.yaml --run runs/first --distributed --coordinator host0:7077 --num-processes 2 --process-id 1
 
-The same command again continues the run; keys are the config's own dotted names. With --distributed the same command
-runs on every host; the first process alone reads and writes the run directory."""
+The same command again continues the run; keys are the config's own dotted names. SIGTERM or Ctrl-C stops after the
+generation in hand, saved; Ctrl-C again at once. With --max-hours it stops in time, as batch systems want it. With
+--distributed the same command runs on every host; the first process alone reads and writes the run directory."""
 
 TRAIN_EXAMPLE = """examples:
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 16 --output ppo.json
@@ -101,6 +111,7 @@ def _parser() -> _Parser:
     evolve.add_argument("config", type=Path, metavar="CONFIG.yaml", help="what is evolved, and how")
     evolve.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace those of the file")
     evolve.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run directory")
+    evolve.add_argument("--max-hours", metavar="H", help="stop before so many hours are over, resumably")
     _add_processes(evolve)
 
     train = _command(commands, "train", "train agents with one objective", TRAIN_EXAMPLE)
@@ -237,7 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, or stopped on request and resumable; 2 when the input cannot be used.
+        0 when done, or stopped on request and resumable; 1 when the machine refused something, such as a write to a
+        full disk; 2 when the input cannot be used.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -245,11 +257,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(_parse(arguments))
     except UserError as error:
-        print(f"metadisco: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error), 2)
+    except MachineError as error:
+        return _complain(str(error), 1)
     except KeyboardInterrupt:
-        print("metadisco: stopped", file=sys.stderr)
-        return 1
+        return _complain("stopped", 1)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -260,13 +272,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: OSError) -> int:
     """Say what the machine refused in one line; return the exit code."""
     if error.errno == errno.ENAMETOOLONG:
-        print(f"metadisco: got {str(error.filename)[:40]!r}…, allowed: a shorter name", file=sys.stderr)
-        return 2
-    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return _complain(f"got {str(error.filename)[:40]!r}…, allowed: a shorter name", 2)
+    what = describe_os_error(error)
+    if what is None:
         raise error
-    where = f"{str(error.filename)!r}: " if error.filename is not None else ""
-    print(f"metadisco: {where}{error.strerror}", file=sys.stderr)
-    return 1
+    return _complain(what, 1)
+
+
+def _complain(sentence: str, code: int) -> int:
+    """Print what is wrong; return the exit code."""
+    _say(f"metadisco: {sentence}")
+    return code
+
+
+def _say(sentence: str) -> None:
+    """Print to stderr, if that can be done: it may be a file on the disk that is full."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -287,6 +309,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         known.overrides = [*known.overrides, *rest]
+    known.started = STARTED if arguments is None else time.monotonic()
     return known
 
 
@@ -315,25 +338,45 @@ def _evolve(options: argparse.Namespace) -> int:
         raise UserError(f"{given[0]}: only together with --distributed")
     if options.distributed and options.processes is not None:
         raise UserError("--processes: got --distributed as well, allowed: one of the two")
-    if options.processes is None and not options.distributed:
+    if options.member is not None:
+        return _take_part(options)
+    if options.distributed or options.processes not in (None, 1):  # one process is no job
+        return _launch(options)
+
+    from metadisco.interrupt import Interrupt
+
+    with Interrupt(_say) as interrupt:
         from metadisco.commands.evolve import evolve
 
-        return evolve(*words)
+        return evolve(*words, interrupt, options.max_hours, options.started)
 
+
+def _launch(options: argparse.Namespace) -> int:
+    """Start the processes of a job that run here."""
     from metadisco.commands.launch import launch, launch_member
-    from metadisco.outer.team import JOIN_TIMEOUT, Place
 
+    words = options.config, options.overrides, options.run, options.quiet, options.max_hours
     if options.processes is not None:
         return launch(*words, options.processes)
-    timeout = JOIN_TIMEOUT if options.join_timeout is None else options.join_timeout
-    place = Place(options.coordinator, options.num_processes, options.process_id, timeout)
-    if options.member is None:
-        return launch_member(*words, place)
+    return launch_member(*words, _place(options))
 
+
+def _take_part(options: argparse.Namespace) -> int:
+    """Be one of the processes of a job."""
     from metadisco.commands.member import take_part
+    from metadisco.interrupt import Interrupt
 
-    place = place._replace(parent=os.getppid(), again=tuple(shlex.split(options.again)))
-    return take_part(*words, place, options.member)
+    place = _place(options)._replace(parent=os.getppid(), again=tuple(shlex.split(options.again)))
+    words = options.config, options.overrides, options.run, options.quiet
+    with Interrupt(_say) as interrupt:
+        return take_part(*words, interrupt, options.max_hours, options.started, place, options.member)
+
+
+def _place(options: argparse.Namespace) -> "Place":
+    from metadisco.outer.team import JOIN_TIMEOUT, Place
+
+    timeout = JOIN_TIMEOUT if options.join_timeout is None else options.join_timeout
+    return Place(options.coordinator, options.num_processes, options.process_id, timeout)
 
 
 def _train(options: argparse.Namespace) -> int:

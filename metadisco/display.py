@@ -7,6 +7,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from metadisco.notices import describe_skip
+
 SHOWN = (
     ("fitness_mean", "mean"),
     ("fitness_std", "±"),
@@ -62,14 +64,18 @@ class Display:
         else:
             self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
 
+    def stop(self) -> None:
+        """Leave the terminal as it was; may be called more than once."""
+        if self._progress is not None:
+            self._progress.stop()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self.stop()
 
 
 def describe(row: Mapping[str, Any]) -> str:
@@ -79,6 +85,10 @@ def describe(row: Mapping[str, Any]) -> str:
         value = row.get(name)
         if name in ALWAYS or value:
             parts.append(f"{label} {'-' if value is None else format_number(value)}")
+    if "centre_fitness" in row and row["centre_fitness"] is None:
+        parts.append("centre failed")
+    if skip := describe_skip(row):
+        parts.append(skip)
     return "  ".join(parts)
 
 

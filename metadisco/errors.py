@@ -1,6 +1,7 @@
-"""The one exception for what a user can put right."""
+"""The exception for what a user can put right, and that for what the machine refused."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -9,6 +10,27 @@ class UserError(ValueError):
 
     The command line prints the sentence and exits with code 2; a library caller may catch it as a ValueError.
     """
+
+
+class MachineError(RuntimeError):
+    """What the machine refused, in one sentence: a full disk, a directory that is gone. Exit code 1."""
+
+
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
+"""What a machine refuses when a file that is open is written to; no file is named then."""
+
+
+def describe_os_error(error: OSError, where: str | None = None) -> str | None:
+    """Return what the machine refused, and where; None for what is no trouble with a file.
+
+    Args:
+        error: what was raised.
+        where: the path to name if the error names none.
+    """
+    if error.filename is None and error.errno not in REFUSALS:
+        return None
+    path = error.filename if error.filename is not None else where
+    return f"{error.strerror}" if path is None else f"{str(path)!r}: {error.strerror}"
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

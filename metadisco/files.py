@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and arrays in them that NumPy alone can read."""
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -29,9 +30,22 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         if path.exists():
             shutil.copymode(path, temporary)
         temporary.replace(path)
+        flush_to_disk(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are on the disk, where the file system can say."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(number)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

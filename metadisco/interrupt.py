@@ -1,34 +1,96 @@
-"""Stopping on request: a signal sets a flag that the search asks for after each generation."""
+"""Stopping on request, whatever the main thread is doing.
 
+Python runs signal handlers between two of its instructions, and not while JAX compiles or computes, which may take
+minutes. Here the number of a signal wakes a thread, which acts at once.
+"""
+
+import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """While active, SIGINT and SIGTERM ask for a stop; a second SIGINT raises KeyboardInterrupt at once.
+    """While active, SIGINT and SIGTERM ask for a stop.
+
+    Before the search the process ends at once, as nothing is written yet. From `begin` on the first signal sets
+    `requested`, which the search asks for after each generation, and only a second SIGINT ends the process at once:
+    batch systems repeat SIGTERM. What is on disk is safe whenever a process ends.
 
     Args:
-        tell: called with one sentence when the first signal arrives.
+        tell: called with one sentence, until `prepare` sets another.
+
+    Attributes:
+        requested: whether to stop after the generation in hand.
+        busy: held where the process must not be ended, as something is half done.
     """
 
     def __init__(self, tell: Callable[[str], None]):
-        self._tell = tell
-        self._before: dict[int, Any] = {}
         self.requested = False
+        self.busy = threading.RLock()
+        self._tell = tell
+        self._leave: Sequence[Callable[[], None]] = ()
+        self._again = ""
+        self._phase = "start"
+        self._seen: list[int] = []
+        self._before: dict[int, Any] = {}
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
+    def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
+        """Set how to tell a sentence, what is called before the process ends at once, and the command that goes on."""
+        self._tell, self._leave, self._again = tell, leave, again
+
+    def begin(self) -> None:
+        """From now on a signal lets the generation in hand finish."""
+        with self.busy:
+            self._phase = "search"
+
+    def end(self) -> None:
+        """From now on signals do nothing, as the command is ending."""
+        with self.busy:
+            self._phase = "end"
+
+    def _watch(self, pipe: int) -> None:
+        """Act on every signal, until the pipe is closed."""
+        with os.fdopen(pipe, "rb", buffering=0) as numbers:
+            while number := numbers.read(1):
+                if number[0] in SIGNALS:
+                    with self.busy:
+                        self._act(signal.Signals(number[0]))
+
+    def _act(self, number: signal.Signals) -> None:
+        self._seen.append(number)
+        if self._phase == "start":
+            self._end(f"{number.name}: stopped before the search began, nothing was written; to start again")
+        if self._phase == "end":
+            return
         if not self.requested:
             self.requested = True
-            name = signal.Signals(number).name
-            again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
-            self._tell(f"{name}: finishing the generation in hand, then saving{again}")
+            more = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+            self._tell(f"{number.name}: finishing the generation in hand, then saving{more}")
+        elif self._seen.count(signal.SIGINT) > 1:
+            self._end("stopped at once; to go on from the last checkpoint")
+
+    def _end(self, sentence: str) -> NoReturn:
+        """End the process, as a kill would: the main thread may be anywhere."""
+        self._tell(f"{sentence}: {self._again}" if self._again else f"{sentence}, repeat the command")
+        for each in self._leave:
+            each()
+        os._exit(0)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Do nothing: the thread does. Without a handler there would be no wake-up."""
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(reading, True)
+        self._before_wakeup = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._watch, args=(reading,), name="signals", daemon=True)
+        self._thread.start()
+        for number in SIGNALS:
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -37,3 +99,6 @@ class Interrupt:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._before_wakeup)
+        os.close(self._writing)
+        self._thread.join()

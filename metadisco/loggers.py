@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from metadisco.config import LoggingConfig
 from metadisco.errors import UserError
+
+MAX_QUEUE = 10_000  # numbers that wait to be written; more than a row has, so that a row never blocks
 
 
 class Logger(Protocol):
@@ -21,21 +24,45 @@ class Logger(Protocol):
 
 
 class TensorBoardLogger:
-    """TensorBoard events under `tensorboard/` of the run directory."""
+    """TensorBoard events under `tensorboard/` of the run directory.
+
+    A thread of tensorboardX writes them. If it dies, as on a full disk, later rows would be waited for without end, so
+    that what killed it is raised here.
+    """
 
     def __init__(self, run_path: Path):
         from tensorboardX import SummaryWriter  # noqa: PLC0415 - optional
 
-        self._writer = SummaryWriter(str(run_path / "tensorboard"))
+        self._writer = SummaryWriter(str(run_path / "tensorboard"), max_queue=MAX_QUEUE)
+        self._trouble: BaseException | None = None
+        self._report = threading.excepthook
+        threading.excepthook = self._note
+
+    def _note(self, failure: threading.ExceptHookArgs) -> None:
+        """Keep what killed a thread of tensorboardX."""
+        if type(failure.thread).__module__.startswith("tensorboardX."):
+            self._trouble = failure.exc_value
+        else:
+            self._report(failure)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Write one scalar per number."""
+        if self._trouble is not None:
+            raise self._trouble
         for name, value in _numbers(row).items():
             self._writer.add_scalar(name, value, row["generation"])
 
     def close(self) -> None:
         """Flush the events."""
-        self._writer.close()
+        try:
+            if self._trouble is not None:
+                raise self._trouble
+            self._writer.close()
+        except OSError:
+            self._writer.file_writer.event_writer._closed = True  # else it is closed again at exit, with a traceback
+            raise
+        finally:
+            threading.excepthook = self._report
 
 
 class WandbLogger:

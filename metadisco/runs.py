@@ -7,7 +7,7 @@ checkpoints/      orbax: the whole state of the search, the newest few
 centres/          the centre at every checkpoint, as portable arrays
 """
 
-import contextlib
+import errno
 import importlib.metadata
 import json
 import os
@@ -16,7 +16,6 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,14 @@ from metadisco._version import __version__
 from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, read_yaml, to_plain, write_yaml
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_arrays, write_atomically
+from metadisco.lock import LOCK_NAME
+from metadisco.rows import read_rows
 
 MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
 """Keys (or sections, with a trailing dot) in which a continued run may differ from its start."""
 
 MAX_NAME = 4096  # letters of a path
-MAX_GENERATION = 2**53  # beyond which a float does not tell one from the next
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "numpy", "orbax-checkpoint")
 
@@ -54,8 +54,8 @@ class RunDirectory:
             raise UserError(f"--run: {str(path)!r} is not empty and holds no config.yaml, so it is no run directory")
 
     def _visible(self) -> list[Path]:
-        """List what is there; a half-written file of a start that was killed does not count."""
-        return [path for path in self.path.iterdir() if path.suffix != ".tmp"]
+        """List what is there; a lock and half-written files of a start that was killed do not count."""
+        return [path for path in self.path.iterdir() if path.suffix != ".tmp" and path.name != LOCK_NAME]
 
     @property
     def config_path(self) -> Path:
@@ -97,11 +97,14 @@ class RunDirectory:
 
         Raises:
             UserError: if the directory cannot be written.
+            OSError: if that is for want of space.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_atomically(self.config_path, write_yaml(to_plain(config)))
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise
             raise UserError(f"--run: cannot write {str(self.path)!r}: {error.strerror}") from error
 
     def check_continues(self, config: Config) -> list[str]:
@@ -159,20 +162,23 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of metrics.jsonl; lines that are torn or no rows are left out."""
-        if not self.metrics_path.is_file():
-            return []
-        rows = []
-        for line in self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(ValueError, RecursionError):
-                rows.append(json.loads(line))
-        return [row for row in rows if _is_row(row)]
+        """Return the rows of metrics.jsonl in order; lines that are torn or no rows are left out."""
+        return read_rows(self.metrics_path)
 
     def cut_metrics(self, num_generations: int) -> None:
-        """Drop the rows of generations from `num_generations` on, which are about to be run again."""
+        """Drop the rows of generations from `num_generations` on, which are about to be run again, and torn lines."""
         if self.metrics_path.exists():
             rows = [row for row in self.metrics() if row["generation"] < num_generations]
-            write_atomically(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            if self.metrics_path.read_bytes() != text.encode():
+                write_atomically(self.metrics_path, text)
+
+    def tidy(self) -> None:
+        """Remove the half-written files that a kill left behind."""
+        for folder in (self.path, self.path / "centres"):
+            for path in folder.glob("*.tmp"):
+                if path.is_file():
+                    path.unlink(missing_ok=True)
 
     def centre_path(self, generation: int) -> Path:
         """Where the centre after `generation` generations is kept."""
@@ -180,6 +186,7 @@ class RunDirectory:
 
     def write_centre(self, generation: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the centre after `generation` generations."""
+        self.centre_path(generation).parent.mkdir(exist_ok=True)  # and not the run, which may have been deleted
         write_arrays(self.centre_path(generation), arrays)
 
     def centre_generations(self) -> list[int]:
@@ -187,14 +194,6 @@ class RunDirectory:
         files = (path for path in (self.path / "centres").glob("*.npz") if path.is_file())
         kept = (int(path.stem) for path in files if path.stem.isascii() and path.stem.isdecimal())
         return sorted(generation for generation in kept if self.centre_path(generation).is_file())
-
-
-def _is_row(row: Any) -> bool:
-    """Return whether something is an object of numbers with a generation."""
-    if not isinstance(row, dict) or not all(isinstance(each, (int, float, NoneType)) for each in row.values()):
-        return False
-    generation = row.get("generation")
-    return isinstance(generation, int) and 0 <= generation < MAX_GENERATION
 
 
 def find_run(name: str) -> tuple[Path, int | None]:

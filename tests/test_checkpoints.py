@@ -1,12 +1,14 @@
 """Checkpoints: what was saved comes back bit for bit, and a damaged one gives way to the one before."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from metadisco.checkpoints import Checkpoints
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
 from metadisco.outer.search import Progress, SearchState
 
 
@@ -68,6 +70,40 @@ def test_the_place_of_a_damaged_checkpoint_can_be_written_again(tmp_path):
     state, progress = restored(tmp_path, [])
     assert progress == Progress(4, 5)
     assert int(state.strategy["count"]) == 40
+
+
+def test_a_flipped_bit_that_orbax_does_not_see_is_seen_by_the_sums(tmp_path):
+    """In the arrays themselves, which have no checksum of orbax's; also where a kill left no file of sums."""
+    for sums in (True, False):
+        saved(tmp_path / str(sums))
+        folder = tmp_path / str(sums) / "4"
+        if not sums:
+            (folder / "sums.json").unlink()
+        largest = max((path for path in (folder / "state").rglob("d/*")), key=lambda path: path.stat().st_size)
+        content = bytearray(largest.read_bytes())
+        for place in range(len(content)):
+            largest.write_bytes(bytes([*content[:place], content[place] ^ 4, *content[place + 1 :]]))
+            if place % 40 == 0:
+                state, progress = restored(tmp_path / str(sums), [])
+                assert state.strategy["mean"].tolist() == [float(progress.generation)] * 3
+
+
+def test_a_checkpoint_without_checksums_as_older_versions_wrote_them_is_read(tmp_path):
+    saved(tmp_path)
+    (tmp_path / "4" / "sums.json").unlink()
+    metadata = tmp_path / "4" / "progress" / "metadata"
+    progress = json.loads(metadata.read_text())
+    del progress["sha256"]
+    metadata.write_text(json.dumps(progress))
+    assert restored(tmp_path, [])[1] == Progress(4, 10**12 + 4)
+
+
+def test_what_orbax_would_leave_out_is_an_error_and_no_silence(tmp_path):
+    saved(tmp_path)
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    with pytest.raises(MachineError, match="beyond generation 3"):
+        checkpoints.save(state_of(3), Progress(3, 5))
+    checkpoints.close()
 
 
 def test_a_run_of_which_every_checkpoint_is_damaged_is_refused(tmp_path):

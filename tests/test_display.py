@@ -21,6 +21,11 @@ def test_failures_and_the_centre_are_shown_where_there_are_any():
     assert "mean -" in text and "failed 2" in text and "centre 99" in text
 
 
+def test_a_generation_that_taught_nothing_says_so_in_words():
+    text = describe(ROW | {"step_skipped": True, "centre_fitness": None})
+    assert text.endswith("centre failed  nothing learned: all members have the same fitness")
+
+
 def test_without_a_terminal_plain_lines_go_to_stderr(capsys):
     with Display() as display:
         display.start(0, 8)

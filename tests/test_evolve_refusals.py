@@ -1,9 +1,12 @@
 """What `metadisco evolve` refuses: in one line, with nothing written."""
 
+import os
+
 import pytest
 from refusals import assert_refused
 
 from metadisco.config import parse_config, write_yaml
+from metadisco.lock import RunLock
 from metadisco.runs import RunDirectory
 
 CONFIG = {
@@ -96,6 +99,21 @@ def test_a_parametrisation_that_lacks_a_method_is_refused(config_path, tmp_path,
     words = ["parametrisation={name: 'half_a_parametrisation:Half'}", "--run", str(tmp_path / "run")]
     assert_refused(["evolve", str(config_path), *words], ["parametrisation.name", "'bind'"], capsys)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("hours", ["0", "-2", "nan", "soon"])
+def test_a_limit_that_is_no_positive_number_is_refused(hours, config_path, tmp_path, capsys):
+    words = ["evolve", str(config_path), f"--max-hours={hours}", "--run", str(tmp_path / "run")]
+    assert_refused(words, ["--max-hours", hours, "a positive number of hours"], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_in_use_is_refused_before_anything_is_written(config_path, tmp_path, capsys):
+    with RunLock(tmp_path / "run", print):
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        words = ["evolve", str(config_path), "--run", str(tmp_path / "run")]
+        assert_refused(words, ["--run", "in use by another command", f"process {os.getpid()}"], capsys)
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_without_run_nothing_is_started(config_path, capsys):

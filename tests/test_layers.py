@@ -126,7 +126,11 @@ def test_a_library_that_may_change_is_named_in_one_file(library, home):
     assert users == {home}
 
 
-@pytest.mark.parametrize("part", ["config", "errors", "cli", "display", "files", "interrupt", "runs", "commands.grid"])
+EARLY = ("config", "errors", "cli", "display", "files", "interrupt", "runs", "rows", "lock", "deadline", "notices",
+         "commands.grid", "commands.recorder", "commands.evolve")  # fmt: skip
+
+
+@pytest.mark.parametrize("part", EARLY)
 def test_what_refuses_early_does_not_import_jax(part):
     for module in modules_in(part):
         assert not {name.split(".")[0] for name in IMPORTS[module]} & HEAVY

@@ -5,6 +5,7 @@ import pytest
 
 from metadisco.config import parse_config, to_plain
 from metadisco.errors import UserError
+from metadisco.rows import describe_numbers
 from metadisco.runs import RunDirectory
 
 
@@ -99,9 +100,32 @@ class TestMetrics:
         run.cut_metrics(1)
         assert run.metrics_path.read_text() == before
 
+    def test_rows_that_are_there_twice_or_in_disorder_are_healed(self, run):
+        for number in (0, 1, 2, 1, 3):
+            run.append_metrics({"generation": number, "fitness_mean": float(number)})
+        assert [row["generation"] for row in run.metrics()] == [0, 1, 2, 3]
+
+    def test_cutting_what_is_whole_touches_nothing(self, run):
+        run.append_metrics({"generation": 0})
+        before = run.metrics_path.stat()
+        run.cut_metrics(1)
+        assert run.metrics_path.stat() == before
+
     def test_cutting_a_run_without_metrics_writes_nothing(self, run):
         run.cut_metrics(0)
         assert not run.metrics_path.exists()
+
+
+def test_numbers_in_words_draw_neighbours_together():
+    assert describe_numbers([7, 3, 4, 5, 9, 10]) == "3 to 5, 7, 9 to 10"
+
+
+def test_tidying_removes_half_written_files_only(run):
+    run.write_centre(0, {"x": np.zeros(2)})
+    for path in (run.path / "config.yaml.17.tmp", run.path / "centres" / "000001.npz.17.tmp"):
+        path.touch()
+    run.tidy()
+    assert {path.name for path in run.path.rglob("*") if path.is_file()} == {"config.yaml", "000000.npz"}
 
 
 class TestContinuing:

@@ -1,11 +1,13 @@
-"""`metadisco evolve`: run a search, or continue one."""
+"""`metadisco evolve`: run a search, or continue one; alone, or as one of several processes."""
 
+import contextlib
 import importlib.metadata
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from metadisco.commands.recorder import RunRecorder
 from metadisco.config import (
     Config,
     apply_overrides,
@@ -16,58 +18,72 @@ from metadisco.config import (
     read_yaml,
     to_plain,
 )
+from metadisco.deadline import Deadline
 from metadisco.display import Display
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError, describe_os_error
 from metadisco.interrupt import Interrupt
-from metadisco.loggers import check_loggers, make_loggers
+from metadisco.lock import RunLock
+from metadisco.loggers import check_loggers
 from metadisco.outer.team import ALONE, Place, Team
 from metadisco.runs import RunDirectory
-
-if TYPE_CHECKING:
-    from metadisco.checkpoints import Checkpoints
-    from metadisco.outer.evaluate import Evaluator
-    from metadisco.outer.search import Progress, SearchState
 
 SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
 """Packages of which several processes must have the same version."""
 
 
-def evolve(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, place: Place | None = None) -> int:
+def evolve(
+    config_path: Path,
+    overrides: Sequence[str],
+    run_path: Path,
+    quiet: bool,
+    interrupt: Interrupt,
+    max_hours: str | None = None,
+    started: float | None = None,
+    place: Place | None = None,
+) -> int:
     """Run or continue a search, or take part in one; return the exit code.
 
     Args:
-        config_path: the configuration.
-        overrides: words KEY=VALUE.
+        config_path: the YAML file.
+        overrides: KEY=VALUE words that replace its settings.
         run_path: the run directory; of several processes only the first one looks at it.
-        quiet: print nothing but errors.
+        quiet: whether nothing but errors is printed.
+        interrupt: which is active, and asks for a stop.
+        max_hours: limit on the time of the command, as it stands on the command line.
+        started: when the command did, on the monotonic clock; now, if left out.
         place: where this process stands among several; None if it is alone.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
+        MachineError: if the run cannot be written to; what was saved is safe.
     """
+    deadline = Deadline(max_hours, time.monotonic() if started is None else started)
     config = read_config(config_path, overrides)
     team = ALONE if place is None else _join(config, place)
-    with team.agreed():
-        run, changes = _open(run_path, config) if team.first else (None, [])
-    options = place.again if place else ()
-    again = shlex.join(["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path), *options])
-    with Display(quiet or not team.first) as display, Interrupt(display.say) as interrupt:
-        for change in changes:
-            display.say(change)
-        recorder = _Recorder(run, config, display) if run else None
+    words = ["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path)]
+    again = shlex.join([*words, *limit_words(max_hours), *(place.again if place else ())])
+    with Display(quiet or not team.first) as display, contextlib.ExitStack() as stack:
+        recorder, lock = None, None
+        with interrupt.busy:
+            with team.agreed():
+                if team.first:
+                    run = RunDirectory(run_path)
+                    run.check_usable()
+                    lock = stack.enter_context(RunLock(run.path, display.say))
+                    recorder = RunRecorder(run, config, display, lock, deadline, interrupt)
+            interrupt.prepare(display.say, [display.stop, *([lock.release] if lock else [])], again)
         try:
-            done = _search(config, recorder, team, lambda: interrupt.requested)
-        except KeyboardInterrupt:
-            display.say(f"stopped at once; to go on from the last checkpoint: {again}")
-            return 0
+            done = _search(config, recorder, team, interrupt)
+        except BrokenPipeError:
+            raise
+        except (OSError, MachineError) as error:
+            raise _explained(error, run_path, lock, again) from error
         finally:
-            if recorder is not None:
-                recorder.close()
-    if done < config.outer.num_generations:
-        display.say(f"stopped after generation {done} of {config.outer.num_generations}; to go on: {again}")
-    else:
-        asked = "" if done == config.outer.num_generations else f" ({config.outer.num_generations} were asked for)"
-        display.say(f"done: {done} generations in {run_path}{asked}")
+            interrupt.end()
+        late = max_hours is not None and not interrupt.requested
+        hours = f", as the next would not fit into {max_hours} hours" if late else ""
+        summary = recorder.summary() if recorder else ""
+        display.say(_outcome(done, config.outer.num_generations, run_path, summary, hours, again))
     return 0
 
 
@@ -89,14 +105,15 @@ def check_run(path: Path, config: Config) -> None:
     Raises:
         UserError: naming what is in the way.
     """
-    _open(path, config)
-
-
-def _open(path: Path, config: Config) -> tuple[RunDirectory, list[str]]:
-    """Return the run directory, and sentences about what has changed in its configuration."""
     run = RunDirectory(path)
     run.check_usable()
-    return run, run.check_continues(config) if run.exists else []
+    if run.exists:
+        run.check_continues(config)
+
+
+def limit_words(max_hours: str | None) -> list[str]:
+    """Return the words that set a limit on time, for a command that goes on."""
+    return [] if max_hours is None else ["--max-hours", max_hours]
 
 
 def _join(config: Config, place: Place) -> Team:
@@ -118,8 +135,11 @@ def _join(config: Config, place: Place) -> Team:
     return team
 
 
-def _search(config: Config, recorder: "_Recorder | None", team: Team, requested: Callable[[], bool]) -> int:
+def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt: Interrupt) -> int:
     """Build everything and search; return how many generations are done."""
+    with team.agreed():
+        if recorder:
+            recorder.check()
     from metadisco.outer.devices import start_jax
 
     if team is ALONE:
@@ -132,108 +152,44 @@ def _search(config: Config, recorder: "_Recorder | None", team: Team, requested:
     with team.agreed():
         problem = make_objective_discovery(config)
     shared = SharedRecorder(team, recorder)
-    search(
-        problem,
-        config.outer,
-        shared,
-        tasks=task_infos(config),
-        seed=config.seed,
-        should_stop=lambda: team.should_stop(requested()),
-        announce=lambda evaluator: shared.announce(evaluator, recorder.announce if recorder else None),
-    )
+    with recorder or contextlib.nullcontext():
+        search(
+            problem,
+            config.outer,
+            shared,
+            tasks=task_infos(config),
+            seed=config.seed,
+            should_stop=lambda: team.should_stop(_wants_to_stop(recorder, interrupt)),
+            announce=lambda evaluator: shared.announce(evaluator, _announcement(recorder, interrupt)),
+        )
     return shared.done
 
 
-class _Recorder:
-    """Leaves the traces of a search in its run directory and on the screen."""
-
-    def __init__(self, run: RunDirectory, config: Config, display: Display):
-        self._run, self._config, self._display = run, config, display
-        self._checkpoints: Checkpoints | None = None
-        self._loggers: list[Any] = []
-        self.done = 0
-
-    def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
-        """Return the newest state of a run that exists; writes nothing."""
-        if not self._run.exists:
-            return None
-        restored = self._open().restore(template, self._display.say)
-        if restored is None and self._run.metrics():
-            raise UserError(f"--run: {str(self._run.path)!r} has metrics but no checkpoint to go on from")
-        self.done = restored[1].generation if restored else 0
-        return restored
-
-    def _open(self) -> "Checkpoints":
-        from metadisco.checkpoints import Checkpoints
-
-        if self._checkpoints is None:
-            self._checkpoints = Checkpoints(self._run.path / "checkpoints", self._config.outer.keep_checkpoints)
-        return self._checkpoints
-
-    def announce(self, evaluator: "Evaluator") -> None:
-        """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
-        if not self._run.exists:
-            self._run.create(self._config)
-        self._run.cut_metrics(self.done)
-        self._loggers = make_loggers(self._config.logging, self._run.path, to_plain(self._config))
-        before = self._run.last_start()
-        facts = {
-            "processes": evaluator.num_processes,
-            "devices": evaluator.num_devices,
-            "platform": evaluator.platform,
-            "chunk_size": evaluator.chunk_size,
-        }
-        for sentence in differences(before, facts):
-            self._display.say(sentence)
-        self._run.note_start(facts | {"generation": self.done, "compile_seconds": round(evaluator.compile_seconds, 2)})
-        outer, tasks = self._config.outer, self._config.inner.tasks
-        life = sum(task.ppo.executed_env_steps for task in tasks)
-        where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
-        memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
-        self._display.say(
-            f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
-            f"{outer.num_rollouts} rollouts of {life:,} steps{where} = {outer.num_lives * life:,} steps a generation"
-        )
-        of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
-        self._display.say(
-            f"{evaluator.num_devices} {evaluator.platform} devices{of}, chunks of {evaluator.chunk_size} lives; "
-            f"memory per device {memory}; compiled in {evaluator.compile_seconds:.1f} s"
-        )
-        self._display.start(self.done, outer.num_generations)
-
-    def log(self, row: dict[str, Any]) -> None:
-        """Append a row to metrics.jsonl, the loggers and the screen."""
-        self._run.append_metrics(row)
-        for logger in self._loggers:
-            logger.log(row)
-        self.done = row["generation"] + 1
-        self._display.generation(row)
-
-    def save(self, state: "SearchState", progress: "Progress") -> None:
-        """Keep the centre, then the whole state: a state on disk implies that its centre is."""
-        from metadisco.export.arrays import to_arrays
-
-        self._run.write_centre(progress.generation, to_arrays(state.strategy.centre))
-        self._open().save(state, progress)
-
-    def close(self) -> None:
-        """Close files."""
-        for logger in self._loggers:
-            logger.close()
-        if self._checkpoints is not None:
-            self._checkpoints.close()
+def _wants_to_stop(recorder: RunRecorder | None, interrupt: Interrupt) -> bool:
+    """Return whether this process was asked to stop, or sees that time is over."""
+    return interrupt.requested or (recorder is not None and not recorder.has_time())
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say on what a run goes on that is not what it ran on before, and what becomes of its numbers.
+def _announcement(recorder: RunRecorder | None, interrupt: Interrupt) -> Callable[..., None]:
+    """Return what is done once all is compiled; processes that record nothing only stop differently from then on."""
+    return recorder.announce if recorder else lambda evaluator: interrupt.begin()
 
-    Args:
-        before: the newest entry of provenance.json; empty for a new run.
-        now: `processes`, `devices`, `platform` and `chunk_size`.
-    """
-    old = {"processes": 1, **before} if before else {}
-    changed = [name for name in now if name in old and old[name] != now[name]]
-    exact = "platform" not in changed and "chunk_size" not in changed and now["platform"] == "cpu"
-    same = exact and now["chunk_size"] == 1
-    what = "numbers stay the same to the bit" if same else "numbers agree to float tolerance only"
-    return [f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed]
+
+def _outcome(done: int, asked: int, run_path: Path, summary: str, hours: str, again: str) -> str:
+    """Return the last sentence of a command that ends well."""
+    if done < asked:
+        return f"stopped after generation {done} of {asked}{hours}{summary}; to go on: {again}"
+    return f"done: {done} generations in {run_path}{'' if done == asked else f' ({asked} were asked for)'}{summary}"
+
+
+def _explained(error: OSError | MachineError, run_path: Path, lock: RunLock | None, again: str) -> Exception:
+    """Return what to raise where the machine refused something: one sentence, and how to go on."""
+    try:
+        if lock:
+            lock.check()
+    except MachineError as gone:
+        return MachineError(f"{gone}; to start again: {again}")
+    what = str(error) if isinstance(error, MachineError) else describe_os_error(error, str(run_path.absolute()))
+    if what is None:
+        return error
+    return MachineError(f"{what}; what was saved is safe, and once there is a remedy this goes on: {again}")

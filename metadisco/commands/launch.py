@@ -18,7 +18,7 @@ from types import FrameType
 from typing import IO, NamedTuple
 
 from metadisco.commands.causes import AGAIN, Ending, explain
-from metadisco.commands.evolve import check_run, evolve, read_config
+from metadisco.commands.evolve import check_run, limit_words, read_config
 from metadisco.errors import UserError
 from metadisco.outer.team import JOIN_TIMEOUT, Place
 
@@ -38,7 +38,9 @@ class Child(NamedTuple):
     """What it says to the user; None where he sees it himself."""
 
 
-def launch(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, processes: int) -> int:
+def launch(
+    config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, max_hours: str | None, processes: int
+) -> int:
     """Evolve in several processes on this machine's CPU; return the exit code.
 
     Raises:
@@ -46,8 +48,6 @@ def launch(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
     """
     if processes < 1:
         raise UserError(f"--processes: got {processes}, allowed: at least 1")
-    if processes == 1:
-        return evolve(config_path, overrides, run_path, quiet)
     config = read_config(config_path, overrides)
     check_run(run_path, config)
     devices = config.outer.num_devices or processes * max(1, len(os.sched_getaffinity(0)) // processes)
@@ -59,13 +59,15 @@ def launch(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: b
         "JAX_NUM_CPU_DEVICES": str(devices // processes),
         "JAX_COORDINATOR_BIND_ADDRESS": address,
     }
-    words = _words(config_path, overrides, run_path, quiet)
+    words = _words(config_path, overrides, run_path, quiet, max_hours)
     again = ("--processes", str(processes))
     places = [Place(address, processes, number, again=again) for number in range(processes)]
     return _Launcher(words, places, variables).run()
 
 
-def launch_member(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, place: Place) -> int:
+def launch_member(
+    config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, max_hours: str | None, place: Place
+) -> int:
     """Evolve as one of several processes that somebody else starts, on this machine or others; return the exit code.
 
     Raises:
@@ -75,7 +77,7 @@ def launch_member(config_path: Path, overrides: Sequence[str], run_path: Path, q
     config = read_config(config_path, overrides)
     if place.process_id == 0:
         check_run(run_path, config)
-    return _Launcher(_words(config_path, overrides, run_path, quiet), [place], {}).run()
+    return _Launcher(_words(config_path, overrides, run_path, quiet, max_hours), [place], {}).run()
 
 
 def complete(place: Place, variables: "os._Environ[str] | dict[str, str]") -> Place:
@@ -109,9 +111,12 @@ def complete(place: Place, variables: "os._Environ[str] | dict[str, str]") -> Pl
     return place
 
 
-def _words(config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool) -> list[str]:
+def _words(
+    config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, max_hours: str | None
+) -> list[str]:
     """Return what all processes are started with."""
-    return ["evolve", str(config_path), *overrides, "--run", str(run_path), *(["--quiet"] if quiet else [])]
+    return ["evolve", str(config_path), *overrides, "--run", str(run_path), *limit_words(max_hours),
+            *(["--quiet"] if quiet else [])]  # fmt: skip
 
 
 def _options(place: Place) -> list[str]:

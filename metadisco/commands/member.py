@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.commands.evolve import evolve
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
+from metadisco.interrupt import Interrupt
 from metadisco.outer.processes import HEARTBEAT_TIMEOUT, leave
 from metadisco.outer.team import Place
 
@@ -17,24 +18,35 @@ BROKEN = ("gloo", "nccl", "coordination")
 
 
 def take_part(
-    config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, place: Place, screen: int
+    config_path: Path,
+    overrides: Sequence[str],
+    run_path: Path,
+    quiet: bool,
+    interrupt: Interrupt,
+    max_hours: str | None,
+    started: float | None,
+    place: Place,
+    screen: int,
 ) -> int:
     """Evolve as one of several processes; return the exit code.
 
     What libraries print goes to stdout and stderr, which the launcher reads; what is for the user goes to `screen`.
 
     Args:
-        config_path: as for `evolve`, like the next three.
+        config_path: as for `evolve`, like the next six.
         overrides: words KEY=VALUE.
         run_path: the run directory.
         quiet: print nothing but errors.
+        interrupt: which is active.
+        max_hours: limit on the time of the command.
+        started: when this process did.
         place: where this process stands.
         screen: a file descriptor.
     """
     sys.stderr = open(screen, "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
     try:
-        code = evolve(config_path, overrides, run_path, quiet, place)
-    except UserError:
+        code = evolve(config_path, overrides, run_path, quiet, interrupt, max_hours, started, place)
+    except (UserError, MachineError):
         leave()
         raise
     except BaseException as error:

@@ -79,7 +79,7 @@ def search(
             aggregated as it is.
         seed: meta-seed of a new run; a continued one keeps its own.
         should_stop: asked after every generation; when true, the state is saved and the search ends.
-        announce: told of the compiled evaluation before the first generation.
+        announce: told of the compiled evaluation before the first generation, and before anything is recorded.
 
     Returns:
         The centre of the search: its mean, or the best of the last generation for population-based strategies.
@@ -136,6 +136,8 @@ def _generation(
     state = state._replace(strategy=told)
     env_steps = int(np.asarray(evaluation.metrics["env_steps"], np.int64).sum())
     row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(evaluation.fitness, tasks, "fitness_mean")
+    if "without_episode" in evaluation.metrics:
+        row["lives_without_episode"] = int(np.asarray(evaluation.metrics["without_episode"]).sum())
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
         centre = evaluator.centre(keys.centre, told.centre)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
 
+USER, MACHINE = "u", "m"  # who has to put something right
 JOIN_TIMEOUT = 300  # seconds that processes wait for one another at the start; JAX's default
 
 
@@ -37,20 +38,21 @@ class Team(NamedTuple):
 
     @contextlib.contextmanager
     def agreed(self) -> Iterator[None]:
-        """Let all processes raise UserError where one of them does, or fails to read or write a file."""
+        """Let all processes raise where one of them does for what the user or the machine has to put right."""
         if self.gather is None:
             yield
             return
-        trouble: UserError | OSError | None = None
+        trouble: UserError | MachineError | OSError | None = None
         try:
             yield
-        except (UserError, OSError) as error:
+        except (UserError, MachineError, OSError) as error:
             trouble = error
-        told = [text.decode() for text in self.gather(str(trouble or "").encode())]
+        whose = USER if isinstance(trouble, UserError) else MACHINE
+        told = [text.decode() for text in self.gather(f"{whose}{trouble}".encode() if trouble else b"")]
         if trouble is not None:
             raise trouble
-        if any(told):
-            raise UserError(next(text for text in told if text))
+        for text in filter(None, told):
+            raise (UserError if text[0] == USER else MachineError)(text[1:])
 
     def should_stop(self, requested: bool) -> bool:
         """Return whether any process was asked to stop: the same in all of them."""

@@ -50,12 +50,17 @@ class ObjectiveDiscovery:
         Returns, which can look healthy when a policy is NaN, are not what decides that.
         """
         objective = self.parametrisation.bind(meta_params)
-        fitness = []
+        fitness, without_episode = [], []
         for key_task, task in zip(jax.random.split(key, len(self.tasks)), self.tasks, strict=True):
             result = train(key_task, task.env, task.ppo, objective)
             fitness.append(jnp.where(result.finite, _scalar(self.fitness(result)), jnp.nan))
+            without_episode.append(jnp.isnan(result.curve).all())
         env_steps = sum(task.ppo.executed_env_steps for task in self.tasks)
-        return Evaluation(jnp.stack(fitness), {"env_steps": jnp.asarray(env_steps, jnp.int32)})
+        metrics = {
+            "env_steps": jnp.asarray(env_steps, jnp.int32),
+            "without_episode": jnp.stack(without_episode).sum(dtype=jnp.int32),
+        }
+        return Evaluation(jnp.stack(fitness), metrics)
 
 
 def _scalar(fitness: Array) -> Array:

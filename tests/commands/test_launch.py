@@ -6,8 +6,8 @@ import pytest
 from refusals import assert_refused
 
 from metadisco.commands.causes import Ending, explain
-from metadisco.commands.evolve import differences
 from metadisco.commands.launch import complete
+from metadisco.commands.recorder import differences
 from metadisco.config import write_yaml
 from metadisco.errors import UserError
 from metadisco.outer.team import Place

@@ -1,0 +1,77 @@
+"""A tiny run that nothing disturbs, and a launcher for those that something does."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metadisco.config import write_yaml
+
+pytest.register_assert_rewrite("lives")
+
+from lives import Launcher  # noqa: E402 - only now its assertions say what they compared
+
+NUM_GENERATIONS = 30
+
+CONFIG: dict[str, Any] = {
+    "parametrisation": {"name": "value_loss", "hidden_sizes": [8]},
+    "inner": {
+        "env": "gymnax/CartPole-v1",
+        "env_settings": {"max_steps_in_episode": 60},
+        "ppo": {
+            "num_envs": 2,
+            "num_steps": 16,
+            "num_env_steps": 64,
+            "num_minibatches": 2,
+            "num_epochs": 2,
+            "learning_rate": 0.3,
+            "value_coef": 5.0,
+            "shared_torso": True,  # the value loss soon tells in the actions
+            "hidden_sizes": [8],
+            "num_evaluation_episodes": 2,
+        },
+    },
+    "outer": {
+        "num_generations": NUM_GENERATIONS,
+        "num_devices": 1,
+        "checkpoint_every": 2,
+        "evaluate_every": 5,
+        "chunk_size": 1,
+        "strategy": {"population_size": 4, "std": 3.0},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def config_path(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(write_yaml(CONFIG))
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    """Where commands leave what they print and compile."""
+    return tmp_path_factory.mktemp("lives")
+
+
+@pytest.fixture(scope="session")
+def launcher(folder) -> Iterator[Launcher]:
+    launcher = Launcher(folder)
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory, config_path, launcher) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "undisturbed"
+    ended = launcher.run(["evolve", str(config_path), "--run", str(run)])
+    assert ended.code == 0, ended.err
+    return run
+
+
+@pytest.fixture(scope="session")
+def evolve(config_path) -> Callable[..., list[str]]:
+    """Return a function that gives the words of the command for a run directory."""
+    return lambda run, *more: ["evolve", str(config_path), *more, "--run", str(run)]

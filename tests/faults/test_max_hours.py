@@ -1,0 +1,53 @@
+"""--max-hours: a stop in time, from the start of the command, and the way to go on."""
+
+import re
+import shlex
+import time
+
+import pytest
+from lives import assert_equal_in_every_bit, assert_one_sentence
+from processes import Process, num_rows
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_run_ends_before_its_time_is_over_and_goes_on_with_the_printed_command(
+    evolve, config_path, launcher, folder, tmp_path
+):
+    """Over and over, each time with the same limit, until it is done; at least twice."""
+    words = ["outer.num_generations=600", "outer.checkpoint_every=50"]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert launcher.run(evolve(whole, *words)).code == 0
+    seconds, stops, done = 24.0, 0, 0
+    command = evolve(run, *words, "--max-hours", f"{seconds / 3600:.5f}")
+    while done < 600:
+        started = time.monotonic()
+        with Process(command, folder) as process:
+            code, _, err = process.finish()
+        assert time.monotonic() - started < seconds
+        assert code == 0, err
+        assert num_rows(run) > done
+        done = num_rows(run)
+        if done < 600:
+            message = re.search(
+                rf"stopped after generation {done} of 600, as the next would not fit into (\S+) hours; "
+                r"to go on: metadisco (.*)",
+                err,
+            )
+            assert message is not None, err
+            assert f"--max-hours {message[1]}" in message[2]
+            command = shlex.split(message[2])
+            stops += 1
+    assert stops >= 1
+    assert_equal_in_every_bit(run, whole)
+
+
+def test_where_no_generation_fits_that_is_said_and_nothing_is_written(evolve, launcher, tmp_path):
+    ended = launcher.run(evolve(tmp_path / "run", "--max-hours", "0.0005"))
+    assert_one_sentence(ended, 2, "--max-hours: got 0.0005 (2 s)", "not even one generation fits")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_done_does_not_mind_a_limit(undisturbed, evolve, launcher):
+    ended = launcher.run(evolve(undisturbed, "--max-hours", "0.0001"))
+    assert ended.code == 0 and "done: 30 generations" in ended.err

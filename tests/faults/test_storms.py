@@ -1,0 +1,111 @@
+"""Signals, many and at any time: the first asks for a stop, SIGTERMs after it change nothing."""
+
+import random
+import re
+import shlex
+import signal
+import time
+
+import pytest
+from lives import assert_equal_in_every_bit
+from processes import Process, num_rows
+
+pytestmark = pytest.mark.faults
+
+TERM, INT = signal.SIGTERM, signal.SIGINT
+STORMS = {
+    "one": [TERM],
+    "fifty SIGTERMs": [TERM] * 50,
+    "five hundred SIGTERMs": [TERM] * 500,
+    "SIGTERM, SIGINT, SIGTERMs": [TERM, INT, *[TERM] * 20],
+    "SIGINT, SIGTERMs": [INT, *[TERM] * 20],
+}
+
+
+@pytest.mark.parametrize("storm", STORMS)
+def test_a_storm_during_the_search_stops_it_once_and_the_save_is_whole(storm, undisturbed, evolve, launcher, tmp_path):
+    for number, rows in enumerate((1, 3, 4)):
+        run = tmp_path / f"a run {number}"
+        life = launcher.start(evolve(run))
+        assert life.wait_until(lambda rows=rows, run=run: num_rows(run) >= rows)
+        life.send(*STORMS[storm], pause=0.001)
+        ended = life.finish()
+        assert ended.code == 0 and "Traceback" not in ended.err, ended.err
+        assert ended.err.count("finishing the generation in hand, then saving") == 1
+        done = num_rows(run)
+        assert done < 30
+        message = re.search(rf"stopped after generation {done} of 30; to go on: metadisco (.*)", ended.err)
+        assert message is not None, ended.err
+        assert (run / "checkpoints" / str(done) / "sums.json").exists()
+        assert not (run / "lock").exists()
+        ended = launcher.run(shlex.split(message[1]))
+        assert ended.code == 0 and "damaged" not in ended.err and "again" not in ended.err, ended.err
+        assert_equal_in_every_bit(run, undisturbed)
+
+
+def test_ctrl_c_twice_stops_at_once_wherever_the_search_is(undisturbed, evolve, launcher, tmp_path):
+    run = tmp_path / "run"
+    delays = random.Random(5)
+    stopped = 0
+    for _ in range(8):
+        before = num_rows(run)
+        life = launcher.start(evolve(run))
+        if not life.wait_until(lambda before=before: num_rows(run) >= min(before + 1, 29)):
+            break
+        time.sleep(delays.random() * 0.1)
+        life.send(INT, INT, pause=0.001)
+        ended = life.finish()
+        assert ended.code == 0 and "Traceback" not in ended.err, ended.err
+        if "done: " in ended.err:
+            break
+        stopped += "stopped at once; to go on from the last checkpoint: metadisco evolve" in ended.err
+    assert stopped
+    ended = launcher.run(evolve(run))
+    assert ended.code == 0 and "damaged" not in ended.err, ended.err
+    assert_equal_in_every_bit(run, undisturbed)
+
+
+def test_ctrl_c_twice_does_not_wait_for_a_long_generation(evolve, launcher, tmp_path):
+    run = tmp_path / "run"
+    life = launcher.start(evolve(run, "inner.ppo.num_env_steps=20000000"))
+    assert life.wait_until((run / "checkpoints" / "0").exists)
+    time.sleep(2)
+    started = time.monotonic()
+    life.send(INT, pause=0.3)
+    life.send(INT)
+    ended = life.finish()
+    assert time.monotonic() - started < 5
+    assert ended.code == 0 and num_rows(run) == 0
+    assert "SIGINT: finishing the generation in hand" in ended.err and "stopped at once" in ended.err
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_before_the_search_a_signal_ends_the_command_and_nothing_is_left(number, evolve, launcher, tmp_path):
+    """While the search is built and compiled; the folder above the run's is not there either."""
+    delays = random.Random(int(number))
+    for index in range(6):
+        run = tmp_path / str(index) / "run"
+        life = launcher.start(evolve(run))
+        assert life.wait_until(lambda run=run: (run / "lock").exists())
+        time.sleep(delays.random() * 1.0)
+        started = time.monotonic()
+        life.send(*[number] * 3)
+        ended = life.finish()
+        assert time.monotonic() - started < 3
+        assert ended.code == 0, ended.err
+        name = signal.Signals(number).name
+        told = f"{name}: stopped before the search began, nothing was written; to start again: metadisco evolve"
+        assert ended.err.count(told) == 1 and len(ended.err.splitlines()) == 1, ended.err
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+@pytest.mark.parametrize("delay", [0.4, 0.8, 1.5, 3.0])
+def test_while_a_command_imports_a_signal_ends_it_with_a_sentence(number, delay, evolve, folder, tmp_path):
+    with Process(evolve(tmp_path / "run"), folder) as process:
+        time.sleep(delay)
+        process.send(number)
+        code, out, err = process.finish()
+    assert (code, out) == (0, ""), err
+    assert "stopped before the search began" in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()

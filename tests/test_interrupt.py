@@ -1,0 +1,89 @@
+"""Signals reach a command at any time, also while the main thread is somewhere that Python cannot interrupt."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from metadisco.interrupt import Interrupt
+
+TERM, INT = signal.SIGTERM, signal.SIGINT
+
+
+def send(*numbers):
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_the_first_signal_asks_for_a_stop_and_those_after_it_do_nothing():
+    said = []
+    with Interrupt(said.append) as interrupt:
+        interrupt.begin()
+        assert not interrupt.requested
+        send(TERM)
+        wait_for(lambda: said)
+        assert interrupt.requested
+        send(*[TERM] * 200, INT, *[TERM] * 200)
+        time.sleep(0.1)
+    assert len(said) == 1 and said[0].startswith("SIGTERM: finishing the generation in hand")
+
+
+def test_signals_at_the_end_do_nothing():
+    said = []
+    with Interrupt(said.append) as interrupt:
+        interrupt.begin()
+        interrupt.end()
+        send(INT, INT, TERM)
+        time.sleep(0.1)
+    assert (said, interrupt.requested) == ([], False)
+
+
+def test_handlers_are_as_before_afterwards():
+    before = [signal.getsignal(number) for number in (INT, TERM)]
+    with Interrupt(print):
+        assert [signal.getsignal(number) for number in (INT, TERM)] != before
+    assert [signal.getsignal(number) for number in (INT, TERM)] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+DEAF = """
+import ctypes, os, sys
+from metadisco.interrupt import Interrupt
+with Interrupt(lambda text: print(text, flush=True)) as interrupt:
+    interrupt.prepare(lambda text: print(text, flush=True), [lambda: print("left", flush=True)], "the command")
+    if "search" in sys.argv:
+        interrupt.begin()
+    print("ready", flush=True)
+    for _ in range(1000):
+        ctypes.CDLL(None).sleep(60)  # what JAX is like: the main thread runs no Python
+"""
+
+
+@pytest.mark.parametrize(
+    ("phase", "numbers", "told"),
+    [
+        ("start", [TERM], "SIGTERM: stopped before the search began, nothing was written; to start again: the command"),
+        ("start", [INT], "SIGINT: stopped before the search began, nothing was written; to start again: the command"),
+        ("search", [INT, INT], "stopped at once; to go on from the last checkpoint: the command"),
+        ("search", [TERM, INT, TERM, INT], "stopped at once; to go on from the last checkpoint: the command"),
+    ],
+)
+def test_a_stop_at_once_does_not_wait_for_the_main_thread(phase, numbers, told):
+    process = subprocess.Popen([sys.executable, "-c", DEAF, phase], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.05)
+        assert process.wait(10) == 0
+        assert process.stdout.read().splitlines()[-2:] == [told, "left"]
