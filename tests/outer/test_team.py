@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from toys import MemoryRecorder, bits
 
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
 from metadisco.outer.search import Progress, SearchState
 from metadisco.outer.sharing import SharedRecorder
 from metadisco.outer.team import ALONE, Place, Team
@@ -33,7 +33,7 @@ def together(work: Callable[[Team, int], Any]) -> list[Any]:
 
         try:
             return work(Team(number == 0, gather, Place()), number)
-        except (UserError, OSError) as error:
+        except (UserError, MachineError, OSError) as error:
             return error
 
     with ThreadPoolExecutor(COUNT) as pool:
@@ -56,7 +56,7 @@ class TestAgreed:
     def test_a_file_that_one_cannot_write_stops_all(self):
         errors = together(lambda team, number: refuse(team, number, 0, OSError(28, "No space left on device", "here")))
         assert isinstance(errors[0], OSError) and errors[0].filename == "here"
-        assert all(isinstance(error, UserError) and "No space left" in str(error) for error in errors[1:])
+        assert all(isinstance(error, MachineError) and "No space left" in str(error) for error in errors[1:])
 
     def test_where_nobody_refuses_all_go_on(self):
         assert together(lambda team, number: refuse(team, number, -1, UserError(""))) == ["went on"] * COUNT
