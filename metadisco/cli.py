@@ -251,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when done, or stopped on request and resumable; 1 when the machine refused something, such as a write to a
         full disk; 2 when the input cannot be used.
     """
+    # Else XLA describes the machine, as an error, for every compiled program that it finds again. Read when JAX starts.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no φ

@@ -1,5 +1,7 @@
 """Set-up of all tests: two virtual devices, types checked at run time, warnings as errors, shared compiled programs."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 
 import jax
@@ -7,6 +9,8 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from jaxtyping import install_import_hook
 
+CACHE = tempfile.TemporaryDirectory()  # of compiled programs, which commands keep for the next one
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 pytest.register_assert_rewrite("env_contract", "layout", "processes", "refusals")
 jax.config.update("jax_num_cpu_devices", 2)
 CHECKED = install_import_hook(

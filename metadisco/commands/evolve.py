@@ -29,6 +29,7 @@ from metadisco.runs import RunDirectory
 
 SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
 """Packages of which several processes must have the same version."""
+REHEARSED_UPDATES = 16  # of the lives by which a chunk size is chosen
 
 
 def evolve(
@@ -145,13 +146,22 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
     if team is ALONE:
         start_jax(config.outer.num_devices, config.deterministic)
 
+    from metadisco.outer.chunks import Chunks
     from metadisco.outer.search import search
     from metadisco.outer.sharing import SharedRecorder
-    from metadisco.problems import make_objective_discovery, task_infos
+    from metadisco.problems import make_objective_discovery, shorten, task_infos
 
     with team.agreed():
         problem = make_objective_discovery(config)
     shared = SharedRecorder(team, recorder)
+    chunks = Chunks()
+    if recorder and team is ALONE:
+        chunks = Chunks(
+            rehearsal=None if config.deterministic else shorten(problem, REHEARSED_UPDATES),
+            kept=recorder.kept_chunk_size,
+            say=recorder.say,
+            changed=recorder.note_change,
+        )
     with recorder or contextlib.nullcontext():
         search(
             problem,
@@ -161,6 +171,7 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
             seed=config.seed,
             should_stop=lambda: team.should_stop(_wants_to_stop(recorder, interrupt)),
             announce=lambda evaluator: shared.announce(evaluator, _announcement(recorder, interrupt)),
+            chunks=chunks,
         )
     return shared.done
 

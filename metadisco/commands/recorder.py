@@ -18,6 +18,8 @@ from metadisco.rows import describe_numbers
 from metadisco.runs import RunDirectory
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
     from metadisco.checkpoints import Checkpoints
     from metadisco.outer.evaluate import Evaluator
     from metadisco.outer.search import Progress, SearchState
@@ -89,13 +91,7 @@ class RunRecorder:
 
     def announce(self, evaluator: "Evaluator") -> None:
         """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
-        facts = {
-            "processes": evaluator.num_processes,
-            "devices": evaluator.num_devices,
-            "platform": evaluator.platform,
-            "chunk_size": evaluator.chunk_size,
-        }
-        before = self._run.last_start()
+        facts, before = _facts(evaluator), self._run.last_start()
         rows = [row for row in self._run.metrics() if row["generation"] < self.done]
         as_before = all({"processes": 1, **before}.get(name) == value for name, value in facts.items())
         self._deadline.check_start([row.get("seconds") or 0.0 for row in rows] if as_before else [])
@@ -108,10 +104,27 @@ class RunRecorder:
         self._loggers = make_loggers(self._config.logging, self._run.path, to_plain(self._config))
         for sentence in differences(before, facts):
             self._display.say(sentence)
-        self._run.note_start(facts | {"generation": self.done, "compile_seconds": round(evaluator.compile_seconds, 2)})
+        self._note(evaluator)
         self._describe(evaluator)
         self._display.start(self.done, self._config.outer.num_generations)
         self._mark = time.monotonic()
+
+    def _note(self, evaluator: "Evaluator") -> None:
+        """Keep on what the run goes on from here."""
+        seconds = round(evaluator.compile_seconds, 2)
+        self._run.note_start(_facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
+
+    def kept_chunk_size(self, mesh: "Mesh") -> int | None:
+        """Return the chunk size of the newest start, if that was on as many devices of the same kind."""
+        before = self._run.last_start() if self._run.exists else {}
+        kept = before.get("chunk_size")
+        same = (before.get("devices"), before.get("platform")) == (mesh.size, mesh.devices.flat[0].platform)
+        return kept if same and isinstance(kept, int) and kept > 0 else None
+
+    def note_change(self, evaluator: "Evaluator") -> None:
+        """Keep that the run goes on with other chunks, in the middle."""
+        self._lock.check()
+        self._note(evaluator)
 
     def _describe(self, evaluator: "Evaluator") -> None:
         """Say what a generation costs and what it runs on."""
@@ -161,6 +174,10 @@ class RunRecorder:
         every = self._config.outer.evaluate_every
         return self._deadline.fits(evaluated=bool(every) and (self.done + 1) % every == 0)
 
+    def say(self, sentence: str) -> None:
+        """Show one sentence."""
+        self._display.say(sentence)
+
     def summary(self) -> str:
         """Return what is to be said of all generations, to be appended to a sentence."""
         return self._notices.summary()
@@ -176,6 +193,12 @@ class RunRecorder:
             if closing is not None:
                 with contextlib.suppress(*([] if error is None else [Exception])):
                     closing.close()
+
+
+def _facts(evaluator: "Evaluator") -> dict[str, Any]:
+    """Return what numbers may depend on, for provenance.json."""
+    names = {"processes": "num_processes", "devices": "num_devices", "platform": "platform", "chunk_size": "chunk_size"}
+    return {key: getattr(evaluator, name) for key, name in names.items()}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -3,11 +3,11 @@
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
-from metadisco.errors import nearest
+from metadisco.errors import nearest, shown
 
-from .fields import Bool, Decay, NonNegativeInt, PositiveFloat, PositiveInt, Text, settings
+from .fields import MAX_INT, Bool, Decay, NonNegativeInt, PositiveFloat, PositiveInt, Text, settings
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 
 DEFAULT_STD = 0.03  # OpenAI-ES of evosax 0.1, with which the value loss was first evolved (PureJaxRL's walkthrough)
@@ -144,8 +144,10 @@ class OuterConfig:
     """Inner lives per member and generation, on seeds that all members share."""
     aggregate: Literal["mean", "minimum", "mean_rank"] = "mean"
     """How a member's fitness over several tasks becomes one number."""
-    chunk_size: PositiveInt | None = None
-    """Inner lives (member × rollout) that one device trains side by side; null: chosen by a fixed rule."""
+    chunk_size: Annotated[int | Literal["auto"] | None, SkipValidation] = None
+    """Inner lives (member × rollout) that one device trains side by side; null: by a fixed rule. With auto a new run
+    measures a few sizes on short lives and keeps the fastest, and halves it where memory runs out; with several
+    processes, or where deterministic is set, auto is the fixed rule."""
     num_devices: Annotated[PositiveInt, Field(le=1024)] | None = None
     """Devices to spread over; null: all, and on CPU one virtual device per core."""
     evaluate_every: NonNegativeInt = 16
@@ -156,6 +158,20 @@ class OuterConfig:
     """Checkpoints kept; the centres of all are kept apart."""
     strategy: StrategyConfig = StrategyConfig()
     """The evolution strategy."""
+
+    def __post_init__(self) -> None:
+        """Check what may be of two kinds."""
+        size: Any = self.chunk_size
+        if isinstance(size, float) and size.is_integer():
+            size = int(size)
+            object.__setattr__(self, "chunk_size", size)
+        if size is not None and size != "auto" and (type(size) is not int or not 0 < size <= MAX_INT):
+            raise ValueError(f"chunk_size: got {shown(size)}, allowed: a whole number above 0, auto, or null")
+
+    @property
+    def given_chunk_size(self) -> int | None:
+        """The chunk size, where one is given."""
+        return self.chunk_size if isinstance(self.chunk_size, int) else None
 
     @property
     def num_lives(self) -> int:

@@ -67,7 +67,7 @@ def live(life: Callable[..., Any], outer: OuterConfig, *arguments: Any) -> Any:
     num_devices = math.gcd(num_lives, outer.num_devices or jax.device_count())
     mesh = make_mesh(num_devices)
     share = num_lives // num_devices
-    chunk_size = outer.chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
+    chunk_size = outer.given_chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
     return jax.device_get(spread(life, mesh, chunk_size)(*arguments))
 
 

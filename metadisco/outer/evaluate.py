@@ -45,6 +45,7 @@ class Evaluator:
         mesh: the devices.
         example: meta-parameters of one member.
         tasks: as `search` takes them.
+        chunk_size: lives side by side on one device; that of the config if left out, or by the fixed rule.
 
     Raises:
         UserError: if problem or tasks are not what the protocol says; before anything is compiled.
@@ -65,13 +66,14 @@ class Evaluator:
         mesh: Mesh,
         example: MetaParams,
         tasks: Sequence[TaskInfo] = (),
+        chunk_size: int | None = None,
     ):
         self._config, self._mesh = config, mesh
         self._sharding = NamedSharding(mesh, PartitionSpec(AXIS))
         self.num_devices, self.num_processes = mesh.size, jax.process_count()
         lives_per_device = config.num_lives // mesh.size
         self.platform = mesh.devices.flat[0].platform
-        chunk_size = config.chunk_size or default_chunk_size(lives_per_device, self.platform)
+        chunk_size = chunk_size or config.given_chunk_size or default_chunk_size(lives_per_device, self.platform)
         self.chunk_size = min(chunk_size, lives_per_device)
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), config.num_lives))
         lives = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.num_lives, *x.shape), x.dtype), example)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from metadisco.config import OuterConfig
+from metadisco.outer.chunks import BY_RULE, Chunks
 from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
@@ -68,6 +70,7 @@ def search(
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
     announce: Callable[[Evaluator], None] = lambda evaluator: None,
+    chunks: Chunks = BY_RULE,
 ) -> MetaParams:
     """Evolve meta-parameters, from where `recorder` left off.
 
@@ -80,12 +83,14 @@ def search(
         seed: meta-seed of a new run; a continued one keeps its own.
         should_stop: asked after every generation; when true, the state is saved and the search ends.
         announce: told of the compiled evaluation before the first generation, and before anything is recorded.
+        chunks: how a chunk size is found where the config leaves it to a measurement.
 
     Returns:
         The centre of the search: its mean, or the best of the last generation for population-based strategies.
 
     Raises:
         UserError: if the settings do not fit the problem or the devices; before anything is compiled.
+        MachineError: if the devices have too little memory.
     """
     mesh = make_mesh(choose_num_devices(config))
     streams = _streams(jax.random.key(seed))
@@ -96,14 +101,21 @@ def search(
     restored = recorder.restore(state)
     if restored is not None:
         state, progress = restored
+    # From the start where every generation will have it, or the second one would compile `ask` and `tell` anew.
+    state = jax.device_put(state, jax.local_devices()[0])
     if progress.generation >= config.num_generations:
         return state.strategy.centre
-    evaluator = Evaluator(problem, config, mesh, start, tasks)
+    build = partial(Evaluator, problem, config, mesh, start, tasks)
+    evaluator = chunks.start(build, config, mesh, start)
     announce(evaluator)
     if restored is None:
         recorder.save(state, progress)
     while progress.generation < config.num_generations:
-        state, progress, row = _generation(state, progress, strategy, evaluator, config, tasks)
+        try:
+            state, progress, row = _generation(state, progress, strategy, evaluator, config, tasks)
+        except jax.errors.JaxRuntimeError as error:
+            evaluator = chunks.retreat(error, build, config, evaluator)
+            continue
         recorder.log(row)
         last = progress.generation == config.num_generations or should_stop()
         if last or progress.generation % config.checkpoint_every == 0:

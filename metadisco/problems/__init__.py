@@ -6,7 +6,16 @@ from metadisco.problems.objective_discovery import (
     make_fitness,
     make_objective_discovery,
     make_tasks,
+    shorten,
     task_infos,
 )
 
-__all__ = ["ObjectiveDiscovery", "Task", "make_fitness", "make_objective_discovery", "make_tasks", "task_infos"]
+__all__ = [
+    "ObjectiveDiscovery",
+    "Task",
+    "make_fitness",
+    "make_objective_discovery",
+    "make_tasks",
+    "shorten",
+    "task_infos",
+]

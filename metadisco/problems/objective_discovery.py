@@ -1,6 +1,6 @@
 """Discovering an objective: meta-parameters are bound to an objective, and agents trained with it. Axes: K tasks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -61,6 +61,20 @@ class ObjectiveDiscovery:
             "without_episode": jnp.stack(without_episode).sum(dtype=jnp.int32),
         }
         return Evaluation(jnp.stack(fitness), metrics)
+
+
+def shorten(problem: ObjectiveDiscovery, num_updates: int) -> ObjectiveDiscovery:
+    """Return the same meta-problem with lives of a few updates and no evaluation, to measure speed with.
+
+    Fitness is not looked at: one that was written for longer lives may refuse short ones.
+    """
+
+    def task(each: Task) -> Task:
+        steps = min(each.ppo.executed_env_steps, num_updates * each.ppo.batch_size)
+        short = replace(each.ppo, num_env_steps=steps, num_evaluations=1, num_evaluation_episodes=1)
+        return Task(each.env._replace(episode_length=1), short)
+
+    return replace(problem, tasks=tuple(map(task, problem.tasks)), fitness=lambda result: result.evaluation.mean())
 
 
 def _scalar(fitness: Array) -> Array:

@@ -1,0 +1,165 @@
+"""How many lives a device trains side by side: measured, or less where memory ran out."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from metadisco.config import OuterConfig
+from metadisco.errors import MachineError
+from metadisco.outer.devices import AXIS, default_chunk_size, fair_chunk_size, spread
+from metadisco.outer.evaluate import Evaluator
+from metadisco.types import MetaParams, MetaProblem
+
+SIZES = {"cpu": (4, 8, 16, 32)}
+ACCELERATOR_SIZES = (64, 256, 1024, 4096)
+ROUNDS = 3
+WORTH = 1.02  # a larger chunk has to be so much faster, as it takes more memory
+FULL = 0.9  # share of a device's memory that a program may take
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
+
+
+@runtime_checkable
+class Build(Protocol):
+    """Compiles the evaluation of a search."""
+
+    def __call__(self, *, chunk_size: int | None) -> Evaluator:
+        """Compile it for chunks of a size, or that of the fixed rule."""
+
+
+def measure_chunk_size(
+    rehearsal: MetaProblem, lives_per_device: int, mesh: Mesh, example: MetaParams
+) -> tuple[int, dict[int, float]]:
+    """Return the chunk size that trains most lives per second, and lives per second and device of all that were tried.
+
+    Every size is compiled and then timed on one chunk per device; sizes that do not fit into memory are left out.
+
+    Args:
+        rehearsal: the meta-problem with lives so short that this takes seconds.
+        lives_per_device: of a generation.
+        mesh: the devices.
+        example: meta-parameters of one member.
+
+    Raises:
+        MachineError: if not even the smallest size fits.
+    """
+    sizes = SIZES.get(_platform(mesh), ACCELERATOR_SIZES)
+    rates: dict[int, float] = {}
+    for size in dict.fromkeys(fair_chunk_size(lives_per_device, limit) for limit in sizes):
+        try:
+            rates[size] = size / _seconds(rehearsal, size, mesh, example)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            break
+    if not rates:
+        raise MachineError("out of device memory even with the smallest chunk; a smaller inner life is needed")
+    best = next(iter(rates))
+    for size, rate in rates.items():
+        if rate > WORTH * rates[best]:
+            best = size
+    return best, rates
+
+
+class Chunks(NamedTuple):
+    """How a search finds its chunk size where the config says `auto`, and what it does where memory runs out."""
+
+    rehearsal: MetaProblem | None = None
+    """The meta-problem with short lives, to measure with; None: by the fixed rule."""
+    kept: Callable[[Mesh], int | None] = lambda mesh: None
+    """Returns what an earlier start of the same run had found on the same devices."""
+    say: Callable[[str], None] = lambda sentence: None
+    """Told what was measured."""
+    changed: Callable[[Evaluator], None] = lambda evaluator: None
+    """Told of the evaluation with smaller chunks that takes the place of another one."""
+
+    def start(self, build: Build, config: OuterConfig, mesh: Mesh, example: MetaParams) -> Evaluator:
+        """Return the evaluation that a search starts with."""
+        size = self._choose(config, mesh, example) if config.chunk_size == "auto" else None
+        while True:
+            try:
+                return build(chunk_size=size)
+            except jax.errors.JaxRuntimeError as error:
+                lives_per_device = config.num_lives // mesh.size
+                before = size or config.given_chunk_size
+                size = _halved(error, config, before or default_chunk_size(lives_per_device, _platform(mesh)))
+                self.say(f"out of device memory: chunks of {size} lives from here on")
+
+    def retreat(self, error: Exception, build: Build, config: OuterConfig, evaluator: Evaluator) -> Evaluator:
+        """Return an evaluation with half the chunks where memory ran out; the generation is then begun anew.
+
+        Raises:
+            MachineError: if the config gives a chunk size, or a chunk is one life already.
+            jax.errors.JaxRuntimeError: `error`, if it is another one.
+        """
+        smaller = build(chunk_size=_halved(error, config, evaluator.chunk_size))
+        self.say(
+            f"out of device memory with chunks of {evaluator.chunk_size} lives: {smaller.chunk_size} from here on; "
+            "numbers are equal to the bit up to here, and to float tolerance from here on"
+        )
+        self.changed(smaller)
+        return smaller
+
+    def _choose(self, config: OuterConfig, mesh: Mesh, example: MetaParams) -> int | None:
+        kept = self.kept(mesh)
+        if kept is not None or self.rehearsal is None:
+            return kept
+        size, rates = measure_chunk_size(self.rehearsal, config.num_lives // mesh.size, mesh, example)
+        measured = ", ".join(f"{each}: {rate / rates[size]:.0%}" for each, rate in rates.items())
+        self.say(f"chunk size {size} is the fastest on short lives ({measured})")
+        return size
+
+
+BY_RULE = Chunks()
+
+
+def _halved(error: Exception, config: OuterConfig, size: int) -> int:
+    """Return half of a chunk size that was too large for memory.
+
+    Raises:
+        MachineError: where it is not for us to do so, or cannot be done.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    if config.chunk_size == "auto" and size > 1 and jax.process_count() == 1:
+        return size // 2
+    remedy = f"outer.chunk_size={size // 2}, or auto" if size > 1 else "a smaller life"
+    raise MachineError(f"out of device memory with chunks of {size} lives, allowed: {remedy}") from error
+
+
+def _platform(mesh: Mesh) -> str:
+    return str(mesh.devices.flat[0].platform)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether a device had too little memory."""
+    return any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+def _seconds(rehearsal: MetaProblem, size: int, mesh: Mesh, example: MetaParams) -> float:
+    """Return the seconds in which every device trains one chunk of short lives; the least of a few rounds."""
+    lives = size * mesh.size
+    sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+    keys = jax.random.split(jax.random.key(0), lives)
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), example)
+    arguments = jax.device_put((keys, copies), sharding)
+    program = spread(rehearsal.evaluate, mesh, size).lower(*arguments).compile()
+    _check_memory(program, mesh)
+    return min(_timed(program, arguments) for _ in range(1 + ROUNDS))
+
+
+def _timed(program: Callable[..., Any], arguments: Any) -> float:
+    start = time.monotonic()
+    jax.block_until_ready(program(*arguments))
+    return time.monotonic() - start
+
+
+def _check_memory(program: Any, mesh: Mesh) -> None:
+    """Refuse a program that would take more of a device than is left for it, where the device says what it has."""
+    statistics = mesh.devices.flat[0].memory_stats() or {}
+    analysis = program.memory_analysis()
+    if analysis and "bytes_limit" in statistics and analysis.temp_size_in_bytes > FULL * statistics["bytes_limit"]:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: more than the device has")
