@@ -180,11 +180,15 @@ def starts(result: Result) -> Iterator[str]:
 def chunks(result: Result) -> Iterator[str]:
     yield f"Environment steps per second by chunk size ({where(result)}):"
     yield ""
-    sizes = {name: side for name, side in result["sizes"].items() if name != "chosen"}
+    chosen = result["chosen"]
+    sizes = {name: side for name, side in result["sizes"].items() if name not in chosen}
     yield from table(tuple(sizes), tuple(f"{side['frames_per_second']:,}" for side in sizes.values()))
     yield ""
-    ratio = result["speed_of_the_chosen_over_the_best"]["median"]
-    yield f"Left out, it is {result['chosen']}, which is {ratio:.0%} as fast as the best of these, {result['best']}."
+    speed = {name: f"{each['median']:.0%}" for name, each in result["speed_over_the_best"].items()}
+    yield (
+        f"The best is {result['best']}. Left out, the size is {chosen['rule']}, {speed['rule']} as fast; "
+        f"`auto` picked {chosen['auto']}, {speed['auto']} as fast."
+    )
 
 
 def gpu(result: Result) -> Iterator[str]:
