@@ -18,8 +18,6 @@ from metadisco.rows import describe_numbers
 from metadisco.runs import RunDirectory
 
 if TYPE_CHECKING:
-    from jax.sharding import Mesh
-
     from metadisco.checkpoints import Checkpoints
     from metadisco.outer.evaluate import Evaluator
     from metadisco.outer.search import Progress, SearchState
@@ -114,11 +112,11 @@ class RunRecorder:
         seconds = round(evaluator.compile_seconds, 2)
         self._run.note_start(_facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
 
-    def kept_chunk_size(self, mesh: "Mesh") -> int | None:
+    def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
         """Return the chunk size of the newest start, if that was on as many devices of the same kind."""
         before = self._run.last_start() if self._run.exists else {}
         kept = before.get("chunk_size")
-        same = (before.get("devices"), before.get("platform")) == (mesh.size, mesh.devices.flat[0].platform)
+        same = (before.get("devices"), before.get("platform")) == (num_devices, platform)
         return kept if same and isinstance(kept, int) and kept > 0 else None
 
     def note_change(self, evaluator: "Evaluator") -> None:

@@ -69,8 +69,8 @@ class Chunks(NamedTuple):
 
     rehearsal: MetaProblem | None = None
     """The meta-problem with short lives, to measure with; None: by the fixed rule."""
-    kept: Callable[[Mesh], int | None] = lambda mesh: None
-    """Returns what an earlier start of the same run had found on the same devices."""
+    kept: Callable[[int, str], int | None] = lambda num_devices, platform: None
+    """Returns what an earlier start of the same run had found on as many devices of a kind."""
     say: Callable[[str], None] = lambda sentence: None
     """Told what was measured."""
     changed: Callable[[Evaluator], None] = lambda evaluator: None
@@ -104,7 +104,7 @@ class Chunks(NamedTuple):
         return smaller
 
     def _choose(self, config: OuterConfig, mesh: Mesh, example: MetaParams) -> int | None:
-        kept = self.kept(mesh)
+        kept = self.kept(mesh.size, _platform(mesh))
         if kept is not None or self.rehearsal is None:
             return kept
         size, rates = measure_chunk_size(self.rehearsal, config.num_lives // mesh.size, mesh, example)

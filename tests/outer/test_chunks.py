@@ -81,7 +81,7 @@ def test_auto_says_what_it_picked_and_a_kept_size_is_not_measured_again():
     measured = Chunks(rehearsal=NOISY, say=said.append)
     search(NOISY, config, recorder, chunks=measured, announce=lambda built: seen.append(built.chunk_size))
     assert len(said) == 1 and f"chunk size {seen[0]} is the fastest on short lives" in said[0]
-    kept = Chunks(rehearsal=NOISY, say=said.append, kept=lambda mesh: 3)
+    kept = Chunks(rehearsal=NOISY, say=said.append, kept=lambda *devices: 3)
     search(NOISY, config, MemoryRecorder(), chunks=kept, announce=lambda built: seen.append(built.chunk_size))
     assert seen[1] == 3 and len(said) == 1
 
@@ -95,7 +95,7 @@ def test_without_anything_to_measure_with_auto_is_the_fixed_rule():
 
 def test_where_memory_runs_out_auto_halves_says_so_and_goes_on(enough_memory, small_memory):
     said, changed, recorder = [], [], MemoryRecorder()
-    centre = searched("auto", recorder, kept=lambda mesh: 8, say=said.append, changed=changed.append)
+    centre = searched("auto", recorder, kept=lambda *devices: 8, say=said.append, changed=changed.append)
     assert small_memory == [8, 8, 8, 4, 2, 2, 2, 2]
     assert [built.chunk_size for built in changed] == [4, 2]
     assert len(said) == 2
@@ -121,7 +121,7 @@ def test_chunks_of_one_cannot_be_halved(monkeypatch):
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(MachineError, match="chunks of 1 lives, allowed: a smaller life"):
-        searched("auto", kept=lambda mesh: 1)
+        searched("auto", kept=lambda *devices: 1)
 
 
 def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
@@ -130,7 +130,7 @@ def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        searched("auto", kept=lambda mesh: 8)
+        searched("auto", kept=lambda *devices: 8)
     assert is_out_of_memory(FULL)
 
 
