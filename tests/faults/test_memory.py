@@ -1,5 +1,6 @@
 """Memory that does not suffice, by a real bound on the process: what is said, and how a run goes on."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -65,7 +66,7 @@ def test_auto_halves_until_it_fits_says_so_keeps_it_and_goes_on(tmp_path, folder
     assert "Traceback" not in said
     chunks = chunks_of(tmp_path)
     assert len(chunks) > 1
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in itertools.pairwise(chunks):
         assert after == before // 2
         assert f"out of device memory with chunks of {before} lives: {after} from here on" in said
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == NUM_GENERATIONS
