@@ -66,11 +66,12 @@ class Launcher:
 
     Args:
         folder: where commands leave what they print and compile.
+        variables: of the environment, beside those of this process.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **variables: str):
         self._folder = folder
-        variables = {
+        variables |= {
             "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -90,17 +91,19 @@ class Launcher:
             self.close()
             raise
 
-    def start(self, words: Sequence[str], err: Path | None = None) -> Life:
+    def start(self, words: Sequence[str], *, err: Path | None = None, toy: bool = True) -> Life:
         """Start a command.
 
         Args:
             words: what follows `metadisco`.
             err: where its stderr goes, if not to a file of the launcher's.
+            toy: whether a toy takes the place of the meta-problem.
         """
         order = {
             "words": list(words),
             "out": str(self._folder / "out.txt"),
             "err": str(err or self._folder / "err.txt"),
+            "toy": toy,
         }
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         return Life(int(self._next_line()), self, self._folder)
