@@ -13,7 +13,6 @@ import traceback
 import warnings
 from pathlib import Path
 
-
 TESTS = Path(__file__).parents[1]
 sys.path += [str(TESTS), str(TESTS / "outer")]  # where the toy is
 
