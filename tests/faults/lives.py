@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -84,6 +85,7 @@ class Launcher:
             bufsize=0,
         )
         self._pending = b""
+        self._pid: int | None = None
         os.set_blocking(self._process.stdout.fileno(), False)
         try:
             assert self._next_line() == "ready"
@@ -105,8 +107,12 @@ class Launcher:
             "err": str(err or self._folder / "err.txt"),
             "toy": toy,
         }
+        if self._pid is not None:  # a test that failed has left it
+            os.kill(self._pid, signal.SIGKILL)
+            self.code()
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        return Life(int(self._next_line()), self, self._folder)
+        self._pid = int(self._next_line())
+        return Life(self._pid, self, self._folder)
 
     def has_ended(self) -> bool:
         """Whether the command in hand has ended."""
@@ -124,7 +130,9 @@ class Launcher:
 
     def code(self) -> int:
         """Wait for the command in hand; return its exit code."""
-        return int(self._next_line())
+        code = int(self._next_line())
+        self._pid = None
+        return code
 
     def run(self, words: Sequence[str]) -> Ended:
         return self.start(words).finish()
