@@ -46,7 +46,7 @@ test-distributed: $(VENV)/installed-dev
 
 # Small disks are mounted: as root, or in a user namespace of one's own.
 test-faults: $(VENV)/installed-dev
-	$(if $(filter 0,$(shell id -u)),,unshare --user --map-root-user --mount) $(BIN)/pytest -m faults tests/faults
+	$(if $(filter 0,$(shell id -u)),,unshare --user --map-root-user --mount) $(BIN)/pytest -m faults --numprocesses 2 --dist loadfile tests/faults
 
 # PyTorch's own index has builds for CPU, which are small; where it cannot be reached, any build will do.
 test-export: $(VENV)/installed-dev

@@ -53,16 +53,15 @@ class TensorBoardLogger:
             self._writer.add_scalar(name, value, row["generation"])
 
     def close(self) -> None:
-        """Flush the events."""
+        """Flush the events; where that fails what becomes of the thread, and of closing again at exit, is not told."""
         try:
             if self._trouble is not None:
                 raise self._trouble
             self._writer.close()
         except OSError:
-            self._writer.file_writer.event_writer._closed = True  # else it is closed again at exit, with a traceback
+            self._writer.file_writer.event_writer._closed = True
             raise
-        finally:
-            threading.excepthook = self._report
+        threading.excepthook = self._report
 
 
 class WandbLogger:

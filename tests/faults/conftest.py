@@ -10,6 +10,7 @@ from metadisco.config import write_yaml
 
 pytest.register_assert_rewrite("lives")
 
+from launcher import play  # noqa: E402
 from lives import Launcher  # noqa: E402 - only now its assertions say what they compared
 
 NUM_GENERATIONS = 30
@@ -61,6 +62,12 @@ def launcher(folder) -> Iterator[Launcher]:
     launcher = Launcher(folder)
     yield launcher
     launcher.close()
+
+
+@pytest.fixture
+def toy_problem(monkeypatch) -> None:
+    """Let commands of this process have the toy that those of the launcher have."""
+    play(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Runs commands one after another, each in a child that is forked after most imports.
 
-A command is a JSON object on a line of stdin: `words`, and the files `out` and `err`. Answered are the child's number
-and, once it has ended, its exit code, each on a line. What a child runs is the command line itself.
+A command is a JSON object on a line of stdin: `words`, the files `out` and `err`, and whether a toy takes the place of
+the meta-problem. Answered are the child's number and, once it has ended, its exit code, each on a line. What a child
+runs is the command line itself: all of a command but the agents, whose tracing would take most of a life.
 """
 
 import json
@@ -10,11 +11,14 @@ import sys
 import time
 import traceback
 import warnings
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path += [str(TESTS), str(TESTS / "outer")]  # where the toy is
 
 
 def import_ahead() -> None:
     """Import the heavy libraries, but not those that start JAX (evosax, gymnax): its threads do not survive a fork."""
-    import flax.linen  # noqa: F401
     import jax
     import optax  # noqa: F401
     import orbax.checkpoint  # noqa: F401
@@ -25,10 +29,22 @@ def import_ahead() -> None:
     assert not jax._src.xla_bridge.backends_are_initialized()
 
 
+def play(set_attribute) -> None:
+    """Put a toy in the place of the meta-problem; `set_attribute` as of monkeypatch, or setattr."""
+    from toys import NOISY
+
+    import metadisco.problems
+
+    set_attribute(metadisco.problems, "make_objective_discovery", lambda config: NOISY)
+    set_attribute(metadisco.problems, "task_infos", lambda config: ())
+
+
 def run(order: dict) -> int:
     """Be the command; return its exit code."""
     from metadisco import cli
 
+    if order["toy"]:
+        play(setattr)
     for name, number in (("out", 1), ("err", 2)):
         os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.argv = ["metadisco", *order["words"]]

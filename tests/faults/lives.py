@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,11 +67,12 @@ class Launcher:
 
     Args:
         folder: where commands leave what they print and compile.
+        variables: of the environment, beside those of this process.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **variables: str):
         self._folder = folder
-        variables = {
+        variables |= {
             "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -83,6 +85,7 @@ class Launcher:
             bufsize=0,
         )
         self._pending = b""
+        self._pid: int | None = None
         os.set_blocking(self._process.stdout.fileno(), False)
         try:
             assert self._next_line() == "ready"
@@ -90,20 +93,26 @@ class Launcher:
             self.close()
             raise
 
-    def start(self, words: Sequence[str], err: Path | None = None) -> Life:
+    def start(self, words: Sequence[str], *, err: Path | None = None, toy: bool = True) -> Life:
         """Start a command.
 
         Args:
             words: what follows `metadisco`.
             err: where its stderr goes, if not to a file of the launcher's.
+            toy: whether a toy takes the place of the meta-problem.
         """
         order = {
             "words": list(words),
             "out": str(self._folder / "out.txt"),
             "err": str(err or self._folder / "err.txt"),
+            "toy": toy,
         }
+        if self._pid is not None:  # a test that failed has left it
+            os.kill(self._pid, signal.SIGKILL)
+            self.code()
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        return Life(int(self._next_line()), self, self._folder)
+        self._pid = int(self._next_line())
+        return Life(self._pid, self, self._folder)
 
     def has_ended(self) -> bool:
         """Whether the command in hand has ended."""
@@ -121,7 +130,9 @@ class Launcher:
 
     def code(self) -> int:
         """Wait for the command in hand; return its exit code."""
-        return int(self._next_line())
+        code = int(self._next_line())
+        self._pid = None
+        return code
 
     def run(self, words: Sequence[str]) -> Ended:
         return self.start(words).finish()

@@ -6,15 +6,15 @@ import shutil
 import jax
 import pytest
 from lives import assert_equal_in_every_bit, files_of
+from toys import NOISY
 
 from metadisco.checkpoints import Checkpoints, digest_of
 from metadisco.cli import main
 from metadisco.outer.search import SearchState
 from metadisco.outer.strategy import make_strategy
-from metadisco.problems import make_objective_discovery
 from metadisco.runs import RunDirectory
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once")]
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once", "toy_problem")]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ DAMAGES = (flip, truncate, empty, remove)
 @pytest.fixture(scope="module")
 def template(undisturbed):
     config = RunDirectory(undisturbed).config()
-    start = make_objective_discovery(config).init(jax.random.key(0))
+    start = NOISY.init(jax.random.key(0))
     return SearchState(jax.random.key(0), make_strategy(config.outer.strategy, start).init(jax.random.key(0), start))
 
 

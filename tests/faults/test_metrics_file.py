@@ -10,7 +10,7 @@ from processes import centres_of, rows_of
 
 from metadisco.cli import main
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once")]
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once", "toy_problem")]
 
 CHECKPOINT = 26  # to which the runs of these tests are set back
 
