@@ -52,7 +52,8 @@ def explain(endings: Sequence[Ending], place: Place, signals: Sequence[int]) -> 
         return 1, _killed(killed, place, len(endings))
     for ending in bad:
         if ending.code is not None and ending.code > 0:
-            return ending.code, ending.said.rstrip() or ("" if ending is endings[0] else _tail(ending))
+            unseen = ending is not endings[0] or "Traceback" in ending.log or "metadisco: " in ending.log
+            return ending.code, ending.said.rstrip() or (_tail(ending) if unseen else "")
     return _aborted(bad, place)
 
 

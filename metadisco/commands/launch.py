@@ -23,6 +23,7 @@ from metadisco.errors import UserError
 from metadisco.outer.team import JOIN_TIMEOUT, Place
 
 START = "from metadisco.cli import main; raise SystemExit(main())"
+STDERR = 2  # its file descriptor; `sys.stderr` may be something that a process cannot be given
 POLL = 0.05  # seconds
 GRACE = 1.0  # seconds in which the others of a failed process may come to their own end
 FAREWELL = 60.0  # seconds within which all end when the first one is done
@@ -151,6 +152,8 @@ class _Launcher:
         try:
             for place in self._places:
                 self._children.append(self._start(place))
+            for number in self._signals[:1]:  # one that came before all were there
+                self._send(number)
             self._wait()
         finally:
             for child in self._children:
@@ -164,7 +167,7 @@ class _Launcher:
         """Start one process; the first one here has the user's screen, the others a file each."""
         log = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         screen = tempfile.TemporaryFile() if self._children else None  # noqa: SIM115
-        number = screen.fileno() if screen else os.dup(sys.stderr.fileno())
+        number = screen.fileno() if screen else os.dup(STDERR)
         options = ["--distributed", *_options(place), "--member", f"{number}", f"--again={shlex.join(place.again)}"]
         path = os.pathsep.join(filter(None, sys.path))
         process = subprocess.Popen(
@@ -184,9 +187,12 @@ class _Launcher:
         """Pass a signal on; a second SIGINT ends all at once."""
         at_once = number == signal.SIGINT and bool(self._signals)
         self._signals.append(number)
+        self._send(signal.SIGKILL if at_once else number)
+
+    def _send(self, number: int) -> None:
         for child in self._children:
             if child.process.poll() is None:
-                child.process.send_signal(signal.SIGKILL if at_once else number)
+                child.process.send_signal(number)
 
     @property
     def _at_once(self) -> bool:

@@ -1,6 +1,7 @@
 """One process of several, started by `metadisco.commands.launch`, which listens to what it cannot say itself."""
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -46,9 +47,11 @@ def take_part(
     sys.stderr = open(screen, "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
     try:
         code = evolve(config_path, overrides, run_path, quiet, interrupt, max_hours, started, place)
-    except (UserError, MachineError):
+    except (UserError, MachineError, OSError):  # which all processes have agreed on
         leave()
         raise
+    except KeyboardInterrupt:  # before the search began
+        os._exit(128 + signal.SIGINT)
     except BaseException as error:
         _wait_if_broken(error)
         traceback.print_exc()

@@ -106,6 +106,7 @@ class TestExplain:
             ([ending(1, ABORT, LATE)], 2, ["--coordinator: got host:7077", "did not answer within 300 s"]),
             ([ending(0, -11, PORT)], 2, ["--coordinator: got host:7077", "cannot listen"]),
             ([ending(0, None), ending(1, 1, said="Traceback: bug\n")], 1, ["Traceback: bug"]),
+            ([ending(0, 1, "Traceback: an import"), ending(1, 0)], 1, ["Traceback: an import"]),
             ([ending(0, 2), ending(1, 2, said="metadisco: the same")], 2, []),
             ([ending(0, 0), ending(1, None)], 1, ["process 1 did not come to its end"]),
             ([ending(0, ABORT, "some\nother words")], 1, ["other words", "process 0 of 3 was aborted by JAX"]),
