@@ -82,7 +82,8 @@ def _build(evaluate: Callable[[Array], tuple[Array, Array]]) -> Table:
     start = width * ((1 << MANTISSA_BITS) + side % (1 << MANTISSA_BITS)) - NARROWEST
     angles = np.pi * (np.arange(NUM_COEFFICIENTS) + 0.5) / NUM_COEFFICIENTS
     nodes = start[:, None] + width[:, None] * (np.cos(angles) + 1) / 2
-    values, slopes = evaluate(jnp.asarray(np.concatenate([nodes, -nodes]), jnp.float32))
+    with jax.default_matmul_precision("highest"):  # some accelerators round products to ten bits, which no table stands
+        values, slopes = evaluate(jnp.asarray(np.concatenate([nodes, -nodes]), jnp.float32))
     # The discrete cosine transform from values at the nodes to coefficients.
     transform = np.cos(np.outer(np.arange(NUM_COEFFICIENTS), angles)) * 2 / NUM_COEFFICIENTS
     transform[0] /= 2
@@ -112,7 +113,7 @@ def _locate(x: Float[Array, "B"]) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
 
     The bits of the number |x| + NARROWEST are its octave, its cell there and its place in that, with no rounding.
     """
-    size = jnp.abs(x) + jnp.float32(NARROWEST)
+    size = jnp.abs(x).astype(jnp.float32) + jnp.float32(NARROWEST)
     size = jnp.clip(jnp.where(jnp.isnan(size), NARROWEST, size), NARROWEST, LARGEST)
     bits = jax.lax.bitcast_convert_type(size, jnp.int32)
     first = np.float32(NARROWEST).view(np.int32) >> (23 - MANTISSA_BITS)
