@@ -9,7 +9,9 @@ from metadisco.errors import UserError, shown
 
 WINDOW = 8  # generations looked back on: the first ones, in which JAX still compiles, are soon forgotten
 MARGIN = 1.2  # times the longest seen: machines that are shared have slow moments
-LEAVE_SECONDS = 5.0  # to close files and end the process
+LEAVE_SECONDS = 5.0  # to close files and end the process,
+LEAVE_SHARE = 0.5  # and this part of what starting took: where that was slow, ending will be
+MOST_LEAVE_SECONDS = 60.0
 
 
 class Deadline:
@@ -29,6 +31,7 @@ class Deadline:
         self._plain: deque[float] = deque(maxlen=WINDOW)
         self._evaluated: deque[float] = deque(maxlen=WINDOW)
         self._saves: deque[float] = deque(maxlen=WINDOW)
+        self._leave = LEAVE_SECONDS
 
     def note_generation(self, seconds: float, evaluated: bool) -> None:
         """Take down what a generation took, with the centre evaluated or not."""
@@ -46,7 +49,7 @@ class Deadline:
         """
         plain, both = max(self._plain, default=0.0), max(self._evaluated, default=0.0)
         generation = (both or 2 * plain) if evaluated else (plain or both)
-        needed = MARGIN * (generation + max(self._saves, default=0.0)) + LEAVE_SECONDS
+        needed = MARGIN * (generation + max(self._saves, default=0.0)) + self._leave
         return self._spent() + needed < self._limit
 
     def check_start(self, seconds: Sequence[float]) -> None:
@@ -58,8 +61,9 @@ class Deadline:
         Raises:
             UserError: saying what starting took.
         """
+        self._leave = min(LEAVE_SECONDS + LEAVE_SHARE * self._spent(), MOST_LEAVE_SECONDS)
         shortest = min(seconds[-WINDOW:], default=0.0)
-        if self._spent() + shortest + LEAVE_SECONDS >= self._limit:
+        if self._spent() + shortest + self._leave >= self._limit:
             last = f" and a generation lasts {shortest:.0f} s" if shortest >= 1 else ""
             raise UserError(
                 f"--max-hours: got {self.hours} ({self._limit:.0f} s), but starting took {self._spent():.0f} s{last}: "

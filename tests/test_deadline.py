@@ -71,13 +71,23 @@ def test_the_longest_of_the_newest_counts_and_old_ones_are_forgotten(clock):
 
 def test_a_start_after_which_nothing_fits_is_refused_with_what_it_took(clock):
     deadline = deadline_of("0.01")
-    clock(20)
+    clock(12)
     deadline.check_start([])
     deadline.check_start([500.0, 3.0])
-    with pytest.raises(
-        UserError, match=r"got 0.01 \(36 s\), but starting took 20 s and a generation lasts 12 s: not even"
-    ):
-        deadline.check_start([500.0, 12.0])
-    clock(35)
-    with pytest.raises(UserError, match="starting took 35 s: not even one generation fits"):
+    told = r"got 0.01 \(36 s\), but starting took 12 s and a generation lasts 14 s: not even one generation fits"
+    with pytest.raises(UserError, match=told):
+        deadline.check_start([500.0, 14.0])
+    clock(25)
+    with pytest.raises(UserError, match="starting took 25 s: not even one generation fits"):
         deadline.check_start([])
+
+
+def test_where_starting_was_slow_more_is_left_for_ending_but_no_more_than_a_minute(clock):
+    for start, leave in ((10.0, LEAVE_SECONDS + 5), (1000.0, 60.0)):
+        deadline = deadline_of("1")
+        clock(start)
+        deadline.check_start([])
+        clock(HOUR - leave - 1)
+        assert deadline.fits(evaluated=False)
+        clock(HOUR - leave + 1)
+        assert not deadline.fits(evaluated=False)
