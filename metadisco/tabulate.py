@@ -1,9 +1,10 @@
 """Smooth functions of one number, evaluated from a table instead, to rounding error.
 
 A function that costs thousands of operations but depends on one number is worth a table where it is asked for millions
-of values. Polynomials of degree 7 on the cells of a fine grid give an analytic function to the last digits of float32;
-their last coefficients tell whether they do (Trefethen, "Approximation Theory and Approximation Practice", 2013,
-ch. 8), and where they do not the function itself is used. Axes: C cells, D coefficients, B samples.
+of values. Polynomials of degree 7 on the cells of a fine grid give a smooth function to the last digits of float32.
+Their last coefficients tell whether they do (Trefethen, "Approximation Theory and Approximation Practice", 2013,
+ch. 8), unless it has steps between two nodes, thousands of times narrower than they are far from 0; where they do not,
+the function itself is used. Axes: C cells, D coefficients, B samples.
 """
 
 from collections.abc import Callable
@@ -17,20 +18,36 @@ from jax import Array
 from jax.custom_batching import custom_vmap
 from jaxtyping import Bool, Float, Int
 
+from metadisco.types import Loss, Sample
+
 NUM_COEFFICIENTS = 8
 MANTISSA_BITS = 4  # 16 cells to an octave of |x| + NARROWEST
 NARROWEST = 0.5  # where |x| is far below this, cells have one width
 NUM_OCTAVES = 18
-BOUND = NARROWEST * (2.0**NUM_OCTAVES - 1)  # of |x|; beyond it the function has to be flat
+BOUND = NARROWEST * (2.0**NUM_OCTAVES - 1)  # of |x|; beyond it the function is taken for flat, if its slope has ended
+NUM_BLOCKS = 16  # in which a table is built, one after another: its nodes at once would take more memory than a life
 LARGEST = np.nextafter(np.float32(BOUND + NARROWEST), np.float32(0))
 CELLS_PER_SIDE = NUM_OCTAVES << MANTISSA_BITS
 NUM_NODES = 2 * CELLS_PER_SIDE * NUM_COEFFICIENTS
 
 LOCAL_TOLERANCE = 1e-5  # of the last two coefficients, relative to the largest slope in their cell
 GLOBAL_TOLERANCE = 2e-6  # and relative to the largest slope of all: what rounding costs a network itself
+VALUE_TOLERANCE = 4e-6  # of the last two coefficients of values, relative to the largest value
 
 Function = Callable[[Any, Float[Array, "..."]], Float[Array, "..."]]
 """(parameters, x) -> values, elementwise in x."""
+
+
+class TabulableLoss(NamedTuple):
+    """A loss, and how to make one that is equal up to rounding and quicker for the millions of samples of a life."""
+
+    exact: Loss
+    tabulate: Callable[[], Loss]
+    """Costs as much as some thousand samples."""
+
+    def __call__(self, sample: Sample) -> Float[Array, "B"]:
+        """Return the loss itself."""
+        return self.exact(sample)
 
 
 class Table(NamedTuple):
@@ -47,7 +64,7 @@ def tabulated(function: Function, params: Any) -> Callable[[Float[Array, "B"]], 
 
     Building the table costs NUM_NODES evaluations, with slopes. Under `vmap` it is decided for all functions of the
     batch together whether their tables are good: then one bad one costs the others time, and no digits. There is no
-    derivative with respect to the parameters.
+    derivative with respect to the parameters, and no second one.
 
     Args:
         function: elementwise and smooth in x; its parameters are passed, not closed over.
@@ -83,18 +100,23 @@ def _build(evaluate: Callable[[Array], tuple[Array, Array]]) -> Table:
     angles = np.pi * (np.arange(NUM_COEFFICIENTS) + 0.5) / NUM_COEFFICIENTS
     nodes = start[:, None] + width[:, None] * (np.cos(angles) + 1) / 2
     with jax.default_matmul_precision("highest"):  # some accelerators round products to ten bits, which no table stands
-        values, slopes = evaluate(jnp.asarray(np.concatenate([nodes, -nodes]), jnp.float32))
+        blocks = np.concatenate([nodes, -nodes]).reshape(NUM_BLOCKS, -1)
+        values, slopes = jax.lax.map(evaluate, jnp.asarray(blocks, jnp.float32))
     # The discrete cosine transform from values at the nodes to coefficients.
     transform = np.cos(np.outer(np.arange(NUM_COEFFICIENTS), angles)) * 2 / NUM_COEFFICIENTS
     transform[0] /= 2
-    sampled = jnp.stack([values, slopes], 1)
+    sampled = jnp.stack([values.reshape(-1, NUM_COEFFICIENTS), slopes.reshape(-1, NUM_COEFFICIENTS)], 1)
     coefficients = jnp.matmul(sampled, jnp.asarray(transform.T, jnp.float32), precision=jax.lax.Precision.HIGHEST)
-    tails = jnp.abs(coefficients[:, 1, -2:]).sum(-1)
-    sizes = jnp.abs(slopes).max(1)
-    allowed = LOCAL_TOLERANCE * sizes + GLOBAL_TOLERANCE * sizes.max()
-    ends = jnp.stack([sizes[CELLS_PER_SIDE - 1], sizes[-1]])
-    good = (tails <= allowed).all() & (ends <= GLOBAL_TOLERANCE * sizes.max()).all()
-    return Table(coefficients, good)
+    (value_tails, slope_tails), (value_sizes, slope_sizes) = _tails(coefficients), jnp.abs(sampled).max(-1).T
+    allowed = LOCAL_TOLERANCE * slope_sizes + GLOBAL_TOLERANCE * slope_sizes.max()
+    ends = jnp.stack([slope_sizes[CELLS_PER_SIDE - 1], slope_sizes[-1]])
+    good = (slope_tails <= allowed).all() & (ends <= GLOBAL_TOLERANCE * slope_sizes.max()).all()
+    return Table(coefficients, good & (value_tails <= VALUE_TOLERANCE * value_sizes.max()).all())
+
+
+def _tails(coefficients: Float[Array, "C 2 D"]) -> Float[Array, "2 C"]:
+    """Return the size of what the last two terms of each cell contribute, to values and to slopes."""
+    return jnp.abs(coefficients[:, :, -2:]).sum(-1).T
 
 
 def _read(coefficients: Float[Array, "C 2 D"], x: Float[Array, "B"]) -> tuple[Float[Array, "B"], Float[Array, "B"]]:

@@ -47,9 +47,6 @@ class Objective(NamedTuple):
     """Loss of the policy; its gradient flows through `log_ratio`."""
     value_loss: Loss
     """Loss of the value function; its gradient flows through `value`. Weighted by value_coef in the update."""
-    tabulate_value_loss: Callable[[], Loss] | None = None
-    """Makes a value loss that is equal up to rounding and quicker for the millions of samples of a life; the making
-    itself costs as much as some thousand samples. None where there is nothing to gain."""
 
 
 @runtime_checkable

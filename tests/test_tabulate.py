@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metadisco.tabulate import BOUND, NUM_NODES, _build, _value_and_slope, tabulated
+from metadisco.objectives import ppo
+from metadisco.parametrisations import ValueLoss
+from metadisco.tabulate import BOUND, NUM_NODES, TabulableLoss, _build, _value_and_slope, tabulated
 
 WIDTH = 32
 NUM_POINTS = 2000
@@ -127,3 +129,29 @@ def test_parameters_that_are_not_numbers_give_none():
 def test_it_is_as_large_as_it_says():
     table = _build(partial(_value_and_slope, network, drawn(0, 0.1)))
     assert table.coefficients.size == 2 * NUM_NODES
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda _, x: jnp.tanh(x) + jnp.tanh(1640.27 * (x - 1.03125)),  # a step between two nodes
+        lambda _, x: jnp.tanh(x) + jnp.tanh(0.03 * (x - 100351.5)),
+        lambda _, x: jnp.tanh(x) + 5e-4 * jnp.tanh((x - 1e5) / 300),
+    ],
+)
+def test_steps_that_slopes_at_the_nodes_do_not_show_are_seen_in_the_values(function):
+    assert not _build(partial(_value_and_slope, function, ())).good
+
+
+@pytest.mark.parametrize("function", [lambda _, x: jnp.tanh(x) + 100, lambda _, x: 0 * x, lambda _, x: 0 * x + 5])
+def test_constants_do_not_matter(function):
+    assert _build(partial(_value_and_slope, function, ())).good
+
+
+def test_a_loss_whose_value_loss_was_replaced_is_the_new_one():
+    objective = ValueLoss(hidden_sizes=(8, 8)).bind(ValueLoss(hidden_sizes=(8, 8)).init(jax.random.key(0)))
+    assert isinstance(objective.value_loss, TabulableLoss)
+    replaced = objective._replace(value_loss=ppo().value_loss)
+    assert not isinstance(replaced.value_loss, TabulableLoss)
+    two = ValueLoss(inputs=("error", "target"))
+    assert not isinstance(two.bind(two.init(jax.random.key(0))).value_loss, TabulableLoss)

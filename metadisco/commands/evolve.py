@@ -154,10 +154,10 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
     with team.agreed():
         problem = make_objective_discovery(config)
     shared = SharedRecorder(team, recorder)
-    chunks = Chunks()
-    if recorder and team is ALONE:
+    chunks = Chunks(may_halve=False)
+    if recorder and team is ALONE and not config.deterministic:
         chunks = Chunks(
-            rehearsal=None if config.deterministic else shorten(problem, REHEARSED_UPDATES),
+            rehearsal=shorten(problem, REHEARSED_UPDATES),
             kept=recorder.kept_chunk_size,
             say=recorder.say,
             changed=recorder.note_change,

@@ -113,8 +113,9 @@ class RunRecorder:
         self._run.note_start(_facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
 
     def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
-        """Return the chunk size of the newest start, if that was on as many devices of the same kind."""
-        before = self._run.last_start() if self._run.exists else {}
+        """Return the chunk size of the newest start, if a measured one, on as many devices of the same kind."""
+        measured = self._run.exists and self._run.config().outer.chunk_size == "auto"
+        before = self._run.last_start() if measured else {}
         kept = before.get("chunk_size")
         same = (before.get("devices"), before.get("platform")) == (num_devices, platform)
         return kept if same and isinstance(kept, int) and kept > 0 else None

@@ -33,6 +33,8 @@ from metadisco.inner.policy import Policy, network_input
 from metadisco.inner.rollout import Decision, RolloutState, Transitions, init_rollout, rollout
 from metadisco.types import Key, Objective
 
+OFTEN = 4  # episodes cut within a rollout, from which on it is cheaper to treat all its steps alike
+
 
 class TrainState(NamedTuple):
     """Everything that the next update needs."""
@@ -112,7 +114,7 @@ def update(
     state = state._replace(rollout=rollout_state)
     seen = network_input(state.observation_statistics, transitions.obs, config)
     _, values = agent.apply(state.params, seen)
-    next_values = _next_values(transitions, values, state, agent, config)
+    next_values = _next_values(transitions, values, state, agent, config, env.episode_length)
     rewards, return_statistics, discounted_return = _scaled_rewards(transitions, state, config, hyperparameters)
     terminated = transitions.terminated
     if not config.bootstrap_on_truncation:
@@ -162,7 +164,12 @@ def update(
 
 
 def _next_values(
-    transitions: Transitions, values: Float[Array, "T N"], state: TrainState, agent: Agent, config: PPOConfig
+    transitions: Transitions,
+    values: Float[Array, "T N"],
+    state: TrainState,
+    agent: Agent,
+    config: PPOConfig,
+    episode_length: int,
 ) -> Float[Array, "T N"]:
     """Return V of the observation that each step led to, before any reset."""
     last_obs = network_input(state.observation_statistics, state.rollout.obs, config)
@@ -170,6 +177,10 @@ def _next_values(
     following = jnp.concatenate([values[1:], last_value[None]])
     if not config.bootstrap_on_truncation:
         return following
+    cut = transitions.truncated & ~transitions.terminated
+    if episode_length * OFTEN < config.num_steps:
+        final_obs = network_input(state.observation_statistics, transitions.final_obs, config)
+        return jnp.where(cut, agent.apply(state.params, final_obs)[1], following)
     envs = jnp.arange(config.num_envs)
 
     def is_left(carry: tuple[Array, Array]) -> Array:
@@ -185,7 +196,7 @@ def _next_values(
 
     # Only where an episode was cut is the next observation not the one the step led to, which is seldom: rather than
     # for all steps V is computed for one of each environment at a time, until none is left.
-    _, values = jax.lax.while_loop(is_left, bootstrap, (transitions.truncated, following))
+    _, values = jax.lax.while_loop(is_left, bootstrap, (cut, following))
     return values
 
 

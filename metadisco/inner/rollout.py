@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from metadisco.inner.envs.base import Env, EnvState
+from metadisco.inner.threefry import plain_key
 from metadisco.types import Key
 
 
@@ -56,8 +57,12 @@ class Transitions(NamedTuple):
 
 def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
     """Start an episode in each of `num_envs` environments."""
-    env_state, obs = jax.vmap(env.reset)(jax.random.split(key, num_envs))
+    env_state, obs = jax.vmap(env.reset)(_env_keys(env, jax.random.split(key, num_envs)))
     return RolloutState(env_state, obs, jnp.zeros(num_envs))
+
+
+def _env_keys(env: Env, keys: Key) -> Key:
+    return keys if env.takes_any_key else plain_key(keys)
 
 
 def rollout(
@@ -95,7 +100,8 @@ def rollout(
     start = (state, jnp.zeros(()), jnp.zeros((), jnp.int32))
     # All keys at once: on CPU each split inside the loop costs as much as the step of a small environment.
     key_act, key_env = jax.random.split(key)
-    keys = jax.random.split(key_act, num_steps), jax.random.split(key_env, (num_steps, num_envs))
+    keys_env = _env_keys(env, jax.random.split(key_env, (num_steps, num_envs)))
+    keys = jax.random.split(key_act, num_steps), keys_env
     (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, keys)
     mean_return = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
     return state, transitions, mean_return
@@ -126,7 +132,8 @@ def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_ep
         time, state, over = carry
         key_act, key_env = jax.random.split(jax.random.fold_in(key_steps, time))
         actions = act(key_act, state.obs)
-        env_state, time_step = jax.vmap(env.step)(jax.random.split(key_env, num_episodes), state.env_state, actions)
+        keys_env = _env_keys(env, jax.random.split(key_env, num_episodes))
+        env_state, time_step = jax.vmap(env.step)(keys_env, state.env_state, actions)
         episode_return = state.episode_return + jnp.where(over, 0.0, time_step.reward)
         over = over | time_step.terminated | time_step.truncated
         return time + 1, RolloutState(env_state, time_step.obs, episode_return), over

@@ -3,7 +3,8 @@
 On CPU JAX writes Threefry as a loop of five rounds, which XLA runs as some twenty small kernels a round trip; for the
 few numbers that a step of a small environment needs, starting those takes far longer than the arithmetic. Here the
 twenty rounds are written out, so that XLA fuses each call into one kernel. Keys are typed ones of an implementation of
-their own and work with everything in `jax.random`; what they give is what JAX's would, which a test checks.
+their own; what they give is what JAX's would, which a test checks. A few functions of `jax.random` (poisson) and a
+mixture with other keys refuse them, so that environments get them only if they say that they take them.
 """
 
 import math
@@ -27,6 +28,13 @@ def straight_key(key: Key) -> Key:
     if str(jax.random.key_impl(key)) != JAX_NAME or not partitionable:
         return key
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=_STRAIGHT)
+
+
+def plain_key(key: Key) -> Key:
+    """Return the key of JAX's own implementation that gives the same numbers."""
+    if jax.random.key_impl(key) != _STRAIGHT:
+        return key
+    return jax.random.wrap_key_data(jax.random.key_data(key), impl=JAX_NAME)
 
 
 def _hash(key: Array, high: Array, low: Array) -> tuple[Array, Array]:

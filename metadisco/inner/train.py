@@ -14,7 +14,7 @@ from metadisco.inner.envs.base import Env
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
 from metadisco.inner.threefry import straight_key
-from metadisco.tabulate import NUM_NODES
+from metadisco.tabulate import NUM_NODES, TabulableLoss
 from metadisco.types import Key, Objective
 
 
@@ -44,7 +44,8 @@ def train(
 ) -> TrainResult:
     """Train one agent from scratch.
 
-    Pure, and safe under `jit`, `vmap` and `lax.map`; everything is reduced inside the scan over updates.
+    Pure, and safe under `jit`, `vmap` and `lax.map`; everything is reduced inside the scan over updates. A life is not
+    differentiable as a whole: it is judged, as evolution does.
 
     Args:
         key: consumed.
@@ -111,9 +112,9 @@ def _step(
 def _for_many_samples(objective: Objective, config: PPOConfig) -> Objective:
     """Take the value loss that is made for many samples, where a life has enough of them."""
     num_samples = config.executed_env_steps * config.num_epochs
-    if objective.tabulate_value_loss is None or num_samples < NUM_NODES:
-        return objective
-    return Objective(objective.policy_loss, objective.tabulate_value_loss())
+    if isinstance(objective.value_loss, TabulableLoss) and num_samples >= NUM_NODES:
+        return objective._replace(value_loss=objective.value_loss.tabulate())
+    return objective
 
 
 def _no_metrics(observe: Observe) -> LossMetrics:

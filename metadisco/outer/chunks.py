@@ -46,17 +46,19 @@ def measure_chunk_size(
     Raises:
         MachineError: if not even the smallest size fits.
     """
-    sizes = SIZES.get(_platform(mesh), ACCELERATOR_SIZES)
+    limits = SIZES.get(_platform(mesh), ACCELERATOR_SIZES)
+    sizes = list(dict.fromkeys(fair_chunk_size(lives_per_device, limit) for limit in limits))
     rates: dict[int, float] = {}
-    for size in dict.fromkeys(fair_chunk_size(lives_per_device, limit) for limit in sizes):
+    while sizes:
+        size = sizes.pop(0)
         try:
             rates[size] = size / _seconds(rehearsal, size, mesh, example)
         except jax.errors.JaxRuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            break
+            sizes = [] if rates or size == 1 else [size // 2]
     if not rates:
-        raise MachineError("out of device memory even with the smallest chunk; a smaller inner life is needed")
+        raise MachineError("out of device memory even with chunks of one life; a smaller life is needed")
     best = next(iter(rates))
     for size, rate in rates.items():
         if rate > WORTH * rates[best]:
@@ -75,33 +77,53 @@ class Chunks(NamedTuple):
     """Told what was measured."""
     changed: Callable[[Evaluator], None] = lambda evaluator: None
     """Told of the evaluation with smaller chunks that takes the place of another one."""
+    may_halve: bool = True
+    """Whether `auto` may take smaller chunks where memory runs out."""
 
     def start(self, build: Build, config: OuterConfig, mesh: Mesh, example: MetaParams) -> Evaluator:
         """Return the evaluation that a search starts with."""
-        size = self._choose(config, mesh, example) if config.chunk_size == "auto" else None
-        while True:
-            try:
-                return build(chunk_size=size)
-            except jax.errors.JaxRuntimeError as error:
-                lives_per_device = config.num_lives // mesh.size
-                before = size or config.given_chunk_size
-                size = _halved(error, config, before or default_chunk_size(lives_per_device, _platform(mesh)))
-                self.say(f"out of device memory: chunks of {size} lives from here on")
+        lives_per_device = config.num_lives // mesh.size
+        size = self._choose(config, mesh, example) if config.chunk_size == "auto" else config.given_chunk_size
+        size = min(size or default_chunk_size(lives_per_device, _platform(mesh)), lives_per_device)
+        try:
+            return build(chunk_size=size)
+        except jax.errors.JaxRuntimeError as error:
+            return self._smaller(error, build, config, size)
 
     def retreat(self, error: Exception, build: Build, config: OuterConfig, evaluator: Evaluator) -> Evaluator:
-        """Return an evaluation with half the chunks where memory ran out; the generation is then begun anew.
+        """Return an evaluation with smaller chunks where memory ran out; the generation is then begun anew.
 
         Raises:
             MachineError: if the config gives a chunk size, or a chunk is one life already.
             jax.errors.JaxRuntimeError: `error`, if it is another one.
         """
-        smaller = build(chunk_size=_halved(error, config, evaluator.chunk_size))
-        self.say(
-            f"out of device memory with chunks of {evaluator.chunk_size} lives: {smaller.chunk_size} from here on; "
-            "numbers are equal to the bit up to here, and to float tolerance from here on"
-        )
+        smaller = self._smaller(error, build, config, evaluator.chunk_size)
+        self.say("numbers are equal to the bit up to here, and to float tolerance from here on")
         self.changed(smaller)
         return smaller
+
+    def _smaller(self, error: Exception, build: Build, config: OuterConfig, size: int) -> Evaluator:
+        """Halve chunks until their evaluation can be compiled."""
+        while True:
+            before, size = size, self._halved(error, config, size)
+            self.say(f"out of device memory with chunks of {before} lives: {size} from here on")
+            try:
+                return build(chunk_size=size)
+            except jax.errors.JaxRuntimeError as another:
+                error = another
+
+    def _halved(self, error: Exception, config: OuterConfig, size: int) -> int:
+        """Return half of a chunk size that was too large for memory.
+
+        Raises:
+            MachineError: where it is not for us to do so, or cannot be done.
+        """
+        if not is_out_of_memory(error):
+            raise error
+        if config.chunk_size == "auto" and self.may_halve and size > 1 and jax.process_count() == 1:
+            return size // 2
+        remedy = f"outer.chunk_size={size // 2}, or auto" if size > 1 else "a smaller life"
+        raise MachineError(f"out of device memory with chunks of {size} lives, allowed: {remedy}") from error
 
     def _choose(self, config: OuterConfig, mesh: Mesh, example: MetaParams) -> int | None:
         kept = self.kept(mesh.size, _platform(mesh))
@@ -114,20 +136,6 @@ class Chunks(NamedTuple):
 
 
 BY_RULE = Chunks()
-
-
-def _halved(error: Exception, config: OuterConfig, size: int) -> int:
-    """Return half of a chunk size that was too large for memory.
-
-    Raises:
-        MachineError: where it is not for us to do so, or cannot be done.
-    """
-    if not is_out_of_memory(error):
-        raise error
-    if config.chunk_size == "auto" and size > 1 and jax.process_count() == 1:
-        return size // 2
-    remedy = f"outer.chunk_size={size // 2}, or auto" if size > 1 else "a smaller life"
-    raise MachineError(f"out of device memory with chunks of {size} lives, allowed: {remedy}") from error
 
 
 def _platform(mesh: Mesh) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from metadisco.config import OuterConfig
-from metadisco.outer.chunks import BY_RULE, Chunks
+from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
 from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
@@ -110,16 +110,21 @@ def search(
     announce(evaluator)
     if restored is None:
         recorder.save(state, progress)
+    saved = progress.generation
     while progress.generation < config.num_generations:
         try:
             state, progress, row = _generation(state, progress, strategy, evaluator, config, tasks)
         except jax.errors.JaxRuntimeError as error:
+            if is_out_of_memory(error) and saved < progress.generation:
+                recorder.save(state, progress)  # what comes before other chunks is not run again with them
+                saved = progress.generation
             evaluator = chunks.retreat(error, build, config, evaluator)
             continue
         recorder.log(row)
         last = progress.generation == config.num_generations or should_stop()
         if last or progress.generation % config.checkpoint_every == 0:
             recorder.save(state, progress)
+            saved = progress.generation
         if last:
             break
     return state.strategy.centre

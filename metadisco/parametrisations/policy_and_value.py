@@ -5,7 +5,7 @@ import jax
 from metadisco.config import PolicyAndValueSettings
 from metadisco.objectives import mirror
 from metadisco.parametrisations.lpo_drift import init_drift, learned_drift
-from metadisco.parametrisations.value_loss import init_value_loss, learned_value_loss, tabulated_value_loss
+from metadisco.parametrisations.value_loss import init_value_loss, learned_value_loss
 from metadisco.types import Key, MetaParams, Objective
 
 
@@ -22,5 +22,4 @@ class PolicyAndValue(PolicyAndValueSettings):
         return Objective(
             policy_loss=mirror(learned_drift(self.policy, meta_params["policy"])),
             value_loss=learned_value_loss(self.value, meta_params["value"]),
-            tabulate_value_loss=tabulated_value_loss(self.value, meta_params["value"]),
         )

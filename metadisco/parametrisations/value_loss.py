@@ -4,7 +4,7 @@ Lu, "Achieving 4000x Speedups and Meta-Evolving Discoveries with PureJaxRL" (202
 evolved on CartPole-v1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from metadisco.config import LearnedValueLossSettings, ValueLossSettings
 from metadisco.objectives import clip_drift, mirror
-from metadisco.tabulate import tabulated
+from metadisco.tabulate import TabulableLoss, tabulated
 from metadisco.types import Key, Loss, MetaParams, Objective, Sample
 
 
@@ -52,30 +52,24 @@ def learned_value_loss(settings: LearnedValueLossSettings, meta_params: MetaPara
     """
     network = LossNetwork(settings.hidden_sizes)
 
+    def of_error(params: MetaParams, error: Array) -> Array:
+        numbers: Array = network.apply({"params": params}, error[..., None])  # type: ignore[assignment]
+        return numbers
+
+    def tabulate() -> Loss:
+        table = tabulated(of_error, meta_params)
+        return _with_base(settings, lambda sample: table(sample.value - sample.target))
+
     def learned(sample: Sample) -> Array:
         features = {"error": sample.value - sample.target, "target": sample.target, "old_value": sample.old_value}
         inputs = jnp.stack([features[name] for name in settings.inputs], -1)
         numbers: Array = network.apply({"params": meta_params}, inputs)  # type: ignore[assignment]
         return numbers
 
-    return _with_base(settings, learned)
-
-
-def tabulated_value_loss(settings: LearnedValueLossSettings, meta_params: MetaParams) -> Callable[[], Loss] | None:
-    """Return what makes `learned_value_loss` quicker over a life: the network of δ alone as a table."""
-    if settings.inputs != ("error",):
-        return None
-    network = LossNetwork(settings.hidden_sizes)
-
-    def of_error(params: MetaParams, error: Array) -> Array:
-        numbers: Array = network.apply({"params": params}, error[..., None])  # type: ignore[assignment]
-        return numbers
-
-    def tabulate() -> Loss:
-        learned = tabulated(of_error, meta_params)
-        return _with_base(settings, lambda sample: learned(sample.value - sample.target))
-
-    return tabulate
+    exact = _with_base(settings, learned)
+    if settings.inputs == ("error",):
+        return TabulableLoss(exact, tabulate)
+    return exact
 
 
 def _with_base(settings: LearnedValueLossSettings, learned: Loss) -> Loss:
@@ -102,5 +96,4 @@ class ValueLoss(ValueLossSettings):
         return Objective(
             mirror(clip_drift(self.clip_eps)),
             learned_value_loss(self, meta_params),
-            tabulated_value_loss(self, meta_params),
         )

@@ -1,5 +1,6 @@
 """Discovering an objective: meta-parameters are bound to an objective, and agents trained with it. Axes: K tasks."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from metadisco.inner.envs import Env
 from metadisco.inner.fitness import FITNESS, Fitness
 from metadisco.inner.train import train
 from metadisco.parametrisations import make_parametrisation
+from metadisco.tabulate import NUM_NODES
 from metadisco.types import Evaluation, Key, MetaParams, Parametrisation, TaskInfo
 
 
@@ -70,7 +72,9 @@ def shorten(problem: ObjectiveDiscovery, num_updates: int) -> ObjectiveDiscovery
     """
 
     def task(each: Task) -> Task:
-        steps = min(each.ppo.executed_env_steps, num_updates * each.ppo.batch_size)
+        # Long enough for a tabulated loss, if the whole life is.
+        updates = max(num_updates, math.ceil(NUM_NODES / (each.ppo.batch_size * each.ppo.num_epochs)))
+        steps = min(each.ppo.executed_env_steps, updates * each.ppo.batch_size)
         short = replace(each.ppo, num_env_steps=steps, num_evaluations=1, num_evaluation_episodes=1)
         return Task(each.env._replace(episode_length=1), short)
 

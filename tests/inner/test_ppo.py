@@ -14,8 +14,9 @@ from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs import Discrete, auto_reset
 from metadisco.inner.networks import make_agent
+from metadisco.inner.normalise import update_statistics
 from metadisco.inner.optimise import Hyperparameters
-from metadisco.inner.policy import play
+from metadisco.inner.policy import network_input, play
 from metadisco.inner.rollout import Transitions
 from metadisco.inner.train import train
 from metadisco.parametrisations import ValueLoss
@@ -236,14 +237,17 @@ def test_a_deterministic_evaluation_takes_the_most_likely_action_always():
     assert set(np.asarray(sampled).tolist()) == {1, -1}  # the head is almost zero at first, so the policy is even
 
 
-def test_values_of_final_observations_stand_wherever_an_episode_was_cut(getkey):
-    """However often one environment was, and others were not."""
-    config = make_config()
+@pytest.mark.parametrize("episode_length", [1, 100])
+def test_values_of_final_observations_stand_wherever_an_episode_was_cut(episode_length, getkey):
+    """However often one environment was, and others were not; also of standardised observations, and in a batch."""
+    config = make_config(normalise_observations=True)
     env = far_from_standard()
     state = ppo.init(getkey(), env, config)
+    statistics = update_statistics(state.observation_statistics, 3 + jax.random.normal(getkey(), (4, 4, 2)))
+    state = state._replace(observation_statistics=statistics)
     agent = make_agent(env, config)
     steps, envs = config.num_steps, config.num_envs
-    often = jax.random.bernoulli(getkey(), jnp.array([0.9, 0.3, 0.1, 0.0]), (steps, envs))
+    often = jax.random.bernoulli(getkey(), jnp.array([0.9, 0.3, 0.1, 0.0]), (steps, envs)).at[-1, 1].set(True)
     noise = lambda *shape: jax.random.normal(getkey(), shape)  # noqa: E731
     unused = jnp.zeros((steps, envs))
     transitions = Transitions(
@@ -251,17 +255,23 @@ def test_values_of_final_observations_stand_wherever_an_episode_was_cut(getkey):
         action=unused,
         parameters=unused[..., None],
         reward=unused,
-        terminated=unused > 0,
+        terminated=often & jax.random.bernoulli(getkey(), 0.2, (steps, envs)),
         truncated=often,
         final_obs=noise(steps, envs, 2),
     )
     values = noise(steps, envs)
-    found = ppo._next_values(transitions, values, state, agent, config)
-    following = jnp.concatenate([values[1:], agent.apply(state.params, state.rollout.obs)[1][None]])
-    expected = jnp.where(often, agent.apply(state.params, transitions.final_obs)[1], following)
-    assert often.sum(0)[0] > 4
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    np.testing.assert_array_equal(found[~often], following[~often])
+    value = lambda obs: agent.apply(state.params, network_input(statistics, obs, config))[1]  # noqa: E731
+    following = jnp.concatenate([values[1:], value(state.rollout.obs)[None]])
+    cut = often & ~transitions.terminated
+    expected = jnp.where(cut, value(transitions.final_obs), following)
+    assert cut.sum(0)[0] > 3 and cut[-1, 1]
+    find = lambda transitions: ppo._next_values(transitions, values, state, agent, config, episode_length)  # noqa: E731
+    never = transitions._replace(truncated=jnp.zeros_like(often))
+    both = jax.vmap(find)(jax.tree.map(lambda *leaves: jnp.stack(leaves), transitions, never))
+    for found in (find(transitions), both[0]):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for found in (find(never), both[1]):
+        np.testing.assert_allclose(found, following, rtol=1e-5)
 
 
 def test_a_life_with_a_tabulated_value_loss_begins_like_one_without(getkey):
@@ -275,7 +285,7 @@ def test_a_life_with_a_tabulated_value_loss_begins_like_one_without(getkey):
     def params_after(params, tabulated):
         objective = parametrisation.bind(params)
         if not tabulated:
-            objective = Objective(objective.policy_loss, objective.value_loss)
+            objective = objective._replace(value_loss=objective.value_loss.exact)
         result = train(jax.random.key(7), matching_action(), config, objective)
         return result.state.params, result.diagnostics.value_loss
 

@@ -5,7 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metadisco.inner.threefry import straight_key
+from metadisco.config import PPOConfig
+from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.threefry import plain_key, straight_key
+from metadisco.inner.train import train
+from metadisco.objectives import ppo
 
 DRAWS = {
     "split": lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
@@ -51,3 +55,27 @@ def test_it_is_compiled_without_a_loop(getkey):
     draw = jax.jit(lambda key: jax.random.normal(key, (4,)))
     assert "while" in draw.lower(getkey()).compile().as_text()
     assert "while" not in draw.lower(straight_key(getkey())).compile().as_text()
+
+
+def test_a_plain_key_gives_the_same_numbers_and_is_jaxs_own(getkey):
+    key = getkey()
+    plain = plain_key(straight_key(key))
+    assert plain.dtype == key.dtype
+    np.testing.assert_array_equal(jax.random.key_data(plain), jax.random.key_data(key))
+    assert plain_key(key) is key
+
+
+def test_environments_of_ones_own_get_jaxs_own_keys(getkey):
+    """Some functions of `jax.random` take no others."""
+
+    def reset(key):
+        arrived = jax.random.poisson(key, 3.0).astype(jnp.float32)
+        return arrived, arrived[None]
+
+    def step(key, state, action):
+        state = jnp.where(action > 0, state, jax.random.uniform(jax.random.key(0)))
+        return state, state[None] + jax.random.poisson(key, 2.0), state, state < 0
+
+    env = auto_reset(reset, step, obs_shape=(1,), action_space=Discrete(2), episode_length=3)
+    config = PPOConfig(num_envs=2, num_steps=4, num_env_steps=16, num_minibatches=2, num_epochs=1, hidden_sizes=(4,))
+    assert jax.jit(lambda key: train(key, env, config, ppo()).finite)(getkey())

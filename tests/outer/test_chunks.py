@@ -69,8 +69,10 @@ def test_sizes_for_which_memory_does_not_suffice_are_left_out(monkeypatch):
 
     monkeypatch.setattr(chunks, "_seconds", seconds)
     assert measure_chunk_size(NOISY, 64, make_mesh(1), {}) == (8, {4: 4.0, 8: 8.0})
-    monkeypatch.setattr(chunks, "SIZES", {"cpu": (16,)})
-    with pytest.raises(MachineError, match="out of device memory even with the smallest chunk"):
+    monkeypatch.setattr(chunks, "SIZES", {"cpu": (32,)})
+    assert measure_chunk_size(NOISY, 64, make_mesh(1), {}) == (8, {8: 8.0})
+    monkeypatch.setattr(chunks, "_seconds", lambda rehearsal, size, *rest: seconds(rehearsal, 64, *rest))
+    with pytest.raises(MachineError, match="out of device memory even with chunks of one life"):
         measure_chunk_size(NOISY, 64, make_mesh(1), {})
 
 
@@ -98,9 +100,10 @@ def test_where_memory_runs_out_auto_halves_says_so_and_goes_on(enough_memory, sm
     centre = searched("auto", recorder, kept=lambda *devices: 8, say=said.append, changed=changed.append)
     assert small_memory == [8, 8, 8, 4, 2, 2, 2, 2]
     assert [built.chunk_size for built in changed] == [4, 2]
-    assert len(said) == 2
+    assert len(said) == 4
     assert "out of device memory with chunks of 8 lives: 4 from here on" in said[0]
-    assert "equal to the bit up to here" in said[0]
+    assert "equal to the bit up to here" in said[1]
+    assert sorted(recorder.states) == list(range(7))  # before the first smaller chunk as well
     assert [row["generation"] for row in recorder.rows] == list(range(6))
     expected, plain = enough_memory
     for row, other in zip(recorder.rows, plain.rows, strict=True):
@@ -154,3 +157,8 @@ def test_memory_that_does_not_suffice_to_compile_halves_the_first_size(monkeypat
 def test_a_search_that_was_given_its_chunks_is_the_one_with_chunks_by_rule(enough_memory):
     one, other = enough_memory, ran(num_rollouts=2)
     assert bits(one[0]) == bits(other[0])
+
+
+def test_where_it_may_not_halve_auto_says_what_would_fit(small_memory):
+    with pytest.raises(MachineError, match=r"chunks of 8 lives, allowed: outer\.chunk_size=4"):
+        searched("auto", kept=lambda *devices: 8, may_halve=False)

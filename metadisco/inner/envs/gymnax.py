@@ -69,6 +69,7 @@ def make(name: str, **params: Any) -> Env:
         obs_shape,
         _action_space(env.action_space(env_params)),
         int(env_params.max_steps_in_episode),
+        takes_any_key=True,
     )
 
 
