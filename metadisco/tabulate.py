@@ -8,6 +8,7 @@ the function itself is used. Axes: C cells, D coefficients, B samples.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -38,7 +39,8 @@ Function = Callable[[Any, Float[Array, "..."]], Float[Array, "..."]]
 """(parameters, x) -> values, elementwise in x."""
 
 
-class TabulableLoss(NamedTuple):
+@dataclass(frozen=True)
+class TabulableLoss:
     """A loss, and how to make one that is equal up to rounding and quicker for the millions of samples of a life."""
 
     exact: Loss

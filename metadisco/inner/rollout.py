@@ -61,7 +61,7 @@ def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
     return RolloutState(env_state, obs, jnp.zeros(num_envs))
 
 
-def _env_keys(env: Env, keys: Key) -> Key:
+def _env_keys(env: Env, keys: Array) -> Array:
     return keys if env.takes_any_key else plain_key(keys)
 
 

@@ -30,8 +30,8 @@ def straight_key(key: Key) -> Key:
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=_STRAIGHT)
 
 
-def plain_key(key: Key) -> Key:
-    """Return the key of JAX's own implementation that gives the same numbers."""
+def plain_key(key: Array) -> Array:
+    """Return the key, or keys, of JAX's own implementation that give the same numbers."""
     if jax.random.key_impl(key) != _STRAIGHT:
         return key
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=JAX_NAME)
