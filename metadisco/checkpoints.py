@@ -27,6 +27,7 @@ from metadisco.outer.search import Progress, SearchState
 SUMS = "sums.json"
 DIGEST = "sha256"  # its key beside progress; absent in checkpoints of old
 TALKATIVE = ("absl", "asyncio")  # where orbax's threads report, with tracebacks, what is raised here anyway
+ABANDONED = ("Event loop is closed", "GeneratorExit")  # how reads end for which nobody waits any more
 
 
 class DamageError(Exception):
@@ -143,8 +144,9 @@ class Checkpoints:
                 logging.getLogger(name).removeFilter(_nothing)
 
     def _note(self, failure: "sys.UnraisableHookArgs") -> None:
-        """Leave out what tensorstore's threads print after a read that failed: that nobody waits for them any more."""
-        if str(failure.exc_value) != "Event loop is closed":
+        """Leave out what orbax and tensorstore print after a read that failed: that nobody waits for them any more."""
+        words = f"{failure.exc_type.__name__}: {failure.exc_value}"
+        if not any(each in words for each in ABANDONED):
             self._report(failure)
 
 
