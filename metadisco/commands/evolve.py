@@ -155,7 +155,7 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
         problem = make_objective_discovery(config)
     shared = SharedRecorder(team, recorder)
     chunks = Chunks(may_halve=False)
-    if recorder and team is ALONE and not config.deterministic:
+    if recorder and team is ALONE and config.outer.chunk_size == "auto" and not config.deterministic:
         chunks = Chunks(
             rehearsal=shorten(problem, REHEARSED_UPDATES),
             kept=recorder.kept_chunk_size,
