@@ -138,8 +138,11 @@ def memory(result: Result) -> Iterator[str]:
     yield from table(*rows)
     yield ""
     grows = result["axes"]["num_updates"]["grows_by"]
-    compiled, process = (f"{grows[name]:.1%}" for name in ("compiled", "process"))
-    yield f"Over the length of lives the compiled program's memory differs by {compiled}, the process's by {process}."
+    compiled, running = (f"{grows[name]:.1%}" for name in ("compiled", "running"))
+    yield (
+        f"Over the length of lives the compiled program's memory differs by {compiled}, what running adds by {running}; "
+        "the peak of the process is that of the compiler."
+    )
 
 
 def overhead(result: Result) -> Iterator[str]:
