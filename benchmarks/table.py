@@ -140,8 +140,8 @@ def memory(result: Result) -> Iterator[str]:
     grows = result["axes"]["num_updates"]["grows_by"]
     compiled, running = (f"{grows[name]:.1%}" for name in ("compiled", "running"))
     yield (
-        f"Over the length of lives the compiled program's memory differs by {compiled}, what running adds by {running}; "
-        "the peak of the process is that of the compiler."
+        f"Over the length of lives the compiled program's memory differs by {compiled}, what running adds by "
+        f"{running}; the peak of the process is that of the compiler."
     )
 
 
