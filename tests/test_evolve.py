@@ -8,11 +8,11 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from processes import Process, assert_same_run, centres_of, num_rows, num_starts, rows_of
+from tiny import tiny_config
 
 from metadisco.cli import main
 from metadisco.config import write_yaml
@@ -23,38 +23,11 @@ NUM_GENERATIONS = 24
 CHECKPOINT_EVERY = 2
 FOUR_DEVICES = "outer.num_devices=4"
 
-CONFIG: dict[str, Any] = {
-    "parametrisation": {"name": "value_loss", "hidden_sizes": [8]},
-    "inner": {
-        "env": "gymnax/CartPole-v1",
-        "env_settings": {"max_steps_in_episode": 60},
-        "ppo": {
-            "num_envs": 2,
-            "num_steps": 16,
-            "num_env_steps": 128,
-            "num_minibatches": 2,
-            "num_epochs": 2,
-            "learning_rate": 0.3,
-            "value_coef": 5.0,
-            "shared_torso": True,  # the value loss soon tells in the actions
-            "hidden_sizes": [8],
-            "num_evaluation_episodes": 2,
-        },
-    },
-    "outer": {
-        "num_generations": NUM_GENERATIONS,
-        "checkpoint_every": CHECKPOINT_EVERY,
-        "evaluate_every": 5,
-        "chunk_size": 1,
-        "strategy": {"population_size": 4, "std": 3.0},
-    },
-}
-
 
 @pytest.fixture(scope="module")
 def config_path(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
-    path.write_text(write_yaml(CONFIG))
+    path.write_text(write_yaml(tiny_config(num_generations=NUM_GENERATIONS, checkpoint_every=CHECKPOINT_EVERY)))
     return path
 
 

@@ -1,13 +1,12 @@
 """Runs in several processes, on lives so short that a generation takes milliseconds."""
 
-import copy
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from processes import Process
-from test_evolve import CONFIG
+from tiny import tiny_config
 
 from metadisco.config import write_yaml
 
@@ -18,8 +17,7 @@ THREE_DEVICES = "outer.num_devices=3"
 @pytest.fixture(scope="session")
 def config_path(tmp_path_factory) -> Path:
     """Twelve members, which one to four processes can share."""
-    config = copy.deepcopy(CONFIG)
-    config["outer"] |= {"num_generations": NUM_GENERATIONS, "strategy": {"population_size": 12, "std": 3.0}}
+    config = tiny_config(num_generations=NUM_GENERATIONS, strategy={"population_size": 12, "std": 3.0})
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
     path.write_text(write_yaml(config))
     return path

@@ -47,23 +47,20 @@ def slurm(address, monkeypatch) -> Callable[[int], None]:
     return lambda number: monkeypatch.setenv("SLURM_PROCID", str(number))
 
 
-def test_variables_say_the_place_as_well(start, address, monkeypatch, tmp_path):
+@pytest.fixture
+def variables(address, monkeypatch) -> Callable[[int], None]:
+    """Return a function that sets our own variables for a process of two."""
     monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", address)
     monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
-    started = []
-    for number in range(2):
-        monkeypatch.setenv("JAX_PROCESS_ID", str(number))
-        words = ["outer.num_devices=2", "outer.num_generations=1", "--run", str(tmp_path / "run")]
-        started.append(start(*words, "--distributed"))
-    ended = [process.finish() for process in started]
-    assert [code for code, _, _ in ended] == [0, 0], ended
-    assert num_rows(tmp_path / "run") == 1
+    return lambda number: monkeypatch.setenv("JAX_PROCESS_ID", str(number))
 
 
-def test_slurm_says_the_place_as_well(start, slurm, tmp_path):
+@pytest.mark.parametrize("who", ["slurm", "variables"])
+def test_the_environment_says_the_place_as_well(who, start, request, tmp_path):
+    set_place = request.getfixturevalue(who)
     started = []
     for number in range(2):
-        slurm(number)
+        set_place(number)
         words = ["outer.num_devices=2", "outer.num_generations=1", "--run", str(tmp_path / "run")]
         started.append(start(*words, "--distributed"))
     ended = [process.finish() for process in started]

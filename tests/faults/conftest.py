@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,42 +11,15 @@ pytest.register_assert_rewrite("lives")
 
 from launcher import play  # noqa: E402
 from lives import Launcher  # noqa: E402 - only now its assertions say what they compared
+from tiny import tiny_config  # noqa: E402
 
 NUM_GENERATIONS = 30
-
-CONFIG: dict[str, Any] = {
-    "parametrisation": {"name": "value_loss", "hidden_sizes": [8]},
-    "inner": {
-        "env": "gymnax/CartPole-v1",
-        "env_settings": {"max_steps_in_episode": 60},
-        "ppo": {
-            "num_envs": 2,
-            "num_steps": 16,
-            "num_env_steps": 64,
-            "num_minibatches": 2,
-            "num_epochs": 2,
-            "learning_rate": 0.3,
-            "value_coef": 5.0,
-            "shared_torso": True,  # the value loss soon tells in the actions
-            "hidden_sizes": [8],
-            "num_evaluation_episodes": 2,
-        },
-    },
-    "outer": {
-        "num_generations": NUM_GENERATIONS,
-        "num_devices": 1,
-        "checkpoint_every": 2,
-        "evaluate_every": 5,
-        "chunk_size": 1,
-        "strategy": {"population_size": 4, "std": 3.0},
-    },
-}
 
 
 @pytest.fixture(scope="session")
 def config_path(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
-    path.write_text(write_yaml(CONFIG))
+    path.write_text(write_yaml(tiny_config(64, num_generations=NUM_GENERATIONS, num_devices=1)))
     return path
 
 
