@@ -11,6 +11,7 @@ import logging
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from metadisco.outer.search import Progress, SearchState
 SUMS = "sums.json"
 DIGEST = "sha256"  # its key beside progress; absent in checkpoints of old
 TALKATIVE = ("absl", "asyncio")  # where orbax's threads report, with tracebacks, what is raised here anyway
-ABANDONED = ("Event loop is closed", "GeneratorExit")  # how reads end for which nobody waits any more
+UNAWAITED = "was never awaited"
+ABANDONED = ("Event loop is closed", "GeneratorExit", UNAWAITED)  # how reads end for which nobody waits any more
 
 
 class DamageError(Exception):
@@ -77,6 +79,7 @@ class Checkpoints:
                 warn(f"checkpoint {step} is damaged and is skipped: {_shortly(error)}")
                 self._damaged.append(step)
                 self._troubled = True
+                warnings.filterwarnings("ignore", f".*{UNAWAITED}", RuntimeWarning)
         if steps:
             raise UserError(
                 f"none of the checkpoints {', '.join(map(str, sorted(steps)))} can be read in {str(self._path)!r}; "
@@ -145,7 +148,11 @@ class Checkpoints:
 
     def _note(self, failure: "sys.UnraisableHookArgs") -> None:
         """Leave out what orbax and tensorstore print after a read that failed: that nobody waits for them any more."""
-        words = f"{failure.exc_type.__name__}: {failure.exc_value}"
+        error = failure.exc_value
+        words = failure.exc_type.__name__
+        while error is not None:
+            words += f"; {type(error).__name__}: {error}"
+            error = error.__cause__ or error.__context__
         if not any(each in words for each in ABANDONED):
             self._report(failure)
 

@@ -42,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _complain(str(error), 2)
     except MachineError as error:
-        return _complain(str(error), 1)
+        code = _complain(str(error), 1)
+        if arguments is None:
+            _leave(code)
+        return code
     except KeyboardInterrupt:
         return _complain("stopped", 1)
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -73,6 +76,14 @@ def _complain(sentence: str, code: int) -> int:
     """Print what is wrong; return the exit code."""
     _say(f"metadisco: {sentence}")
     return code
+
+
+def _leave(code: int) -> None:
+    """End the process without waiting for threads: orbax's wait five minutes for a save that the disk refused."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _say(sentence: str) -> None:

@@ -264,12 +264,14 @@ class TestTrain:
         assert out.rindex(" 0.05 ") < out.index("1e+38")
         assert "Traceback" not in err
 
+    @pytest.mark.slow
     def test_a_list_of_lists_is_a_grid_where_a_list_is_meant(self, train):
         result = train("inner.ppo.hidden_sizes=[[8],[4,4]]")
         assert [point["settings"]["inner.ppo.hidden_sizes"] for point in result["grid"]] == [[8], [4, 4]]
         assert result["grid"][0]["curve"] == train()["curve"]
         assert result["grid"][1]["curve"] != train()["curve"]
 
+    @pytest.mark.slow
     def test_constants_of_the_objective_are_settings_too(self, train):
         clipped = train("objective.clip_eps=[0.2,1e-6]")
         assert clipped["grid"][0]["curve"] == train()["curve"]
@@ -289,6 +291,7 @@ def run(tmp_path_factory):
 
 
 class TestTrainWithARun:
+    @pytest.mark.slow
     def test_its_newest_centre_is_trained_with(self, run, train):
         result = train(objective=str(run))
         assert result["objective"] == str(run)

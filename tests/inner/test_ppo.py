@@ -210,6 +210,7 @@ def test_evaluations_during_a_life_fill_their_rows_and_leave_learning_alone():
     )
 
 
+@pytest.mark.slow
 def test_an_evaluation_during_a_life_is_the_last_one_of_a_shorter_life():
     settings = {"make_env": far_from_standard, "num_evaluation_episodes": 4, "anneal_learning_rate": False}
     long = live(2, num_updates=4, num_evaluations=2, **settings)
