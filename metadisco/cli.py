@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no φ
     try:
+        _check_variables()
         return _run(_parse(arguments))
     except UserError as error:
         return _complain(str(error), 2)
@@ -49,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _explain(error)
+
+
+def _check_variables() -> None:
+    """Refuse a variable that JAX could not be imported with."""
+    number = os.environ.get("JAX_NUM_CPU_DEVICES", "1")
+    if not (number.isascii() and number.isdecimal() and int(number) > 0):
+        raise UserError(f"JAX_NUM_CPU_DEVICES: got {number!r}, allowed: a whole number above 0")
 
 
 def _explain(error: OSError) -> int:
@@ -120,7 +128,7 @@ def _evolve(options: argparse.Namespace) -> int:
         raise UserError(f"{given[0]}: only together with --distributed")
     if options.distributed and options.processes is not None:
         raise UserError("--processes: got --distributed as well, allowed: one of the two")
-    if options.member is not None:
+    if options.member is not None and options.again is not None and options.distributed:
         return _take_part(options)
     if options.distributed or options.processes not in (None, 1):  # one process is no job
         return _launch(options)

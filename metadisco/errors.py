@@ -16,7 +16,7 @@ class MachineError(RuntimeError):
     """What the machine refused, in one sentence: a full disk, a directory that is gone. Exit code 1."""
 
 
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
 """What a machine refuses when a file that is open is written to; no file is named then."""
 
 

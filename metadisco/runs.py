@@ -85,6 +85,8 @@ class RunDirectory:
         for name in ("checkpoints", "centres"):
             if (self.path / name).is_file():
                 raise UserError(f"--run: {str(self.path / name)!r} is a file, expected a directory")
+        if self.metrics_path.is_dir():
+            raise UserError(f"--run: {str(self.metrics_path)!r} is a directory, expected a file")
         self.last_start()
 
     def config(self) -> Config:
@@ -93,7 +95,10 @@ class RunDirectory:
         Raises:
             UserError: if it cannot be read.
         """
-        return parse_config(read_yaml(self.config_path))
+        data = read_yaml(self.config_path)
+        if not data:  # the defaults are not meant: what is written there has every key
+            raise UserError(f"{str(self.config_path)!r} is damaged: it is empty, so that nothing says what the run is")
+        return parse_config(data)
 
     def create(self, config: Config) -> None:
         """Make the directory and write the configuration.

@@ -1,6 +1,7 @@
 """The command line: what it answers without JAX, and `metadisco train` and `list` in this process."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -107,6 +108,24 @@ print(json.dumps(answers))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
     yield json.loads(done.stdout)
     assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("JAX_NUM_CPU_DEVICES", "two", "JAX_NUM_CPU_DEVICES: got 'two', allowed: a whole number above 0"),
+        ("JAX_PLATFORMS", "abacus", "JAX does not start: "),
+    ],
+)
+def test_a_variable_with_which_jax_cannot_start_is_refused(variable, value, told, tmp_path):
+    words = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", "inner.ppo.num_env_steps=512"]
+    code = "from metadisco.cli import main; raise SystemExit(main())"
+    environment = os.environ | {variable: value}
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"metadisco: {told}")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", range(len(ANSWERED_AT_ONCE)), ids=[" ".join(case[0]) for case in ANSWERED_AT_ONCE])

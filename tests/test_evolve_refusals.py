@@ -36,6 +36,8 @@ REFUSED = [
     (["inner.env=json:make"], ["inner.env", "json has no 'make'"]),
     (["inner.fitness=json:area"], ["inner.fitness", "json has no 'area'"]),
     (["inner.fitness=string:digits"], ["inner.fitness", "a function of a TrainResult"]),
+    (["outer.chunk_size=99999999999999999999"], ["outer.chunk_size", "from 1 to 2147483647, auto, or null"]),
+    (["outer.num_devices=99999999999"], ["outer.num_devices", "got 99999999999", "at most"]),
     (["nonsense"], ["'nonsense'", "KEY=VALUE"]),
     (["--nonsense"], ["'--nonsense'"]),
     (["seed=[1"], ["seed", "not a YAML value"]),
@@ -53,6 +55,24 @@ def config_path(tmp_path_factory):
 def test_one_line_on_stderr_exit_code_two_and_nothing_written(words, told, config_path, tmp_path, capsys):
     assert_refused(["evolve", str(config_path), *words, "--run", str(tmp_path / "run")], told, capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "centres", "checkpoints"])
+def test_a_part_of_a_run_that_is_of_the_wrong_kind_is_refused(name, config_path, tmp_path, capsys):
+    run = tmp_path / "run"
+    RunDirectory(run).create(parse_config(CONFIG))
+    if name == "metrics.jsonl":
+        (run / name).mkdir()
+    else:
+        (run / name).write_text("")
+    assert_refused(["evolve", str(config_path), "--run", str(run)], ["--run", name, "expected a"], capsys)
+
+
+def test_an_empty_config_of_a_run_is_not_taken_for_the_defaults(config_path, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("# lost\n")
+    assert_refused(["evolve", str(config_path), "--run", str(run)], ["config.yaml", "is damaged", "empty"], capsys)
 
 
 def test_a_missing_config_is_refused(tmp_path, capsys):

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from metadisco.outer.team import Place
+from metadisco.outer.team import Place, cannot_listen
 
 AGAIN = "{again}"
 """Stands for the command that continues the run."""
@@ -80,10 +80,7 @@ def _aborted(bad: Sequence[Ending], place: Place) -> tuple[int, str]:
             return 1, f"metadisco: {names} has ended or no longer answers, so this one ends as well; {GO_ON}"
     log = "\n".join(ending.log for ending in bad)
     if PORT_TAKEN in log:
-        return 2, (
-            f"metadisco: --coordinator: got {place.coordinator or 'one from the scheduler'}, where process 0 cannot "
-            "listen; allowed: a free port of the machine that it is on"
-        )
+        return 2, f"metadisco: {cannot_listen(place)}"
     if NOT_JOINED in log:
         return 2, f"metadisco: {_not_joined(log, place)}"
     if LEADER_GONE in log:

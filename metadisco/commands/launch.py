@@ -26,6 +26,7 @@ START = "from metadisco.cli import main; raise SystemExit(main())"
 STDERR = 2  # its file descriptor; `sys.stderr` may be something that a process cannot be given
 POLL = 0.05  # seconds
 GRACE = 1.0  # seconds in which the others of a failed process may come to their own end
+LONGEST_WAIT = 1_000_000  # seconds for which the others may be waited for, which JAX counts in milliseconds
 FAREWELL = 60.0  # seconds within which all end when the first one is done
 
 
@@ -50,6 +51,10 @@ def launch(
     if processes < 1:
         raise UserError(f"--processes: got {processes}, allowed: at least 1")
     config = read_config(config_path, overrides)
+    if processes > config.outer.num_lives:
+        raise UserError(
+            f"--processes: got {processes}, allowed: 1 to {config.outer.num_lives}, the lives of a generation"
+        )
     check_run(run_path, config)
     devices = config.outer.num_devices or processes * max(1, len(os.sched_getaffinity(0)) // processes)
     if devices % processes:
@@ -107,8 +112,8 @@ def complete(place: Place, variables: "os._Environ[str] | dict[str, str]") -> Pl
     if place.process_id is not None and not 0 <= place.process_id < (place.num_processes or 2**31):
         allowed = f"0 to {place.num_processes - 1}" if place.num_processes else "0 or more"
         raise UserError(f"{names['process_id']}: got {place.process_id}, allowed: {allowed}")
-    if place.join_timeout < 1:
-        raise UserError(f"--join-timeout: got {place.join_timeout}, allowed: at least 1 second")
+    if not 1 <= place.join_timeout <= LONGEST_WAIT:
+        raise UserError(f"--join-timeout: got {place.join_timeout}, allowed: 1 to {LONGEST_WAIT} seconds")
     return place
 
 

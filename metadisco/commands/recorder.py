@@ -1,6 +1,7 @@
 """What `metadisco evolve` writes down of a search, and what it says."""
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -89,6 +90,7 @@ class RunRecorder:
 
     def announce(self, evaluator: "Evaluator") -> None:
         """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
+        self._check_memory(evaluator)
         facts, before = _facts(evaluator), self._run.last_start()
         rows = [row for row in self._run.metrics() if row["generation"] < self.done]
         as_before = all({"processes": 1, **before}.get(name) == value for name, value in facts.items())
@@ -106,6 +108,17 @@ class RunRecorder:
         self._describe(evaluator)
         self._display.start(self.done, self._config.outer.num_generations)
         self._mark = time.monotonic()
+
+    def _check_memory(self, evaluator: "Evaluator") -> None:
+        """Refuse on CPU what this machine cannot hold, where Linux would end the process without a word."""
+        devices = evaluator.num_devices // evaluator.num_processes
+        needed, there = (evaluator.chunk_bytes or 0) * devices, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if evaluator.platform == "cpu" and needed > there:
+            raise UserError(
+                f"outer.strategy.population_size: got {self._config.outer.strategy.population_size}, for which "
+                f"{needed / 2**30:,.0f} GiB of memory are needed and {there / 2**30:,.0f} GiB are here; "
+                "allowed: fewer members or rollouts, or a smaller outer.chunk_size"
+            )
 
     def _note(self, evaluator: "Evaluator") -> None:
         """Keep on what the run goes on from here."""

@@ -166,7 +166,9 @@ class OuterConfig:
             size = int(size)
             object.__setattr__(self, "chunk_size", size)
         if size is not None and size != "auto" and (type(size) is not int or not 0 < size <= MAX_INT):
-            raise ValueError(f"chunk_size: got {shown(size)}, allowed: a whole number above 0, auto, or null")
+            raise ValueError(
+                f"chunk_size: got {shown(size)}, allowed: a whole number from 1 to {MAX_INT}, auto, or null"
+            )
 
     @property
     def given_chunk_size(self) -> int | None:

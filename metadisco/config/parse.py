@@ -123,7 +123,8 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     bounds = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
     if kind in bounds:
         words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-        allowed_text = f"a number {words[bounds[kind]]} {context[bounds[kind]]:g}"
+        bound = context[bounds[kind]]
+        allowed_text = f"a number {words[bounds[kind]]} {bound if isinstance(bound, int) else f'{bound:g}'}"
     elif kind == "too_short":
         allowed_text = f"a list of at least {context['min_length']}"
     elif kind == "literal_error":

@@ -10,7 +10,7 @@ import jax
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 
 CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/
 ACCELERATOR_CHUNK = 512
@@ -39,7 +39,12 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
     # A caller from Python may have started JAX already; then its devices are what there is.
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", here or len(os.sched_getaffinity(0)))
-    devices = jax.devices()
+    try:
+        devices = jax.devices()
+    except RuntimeError as error:
+        raise UserError(
+            f"JAX does not start: {shown(error)}; JAX_PLATFORMS may name a platform that is here"
+        ) from error
     version = importlib.metadata.version("jaxlib")
     if devices[0].platform == "cpu" and version.startswith("0.10."):
         raise UserError(

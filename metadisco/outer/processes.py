@@ -10,9 +10,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from metadisco.errors import UserError
-from metadisco.outer.team import Place, Team
+from metadisco.outer.team import Place, Team, cannot_listen
 
 HEARTBEAT_TIMEOUT = 30  # seconds of silence after which JAX takes a process for dead, and ends the others
+NOT_LISTENING = "Failed to start RPC server"
 FRAME = 64  # bytes that go in the first exchange; more need a second one
 BLOCK = 4096  # bytes to whose multiple longer messages are padded, so that few lengths are compiled
 
@@ -38,6 +39,8 @@ def join(place: Place) -> None:
             shutdown_timeout_seconds=HEARTBEAT_TIMEOUT,
         )
     except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        if NOT_LISTENING in str(error):
+            raise UserError(cannot_listen(place)) from error
         raise UserError(
             f"--distributed: cannot tell the place of this process ({error}); allowed: --coordinator, --num-processes "
             "and --process-id, or their variables, or a start by SLURM or Open MPI"

@@ -27,6 +27,14 @@ class Place(NamedTuple):
     """Options by which the user started the job, to be repeated when it is continued."""
 
 
+def cannot_listen(place: Place) -> str:
+    """Return what to say where the first process cannot listen for the others."""
+    return (
+        f"--coordinator: got {place.coordinator or 'one from the scheduler'}, where process 0 cannot listen; allowed: "
+        "a free port of the machine that it is on"
+    )
+
+
 class Team(NamedTuple):
     """The processes of a job, seen from one of them."""
 

@@ -1,5 +1,6 @@
 """Full and read-only disks, and directories that go away: one sentence, and the run goes on once that is over."""
 
+import resource
 import shutil
 
 import pytest
@@ -38,6 +39,16 @@ class TestFullDisk:
             ended = launcher.run(evolve(disk / "run"))
             assert ended.code == 0, ended.err
             assert_equal_in_every_bit(disk / "run", undisturbed)
+
+    def test_a_file_that_may_grow_no_further(self, undisturbed, evolve, launcher, tmp_path):
+        run = tmp_path / "run"
+        life = launcher.start(evolve(run))
+        assert life.wait_until(lambda: num_rows(run) >= 5)
+        resource.prlimit(life.pid, resource.RLIMIT_FSIZE, ((run / "metrics.jsonl").stat().st_size, -1))
+        assert_one_sentence(life.finish(), 1, "File too large", "what was saved is safe", "this goes on")
+        ended = launcher.run(evolve(run))
+        assert ended.code == 0, ended.err
+        assert_equal_in_every_bit(run, undisturbed)
 
     def test_with_tensorboard_on_it(self, undisturbed, evolve, launcher, tmp_path):
         with small_disk(tmp_path / "disk", "4m") as disk:

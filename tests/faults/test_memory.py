@@ -86,3 +86,12 @@ def test_a_given_size_is_left_alone_and_a_smaller_one_named_with_which_the_run_g
     assert code == 0, said
     assert "chunk_size was 16 and is 1 now" in said
     assert f"done: {NUM_GENERATIONS} generations" in said
+
+
+def test_a_population_that_no_memory_holds_is_refused_before_anything_is_written(tmp_path, folder):
+    code, said = evolve(tmp_path, folder, "outer.strategy.population_size=2000000000", "--quiet")
+    assert code == 2, said
+    assert said.startswith("metadisco: outer.strategy.population_size: got 2000000000, for which ")
+    assert "fewer members or rollouts" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()

@@ -28,6 +28,7 @@ from metadisco.outer.strategy import Strategy, StrategyState, TellReport
 
 NUM_GENERATIONS = 40
 SUBSPACE = ("GradientlessDescent",)  # std scales their spread without being it
+FIRST_OF_A_KIND = {traits: name for name, traits in reversed(STRATEGIES.items())}.values()
 
 
 def kinds(tree: Any) -> Any:
@@ -43,7 +44,10 @@ class Run(NamedTuple):
     num_compiled: list[tuple[int, int]]  # programs of ask and of tell after each generation
 
 
-@pytest.fixture(scope="module", params=STRATEGIES)
+@pytest.fixture(
+    scope="module",
+    params=[name if name in FIRST_OF_A_KIND else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES],
+)
 def run(request) -> Run:
     """One search by each strategy; compiled functions are shared by all tests of the strategy."""
     strategy = strategy_of(request.param)
