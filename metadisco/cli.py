@@ -100,6 +100,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         known.overrides = [*known.overrides, *rest]
     known.started = STARTED if arguments is None else time.monotonic()
+    known.is_last = arguments is None
     return known
 
 
@@ -135,7 +136,7 @@ def _evolve(options: argparse.Namespace) -> int:
 
     from metadisco.interrupt import Interrupt
 
-    with Interrupt(_say) as interrupt:
+    with Interrupt(_say, options.is_last) as interrupt:
         from metadisco.commands.evolve import evolve
 
         return evolve(*words, interrupt, options.max_hours, options.started)
@@ -158,7 +159,7 @@ def _take_part(options: argparse.Namespace) -> int:
 
     place = _place(options)._replace(parent=os.getppid(), again=tuple(shlex.split(options.again)))
     words = options.config, options.overrides, options.run, options.quiet
-    with Interrupt(_say) as interrupt:
+    with Interrupt(_say, options.is_last) as interrupt:
         return take_part(*words, interrupt, options.max_hours, options.started, place, options.member)
 
 

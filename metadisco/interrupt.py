@@ -23,14 +23,17 @@ class Interrupt:
 
     Args:
         tell: called with one sentence, until `prepare` sets another.
+        is_last: whether the process ends with what this guards; once a signal came, further ones are then ignored to
+            its very end, so that they change no exit code.
 
     Attributes:
         requested: whether to stop after the generation in hand.
         busy: held where the process must not be ended, as something is half done.
     """
 
-    def __init__(self, tell: Callable[[str], None]):
+    def __init__(self, tell: Callable[[str], None], is_last: bool = False):
         self.requested = False
+        self._is_last = is_last
         self.busy = threading.RLock()
         self._tell = tell
         self._leave: Sequence[Callable[[], None]] = ()
@@ -98,7 +101,7 @@ class Interrupt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self._is_last and self._seen else handler)
         signal.set_wakeup_fd(self._before_wakeup)
         os.close(self._writing)
         self._thread.join()

@@ -7,11 +7,13 @@ checkpoints/      orbax: the whole state of the search, the newest few
 centres/          the centre at every checkpoint, as portable arrays
 """
 
+import contextlib
 import errno
 import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -202,6 +204,13 @@ class RunDirectory:
         files = (path for path in (self.path / "centres").glob("*.npz") if path.is_file())
         kept = (int(path.stem) for path in files if path.stem.isascii() and path.stem.isdecimal())
         return sorted(generation for generation in kept if self.centre_path(generation).is_file())
+
+
+def remove_remains(path: Path) -> None:
+    """Remove a run directory that holds checkpoints alone: orbax makes folders anew that were deleted under it."""
+    with contextlib.suppress(OSError):
+        if [each.name for each in path.iterdir()] == ["checkpoints"]:
+            shutil.rmtree(path)
 
 
 def find_run(name: str) -> tuple[Path, int | None]:

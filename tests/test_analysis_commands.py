@@ -102,6 +102,7 @@ class TestPlot:
         }
         assert {str(path) for path in figures} == wanted
 
+    @pytest.mark.slow
     def test_what_is_visited_is_counted_once(self, drift_run, tmp_path, monkeypatch):
         words = ["plot", f"{drift_run}@1", "--output", str(tmp_path / "out"), "--quiet"]
         assert main(words) == 0

@@ -121,7 +121,7 @@ def test_a_run_stopped_by_sigterm_says_how_to_go_on_and_gives_the_same_numbers(
     assert_same_run(run, uninterrupted)
 
 
-@pytest.mark.parametrize("num_devices", [1, 2])
+@pytest.mark.parametrize("num_devices", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_with_chunks_of_one_the_number_of_devices_changes_no_bit(num_devices, uninterrupted, config_path, tmp_path):
     """The uninterrupted run had four devices."""
     run = tmp_path / "run"
@@ -132,6 +132,7 @@ def test_with_chunks_of_one_the_number_of_devices_changes_no_bit(num_devices, un
     assert centres_of(run)["000004"] == centres_of(uninterrupted)["000004"]
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_each_give_the_bits_of_one_process(uninterrupted, config_path, folder, tmp_path):
     run = tmp_path / "run"
     words = [FOUR_DEVICES, "outer.num_generations=4", "--processes", "2", "--run", str(run)]
@@ -145,6 +146,7 @@ def test_two_processes_of_two_devices_each_give_the_bits_of_one_process(uninterr
     assert centres_of(run)["000004"] == centres_of(uninterrupted)["000004"]
 
 
+@pytest.mark.slow
 def test_continuing_with_other_chunks_is_said_recorded_and_agrees_to_float_tolerance(config_path, tmp_path, capsys):
     """Over two updates; over whole lives a last-bit difference grows."""
     words = ["inner.ppo.num_env_steps=64", "outer.num_devices=2", "outer.num_generations=4", "outer.checkpoint_every=1"]

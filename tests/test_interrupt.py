@@ -87,3 +87,20 @@ def test_a_stop_at_once_does_not_wait_for_the_main_thread(phase, numbers, told):
             time.sleep(0.05)
         assert process.wait(10) == 0
         assert process.stdout.read().splitlines()[-2:] == [told, "left"]
+
+
+def test_in_a_process_that_ends_with_it_later_signals_change_no_exit_code():
+    code = """
+import os, signal, sys, time
+from metadisco.interrupt import Interrupt
+with Interrupt(lambda text: print(text, flush=True), is_last=True) as interrupt:
+    interrupt.begin()
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not interrupt.requested:
+        time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("SIGTERM: finishing the generation in hand")

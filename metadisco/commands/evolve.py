@@ -25,7 +25,7 @@ from metadisco.interrupt import Interrupt
 from metadisco.lock import RunLock
 from metadisco.loggers import check_loggers
 from metadisco.outer.team import ALONE, Place, Team
-from metadisco.runs import RunDirectory
+from metadisco.runs import RunDirectory, remove_remains
 
 SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
 """Packages of which several processes must have the same version."""
@@ -199,6 +199,7 @@ def _explained(error: OSError | MachineError, run_path: Path, lock: RunLock | No
         if lock:
             lock.check()
     except MachineError as gone:
+        remove_remains(run_path)
         return MachineError(f"{gone}; to start again: {again}")
     what = str(error) if isinstance(error, MachineError) else describe_os_error(error, str(run_path.absolute()))
     if what is None:

@@ -175,7 +175,7 @@ def largest_difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarra
     return np.abs(np.subtract(found, expected)).max(1)
 
 
-@pytest.mark.parametrize("clipping", ["", "_unclipped"])
+@pytest.mark.parametrize("clipping", ["", pytest.param("_unclipped", marks=pytest.mark.slow)])
 def test_ppo_of_metadisco_takes_the_steps_of_own_losses(steps, clipping):
     found, expected = steps("ppo" + clipping), steps("own" + clipping)
     assert len(expected) >= 4

@@ -87,7 +87,7 @@ def test_before_the_search_a_signal_ends_the_command_and_nothing_is_left(number,
         run = tmp_path / str(index) / "run"
         life = launcher.start(evolve(run))
         assert life.wait_until(lambda run=run: (run / "lock").exists())
-        time.sleep(delays.random() * 1.0)
+        time.sleep(delays.random() * 0.3)
         life.send(*[number] * 3)
         ended = life.finish()
         assert ended.code == 0, ended.err

@@ -65,6 +65,7 @@ def pendulum():
 
 
 class TestInvertedPendulum:
+    @pytest.mark.slow
     def test_same_keys_and_actions_give_what_brax_gives(self, pendulum, getkey):
         actions = jax.random.uniform(getkey(), (40, 1), minval=-1, maxval=1)
         assert pendulum.assert_as_in_brax(getkey(), actions) > 5
