@@ -5,7 +5,8 @@
 The file names a config, the environment steps that each pilot may spend, and by pilot the settings that it changes.
 Each pilot is `metadisco evolve` in its own folder of --runs, so that the same command goes on where it was stopped. The
 centre that it ends with then trains agents on fresh seeds, under the settings of the config itself whatever the pilot
-changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the file.
+changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the
+file.
 """
 
 import argparse

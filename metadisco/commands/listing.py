@@ -13,7 +13,7 @@ from metadisco.published import published_names
 
 
 def list_names() -> int:
-    """Print environments, objectives, discoveries, parametrisations, fitness functions and strategies; return the exit code."""
+    """Print all names; return the exit code."""
     from metadisco.inner.envs import names
 
     for suite in SUITES:
