@@ -1,19 +1,33 @@
 """Study of a learned drift: its figures, how it compares, its closed forms, and in numbers what PPO does not do.
 
+    python analysis/lpo_drift.py
     python analysis/lpo_drift.py runs/lpo --output studies/lpo
 
-What was made before is not made again; most of the time goes into the comparison.
+The first makes all figures and numbers of `lpo_drift.md`. What was made before is not made again; most of the time
+goes into the comparison.
 """
 
+from pathlib import Path
+
 import numpy as np
-from study import Study, markdown_table, run
+from contenders import Closed
+from study import Plan, Study, markdown_table, run
 
 from metadisco import load_objective
 from metadisco.distillation.features import optimism, rollback
 from metadisco.distillation.surfaces import DriftSurface, drift_surface
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 
-BASELINES = ("ppo", "dpo")
+PLAN = Plan(
+    baselines=(Closed("ppo", "ppo"), Closed("dpo", "dpo")),
+    published="lpo_drift_classic",
+    again=("lpo_drift_classic_1",),
+    held_out=(
+        "gymnax/Catch-bsuite", "gymnax/MountainCar-v0", "gymnax/Breakout-MinAtar", "gymnax/SpaceInvaders-MinAtar",
+    ),
+    config=Path(__file__).with_suffix(".yaml"),
+)  # fmt: skip
+BASELINES = tuple(each.name for each in PLAN.baselines)
 RATIOS, ADVANTAGES = (0.7, 0.9, 1.1, 1.4), (-2.0, -0.5, 0.5, 2.0)
 
 
@@ -55,4 +69,4 @@ def _slope(surface: DriftSurface) -> float:
 
 
 if __name__ == "__main__":
-    run(__doc__, BASELINES, features)
+    run(__doc__, PLAN, features)

@@ -1,52 +1,136 @@
-"""What the studies share: the commands that they consist of, and tables."""
+"""What the studies share: the commands that they consist of, the pages that they fill in, and tables."""
 
 import argparse
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from contenders import Closed, closed_objective, random_members
+from tuning import tuned_rows
 
 from metadisco.cli import main as metadisco
 from metadisco.commands.settings import settings_for
 from metadisco.commands.visiting import kept_visits
 from metadisco.config import check_env_name, check_num_seeds
 from metadisco.display import Display
-from metadisco.distilled import FILE, read
+from metadisco.distilled import FILE, PARTS, read
 from metadisco.errors import UserError
 from metadisco.evaluation.visits import Visits
 from metadisco.files import write_atomically
+from metadisco.outer.devices import start_jax
+from metadisco.published import FOLDER
 from metadisco.sources import find_source, short_names
+
+NUM_RANDOM = 3
+FRESH = "seed=1000000"  # agents that no search trained
+
+Sections = Mapping[str, str]
+"""What a study finds, as Markdown by the name of a section."""
+
+
+class Plan(NamedTuple):
+    """A study of a kind of objective."""
+
+    baselines: tuple[Closed, ...]
+    """What is compared with; the first is what differences are from."""
+    published: str
+    """The checkpoint that is studied where no other objective is named."""
+    again: tuple[str, ...]
+    """Checkpoints of the same search with other meta-seeds."""
+    held_out: tuple[str, ...]
+    """Environments that the search did not see."""
+    config: Path
+    """Settings of PPO in all environments."""
+    whole: tuple[str, Path] | None = None
+    """An environment and settings for lives longer than those of the search."""
 
 
 class Study(NamedTuple):
     """A learned objective, and where what is found of it goes."""
 
+    plan: Plan
     objective: str
-    baselines: tuple[str, ...]
+    again: tuple[str, ...]
     env: str
     held_out: tuple[str, ...]
     config: Path | None
     num_seeds: int
     output: Path
 
-    def make(self) -> None:
-        """Draw, compare, distil."""
+    @property
+    def forms(self) -> Path:
+        """Folder of the closed forms: they belong to a published discovery."""
+        published = FOLDER / self.objective
+        return (published if published.is_dir() else self.output) / "distilled"
+
+    def make(self) -> Sections:
+        """Draw, distil, compare; return what came out."""
         config = [f"--config={self.config}"] if self.config else []
         run = find_source(self.objective).run
         settings = config or ([f"--config={run.config_path}"] if run else [])
         env = f"--env={self.env}"
         self._run("plot", self.objective, "--output", self.output / "figures", "--three-d", env, *config)
-        self._run(
-            "evaluate", "--objectives", *self.baselines, self.objective, "--envs", self.env, *self.held_out,
-            "--seeds", self.num_seeds, "--output", self.output / "evaluation", *settings,
-        )  # fmt: skip
         if not self._is_distilled():
-            self._run("distil", self.objective, "--output", self.output / "distilled", env, *config)
+            self._run("distil", self.objective, "--output", self.forms, env, "--seeds", 0, *config)
+        contenders = self.contenders()
+        self._evaluate("evaluation", contenders, [self.env, *self.held_out], settings)
+        sections = {"comparison": (self.output / "evaluation" / "table.md").read_text(), "form": self._form()}
+        if self.plan.whole and self._is_published:
+            env, path = self.plan.whole
+            self._evaluate("whole_lives", contenders, [env], [f"--config={path}"])
+            sections["whole"] = (self.output / "whole_lives" / "table.md").read_text()
+        return sections | {"tuned": self._tuned()}
+
+    @property
+    def _is_published(self) -> bool:
+        return self.objective == self.plan.published
+
+    def contenders(self) -> list[str]:
+        """Return the names of all that is compared, the baseline first."""
+        folder = self.output / "contenders"
+        run = find_source(self.objective).run
+        names = [closed_objective(each, folder) for each in self.plan.baselines]
+        names += [self.objective, *self.again, str(self.forms)]
+        if run is not None and 0 in run.centre_generations():
+            names += [f"{self.objective}@0", *random_members(run, NUM_RANDOM, folder)]
+        return names
+
+    def _evaluate(self, folder: str, names: Sequence[str], envs: Sequence[str], settings: Sequence[str]) -> None:
+        self._run(
+            "evaluate", "--objectives", *names, "--envs", *envs, "--baseline", names[0], "--seeds", self.num_seeds,
+            "--output", self.output / folder, FRESH, *settings,
+        )  # fmt: skip
+
+    def _tuned(self) -> str:
+        """Return a table of objectives at their own best settings."""
+        _, config = settings_for(find_source(self.objective), self.env, self.config, {})
+        start_jax(config.outer.num_devices, config.deterministic)
+        folder = self.output / "contenders"
+        names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
+        names |= {self.objective: self.objective, "closed form": str(self.forms)}
+        rows = tuned_rows(names, self.env, config, self.num_seeds, self.output / "tuned.json")
+        first, *_ = names
+        headings = ["objective", "best settings", "return averaged over the life", f"minus {first} (95 %)"]
+        return markdown_table(headings, rows)
+
+    def _form(self) -> str:
+        """Return the closest closed form of each loss."""
+        data = read(self.forms / FILE)
+        lines = []
+        for part in PARTS:
+            if part in data:
+                name = data[part]["closest"]
+                form = data[part]["forms"][name]
+                loss = "D" if part == "policy" else "φ"
+                lines.append(f"`{loss} = {form['text']}`, {name}, relative error {form['relative_error']:.1%}")
+        return "\n\n".join(lines) + "\n"
 
     def _is_distilled(self) -> bool:
         """Whether the closed forms that are there are of this objective and environment, and whole."""
-        path = self.output / "distilled" / FILE
-        if not path.is_file() or not (self.output / "distilled" / "report.md").is_file():
+        path = self.forms / FILE
+        if not path.is_file() or not (self.forms / "report.md").is_file():
             return False
         said = read(path)
         return (said.get("source"), said.get("visited", {}).get("env")) == (self.objective, self.env)
@@ -63,51 +147,65 @@ class Study(NamedTuple):
 
     def short(self, name: str) -> str:
         """Return what to call an objective."""
-        return short_names([self.objective, *self.baselines])[name]
-
-    def write(self, name: str, text: str) -> None:
-        """Write a page of the study, and print it."""
-        write_atomically(self.output / name, text)
-        print(text)
+        return short_names([self.objective, *(each.name for each in self.plan.baselines)])[name]
 
 
-def run(description: str, baselines: Sequence[str], features: Callable[[Study], str]) -> None:
-    """Make the study that the command line asks for, and write what is particular about its objective.
+def run(description: str, plan: Plan, features: Callable[[Study], str]) -> None:
+    """Make the study that the command line asks for; of the published discovery its pages are filled in.
 
     Args:
         description: of the study.
-        baselines: what is compared with.
-        features: returns a page of what is particular.
+        plan: what is compared, and where.
+        features: returns what is particular about the objective.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    study = _study_of(_with_options(parser).parse_args(), baselines)
-    study.make()
-    study.write("features.md", features(study))
+    study = _study_of(_with_options(parser).parse_args(), plan)
+    sections = {**study.make(), "features": features(study)}
+    write_atomically(study.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
+    if study.objective == plan.published:
+        for page in (study.output.with_suffix(".md"), FOLDER / plan.published / "README.md"):
+            if page.is_file():
+                write_atomically(page, filled(page.read_text(), sections))
 
 
 def _with_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("objective", help="path of a run")
+    parser.add_argument("objective", nargs="?", help="path of a run; the published discovery if left out")
     parser.add_argument("--env", help="where agents train; the first environment of the run if left out")
-    parser.add_argument("--held-out", nargs="*", default=[], help="environments that the search did not see")
+    parser.add_argument("--held-out", nargs="*", help="environments that the search did not see")
     parser.add_argument("--config", type=Path, help="settings of PPO; those of the run if left out")
     parser.add_argument("--seeds", type=int, default=64, help="lives per objective and environment")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the study")
+    parser.add_argument("--output", type=Path, help="folder of the study")
     return parser
 
 
-def _study_of(options: argparse.Namespace, baselines: Sequence[str]) -> Study:
+def _study_of(options: argparse.Namespace, plan: Plan) -> Study:
     """Return the study that the options describe."""
+    published = options.objective in (None, plan.published)
+    objective = options.objective or plan.published
+    held_out = options.held_out if options.held_out is not None else plan.held_out if published else ()
+    config = options.config or (plan.config if published else None)
+    output = options.output or (Path(sys.argv[0]).with_suffix("") if published else None)
     try:
-        env, _ = settings_for(find_source(options.objective), options.env, options.config, {})
+        if output is None:
+            raise UserError("--output: missing, allowed: a folder for the study")
+        env, _ = settings_for(find_source(objective), options.env, config, {})
         check_num_seeds(options.seeds)
-        for name in options.held_out:
+        for name in held_out:
             check_env_name(name, key="--held-out")
     except UserError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from error
-    return Study(
-        options.objective, tuple(baselines), env, tuple(options.held_out), options.config, options.seeds, options.output
-    )
+    again = plan.again if published else ()
+    return Study(plan, objective, again, env, tuple(held_out), config, options.seeds, output)
+
+
+def filled(page: str, sections: Sections) -> str:
+    """Return a page with new text between the marks of each section that it has."""
+    for name, text in sections.items():
+        begin, end = f"<!-- {name}: made by the study -->", f"<!-- {name}: end -->"
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        page = pattern.sub(lambda _, text=text, begin=begin, end=end: f"{begin}\n\n{text}\n{end}", page)
+    return page
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

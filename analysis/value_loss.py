@@ -1,12 +1,17 @@
 """Study of a learned value loss: its figures, how it compares, its closed forms, and its features in numbers.
 
+    python analysis/value_loss.py
     python analysis/value_loss.py runs/value_loss --output studies/value_loss
 
-What was made before is not made again; most of the time goes into the comparison.
+The first makes all figures and numbers of `value_loss.md`. What was made before is not made again; most of the time
+goes into the comparison.
 """
 
+from pathlib import Path
+
 import numpy as np
-from study import Study, markdown_table, run
+from contenders import Closed
+from study import Plan, Study, markdown_table, run
 
 from metadisco import load_objective
 from metadisco.distillation.features import (
@@ -20,7 +25,16 @@ from metadisco.distillation.features import (
 from metadisco.distillation.surfaces import value_loss_curve
 from metadisco.evaluation.visits import VALUE_EDGES
 
-BASELINES = ("ppo",)
+PLAN = Plan(
+    baselines=(Closed("squared_error", "ppo", ("objective.value_clip_eps=null",)), Closed("ppo", "ppo")),
+    published="value_loss_cartpole",
+    again=("value_loss_cartpole_1",),
+    held_out=(
+        "gymnax/Acrobot-v1", "gymnax/Pendulum-v1", "gymnax/MountainCarContinuous-v0", "gymnax/Breakout-MinAtar",
+    ),
+    config=Path(__file__).with_suffix(".yaml"),
+    whole=("gymnax/CartPole-v1", Path(__file__).parents[1] / "experiments" / "value_loss" / "cartpole.yaml"),
+)  # fmt: skip
 SHARES = (0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999)
 
 
@@ -50,4 +64,4 @@ def _intervals(intervals: list[tuple[float, float]]) -> str:
 
 
 if __name__ == "__main__":
-    run(__doc__, BASELINES, features)
+    run(__doc__, PLAN, features)

@@ -13,6 +13,7 @@ import numpy as np
 from metadisco.distilled import PARTS, check_constants
 from metadisco.errors import UserError, shown
 from metadisco.package import ARTEFACT, Package, find_package, read_package, write_package
+from metadisco.published import located
 
 KINDS: dict[str, dict[str, type]] = {
     "learned": {"parametrisation": dict},
@@ -23,8 +24,8 @@ KINDS: dict[str, dict[str, type]] = {
 
 
 def find_artefact(name: str) -> Path | None:
-    """Return the path of an artefact, or None where a name means none."""
-    return find_package(name, ARTEFACT)
+    """Return the path of an artefact or of a published discovery, or None where a name means neither."""
+    return find_package(located(name), ARTEFACT)
 
 
 def write_artefact(path: Path, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -73,7 +73,7 @@ checks itself when it is run."""
 LIST_EXAMPLE = """example:
   metadisco list"""
 
-OBJECTIVE = "a closed form, or the path of a run, artefact or distilled forms"
+OBJECTIVE = "a closed form, a published discovery, or the path of a run, artefact or distilled forms"
 
 
 class Parser(argparse.ArgumentParser):

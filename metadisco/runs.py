@@ -27,7 +27,10 @@ from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, 
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_arrays, write_atomically
 from metadisco.lock import LOCK_NAME
+from metadisco.published import located, published_names
 from metadisco.rows import read_rows
+
+CONFIG = "config.yaml"
 
 MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
@@ -62,7 +65,7 @@ class RunDirectory:
     @property
     def config_path(self) -> Path:
         """Where the configuration is."""
-        return self.path / "config.yaml"
+        return self.path / CONFIG
 
     @property
     def metrics_path(self) -> Path:
@@ -211,21 +214,23 @@ def remove_remains(path: Path) -> None:
 
 
 def find_run(name: str) -> tuple[Path, int | None]:
-    """Split RUN or RUN@generation into the run's path and the generation.
+    """Split RUN or RUN@generation into the run's path and the generation; a published discovery is a run, too.
 
     Raises:
         UserError: if no run is there.
     """
-    path, generation = Path(name), None
     if len(name) > MAX_NAME:
         raise UserError(f"no objective {name[:40]!r}…, allowed: a shorter name")
-    stem, at, number = name.rpartition("@")
+    place = located(name)
+    path, generation = Path(place), None
+    stem, at, number = place.rpartition("@")
     if at and not path.exists() and number.isascii() and number.isdigit():
         path, generation = Path(stem), int(number)
-    if not (path / "config.yaml").is_file():
+    if not (path / CONFIG).is_file():
+        names = (*OBJECTIVE_SETTINGS, *published_names())
         raise UserError(
-            f"no objective {name!r}, allowed: {', '.join(OBJECTIVE_SETTINGS)}, "
-            f"or the path of a run, artefact or distilled forms{nearest(name, OBJECTIVE_SETTINGS)}"
+            f"no objective {name!r}, allowed: {', '.join(names)}, "
+            f"or the path of a run, artefact or distilled forms{nearest(name, names)}"
         )
     return path, generation
 

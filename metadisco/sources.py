@@ -10,7 +10,7 @@ from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plai
 from metadisco.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.errors import UserError
 from metadisco.package import Package
-from metadisco.runs import RunDirectory, find_centre
+from metadisco.runs import CONFIG, RunDirectory, find_centre
 
 LEARNED = {"lpo_drift": ("policy",), "value_loss": ("value",)}
 """Which losses a built-in parametrisation learns; any other is taken to learn both."""
@@ -33,7 +33,7 @@ class Source(NamedTuple):
     centre: Path | None = None
     """The file of the run's centre that is meant."""
     artefact: Package | None = None
-    """Where it comes from an artefact."""
+    """Where it comes from an artefact; a published discovery is a run and an artefact of it in one folder."""
     distilled: Distilled | None = None
     """Where it comes from distilled forms."""
 
@@ -57,7 +57,7 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
     """Return what a name of an objective means.
 
     Args:
-        name: a closed objective, the path of a run or of an artefact, or that of distilled forms.
+        name: a closed objective, a published discovery, or the path of a run, of an artefact or of distilled forms.
         settings: constants of a closed objective that are not at their defaults.
 
     Raises:
@@ -73,15 +73,16 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
         trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
         identity: Any = [distilled.constants, distilled.expressions]
         return Source(name, identity, trained_on, tuple(distilled.expressions), distilled=distilled)
-    artefact = find_artefact(name)
-    if artefact is not None:
-        return _artefact_source(name, read_artefact(artefact))
+    path = find_artefact(name)
+    artefact = None if path is None else read_artefact(path)
+    if artefact is not None and not (artefact.path / CONFIG).is_file():
+        return _artefact_source(name, artefact)
     run, file = find_centre(name)
     config = run.config()
     identity = [to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()]
     trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
     parts = LEARNED.get(config.parametrisation["name"], PARTS)
-    return Source(name, identity, trained_on, parts, run, config, file)
+    return Source(name, identity, trained_on, parts, run, config, file, artefact)
 
 
 def _artefact_source(name: str, artefact: Package) -> Source:

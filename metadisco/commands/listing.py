@@ -9,10 +9,11 @@ from metadisco.config import (
     SUITES,
 )
 from metadisco.errors import UserError
+from metadisco.published import published_names
 
 
 def list_names() -> int:
-    """Print environments, objectives, parametrisations, fitness functions and strategies; return the exit code."""
+    """Print all names; return the exit code."""
     from metadisco.inner.envs import names
 
     for suite in SUITES:
@@ -22,6 +23,7 @@ def list_names() -> int:
             found = [str(error)]
         _print(f"environments of {suite}", found)
     _print("objectives", list(OBJECTIVE_SETTINGS))
+    _print("discoveries", published_names())
     _print("parametrisations", list(PARAMETRISATION_SETTINGS))
     _print("fitness", list(FITNESS_NAMES))
     _print("strategies", list(STRATEGIES))

@@ -27,9 +27,10 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     """Return an objective.
 
     Args:
-        path_or_name: a closed objective such as "ppo", or the path of a run: its newest centre, or with `RUN@640` the
-            one after 640 generations. A centre is where the search stood, never the luckiest member. Or the path of
-            an artefact; or of distilled forms: the closest, or with `PATH@form` another one.
+        path_or_name: a closed objective such as "ppo"; or a discovery that comes with the package, such as
+            "value_loss_cartpole"; or the path of a run: its newest centre, or with `RUN@640` the one after 640
+            generations. A centre is where the search stood, never the luckiest member. Or the path of an artefact; or
+            of distilled forms: the closest, or with `PATH@form` another one.
         **settings: constants of a closed objective, such as clip_eps.
 
     Raises:

@@ -1,0 +1,131 @@
+"""Short searches that differ from a config in a few settings, at equal cost: where an experiment's settings come from.
+
+    python experiments/pilots.py experiments/value_loss/pilots.yaml --runs runs/value_loss_pilots
+
+The file names a config, the environment steps that each pilot may spend, and by pilot the settings that it changes.
+Each pilot is `metadisco evolve` in its own folder of --runs, so that the same command goes on where it was stopped. The
+centre that it ends with then trains agents on fresh seeds, under the settings of the config itself whatever the pilot
+changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the
+file.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from metadisco import load_objective
+from metadisco.cli import main as metadisco
+from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml
+from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.statistics import paired_difference
+from metadisco.files import write_atomically
+from metadisco.outer.devices import start_jax
+from metadisco.plotting import save
+from metadisco.plotting.style import line_style, set_legend, set_title, uncluttered
+from metadisco.problems.objective_discovery import make_tasks
+from metadisco.runs import RunDirectory
+from metadisco.types import Objective
+
+NUM_EVALUATIONS = 12
+FRESH = 2_000_000  # added to the config's seed: agents that no search and no judgement trains
+
+
+def main() -> None:
+    """Run the pilots of a file that have not ended, and write what came out of all of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pilots", type=Path, help="file of pilots")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of their run directories")
+    options = parser.parse_args()
+    plan = read_yaml(options.pilots)
+    config_path = options.pilots.with_name(plan["config"])
+    runs = {name: options.runs / name.replace(" ", "_") for name in plan["pilots"]}
+    for name, words in plan["pilots"].items():
+        evolve(config_path, words, plan["env_steps"], runs[name])
+    config = parse_config(read_yaml(config_path))
+    start_jax(None)
+    baseline = load_objective(plan["baseline"]["name"], **plan["baseline"].get("settings", {}))
+    theirs = scores(baseline, config, plan["seeds"])
+    found = {name: outcome(RunDirectory(run), config, theirs) for name, run in runs.items()}
+    result = {**plan, "baseline": {**plan["baseline"], "score": float(theirs.mean())}, "found": found}
+    write_atomically(options.pilots.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    save(draw(result), options.pilots.with_suffix(""))
+    print(table(result))
+
+
+def evolve(config_path: Path, words: Sequence[str], env_steps: float, run: Path) -> None:
+    """Run one pilot, for as many generations as it may take environment steps."""
+    config = parse_config(apply_overrides(read_yaml(config_path), map(parse_override, words)))
+    life = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
+    generations = max(1, round(env_steps / (life * config.outer.num_lives)))
+    lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
+    if metadisco(["evolve", str(config_path), *words, *lengths, "--run", str(run)]) != 0:
+        raise SystemExit(2)
+
+
+def scores(objective: Objective, config: Config, num_seeds: int) -> np.ndarray:
+    """Return how agents fare that train with an objective on fresh seeds.
+
+    That is the return averaged over their life; with several environments the mean over them, on the scale of their
+    references. A life that failed counts as random actions do, or as 0 where no reference says what these get.
+    """
+    total = np.zeros(num_seeds)
+    for task, made in zip(config.inner.tasks, make_tasks(config), strict=True):
+        inner = dataclasses.replace(config.inner, env=task.env, env_settings={}, envs=(), ppo=task.ppo)
+        fresh = dataclasses.replace(config, inner=inner, seed=config.seed + FRESH)
+        score = train_lives(objective, made.env, [fresh], num_seeds)[0].area_under_curve.astype(float)
+        if task.reference is not None:
+            score = (score - task.reference.random) / (task.reference.ppo - task.reference.random)
+        total += np.nan_to_num(score, nan=0.0) / len(config.inner.tasks)
+    return total
+
+
+def outcome(run: RunDirectory, config: Config, theirs: np.ndarray) -> dict[str, Any]:
+    """Return the curve of a pilot, and how its last centre compares with the baseline."""
+    rows = run.metrics()
+    ours = scores(load_objective(run.path), config, len(theirs))
+    gain = paired_difference(ours, theirs)
+    curve = [[row["env_steps"], row["centre_fitness"]] for row in rows if row.get("centre_fitness") is not None]
+    return {"generations": len(rows), "curve": curve, "score": float(ours.mean()), "gain": list(gain)}
+
+
+def draw(result: Mapping[str, Any]) -> Figure:
+    """Draw the centre's fitness over what was spent, a line per pilot."""
+    figure = Figure(figsize=(8, 5.6), layout="constrained")
+    axes = figure.subplots()
+    lines = []
+    for number, (name, found) in enumerate(result["found"].items()):
+        steps, fitness = zip(*found["curve"], strict=True)
+        lines += axes.plot(steps, fitness, label=name, linewidth=1.8, **line_style(number))
+    uncluttered(axes)
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.set_xlabel("environment steps of the search")
+    axes.set_ylabel("fitness of the centre, as each pilot measures it")
+    set_title(figure, f"Pilots of {result['config']}")
+    set_legend(figure, lines)
+    return figure
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return a table in Markdown."""
+    baseline = result["baseline"]
+    lines = [
+        "| pilot | changed | generations | fresh seeds | minus the baseline, same seeds (95 %) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in result["found"].items():
+        mean, low, high = found["gain"]
+        words = ", ".join(f"`{word}`" for word in result["pilots"][name]) or "nothing"
+        interval = f"{mean:+.3g}, {low:.3g} to {high:.3g}"
+        lines.append(f"| {name} | {words} | {found['generations']} | {found['score']:.4g} | {interval} |")
+    return "\n".join([*lines, "", f"Baseline: {baseline['name']}, {baseline['score']:.4g} ({result['seeds']} seeds)."])
+
+
+if __name__ == "__main__":
+    main()
