@@ -1,6 +1,5 @@
 """What a discovery is compared with, beside closed objectives: where its search began, and what no search found."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +8,8 @@ import jax
 from metadisco.cli import main as metadisco
 from metadisco.export.arrays import to_arrays
 from metadisco.export.load import load_centre
+from metadisco.outer.strategy import make_strategy
 from metadisco.runs import RunDirectory
-from metadisco.types import MetaParams
 
 SEED = 20_261_127
 
@@ -36,7 +35,7 @@ def closed_objective(closed: Closed, folder: Path) -> str:
 
 
 def random_members(run: RunDirectory, number: int, folder: Path) -> list[str]:
-    """Return the paths of members as the first generation of a search has them: its start and noise of its std.
+    """Return the paths of members of a first generation, as the search itself samples one around its start.
 
     Args:
         run: of which the first centre is kept.
@@ -45,17 +44,14 @@ def random_members(run: RunDirectory, number: int, folder: Path) -> list[str]:
     """
     config = run.config()
     _, start = load_centre(f"{run.path}@0")
+    strategy = make_strategy(config.outer.strategy, start)
+    key_init, key_ask = jax.random.split(jax.random.key(SEED))
+    population, _ = strategy.ask(key_ask, strategy.init(key_init, start))
     paths = []
-    for index, key in enumerate(jax.random.split(jax.random.key(SEED), number), 1):
-        member = RunDirectory(folder / f"random_{index}")
+    for index in range(min(number, config.outer.strategy.population_size // 2)):
+        # Where members come in mirrored pairs the second half mirrors the first.
+        member = RunDirectory(folder / f"random_{index + 1}")
         member.create(config)
-        member.write_centre(0, to_arrays(_perturbed(start, key, config.outer.strategy.std or 0.0)))
+        member.write_centre(0, to_arrays(jax.tree.map(lambda leaf, index=index: leaf[index], population)))
         paths.append(str(member.path))
     return paths
-
-
-def _perturbed(start: MetaParams, key: jax.Array, std: float) -> MetaParams:
-    leaves, structure = jax.tree.flatten(start)
-    keys: Sequence[jax.Array] = list(jax.random.split(key, len(leaves)))
-    noisy = [leaf + std * jax.random.normal(each, leaf.shape) for leaf, each in zip(leaves, keys, strict=True)]
-    return jax.tree.unflatten(structure, noisy)

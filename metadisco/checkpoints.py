@@ -138,9 +138,10 @@ class Checkpoints:
         """Wait for what is being written, and let go of the directory; a failure that was reported is not repeated."""
         try:
             self._manager.close()
-        except Exception:
+        except Exception as error:
             if not self._troubled:
                 raise
+            logging.getLogger(__name__).debug("closing after a failure that was reported: %s", error)
         if not self._troubled:
             sys.unraisablehook = self._report
             for name in TALKATIVE:

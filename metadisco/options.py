@@ -158,20 +158,12 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands that look at what was found."""
     plot = _command(commands, "plot", "draw a run, and the losses of an objective", PLOT_EXAMPLE)
-    plot.add_argument("objective", metavar="O", help=OBJECTIVE)
-    plot.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
-    plot.add_argument("--output", type=Path, required=True, metavar="DIR", help="where figures go")
-    plot.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
-    plot.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings; those of the run if left out")
+    _add_agents(plot, output="where figures go")
     plot.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents")
     plot.add_argument("--three-d", action="store_true", help="draw surfaces in three dimensions, too")
 
     distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)
-    distil.add_argument("objective", metavar="O", help=OBJECTIVE)
-    distil.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
-    distil.add_argument("--output", type=Path, required=True, metavar="DIR", help="where forms and report go")
-    distil.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
-    distil.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings; those of the run if left out")
+    _add_agents(distil, output="where forms and report go")
     distil.add_argument("--seeds", type=int, default=16, metavar="N", help="lives per form; 0 for no retraining")
     distil.add_argument("--shapes", nargs="+", default=[], metavar="F", help="functions that formulas may use")
     distil.add_argument("--max-terms", type=int, metavar="N", help="terms of a formula, 1 to 4")
@@ -206,6 +198,15 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     report.add_argument("--evaluation", type=Path, metavar="DIR", help="what metadisco evaluate wrote")
     report.add_argument("--distilled", type=Path, metavar="DIR", help="what metadisco distil wrote")
     report.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents for the figures")
+
+
+def _add_agents(command: Parser, output: str) -> None:
+    """Add the options of a command that looks at one objective, and trains agents with it for that."""
+    command.add_argument("objective", metavar="O", help=OBJECTIVE)
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
+    command.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
+    command.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings; those of the run if left out")
 
 
 def _command(commands: "argparse._SubParsersAction[Parser]", name: str, summary: str, example: str) -> Parser:
