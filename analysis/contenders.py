@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-
 from metadisco.cli import main as metadisco
 from metadisco.export.arrays import to_arrays
 from metadisco.export.load import load_centre
@@ -42,6 +40,8 @@ def random_members(run: RunDirectory, number: int, folder: Path) -> list[str]:
         number: of members.
         folder: where each becomes a run without metrics.
     """
+    import jax  # noqa: PLC0415 (after the command line, which sets how much JAX prints)
+
     config = run.config()
     _, start = load_centre(f"{run.path}@0")
     strategy = make_strategy(config.outer.strategy, start)

@@ -18,6 +18,9 @@ from metadisco.options import make_parser
 if TYPE_CHECKING:
     from metadisco.outer.team import Place
 
+# Else XLA describes the machine, as an error, for every compiled program that it finds again. Read as JAX is loaded.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 STARTED = time.monotonic()
 """When the command did, as nearly as this can be known: `--max-hours` counts from here."""
 
@@ -31,8 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when done, or stopped on request and resumable; 1 when the machine refused something, such as a write to a
         full disk; 2 when the input cannot be used.
     """
-    # Else XLA describes the machine, as an error, for every compiled program that it finds again. Read when JAX starts.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no φ

@@ -148,6 +148,7 @@ class TestDistil:
         np.testing.assert_array_equal(losses[0], losses[1])
         np.testing.assert_array_equal(losses[0], losses[2])
 
+    @pytest.mark.slow
     def test_agents_train_with_a_form_by_its_path(self, distilled, tmp_path):
         small = [f"inner.ppo.{name}={value}" for name, value in PPO.items()]
         words = ["--env", ENV, "--output", str(tmp_path / "out.json"), "--quiet", "outer.num_devices=1", *small]

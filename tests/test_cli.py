@@ -230,6 +230,7 @@ class TestTrain:
             assert all(8 <= value <= 20 for value in curve if value is not None)
             assert any(value is not None for value in curve)
 
+    @pytest.mark.slow
     def test_the_same_seed_gives_the_same_numbers_whatever_the_number_of_seeds(self, train):
         two, three = train(seeds=2), train(seeds=3)
         assert three["final_return"][:2] == two["final_return"]
@@ -241,6 +242,7 @@ class TestTrain:
     def test_another_meta_seed_gives_other_numbers(self, train):
         assert train("seed=1")["curve"] != train()["curve"]
 
+    @pytest.mark.slow
     def test_lists_for_single_values_span_a_grid(self, train):
         result = train(*GRID)
         assert "final_return" not in result
@@ -252,6 +254,7 @@ class TestTrain:
         assert points[0.05, 0.99]["final_return"] == alone["final_return"]
         assert points[0.05, 0.9]["curve"] != alone["curve"]
 
+    @pytest.mark.slow
     def test_agents_whose_numbers_became_infinite_have_a_return_of_null(self, train):
         failed = [point["final_return"] for point in train(*GRID)["grid"][2:]]
         assert failed == [[None, None], [None, None]]
@@ -297,6 +300,7 @@ class TestTrainWithARun:
         assert result["objective"] == str(run)
         assert result["final_return"] == [None, None]
 
+    @pytest.mark.slow
     def test_a_generation_is_trained_with_by_an_at_sign(self, run, train):
         """A search starts at the squared error: the same numbers as PPO without value clipping."""
         found, plain = train(objective=f"{run}@0"), train("objective.value_clip_eps=null")

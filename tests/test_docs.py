@@ -113,6 +113,7 @@ def test_interfaces_lists_the_keys_that_a_continued_run_may_change() -> None:
     assert documented <= set(flatten(to_plain(Config()))) | {"logging"}
 
 
+@pytest.mark.slow
 def test_documented_train_command_trains_with_the_evolved_loss(directory: Path) -> None:
     words = commands(EXTENDING)[1]
     assert "runs/mine" in words
@@ -141,6 +142,7 @@ def test_documented_look_at_the_loss_prints_four_losses(directory: Path) -> None
     assert losses[3] > losses[2] > 0
 
 
+@pytest.mark.slow
 def test_documented_search_from_python_moves_the_centre_in_every_generation(directory: Path) -> None:
     done = run_python(directory, "search_mine.py")
     assert done.returncode == 0, done.stderr

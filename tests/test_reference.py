@@ -152,6 +152,7 @@ class TestRefusals:
 
         return refused
 
+    @pytest.mark.slow
     def test_ppo_that_is_not_above_random(self, refused):
         """On a probe whose reward is 1 whatever an agent does."""
         words = ["--seeds", "2", "outer.num_devices=1"]

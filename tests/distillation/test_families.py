@@ -72,6 +72,7 @@ class TestDrifts:
         assert found.constants == pytest.approx({"coef": {"kl": 0.03, "quadratic": 40.0}[name]}, rel=0.01)
         assert found.scale is None  # it weighs D against r·A, so that it is none
 
+    @pytest.mark.slow
     def test_constants_are_found_where_policies_hardly_move(self, tables):
         rng = np.random.default_rng(0)
         nowhere = np.zeros((1, 1), int)
@@ -91,6 +92,7 @@ class TestDrifts:
 
 
 class TestMixtures:
+    @pytest.mark.slow
     def test_a_sum_of_drifts_is_taken_apart_into_its_weights(self):
         kl, clip = kl_drift(0.5), clip_drift(0.3)
         target = table(lambda sample: kl(sample) + 2 * clip(sample), 500)

@@ -27,7 +27,8 @@ def returns_of(path, output, *words):
     return np.asarray(json.loads(output.read_text())["returns"][0])
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", pytest.param("Pendulum-v1", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETTINGS)
 def test_an_agent_gets_the_same_return_in_gymnasium(name, tmp_path):
     train = ["train", "--objective", "ppo", "--env", f"gymnax/{name}", "--quiet", "--save", str(tmp_path / "agent")]
     assert main([*train, "outer.num_devices=1", *SETTINGS[name]]) == 0

@@ -41,6 +41,7 @@ LEARNED: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 NAMES = (*CLOSED, *LEARNED, *FORMS)
+FEW = ("ppo", "value_loss_of_all_inputs", "time_aware_lpo", "both", "all_operations", "kinks")
 SEGMENTS = ("ordinary", "nan", "atoms", "extremes")
 
 

@@ -273,6 +273,7 @@ class TestRuns:
         centre.write_bytes(centre.read_bytes()[:-40])
         refused([distilled_run, "--to", target, "--output", "a.py"], "000007.npz")
 
+    @pytest.mark.slow
     def test_any_flipped_bit_in_the_header_of_a_centre_is_refused(self, place, capsys):
         """Centres have no checksum but that of the zip file, which is compared after headers are read."""
         run = RunDirectory(place / "run")

@@ -7,9 +7,10 @@ import sys
 import jax
 import numpy as np
 import pytest
-from exported import FORMS, LEARNED, NAMES, exported, load, make_forms, numpy_results
+from exported import FEW, FORMS, LEARNED, NAMES, exported, load, make_forms, numpy_results
 from loss_contract import TOLERANCES, assert_atoms, assert_values_and_slopes
 from loss_samples import FIELDS, samples
+from quick import quick
 from self_checks import HELD, HOLD
 from source_text import assert_helpers_are_used, assert_needs_its_library_alone, lint
 
@@ -26,14 +27,14 @@ SOME = slice(3000, 3006)
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", quick(NAMES, FEW))
 def test_values_and_slopes_are_those_of_the_original(exports, name, language, dtype):
     assert_values_and_slopes(exports, name, language, dtype)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", quick(NAMES, FEW))
 def test_slopes_at_ratio_one_old_value_and_target_are_those_of_the_original(exports, name, language, dtype):
     assert_atoms(exports, name, language, dtype)
 

@@ -82,6 +82,7 @@ class TestInvertedPendulum:
         assert len(np.unique(starts, axis=0)) == len(starts)
         np.testing.assert_array_equal(steps.obs[~steps.terminated], steps.final_obs[~steps.terminated])
 
+    @pytest.mark.slow
     def test_repeats_end_where_it_fell(self, pendulum, getkey):
         key = getkey()
         _, single = pendulum.play(key, [FAR] * 20)

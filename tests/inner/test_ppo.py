@@ -86,6 +86,7 @@ def differs(one, other):
     return any((np.asarray(x) != np.asarray(y)).any() for x, y in zip(*map(jax.tree.leaves, (one, other)), strict=True))
 
 
+@pytest.mark.slow
 def test_the_ratio_is_one_on_the_first_minibatch():
     metrics = live(0).diagnostics
     assert metrics.initial_ratio_error < 1e-5
@@ -123,6 +124,7 @@ def test_an_annealed_step_size_falls_linearly_over_the_life(one_update):
     assert annealed.num_updates == 33
 
 
+@pytest.mark.slow
 def test_a_constant_step_size_does_not_fall(one_update):
     start, hyperparameters, update = one_update[False]
     late, _, _ = update(start._replace(num_updates=jnp.int32(63)), hyperparameters)
@@ -210,6 +212,7 @@ def test_evaluations_during_a_life_fill_their_rows_and_leave_learning_alone():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_an_evaluation_during_a_life_is_the_last_one_of_a_shorter_life():
     settings = {"make_env": far_from_standard, "num_evaluation_episodes": 4, "anneal_learning_rate": False}

@@ -122,6 +122,7 @@ def test_values_end_at_a_time_limit_where_truncation_is_taken_for_termination():
     np.testing.assert_allclose(value[-1.0], GAMMA, atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_gaussian_policy_finds_the_best_action():
     policy = train_alone(target_action(), policy="gaussian").policy[1.0]
     mean, log_std = policy.T

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from evosax.algorithms import algorithms
+from quick import quick
 from strategies import (
     POPULATION_BASED,
     SIZE,
@@ -28,7 +29,7 @@ from metadisco.outer.strategy import Strategy, StrategyState, TellReport
 
 NUM_GENERATIONS = 40
 SUBSPACE = ("GradientlessDescent",)  # std scales their spread without being it
-FIRST_OF_A_KIND = {traits: name for name, traits in reversed(STRATEGIES.items())}.values()
+FEW = ("Open_ES", "CMA_ES", "PGPE", "SimpleGA")
 
 
 def kinds(tree: Any) -> Any:
@@ -46,7 +47,7 @@ class Run(NamedTuple):
 
 @pytest.fixture(
     scope="module",
-    params=[name if name in FIRST_OF_A_KIND else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES],
+    params=quick(STRATEGIES, (*FEW, *SUBSPACE)),
 )
 def run(request) -> Run:
     """One search by each strategy; compiled functions are shared by all tests of the strategy."""
@@ -160,7 +161,7 @@ class TestEveryStrategy:
         assert np.isfinite(vector(state.centre)).all()
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if name not in SUBSPACE])
+@pytest.mark.parametrize("name", quick((name for name in STRATEGIES if name not in SUBSPACE), FEW))
 def test_first_generation_is_spread_by_std(name):
     strategy, deviations = strategy_of(name), []
     for number in range(24):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import quick
 from strategies import (
     POPULATION_BASED,
     SIZE,
@@ -126,7 +127,7 @@ def test_ties_within_all_mirrored_pairs_give_no_step():
 
 
 class TestPopulationBased:
-    @pytest.fixture(params=POPULATION_BASED)
+    @pytest.fixture(params=quick(POPULATION_BASED, ("SimpleGA", "DifferentialEvolution")))
     def strategy(self, request):
         return strategy_of(request.param)
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import quick
 
 from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
 from metadisco.parametrisations import PARAMETRISATIONS, LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
@@ -129,8 +130,9 @@ def test_what_trains_an_agent_depends_on_the_meta_parameters(parametrisation, me
     assert (gradients(meta_params) != gradients(near(getkey(), meta_params))).any()
 
 
-@every_parametrisation
-def test_a_population_is_bound_under_vmap_and_jit(parametrisation, getkey):
+@pytest.mark.parametrize("name", quick(CASES, [*PARAMETRISATIONS, "policy_and_value, time-aware"]))
+def test_a_population_is_bound_under_vmap_and_jit(name, getkey):
+    parametrisation = CASES[name]
     sample = make_sample((6,))
     keys = jax.random.split(getkey(), POPULATION)
     population = jax.vmap(near)(keys, jax.vmap(parametrisation.init)(keys))

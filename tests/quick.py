@@ -1,0 +1,17 @@
+"""Which of many like cases `make test` runs: a few of them, and `make test-slow` the others."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+
+def quick(cases: Iterable[Any], chosen: Collection[Any]) -> list[Any]:
+    """Return cases for `parametrize`, of which those that are not chosen are marked slow.
+
+    Raises:
+        AssertionError: a chosen case is not among them.
+    """
+    cases = list(cases)
+    assert set(chosen) <= set(cases), set(chosen) - set(cases)
+    return [case if case in chosen else pytest.param(case, marks=pytest.mark.slow) for case in cases]
