@@ -1,0 +1,299 @@
+"""Folders and zip files that are damaged: refused in one sentence, by `load_objective` and by the commands.
+
+What keeps its content, such as a zip file whose unused bits were flipped, may be loaded: as exactly the same objective.
+"""
+
+import io
+import os
+import random
+import struct
+import zipfile
+
+import pytest
+from damage import (
+    ARRAYS,
+    LONG,
+    SECTION,
+    closed,
+    drop,
+    flipped,
+    forms,
+    header,
+    lengths,
+    npy,
+    npz,
+    packed_arrays,
+    peak,
+    put,
+    refuse,
+    refuse_or_load_the_same,
+    seal,
+    tree,
+    zipped,
+)
+from refusals import assert_refused
+
+from metadisco.cli import main
+
+
+class TestFolders:
+    @pytest.mark.parametrize("name", ["artefact.json", "arrays.npz"])
+    def test_a_flipped_bit_is_noticed(self, sound, folder, name):
+        whole = sound.text.encode() if name == "artefact.json" else sound.packed
+        rng = random.Random(name)
+        for bit in rng.sample(range(8 * len(whole)), 50):
+            content = flipped(whole, bit)
+            if name == "artefact.json":
+                refuse_or_load_the_same(folder(content), sound)
+            else:
+                refuse(folder(sound.text, content), "arrays.npz was changed or damaged")
+
+    @pytest.mark.parametrize("name", ["artefact.json", "arrays.npz"])
+    def test_what_was_cut_is_refused(self, sound, folder, name):
+        whole = sound.text.rstrip().encode() if name == "artefact.json" else sound.packed
+        for length in lengths(whole):
+            content = whole[:length]
+            refuse(folder(content) if name == "artefact.json" else folder(sound.text, content), name)
+
+    def test_arrays_that_are_missing_are_named(self, sound, folder):
+        refuse(folder(sound.text, None), "arrays.npz is missing")
+
+    def test_arrays_of_another_artefact_are_refused(self, sound, folder):
+        packed = packed_arrays({name: array + 1 for name, array in sound.arrays.items()})
+        refuse(folder(sound.text, packed), "arrays.npz was changed or damaged")
+
+    def test_arrays_that_are_not_spoken_of_are_refused(self, sound, folder):
+        refuse(folder(seal(put("arrays_sha256", None)(sound.data), None)), "arrays.npz")
+
+    @pytest.mark.parametrize("name", ["artefact.json", "arrays.npz"])
+    @pytest.mark.parametrize("thing", ["nothing", "folder", "fifo", "loop", "link to nowhere", "device"])
+    def test_what_is_no_file_is_refused(self, sound, folder, name, thing):
+        path = folder(sound.text)
+        file = path / name
+        file.unlink()
+        if thing == "folder":
+            file.mkdir()
+        elif thing == "fifo":
+            os.mkfifo(file)
+        elif thing != "nothing":
+            file.symlink_to({"loop": file, "link to nowhere": "nowhere", "device": "/dev/zero"}[thing])
+        refuse(path)
+
+    def test_other_files_beside_them_do_not_matter(self, sound, folder):
+        path = folder(sound.text)
+        (path / "README.md").write_text("mine")
+        assert not refuse_or_load_the_same(path, sound)
+
+    def test_a_file_too_large_is_not_read(self, sound, folder, monkeypatch):
+        path = folder(sound.text)
+        monkeypatch.setattr("metadisco.package.MAX_BYTES", len(sound.text) - 1)
+        refuse(path, "artefact.json is larger than")
+
+
+def symlink(name):
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, 0o120777 << 16
+    return info
+
+
+EXTRA = {
+    "a file": "README.md",
+    "a path upwards": "../artefact.json",
+    "a path from the root": "/etc/passwd",
+    "a path of another system": "C:\\artefact.json",
+    "a path upwards of another system": "..\\artefact.json",
+    "a folder": "artefact.json/",
+    "another case": "ARRAYS.NPZ",
+    "here": "./arrays.npz",
+    "the same twice": "artefact.json",
+    "arrays twice": "arrays.npz",
+    "a name after a zero": "arrays.npz\0.exe",
+    "two lines": "a\nb",
+    "a long name": LONG,
+    "a link": symlink("link"),
+}
+
+
+class TestZipFiles:
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+    def test_a_flipped_bit_is_noticed_or_does_not_matter(self, sound, archive, compression):
+        whole = zipped(sound, compression)
+        rng = random.Random(compression)
+        directory = zipfile.ZipFile(io.BytesIO(whole)).start_dir
+        bits = rng.sample(range(8 * directory), 50) + rng.sample(range(8 * directory, 8 * len(whole)), 20)
+        refused = [refuse_or_load_the_same(archive(flipped(whole, bit)), sound) for bit in bits]
+        assert sum(refused) >= 45
+
+    def test_flipped_bits_in_names_and_sizes_are_told_shortly(self, sound, archive):
+        whole = zipped(sound)
+        directory = zipfile.ZipFile(io.BytesIO(whole)).start_dir
+        for start in (0, directory):
+            for bit in range(8 * (start + 18), 8 * (start + 30), 5):
+                refuse_or_load_the_same(archive(flipped(whole, bit)), sound)
+
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+    def test_what_was_cut_is_refused(self, sound, archive, compression):
+        whole = zipped(sound, compression)
+        for length in lengths(whole):
+            refuse(archive(whole[:length]))
+
+    @pytest.mark.parametrize("name", EXTRA.values(), ids=EXTRA)
+    def test_a_member_too_many_is_refused_and_nothing_is_unpacked(self, sound, archive, tmp_path, name):
+        content = npz([("artefact.json", sound.text), ("arrays.npz", sound.packed), (name, sound.text)])
+        refuse(archive(content), "holds a member")
+        assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+    @pytest.mark.parametrize("names", [(), ("arrays.npz",), ("artefact.json",), ("artefact", "arrays.npz")])
+    def test_members_that_are_missing_or_renamed_are_refused(self, sound, archive, names):
+        content = npz([(name, sound.packed if name == "arrays.npz" else sound.text) for name in names])
+        refuse(archive(content))
+
+    def test_a_link_for_a_member_is_what_is_stored_there_and_not_followed(self, sound, archive, place):
+        (place / "real.json").write_text(sound.text)
+        refuse(archive(npz([(symlink("artefact.json"), str(place / "real.json")), ("arrays.npz", sound.packed)])))
+
+    @pytest.mark.parametrize("flag", [0x01, 0x20, 0x40, 0x41], ids=["encrypted", "patched", "strongly", "both"])
+    def test_what_is_said_to_be_encrypted_is_refused(self, sound, archive, flag):
+        whole = bytearray(zipped(sound))
+        for place in (6, zipfile.ZipFile(io.BytesIO(whole)).start_dir + 8):
+            whole[place] |= flag
+        refuse(archive(bytes(whole)))
+
+    @pytest.mark.parametrize("method", [1, 6, 8, 9, 12, 14, 93, 95, 98, 99, 65535])
+    def test_another_way_of_compression_than_there_is_is_refused(self, sound, archive, method):
+        whole = bytearray(zipped(sound))
+        for place in (8, zipfile.ZipFile(io.BytesIO(whole)).start_dir + 10):
+            whole[place : place + 2] = struct.pack("<H", method)
+        refuse(archive(bytes(whole)))
+
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+    def test_damage_under_another_compression_is_refused(self, sound, archive, compression):
+        whole = zipped(sound, compression)
+        for place in range(48, 148, 10):
+            refuse(archive(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]))
+
+    @pytest.mark.parametrize("where", [20, 24, 42], ids=["packed size", "size", "offset"])
+    @pytest.mark.parametrize("number", [0, 1, 2**31, 2**32 - 2, 2**32 - 1])
+    def test_a_stated_size_or_place_that_is_wrong_is_not_believed(self, sound, archive, where, number):
+        whole = bytearray(zipped(sound))
+        start = zipfile.ZipFile(io.BytesIO(whole)).start_dir + where
+        whole[start : start + 4] = struct.pack("<I", number)
+        refuse_or_load_the_same(archive(bytes(whole)), sound)
+
+    @pytest.mark.parametrize("number", [10**12, 2**63 - 1, 2**63, 2**64 - 1])
+    @pytest.mark.parametrize("field", range(3), ids=["size", "packed size", "offset"])
+    def test_sizes_and_places_of_64_bits_are_not_believed(self, sound, archive, field, number):
+        numbers = [len(sound.text), len(sound.text), 0]
+        numbers[field] = number
+        refuse_or_load_the_same(archive(with_zip64(zipped(sound), numbers)), sound)
+
+    def test_what_stands_before_or_after_it_does_not_matter(self, sound, archive):
+        whole = zipped(sound)
+        for content in (b"#!/bin/sh\nexit\n" + whole, whole + b"x", whole + whole, b"x" * 70_000 + whole):
+            refuse_or_load_the_same(archive(content), sound)
+
+    @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04" + bytes(100), b"PK\x05\x06" + bytes(18), b"{}"])
+    def test_what_is_no_zip_file_is_refused(self, archive, content):
+        refuse(archive(content))
+
+    def test_a_member_that_grows_beyond_all_bounds_is_not_unpacked(self, sound, archive, monkeypatch):
+        limit = 2**20
+        monkeypatch.setattr("metadisco.files.MAX_BYTES", limit)
+        for name in ("artefact.json", "arrays.npz"):
+            content = {"artefact.json": sound.text.encode(), "arrays.npz": sound.packed} | {name: bytes(64 * limit)}
+            path = archive(npz(content.items(), zipfile.ZIP_DEFLATED))
+            assert path.stat().st_size < limit
+            assert peak(lambda path=path: refuse(path, "more than")) < 8 * limit
+
+    def test_arrays_that_grow_beyond_all_bounds_are_not_unpacked(self, sound, folder, monkeypatch):
+        """Compressed arrays are as short as their archive is, and as large as they like."""
+        limit = 2**20
+        monkeypatch.setattr("metadisco.files.MAX_BYTES", limit)
+        size = 16 * limit
+        array = npy(header(shape=f"({size},)"), bytes(4 * size))
+        packed = npz([("output/bias.npy", array)], zipfile.ZIP_DEFLATED)
+        assert len(packed) < limit
+        path = folder(seal(sound.data, packed), packed)
+        del array
+        assert peak(lambda: refuse(path)) < 16 * limit
+
+
+def with_zip64(whole, numbers):
+    """Return a zip file whose first member has size, packed size and place in a field of 64 bits each."""
+    start = zipfile.ZipFile(io.BytesIO(whole)).start_dir
+    end = whole.rindex(b"PK\x05\x06")
+    name = struct.unpack_from("<H", whole, start + 28)[0]
+    extra = struct.pack("<HHQQQ", 1, 24, *numbers)
+    entry = bytearray(whole[start : start + 46])
+    entry[20:28], entry[30:32], entry[42:46] = b"\xff" * 8, struct.pack("<H", len(extra)), b"\xff" * 4
+    tail = bytearray(whole[end:])
+    tail[12:16] = struct.pack("<I", struct.unpack_from("<I", tail, 12)[0] + len(extra))
+    after = start + 46 + name
+    return whole[:start] + bytes(entry) + whole[start + 46 : after] + extra + whole[after:end] + bytes(tail)
+
+
+# The command line. ----------------------------------------------------------------------------------------------------
+
+UNUSABLE = {
+    "changed": lambda sound: sound.text.replace("Apache-2.0", "MIT"),
+    "a version to come": lambda sound: seal(put("version", 2)(sound.data), sound.packed),
+    "an unknown kind": lambda sound: seal(put("objective", "kind", "learnt")(sound.data), sound.packed),
+    "features to come": lambda sound: seal(put("objective", "feature_version", 2)(sound.data), sound.packed),
+    "wider layers": lambda sound: seal(put(*SECTION, "hidden_sizes", [9])(sound.data), sound.packed),
+    "a wrong setting": lambda sound: seal(put(*SECTION, "clip_eps", -1)(sound.data), sound.packed),
+    "another scale": lambda sound: seal(put(*SECTION, "output_scale", 0.7)(sound.data), sound.packed),
+    "null for pairs": lambda sound: seal(put("pairs", None)(sound.data), sound.packed),
+}
+
+
+class TestCommandLine:
+    @pytest.mark.parametrize("target", ["numpy", "artefact"])
+    @pytest.mark.parametrize("text", UNUSABLE.values(), ids=UNUSABLE)
+    def test_export_refuses_what_cannot_be_loaded(self, sound, folder, place, capsys, text, target):
+        path = folder(text(sound))
+        output = place / ("out.py" if target == "numpy" else "out")
+        before = tree(place)
+        assert_refused(["export", str(path), "--to", target, "--output", str(output)], [str(path)], capsys)
+        assert tree(place) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [closed("pppo"), closed("ppo", {}), closed("ppo", {"clip_eps": 0.1}), forms({"value": ["power", "error"]})],
+        ids=["unknown", "without constants", "without one", "no form"],
+    )
+    def test_export_refuses_closed_forms_that_cannot_be_loaded(self, sound, folder, place, capsys, change):
+        path = folder(seal(change(sound.data), None), None)
+        before = tree(place)
+        words = ["export", str(path), "--to", "numpy", "--output", str(place / "out.py")]
+        assert_refused(words, [], capsys)
+        assert tree(place) == before
+
+    @pytest.mark.parametrize("change", ARRAYS.values(), ids=ARRAYS)
+    def test_export_refuses_arrays_that_do_not_fit(self, sound, folder, place, capsys, change):
+        packed = packed_arrays(change(sound.arrays))
+        path = folder(seal(sound.data, packed), packed)
+        before = tree(place)
+        words = ["export", str(path), "--to", "jax", "--output", str(place / "out.py")]
+        assert_refused(words, [str(path)], capsys)
+        assert tree(place) == before
+
+    @pytest.mark.parametrize("key", ["metadisco", "trained_on", "call", "licence"])
+    def test_export_does_not_fall_over_what_loading_does_not_need(self, sound, folder, place, capsys, key):
+        path = folder(seal(drop(key)(sound.data), sound.packed))
+        code = main(["export", str(path), "--to", "numpy", "--output", str(place / "out.py")])
+        _, err = capsys.readouterr()
+        assert code in (0, 2)
+        assert err.count("\n") == (code == 2)
+        assert (place / "out.py").exists() == (code == 0)
+
+    @pytest.mark.parametrize("command", ["plot", "distil", "evaluate"])
+    def test_other_commands_refuse_it_before_they_begin(self, sound, archive, place, capsys, command):
+        path = archive(flipped(zipped(sound), 8 * 2000))
+        words = {
+            "plot": ["plot", str(path), "--output", "out"],
+            "distil": ["distil", str(path), "--output", "out"],
+            "evaluate": ["evaluate", "--objectives", str(path), "--envs", "gymnax/CartPole-v1", "--output", "out"],
+        }[command]
+        before = tree(place)
+        assert_refused(words, [str(path), "zip file"], capsys)
+        assert tree(place) == before
