@@ -34,6 +34,8 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# More than half of the time of these tests is compiling; `make test-slow` and the others optimise as commands do.
+test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(XLA_FLAGS)
 test: lint
 	$(BIN)/pytest $(PARALLEL)
 

@@ -259,6 +259,7 @@ class TestTrain:
         failed = [point["final_return"] for point in train(*GRID)["grid"][2:]]
         assert failed == [[None, None], [None, None]]
 
+    @pytest.mark.slow
     def test_a_table_of_the_grid_goes_to_stdout_best_first(self, capsys):
         command = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", "--seeds", "2"]
         assert main([*command, *TINY, *GRID]) == 0

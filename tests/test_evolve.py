@@ -193,6 +193,7 @@ class Fragile:
 '''
 
 
+@pytest.mark.slow
 def test_members_with_non_finite_parameters_are_counted_and_the_run_goes_on(config_path, tmp_path, monkeypatch):
     """Antithetic sampling breaks one of each pair, while the bound is the start."""
     (tmp_path / "fragile_objective.py").write_text(BROKEN_MODULE)

@@ -113,6 +113,7 @@ class TestTrain:
         path.write_text(write_yaml(PROBES))
         return path
 
+    @pytest.mark.slow
     def test_takes_settings_of_the_environment_and_words_over_them(self, config_path, tmp_path, capsys):
         output = tmp_path / "out.json"
         words = ["--config", str(config_path), "--env", "probes:time_limit", "inner.ppo.num_envs=4"]

@@ -231,6 +231,7 @@ class TestErrors:
 class TestNetworks:
     """A network that was taught a form, of which only the surface is looked at afterwards."""
 
+    @pytest.mark.slow
     def test_a_network_that_is_dpo_returns_its_constants(self, tables):
         network = LPODrift(hidden_sizes=(32,), ppo_init=False, start="random")
         student = teach(jax.random.key(0), network, [tables["dpo"]], 3000, 1e-2)

@@ -70,6 +70,7 @@ class TestInvertedPendulum:
         actions = jax.random.uniform(getkey(), (40, 1), minval=-1, maxval=1)
         assert pendulum.assert_as_in_brax(getkey(), actions) > 5
 
+    @pytest.mark.slow
     def test_it_falls_and_stands_up_somewhere_else(self, pendulum, getkey):
         first, steps = pendulum.play(getkey(), [FAR] * 40)
         assert steps.terminated.sum() >= 2

@@ -107,6 +107,7 @@ def test_the_ratio_is_one_on_the_first_minibatch_with_normalised_observations_an
     assert (result.curve < -50).all()  # returns are reported as they are, not as they were scaled
 
 
+@pytest.mark.slow
 def test_statistics_stay_untouched_where_nothing_is_normalised():
     state = live(0).state
     assert state.observation_statistics.num_samples == 0
@@ -154,6 +155,7 @@ def test_a_result_does_not_grow_with_the_life_but_for_one_number_per_update():
     assert short._replace(curve=None) == long._replace(curve=None)
 
 
+@pytest.mark.slow
 def test_peak_memory_does_not_grow_with_the_life():
     short, long = (compiled_life(make_config(n)).memory_analysis().temp_size_in_bytes for n in (8, 64))
     grown = (long - short) / (64 - 8)
@@ -241,7 +243,7 @@ def test_a_deterministic_evaluation_takes_the_most_likely_action_always():
     assert set(np.asarray(sampled).tolist()) == {1, -1}  # the head is almost zero at first, so the policy is even
 
 
-@pytest.mark.parametrize("episode_length", [1, 100])
+@pytest.mark.parametrize("episode_length", [pytest.param(1, marks=pytest.mark.slow), 100])
 def test_values_of_final_observations_stand_wherever_an_episode_was_cut(episode_length, getkey):
     """However often one environment was, and others were not; also of standardised observations, and in a batch."""
     config = make_config(normalise_observations=True)

@@ -130,6 +130,7 @@ def test_a_gaussian_policy_finds_the_best_action():
     assert (log_std < -0.5).all()  # it started at 0, and noise costs reward
 
 
+@pytest.mark.slow
 def test_a_squashed_gaussian_policy_finds_the_best_action():
     env = target_action()
     solution = train_alone(env, policy="tanh_gaussian", deterministic_evaluation=True)

@@ -130,7 +130,7 @@ def test_what_trains_an_agent_depends_on_the_meta_parameters(parametrisation, me
     assert (gradients(meta_params) != gradients(near(getkey(), meta_params))).any()
 
 
-@pytest.mark.parametrize("name", quick(CASES, [*PARAMETRISATIONS, "policy_and_value, time-aware"]))
+@pytest.mark.parametrize("name", quick(CASES, PARAMETRISATIONS))
 def test_a_population_is_bound_under_vmap_and_jit(name, getkey):
     parametrisation = CASES[name]
     sample = make_sample((6,))
