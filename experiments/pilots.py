@@ -33,7 +33,7 @@ from metadisco.problems.objective_discovery import make_tasks
 from metadisco.runs import RunDirectory
 from metadisco.types import Objective
 
-NUM_EVALUATIONS = 12
+NUM_EVALUATIONS = 8
 FRESH = 2_000_000  # added to the config's seed: agents that no search and no judgement trains
 
 
