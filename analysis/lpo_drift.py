@@ -23,7 +23,8 @@ PLAN = Plan(
     published="lpo_drift_classic",
     again=("lpo_drift_classic_1",),
     held_out=(
-        "gymnax/Catch-bsuite", "gymnax/MountainCar-v0", "gymnax/Breakout-MinAtar", "gymnax/SpaceInvaders-MinAtar",
+        "gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar",
+        "gymnax/SpaceInvaders-MinAtar",
     ),
     config=Path(__file__).with_suffix(".yaml"),
 )  # fmt: skip

@@ -54,6 +54,7 @@ class Study(NamedTuple):
     objective: str
     again: tuple[str, ...]
     env: str
+    """Where its losses are looked at, and where settings are tuned."""
     held_out: tuple[str, ...]
     config: Path | None
     num_seeds: int
@@ -75,7 +76,7 @@ class Study(NamedTuple):
         if not self._is_distilled():
             self._run("distil", self.objective, "--output", self.forms, env, "--seeds", 0, *config)
         contenders = self.contenders()
-        self._evaluate("evaluation", contenders, [self.env, *self.held_out], settings)
+        self._evaluate("evaluation", contenders, [*self.trained(), *self.held_out], settings)
         sections = {"comparison": (self.output / "evaluation" / "table.md").read_text(), "form": self._form()}
         if self.plan.whole and self._is_published:
             env, path = self.plan.whole
@@ -86,6 +87,12 @@ class Study(NamedTuple):
     @property
     def _is_published(self) -> bool:
         return self.objective == self.plan.published
+
+    def trained(self) -> list[str]:
+        """Return the environments that the search saw, that of the study first."""
+        run = find_source(self.objective).run
+        seen = [task.env for task in run.config().inner.tasks] if run else []
+        return [self.env, *(env for env in seen if env != self.env)]
 
     def contenders(self) -> list[str]:
         """Return the names of all that is compared, the baseline first."""

@@ -20,11 +20,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from metadisco import load_objective
 from metadisco.cli import main as metadisco
 from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
+from metadisco.export.load import load_objective
 from metadisco.files import write_atomically
 from metadisco.outer.devices import start_jax
 from metadisco.plotting import save
