@@ -2,7 +2,8 @@
 
     python experiments/pilots.py experiments/value_loss/pilots.yaml --runs runs/value_loss_pilots
 
-The file names a config, the environment steps that each pilot may spend, and by pilot the settings that it changes.
+The file names a config, `words` that all pilots set, the environment steps that each may spend, and by pilot the
+settings that it changes.
 Each pilot is `metadisco evolve` in its own folder of --runs, so that the same command goes on where it was stopped. The
 centre that it ends with then trains agents on fresh seeds, under the settings of the config itself whatever the pilot
 changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the
@@ -47,7 +48,7 @@ def main() -> None:
     config_path = options.pilots.with_name(plan["config"])
     runs = {name: options.runs / name.replace(" ", "_") for name in plan["pilots"]}
     for name, words in plan["pilots"].items():
-        evolve(config_path, words, plan["env_steps"], runs[name])
+        evolve(config_path, [*plan.get("words", []), *words], plan["env_steps"], runs[name])
     config = parse_config(read_yaml(config_path))
     start_jax(None)
     baseline = load_objective(plan["baseline"]["name"], **plan["baseline"].get("settings", {}))
