@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Else XLA describes the machine for every compiled program that it finds again. Read as JAX is loaded.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 CPU_INFO = Path("/proc/cpuinfo")
 LIBRARIES = ("jax", "brax", "torch", "stable-baselines3")
 
