@@ -39,7 +39,7 @@ def plain_key(key: Array) -> Array:
 
 def _hash(key: Array, high: Array, low: Array) -> tuple[Array, Array]:
     """Return Threefry-2x32 with 20 rounds of the counter (high, low)."""
-    # By lax, as the operators of jnp, each a function of its own, take ten times as long to trace and to map.
+    # By lax: the operators of jnp are functions of their own, each to be traced, mapped and lowered.
     first, second = (lax.squeeze(each, (0,)) for each in lax.split(key, (1, 1)))
     parity = lax.bitwise_xor(lax.bitwise_xor(first, second), PARITY)
     schedule = tuple(lax.broadcast(each, high.shape) for each in (first, second, parity))

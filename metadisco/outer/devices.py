@@ -15,9 +15,7 @@ from metadisco.errors import UserError, shown
 CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/
 ACCELERATOR_CHUNK = 512
 AXIS = "population"
-LEAST_SECONDS = (
-    0.0  # of compiling, for a program to be worth keeping: small ones are many, and loaded ten times as fast
-)
+LEAST_SECONDS = 0.0  # of compiling, for a program to be worth keeping: small ones are many
 
 
 def start_jax(num_devices: int | None, deterministic: bool = False, num_processes: int = 1) -> None:
