@@ -2,12 +2,18 @@
 
 import functools
 
+import jax
 import pytest
 
 from metadisco.cli import main
+from metadisco.config import parse_config
+from metadisco.export.arrays import to_arrays
+from metadisco.parametrisations import ValueLoss
+from metadisco.runs import RunDirectory
 
-pytest.register_assert_rewrite("damage", "loss_contract")
+pytest.register_assert_rewrite("artefact_cases", "damage", "exporting", "loss_contract")
 
+from artefact_cases import CASES, make_case  # noqa: E402
 from damage import Sound  # noqa: E402
 from exported import Exports, make_run  # noqa: E402
 from self_checks import check_all  # noqa: E402
@@ -68,3 +74,44 @@ def archive(place):
         return path
 
     return archive
+
+
+@pytest.fixture(scope="module")
+def case_of(tmp_path_factory):
+    """(name) -> its case, made once."""
+    made = {}
+
+    def case_of(name):
+        if name not in made:
+            made[name] = make_case(name, tmp_path_factory.mktemp("case"))
+        return made[name]
+
+    return case_of
+
+
+@pytest.fixture(params=CASES)
+def case(request, case_of):
+    return case_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on two environments, with two centres, rows of metrics and a start."""
+    run = RunDirectory(tmp_path_factory.mktemp("run") / "run")
+    ppo = {"value_coef": 0.25, "normalise_advantages": "batch", "num_minibatches": 2}
+    envs = [{"env": "gymnax/CartPole-v1", "ppo": {"learning_rate": 0.001}}, {"env": "brax/ant:spring"}]
+    section = {"name": "value_loss", "hidden_sizes": [8]}
+    run.create(parse_config({"seed": 5, "parametrisation": section, "inner": {"envs": envs, "ppo": ppo}}))
+    params = ValueLoss(hidden_sizes=(8,)).init(jax.random.key(0))
+    for generation, scale in ((3, 0.5), (7, 1.0)):
+        run.write_centre(generation, to_arrays(jax.tree.map(lambda leaf, scale=scale: scale * leaf + scale, params)))
+    for generation in range(9):
+        run.append_metrics({"generation": generation, "env_steps": 1000 * (generation + 1)})
+    run.note_start({})
+    return run
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A learned objective."""
+    return make_run(tmp_path_factory.mktemp("runs") / "learned", "value_loss_of_all_inputs")

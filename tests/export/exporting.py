@@ -1,0 +1,22 @@
+"""The command `metadisco export`, and what its tests give it."""
+
+import json
+
+from metadisco.cli import main
+
+FORMS = {
+    "format": "metadisco distilled forms",
+    "version": 1,
+    "source": "runs/somewhere",
+    "trained_on": ["gymnax/Acrobot-v1"],
+    "constants": {"clip_eps": 0.1, "value_clip_eps": None},
+    "value": {"closest": "plain", "forms": {"plain": {"expression": ["log_cosh", "error"]}}},
+}
+
+
+def export(name, target, output, *words):
+    assert main(["export", name, *words, "--to", target, "--output", str(output), "--quiet"]) == 0
+
+
+def said(path):
+    return json.loads((path / "artefact.json").read_text())
