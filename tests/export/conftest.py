@@ -1,6 +1,7 @@
 """Exported files, made and checked once."""
 
 import functools
+from pathlib import Path
 
 import jax
 import pytest
@@ -16,6 +17,7 @@ pytest.register_assert_rewrite("artefact_cases", "damage", "exporting", "loss_co
 from artefact_cases import CASES, make_case  # noqa: E402
 from damage import Sound  # noqa: E402
 from exported import Exports, make_run  # noqa: E402
+from jax_examples import AT_PROGRESS, FILES, import_example  # noqa: E402
 from self_checks import check_all  # noqa: E402
 
 
@@ -115,3 +117,51 @@ def run(tmp_path_factory):
 def learned(tmp_path_factory):
     """A learned objective."""
     return make_run(tmp_path_factory.mktemp("runs") / "learned", "value_loss_of_all_inputs")
+
+
+@pytest.fixture(scope="module")
+def programs_compile_fast():
+    """Optimise programs less, which run for milliseconds."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def programs_run_fast():
+    """Optimise programs after all."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="module")
+def one_file():
+    return import_example("purejaxrl_style_ppo")
+
+
+@pytest.fixture(scope="module")
+def loop():
+    """Return the example with few steps, and a rate at which both losses clip."""
+    module = import_example("optax_flax_loop")
+    module.NUM_ENVS, module.NUM_STEPS, module.NUM_EPOCHS, module.NUM_MINIBATCHES = 4, 16, 2, 2
+    module.LEARNING_RATE = 0.01
+    return module
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Return the paths of files with losses, by name: exported ones, and `at_progress`."""
+    folder = tmp_path_factory.mktemp("losses")
+    paths = {name: str(folder / f"{name}.py") for name in (*FILES, "at_progress")}
+    for name, words in FILES.items():
+        assert main(["export", *words, "--to", "jax", "--output", paths[name], "--quiet"]) == 0
+    Path(paths["at_progress"]).write_text(AT_PROGRESS)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def own(one_file):
+    """Return the losses that are written in the single file, by name."""
+    return {"own": one_file.ppo_losses(), "own_unclipped": one_file.ppo_losses(value_clip_eps=None)}

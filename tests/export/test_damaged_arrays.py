@@ -120,3 +120,7 @@ class TestArrays:
         with np.load(io.BytesIO(packed), allow_pickle=True) as arrays, contextlib.suppress(AttributeError):
             arrays["output/bias"]
         assert marker.exists()  # the trap was one
+
+
+def test_there_are_many():
+    assert sum(map(len, (NPY, MEMBERS, ARRAYS))) >= 60

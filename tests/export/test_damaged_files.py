@@ -297,3 +297,7 @@ class TestCommandLine:
         before = tree(place)
         assert_refused(words, [str(path), "zip file"], capsys)
         assert tree(place) == before
+
+
+def test_there_are_many():
+    assert sum(map(len, (EXTRA, UNUSABLE))) >= 20

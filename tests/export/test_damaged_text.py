@@ -252,3 +252,7 @@ class TestCode:
         said = {"kind": "learned", "parametrisation": {"name": name, **settings(marker)}, "feature_version": None}
         refuse(folder(seal(put("objective", said)(sound.data), sound.packed)))
         assert not marker.exists()
+
+
+def test_there_are_many():
+    assert sum(map(len, (SAID, CLOSED_SAID, TOO_LONG, TEXTS, EDITS, SAME))) >= 140

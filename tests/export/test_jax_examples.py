@@ -1,13 +1,7 @@
 """The examples in JAX: objectives of metadisco take the place of PPO's own losses, and do there what these did."""
 
-import ast
 import functools
-import importlib.util
-import re
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 
 import gymnax
 import jax
@@ -17,77 +11,11 @@ import optax
 import pytest
 
 import metadisco
-from metadisco.cli import main
 from metadisco.inner.gae import gae
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 TOLERANCE = 1e-6  # of parameters of the order of 1, in float32
-FILES = {"ppo": ["ppo"], "ppo_unclipped": ["ppo", "objective.value_clip_eps=null"], "dpo": ["dpo"]}
-AT_PROGRESS = """
-def policy_loss(log_prob, old_log_prob, advantage, progress=0.0):
-    return (0.75 - progress) * (log_prob - old_log_prob)
-
-def value_loss(value, old_value, target, progress=0.0):
-    return 0 * value
-"""
 LIMIT = 200  # steps, of MountainCar, which no random agent ends before
-
-
-def import_example(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs_compile_fast():
-    """Optimise programs less, which run for milliseconds."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
-@pytest.fixture
-def programs_run_fast():
-    """Optimise programs after all."""
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)
-
-
-@pytest.fixture(scope="module")
-def one_file():
-    return import_example("purejaxrl_style_ppo")
-
-
-@pytest.fixture(scope="module")
-def loop():
-    """Return the example with few steps, and a rate at which both losses clip."""
-    module = import_example("optax_flax_loop")
-    module.NUM_ENVS, module.NUM_STEPS, module.NUM_EPOCHS, module.NUM_MINIBATCHES = 4, 16, 2, 2
-    module.LEARNING_RATE = 0.01
-    return module
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """Return the paths of files with losses, by name: exported ones, and `at_progress`."""
-    folder = tmp_path_factory.mktemp("losses")
-    paths = {name: str(folder / f"{name}.py") for name in (*FILES, "at_progress")}
-    for name, words in FILES.items():
-        assert main(["export", *words, "--to", "jax", "--output", paths[name], "--quiet"]) == 0
-    Path(paths["at_progress"]).write_text(AT_PROGRESS)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def own(one_file):
-    """Return the losses that are written in the single file, by name."""
-    return {"own": one_file.ppo_losses(), "own_unclipped": one_file.ppo_losses(value_clip_eps=None)}
+pytestmark = pytest.mark.usefixtures("programs_compile_fast")
 
 
 @pytest.fixture(scope="module")
@@ -287,76 +215,3 @@ def test_a_time_limit_is_bootstrapped_from_the_observation_before_the_reset(requ
     assert (np.abs(after[LIMIT - 1] - seen_next[LIMIT - 1]) > 1e-3).all()
     if example == "one_file":
         assert (np.asarray(transitions.episode_return[LIMIT - 1 : LIMIT + 1]) == [[-LIMIT], [-1]]).all()
-
-
-def test_a_single_file_does_not_import_metadisco(files):
-    for path in (EXAMPLES / "purejaxrl_style_ppo.py", *files.values()):
-        tree = ast.walk(ast.parse(Path(path).read_text()))
-        imports = (node for node in tree if isinstance(node, ast.Import | ast.ImportFrom))
-        imported = [
-            name for node in imports for name in (getattr(node, "module", ""), *(each.name for each in node.names))
-        ]
-        assert "metadisco" not in {name.partition(".")[0] for name in imported}
-
-
-def test_the_single_file_trains_with_an_exported_file(one_file, files, capsys):
-    one_file.main(["--losses", files["dpo"], "--steps", "1024", "--seed", "1"])
-    assert re.fullmatch(r"mean return over the last tenth of the training: \d+\.\d\n", capsys.readouterr().out)
-
-
-def test_the_loop_trains_with_an_artefact(loop, tmp_path, capsys):
-    assert main(["export", "dpo", "--to", "artefact", "--output", str(tmp_path / "dpo.zip"), "--quiet"]) == 0
-    loop.main(["--objective", str(tmp_path / "dpo.zip"), "--steps", "256"])
-    assert re.fullmatch(r"mean return of the last 100 episodes: \d+\.\d\n", capsys.readouterr().out)
-
-
-NOT_JAX = """
-import numpy as np
-
-def policy_loss(log_prob, old_log_prob, advantage):
-    return np.asarray(log_prob) * advantage
-
-value_loss = policy_loss
-"""
-REFUSED = [
-    ("one_file", ["--losses", "nowhere.py"], "nowhere.py"),
-    ("one_file", ["--losses", "half.py"], "half.py' has no function value_loss"),
-    ("one_file", ["--losses", "broken.py"], "broken.py"),
-    ("one_file", ["--losses", "torn.py"], "no_such_module"),
-    ("one_file", ["--losses", "not_jax.py"], "policy_loss of 'not_jax.py' does not take arrays of JAX"),
-    ("one_file", ["--env", "Pendulum-v1"], "Pendulum-v1 has no discrete actions"),
-    ("one_file", ["--env", "CartPole"], "CartPole is not in registered"),
-    ("one_file", ["--steps", "511"], "512 or more"),
-    ("loop", ["--objective", "pppo"], "did you mean 'ppo'"),
-    ("loop", ["--env", "gymnax/CartPole"], "did you mean 'CartPole-v1'"),
-    ("loop", ["--env", "gymnax/Pendulum-v1"], "gymnax/Pendulum-v1 has no discrete actions"),
-]
-
-
-@pytest.mark.parametrize(("example", "words", "told"), REFUSED, ids=[" ".join(case[1]) for case in REFUSED])
-def test_what_cannot_be_used_is_refused_in_one_sentence(request, example, words, told, tmp_path, monkeypatch, capsys):
-    module = request.getfixturevalue(example)
-    monkeypatch.chdir(tmp_path)
-    for name, text in {
-        "half.py": AT_PROGRESS.partition("\n\n")[0], "broken.py": "def policy_loss(:\n",
-        "torn.py": "import no_such_module\n", "not_jax.py": NOT_JAX,
-    }.items():  # fmt: skip
-        Path(name).write_text(text)
-    with pytest.raises(SystemExit) as ended:
-        module.main(words)
-    assert ended.value.code == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    assert told in err
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("programs_run_fast")
-@pytest.mark.parametrize("losses", ["own", "dpo"])
-def test_the_single_file_learns_cartpole(one_file, own, files, losses):
-    chosen = own["own"] if losses == "own" else one_file.load_losses(files[losses])
-    train = jax.jit(jax.vmap(one_file.make_train(one_file.Config(), chosen)))
-    _, (returns, episodes) = train(jax.random.split(jax.random.key(0), 3))
-    last = slice(-len(returns[0]) // 10, None)
-    assert (returns[:, last].sum(1) / episodes[:, last].sum(1)).min() > 450
