@@ -17,7 +17,7 @@ from metadisco.files import write_atomically
 
 GRID: Mapping[str, Sequence[float]] = {
     "learning_rate": (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3),
-    "value_coef": (0.25, 0.5, 1.0, 2.0),
+    "value_coef": (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0),
 }
 NUM_SEEDS = 16
 TUNING, JUDGEMENT = 3_000_000, 1_000_000  # added to the config's seed

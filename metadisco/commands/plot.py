@@ -146,7 +146,7 @@ def _value_figures(
     from metadisco.distillation.surfaces import SECOND_INPUTS, depends_on, value_loss_curve, value_loss_surface
     from metadisco.plotting import value_loss_evolution_figure, value_loss_figure, value_loss_surface_figure
 
-    low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.001)
+    low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.005)
     furthest = max(-low, high)
     error = np.linspace(-furthest, furthest, NUM_ERRORS)
     loss = objective.value_loss

@@ -62,12 +62,13 @@ def _column(rows: Sequence[Mapping[str, Any]], key: str) -> Float[np.ndarray, "R
 
 
 def _spent(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say how long the run was."""
-    words = [f"{len(rows):,} generation{'' if len(rows) == 1 else 's'}"]
+    """Say how long the run was; the time only where every generation has a row, unlike in a published discovery."""
+    generations = rows[-1]["generation"] + 1 if rows else 0
+    words = [f"{generations:,} generation{'' if generations == 1 else 's'}"]
     env_steps, seconds = _column(rows, "env_steps"), _column(rows, "seconds")
     if np.isfinite(env_steps).any():
         words.append(f"{EngFormatter(places=1)(np.nanmax(env_steps))} environment steps".replace("  ", " "))
-    if np.isfinite(seconds).any():
+    if np.isfinite(seconds).any() and len(rows) == generations:
         total = float(np.nansum(seconds))
         words.append(f"{total / 3600:.1f} h" if total >= 7200 else f"{total / 60:.1f} min")
     return ", ".join(words)

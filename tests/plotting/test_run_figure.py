@@ -164,6 +164,12 @@ def test_several_environments_get_a_panel_each_on_its_own_scale():
     assert high - low < 1e4
 
 
+def test_of_thinned_metrics_the_title_counts_all_generations_and_claims_no_time():
+    kept = RUNS["a short run"][7::8]
+    assert [row["generation"] for row in kept] == [7, 15, 23]
+    assert run_figure(kept, title="A").get_suptitle() == "A\n24 generations, 50.3 M environment steps"
+
+
 def test_ticks_are_at_whole_generations():
     for rows in (RUNS["one row"], RUNS["a short run"], RUNS["a long run"]):
         for axes in panels_of(run_figure(rows, title="A run")):
