@@ -1,6 +1,7 @@
 """What the studies share: the commands that they consist of, the pages that they fill in, and tables."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +64,7 @@ class Study(NamedTuple):
     @property
     def forms(self) -> Path:
         """Folder of the closed forms: they belong to a published discovery."""
-        published = FOLDER / self.objective
+        published = Path(os.path.relpath(FOLDER.resolve() / self.objective))  # as people would write it
         return (published if published.is_dir() else self.output) / "distilled"
 
     def make(self) -> Sections:
