@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from contenders import Closed
-from study import Plan, Study, markdown_table, run
+from study import Plan, Study, run
+from summary import markdown_table
 
 from metadisco import load_objective
 from metadisco.distillation.features import optimism, rollback
@@ -34,7 +35,7 @@ RATIOS, ADVANTAGES = (0.7, 0.9, 1.1, 1.4), (-2.0, -0.5, 0.5, 2.0)
 
 def features(study: Study) -> str:
     """Return what is particular about a drift, beside PPO's and DPO's."""
-    counts = np.asarray(study.visits().policy)
+    counts = np.asarray(study.visits(study.env).policy)
     log_ratio, advantage = ((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
     losses = {name: load_objective(name).policy_loss for name in (study.objective, *BASELINES)}
     surfaces = {name: drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contenders import Closed, closed_objective, random_members
+from summary import markdown_table, summary
 from tuning import tuned_rows
 
 from metadisco.cli import main as metadisco
@@ -25,6 +26,7 @@ from metadisco.published import FOLDER
 from metadisco.sources import find_source, short_names
 
 NUM_RANDOM = 3
+RANDOM = "random member"
 FRESH = "seed=1000000"  # agents that no search trained
 
 Sections = Mapping[str, str]
@@ -77,12 +79,12 @@ class Study(NamedTuple):
         if not self._is_distilled():
             self._run("distil", self.objective, "--output", self.forms, env, "--seeds", 0, *config)
         contenders = self.contenders()
-        self._evaluate("evaluation", contenders, [*self.trained(), *self.held_out], settings)
-        sections = {"comparison": (self.output / "evaluation" / "table.md").read_text(), "form": self._form()}
+        envs = [*self.trained(), *self.held_out]
+        sections = {"comparison": self._compare("evaluation", contenders, envs, settings), "form": self._form()}
         if self.plan.whole and self._is_published:
             env, path = self.plan.whole
-            self._evaluate("whole_lives", contenders, [env], [f"--config={path}"])
-            sections["whole"] = (self.output / "whole_lives" / "table.md").read_text()
+            lasting = {name: label for name, label in contenders.items() if not label.startswith(RANDOM)}
+            sections["whole"] = self._compare("whole_lives", lasting, [env], [f"--config={path}"])
         return sections | {"tuned": self._tuned()}
 
     @property
@@ -95,21 +97,27 @@ class Study(NamedTuple):
         seen = [task.env for task in run.config().inner.tasks] if run else []
         return [self.env, *(env for env in seen if env != self.env)]
 
-    def contenders(self) -> list[str]:
-        """Return the names of all that is compared, the baseline first."""
+    def contenders(self) -> dict[str, str]:
+        """Return all that is compared, by name what to call it; the baseline first."""
         folder = self.output / "contenders"
         run = find_source(self.objective).run
-        names = [closed_objective(each, folder) for each in self.plan.baselines]
-        names += [self.objective, *self.again, str(self.forms)]
+        names = {closed_objective(each, folder): each.label for each in self.plan.baselines}
+        names |= {name: self.short(name) for name in (self.objective, *self.again)}
+        names |= {str(self.forms): "its closed form"}
         if run is not None and 0 in run.centre_generations():
-            names += [f"{self.objective}@0", *random_members(run, NUM_RANDOM, folder)]
+            names |= {f"{self.objective}@0": "start of the search"}
+            members = random_members(run, NUM_RANDOM, folder)
+            names |= {path: f"{RANDOM} {number}" for number, path in enumerate(members, 1)}
         return names
 
-    def _evaluate(self, folder: str, names: Sequence[str], envs: Sequence[str], settings: Sequence[str]) -> None:
+    def _compare(self, folder: str, names: Mapping[str, str], envs: Sequence[str], settings: Sequence[str]) -> str:
+        output = self.output / folder
+        baseline, *_ = names
         self._run(
-            "evaluate", "--objectives", *names, "--envs", *envs, "--baseline", names[0], "--seeds", self.num_seeds,
-            "--output", self.output / folder, FRESH, *settings,
+            "evaluate", "--objectives", *names, "--envs", *envs, "--baseline", baseline, "--seeds", self.num_seeds,
+            "--output", output, FRESH, *settings,
         )  # fmt: skip
+        return summary(output / "results.json", names)
 
     def _tuned(self) -> str:
         """Return a table of objectives at their own best settings."""
@@ -117,7 +125,7 @@ class Study(NamedTuple):
         start_jax(config.outer.num_devices, config.deterministic)
         folder = self.output / "contenders"
         names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
-        names |= {self.objective: self.objective, "closed form": str(self.forms)}
+        names |= {self.short(self.objective): self.objective, "its closed form": str(self.forms)}
         rows = tuned_rows(names, self.env, config, self.num_seeds, self.output / "tuned.json")
         first, *_ = names
         headings = ["objective", "best settings", "return averaged over the life", f"minus {first} (95 %)"]
@@ -147,15 +155,15 @@ class Study(NamedTuple):
         if metadisco([str(word) for word in words]) != 0:
             raise SystemExit(2)
 
-    def visits(self) -> Visits:
-        """Return what trainings visit, as counted for the figures."""
+    def visits(self, env: str) -> Visits:
+        """Return what trainings in an environment visit; on that of the study, as counted for the figures."""
         source = find_source(self.objective)
-        env, config = settings_for(source, self.env, self.config, {})
+        env, config = settings_for(source, env, self.config, {})
         return kept_visits(source, config, env, self.output / "figures", Display(quiet=True))
 
     def short(self, name: str) -> str:
         """Return what to call an objective."""
-        return short_names([self.objective, *(each.name for each in self.plan.baselines)])[name]
+        return short_names([self.objective, *self.again, *(each.name for each in self.plan.baselines)])[name]
 
 
 def run(description: str, plan: Plan, features: Callable[[Study], str]) -> None:
@@ -214,9 +222,3 @@ def filled(page: str, sections: Sections) -> str:
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         page = pattern.sub(lambda _, text=text, begin=begin, end=end: f"{begin}\n\n{text}\n{end}", page)
     return page
-
-
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

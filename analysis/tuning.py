@@ -16,8 +16,8 @@ from metadisco.evaluation.statistics import paired_difference
 from metadisco.files import write_atomically
 
 GRID: Mapping[str, Sequence[float]] = {
-    "learning_rate": (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3),
-    "value_coef": (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0),
+    "learning_rate": (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2),
+    "value_coef": (1 / 64, 1 / 16, 1 / 4, 1.0, 4.0),
 }
 NUM_SEEDS = 16
 TUNING, JUDGEMENT = 3_000_000, 1_000_000  # added to the config's seed

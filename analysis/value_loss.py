@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from contenders import Closed
-from study import Plan, Study, markdown_table, run
+from study import Plan, Study, run
+from summary import markdown_table
 
 from metadisco import load_objective
 from metadisco.distillation.features import (
+    FLAT,
     asymmetry,
     flat_intervals,
     minimum,
@@ -24,6 +26,7 @@ from metadisco.distillation.features import (
 )
 from metadisco.distillation.surfaces import value_loss_curve
 from metadisco.evaluation.visits import VALUE_EDGES
+from metadisco.types import Loss
 
 PLAN = Plan(
     baselines=(Closed("squared_error", "ppo", ("objective.value_clip_eps=null",)), Closed("ppo", "ppo")),
@@ -40,9 +43,9 @@ SHARES = (0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999)
 
 def features(study: Study) -> str:
     """Return what is particular about a value loss, over the errors that trainings visit."""
-    visited = quantiles(np.asarray(study.visits().error), VALUE_EDGES, SHARES)
+    visited = quantiles(np.asarray(study.visits(study.env).error), VALUE_EDGES, SHARES)
     error = np.linspace(visited[0], visited[-1], 2001)
-    _, loss, derivative = value_loss_curve(load_objective(study.objective).value_loss, error)
+    _, loss, derivative = value_loss_curve(_loss(study), error)
     least, huber = minimum(error, loss, derivative), nearest_huber(error, derivative)
     rows = [
         ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
@@ -52,7 +55,32 @@ def features(study: Study) -> str:
         ["asymmetry of the derivative (0 even loss, 1 odd)", f"{asymmetry(error, derivative):.2f}"],
         ["nearest Huber loss, threshold", f"{huber.threshold:.3g}"],
     ]
-    return f"On {study.env}, δ = V − target in units of return:\n\n{markdown_table(['feature', ''], rows)}"
+    flat = FLAT * np.abs(derivative).max()
+    return "\n".join(
+        [
+            f"On {study.env}, δ = V − target in units of return:",
+            "",
+            markdown_table(["feature", ""], rows),
+            "What agents that train with it meet in each environment:",
+            "",
+            markdown_table(
+                ["", "δ, quantiles 5 %, 50 %, 95 %", f"share of errors where |φ′| < {flat:.2g}"],
+                [_met(study, env, flat) for env in (*study.trained(), *study.held_out)],
+            ),
+        ]
+    )
+
+
+def _met(study: Study, env: str, flat: float) -> list[str]:
+    """Return which errors an environment shows, and how many of them the loss hardly sees."""
+    counts = np.asarray(study.visits(env).error)
+    slope = value_loss_curve(_loss(study), (VALUE_EDGES[1:] + VALUE_EDGES[:-1]) / 2).derivative
+    share = counts[np.abs(slope) < flat].sum() / counts.sum()
+    return [env, _list(quantiles(counts, VALUE_EDGES, (0.05, 0.5, 0.95))), f"{share:.0%}"]
+
+
+def _loss(study: Study) -> Loss:
+    return load_objective(study.objective).value_loss
 
 
 def _list(numbers: list[float]) -> str:

@@ -26,7 +26,8 @@ from metadisco.runs import MAY_CHANGE
 ROOT = Path(__file__).parent.parent
 EXTENDING = ROOT / "docs" / "extending.md"
 INTERFACES = ROOT / "docs" / "interfaces.md"
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("experiments/**/*.md")])
+FOLDERS = ("docs", "experiments", "analysis", "checkpoints")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/**/*.md"))])
 SMALL_LIFE = ["inner.ppo.num_env_steps=1024", "inner.ppo.hidden_sizes=[8]"]
 SMALL_SEARCH = [
     "outer.num_generations=2", "outer.num_rollouts=1", "outer.num_devices=1", "outer.evaluate_every=2",

@@ -1,0 +1,81 @@
+"""The discoveries in `checkpoints`: each is whole, small, and described."""
+
+import json
+import re
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from samples import make_sample
+
+from metadisco import load_objective
+from metadisco.published import FOLDER, published_names
+from metadisco.runs import RunDirectory
+
+ROOT = Path(__file__).parent.parent
+DISCOVERIES = ("value_loss_cartpole", "value_loss_cartpole_1")
+PAGES = {"value_loss_cartpole": ROOT / "analysis" / "value_loss.md"}
+MOST_BYTES = 500_000
+
+
+def losses(objective):
+    error = jnp.linspace(-3.0, 3.0, 13)
+    sample = make_sample(value=error, log_ratio=error / 4, advantage=jnp.linspace(2.0, -2.0, 13))
+    return np.asarray(objective.policy_loss(sample)), np.asarray(objective.value_loss(sample))
+
+
+def test_those_are_published():
+    assert published_names() == sorted(DISCOVERIES)
+
+
+@pytest.mark.parametrize("name", DISCOVERIES)
+class TestDiscovery:
+    def test_name_path_and_last_centre_are_the_same_function(self, name):
+        expected = losses(load_objective(name))
+        assert all(np.isfinite(each).all() for each in expected)
+        last = RunDirectory(FOLDER / name).config().outer.num_generations
+        for other in (FOLDER / name, f"{name}@{last}"):
+            for ours, theirs in zip(losses(load_objective(other)), expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+    def test_about_sixteen_centres_from_the_start_to_the_end(self, name):
+        run = RunDirectory(FOLDER / name)
+        generations = run.centre_generations()
+        assert generations[0] == 0 and generations[-1] == run.config().outer.num_generations
+        assert len(generations) == 17
+        assert run.metrics()[-1]["generation"] == generations[-1] - 1
+
+    def test_small_enough_for_git(self, name):
+        kept = [path for path in (FOLDER / name).rglob("*") if path.is_file() and "cells" not in path.parts]
+        assert sum(path.stat().st_size for path in kept) < MOST_BYTES
+
+    def test_has_a_card(self, name):
+        card = (FOLDER / name / "README.md").read_text()
+        assert f'load_objective("{name}")' in card
+
+    def test_nothing_tells_where_it_was_made(self, name):
+        for path in [*(FOLDER / name).rglob("*.json*"), *(FOLDER / name).rglob("*.md")]:
+            assert not re.search(r"/(work|home|root|tmp|Users)/", path.read_text()), path
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items())
+def test_the_study_has_filled_its_pages(name, page):
+    for text in (page.read_text(), (FOLDER / name / "README.md").read_text()):
+        sections = re.findall(r"<!-- (\w+): made by the study -->(.*?)<!-- \1: end -->", text, re.DOTALL)
+        assert "comparison" in dict(sections)
+        assert all(len(section.strip()) > 40 for _, section in sections)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_closed_form_is_an_objective(name):
+    distilled = FOLDER / name / "distilled"
+    assert json.loads((distilled / "distilled.json").read_text())["source"] == name
+    assert all(np.isfinite(each).all() for each in losses(load_objective(distilled)))
+
+
+def test_numbers_of_the_readme_are_in_the_studies():
+    section = (ROOT / "README.md").read_text().split("## What it found")[1].split("\n## ")[0]
+    numbers = re.findall(r"\d+\.\d+", section)
+    found = "".join(page.read_text() for page in PAGES.values())
+    assert numbers and [number for number in numbers if number not in found] == []
