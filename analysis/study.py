@@ -126,7 +126,7 @@ class Study(NamedTuple):
         folder = self.output / "contenders"
         names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
         names |= {self.short(self.objective): self.objective, "its closed form": str(self.forms)}
-        rows = tuned_rows(names, self.env, config, self.num_seeds, self.output / "tuned.json")
+        rows = tuned_rows(names, self.env, config, self.num_seeds, self.output / "tuned")
         first, *_ = names
         headings = ["objective", "best settings", "return averaged over the life", f"minus {first} (95 %)"]
         return markdown_table(headings, rows)
@@ -175,10 +175,11 @@ def run(description: str, plan: Plan, features: Callable[[Study], str]) -> None:
         features: returns what is particular about the objective.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    study = _study_of(_with_options(parser).parse_args(), plan)
+    options = _with_options(parser).parse_args()
+    study = _study_of(options, plan)
     sections = {**study.make(), "features": features(study)}
     write_atomically(study.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
-    if study.objective == plan.published:
+    if options == parser.parse_args([]):  # as the pages have it
         for page in (study.output.with_suffix(".md"), FOLDER / plan.published / "README.md"):
             if page.is_file():
                 write_atomically(page, filled(page.read_text(), sections))

@@ -22,15 +22,11 @@ def summary(results: Path, labels: Mapping[str, str]) -> str:
     rows = {(row.score, row.objective, row.env): row for row in from_json(data["rows"])}
     envs = list(data["envs"])
     held_out = {cell["env"] for cell in data["cells"] if cell["held_out"]}
-    over_all = [None] if len(envs) > 1 else []
     baseline, *_ = labels.values()
     parts = []
     for score in sorted(SCORE_TITLES, key=FIRST_SCORE.__ne__):
         headings = [env.removeprefix("gymnax/") + (", held out" if env in held_out else "") for env in envs]
-        headings += [f"all (random actions 0, {baseline} 1)"] * len(over_all)
-        lines = [
-            [label, *(_entry(rows[score, name, env]) for env in (*envs, *over_all))] for name, label in labels.items()
-        ]
+        lines = [[label, *(_entry(rows[score, name, env]) for env in envs)] for name, label in labels.items()]
         title = f"{SCORE_TITLES[score]}, mean of {data['seeds']} seeds; minus {baseline} on the same seeds [95 %]"
         parts.append(f"**{title[0].upper()}{title[1:]}**\n\n{markdown_table(['objective', *headings], lines)}")
     return "\n".join(parts)

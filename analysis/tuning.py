@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metadisco import load_objective, make
-from metadisco.config import Config
+from metadisco._version import __version__
+from metadisco.config import Config, to_plain
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.files import write_atomically
+from metadisco.evaluation.store import CellStore
+from metadisco.sources import find_source
 
 GRID: Mapping[str, Sequence[float]] = {
     "learning_rate": (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2),
@@ -51,7 +52,7 @@ def _filled(score: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(score), score, finite.min() if finite.size else 0.0).astype(float)
 
 
-def tuned_rows(names: Mapping[str, str], env: str, config: Config, num_seeds: int, file: Path) -> list[list[str]]:
+def tuned_rows(names: Mapping[str, str], env: str, config: Config, num_seeds: int, folder: Path) -> list[list[str]]:
     """Return a row for each objective: its best settings, its score there, and that minus the first one's.
 
     Args:
@@ -59,20 +60,30 @@ def tuned_rows(names: Mapping[str, str], env: str, config: Config, num_seeds: in
         env: where they train.
         config: with the settings that the grid does not vary.
         num_seeds: fresh agents of each.
-        file: where what was found is kept, and read from the next time.
+        folder: where what was found is kept, and read from the next time.
     """
-    kept = json.loads(file.read_text()) if file.is_file() else {}
-    for label, name in names.items():
-        if label not in kept:
-            found = tune(name, env, config, num_seeds)
-            kept[label] = {"settings": found.settings, "score": found.score.tolist()}
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, json.dumps(kept) + "\n")
+    found = {label: _kept(name, env, config, num_seeds, folder) for label, name in names.items()}
     baseline, *_ = names
     rows = []
-    for label in names:
-        ours, theirs = (np.asarray(kept[each]["score"]) for each in (label, baseline))
-        settings = ", ".join(f"{key} {value:g}" for key, value in kept[label]["settings"].items())
-        gain = "" if label == baseline else "{:+.1f} [{:.1f}, {:.1f}]".format(*paired_difference(ours, theirs))
-        rows.append([label, settings, f"{ours.mean():.1f}", gain])
+    for label, (point, score) in found.items():
+        settings = ", ".join(f"{key} {value:g}" for key, value in point.items())
+        gain = (
+            ""
+            if label == baseline
+            else "{:+.1f} [{:.1f}, {:.1f}]".format(*paired_difference(score, found[baseline].score))
+        )
+        rows.append([label, settings, f"{score.mean():.1f}", gain])
     return rows
+
+
+def _kept(name: str, env: str, config: Config, num_seeds: int, folder: Path) -> Tuned:
+    """Return an objective at its best point; found at the first call."""
+    identity = {"tuned": find_source(name).identity, "grid": GRID, "tried": NUM_SEEDS, "seeds": num_seeds}
+    identity |= {"env": env, "inner": to_plain(config)["inner"], "seed": config.seed, "metadisco": __version__}
+    store = CellStore(folder / "cells")
+    kept = store.load(identity, ("point", "score"))
+    if kept is None:
+        found = tune(name, env, config, num_seeds)
+        kept = {"point": np.array([found.settings[key] for key in GRID]), "score": found.score}
+        store.keep(identity, kept)
+    return Tuned(dict(zip(GRID, kept["point"].tolist(), strict=True)), kept["score"])

@@ -20,13 +20,11 @@ from metadisco.distillation.features import (
     asymmetry,
     flat_intervals,
     minimum,
-    nearest_huber,
     non_convex_intervals,
     quantiles,
 )
 from metadisco.distillation.surfaces import value_loss_curve
 from metadisco.evaluation.visits import VALUE_EDGES
-from metadisco.types import Loss
 
 PLAN = Plan(
     baselines=(Closed("squared_error", "ppo", ("objective.value_clip_eps=null",)), Closed("ppo", "ppo")),
@@ -45,17 +43,17 @@ def features(study: Study) -> str:
     """Return what is particular about a value loss, over the errors that trainings visit."""
     visited = quantiles(np.asarray(study.visits(study.env).error), VALUE_EDGES, SHARES)
     error = np.linspace(visited[0], visited[-1], 2001)
-    _, loss, derivative = value_loss_curve(_loss(study), error)
-    least, huber = minimum(error, loss, derivative), nearest_huber(error, derivative)
+    _, loss, derivative = value_loss_curve(load_objective(study.objective).value_loss, error)
+    least = minimum(error, loss, derivative)
     rows = [
         ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
         ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of the visited range")],
         ["not convex in", _intervals(non_convex_intervals(error, derivative))],
         ["flat in", _intervals(flat_intervals(error, derivative))],
         ["asymmetry of the derivative (0 even loss, 1 odd)", f"{asymmetry(error, derivative):.2f}"],
-        ["nearest Huber loss, threshold", f"{huber.threshold:.3g}"],
     ]
-    flat = FLAT * np.abs(derivative).max()
+    seen = error[np.abs(derivative) >= FLAT * np.abs(derivative).max()]
+    low, high = float(seen[0]), float(seen[-1])
     return "\n".join(
         [
             f"On {study.env}, δ = V − target in units of return:",
@@ -64,23 +62,23 @@ def features(study: Study) -> str:
             "What agents that train with it meet in each environment:",
             "",
             markdown_table(
-                ["", "δ, quantiles 5 %, 50 %, 95 %", f"share of errors where |φ′| < {flat:.2g}"],
-                [_met(study, env, flat) for env in (*study.trained(), *study.held_out)],
+                [
+                    "",
+                    "δ, quantiles 5 %, 50 %, 95 %",
+                    f"share of errors outside {low:.3g} to {high:.3g}, where φ is flat",
+                ],
+                [_met(study, env, low, high) for env in (*study.trained(), *study.held_out)],
             ),
         ]
     )
 
 
-def _met(study: Study, env: str, flat: float) -> list[str]:
+def _met(study: Study, env: str, low: float, high: float) -> list[str]:
     """Return which errors an environment shows, and how many of them the loss hardly sees."""
     counts = np.asarray(study.visits(env).error)
-    slope = value_loss_curve(_loss(study), (VALUE_EDGES[1:] + VALUE_EDGES[:-1]) / 2).derivative
-    share = counts[np.abs(slope) < flat].sum() / counts.sum()
+    below = np.interp([low, high], VALUE_EDGES, np.append(0.0, np.cumsum(counts)) / counts.sum())
+    share = 1 - (below[1] - below[0])
     return [env, _list(quantiles(counts, VALUE_EDGES, (0.05, 0.5, 0.95))), f"{share:.0%}"]
-
-
-def _loss(study: Study) -> Loss:
-    return load_objective(study.objective).value_loss
 
 
 def _list(numbers: list[float]) -> str:
