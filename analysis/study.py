@@ -26,7 +26,6 @@ from metadisco.published import FOLDER
 from metadisco.sources import find_source, short_names
 
 NUM_RANDOM = 3
-RANDOM = "random member"
 FRESH = "seed=1000000"  # agents that no search trained
 
 Sections = Mapping[str, str]
@@ -79,12 +78,11 @@ class Study(NamedTuple):
         if not self._is_distilled():
             self._run("distil", self.objective, "--output", self.forms, env, "--seeds", 0, *config)
         contenders = self.contenders()
-        envs = [*self.trained(), *self.held_out]
-        sections = {"comparison": self._compare("evaluation", contenders, envs, settings), "form": self._form()}
+        everyone, envs = contenders | self._random_members(), [*self.trained(), *self.held_out]
+        sections = {"comparison": self._compare("evaluation", everyone, envs, settings), "form": self._form()}
         if self.plan.whole and self._is_published:
             env, path = self.plan.whole
-            lasting = {name: label for name, label in contenders.items() if not label.startswith(RANDOM)}
-            sections["whole"] = self._compare("whole_lives", lasting, [env], [f"--config={path}"])
+            sections["whole"] = self._compare("whole_lives", contenders, [env], [f"--config={path}"])
         return sections | {"tuned": self._tuned()}
 
     @property
@@ -98,17 +96,26 @@ class Study(NamedTuple):
         return [self.env, *(env for env in seen if env != self.env)]
 
     def contenders(self) -> dict[str, str]:
-        """Return all that is compared, by name what to call it; the baseline first."""
-        folder = self.output / "contenders"
-        run = find_source(self.objective).run
-        names = {closed_objective(each, folder): each.label for each in self.plan.baselines}
+        """Return what is compared, by name what to call it; the baseline first."""
+        names = {closed_objective(each, self.output / "contenders"): each.label for each in self.plan.baselines}
         names |= {name: self.short(name) for name in (self.objective, *self.again)}
         names |= {str(self.forms): "its closed form"}
-        if run is not None and 0 in run.centre_generations():
+        if self._knows_its_start:
             names |= {f"{self.objective}@0": "start of the search"}
-            members = random_members(run, NUM_RANDOM, folder)
-            names |= {path: f"{RANDOM} {number}" for number, path in enumerate(members, 1)}
         return names
+
+    @property
+    def _knows_its_start(self) -> bool:
+        run = find_source(self.objective).run
+        return run is not None and 0 in run.centre_generations()
+
+    def _random_members(self) -> dict[str, str]:
+        """Return members of a first generation, as `contenders` does."""
+        run = find_source(self.objective).run
+        if run is None or not self._knows_its_start:
+            return {}
+        members = random_members(run, NUM_RANDOM, self.output / "contenders")
+        return {path: f"random member {number}" for number, path in enumerate(members, 1)}
 
     def _compare(self, folder: str, names: Mapping[str, str], envs: Sequence[str], settings: Sequence[str]) -> str:
         output = self.output / folder
