@@ -20,16 +20,16 @@ from metadisco.distillation.surfaces import DriftSurface, drift_surface
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 
 PLAN = Plan(
-    baselines=(Closed("ppo", "ppo"), Closed("dpo", "dpo")),
+    baselines=(
+        Closed("ppo", "ppo"), Closed("ppo_eps_0.1", "ppo", ("objective.clip_eps=0.1",)), Closed("dpo", "dpo"),
+    ),
     published="lpo_drift_classic",
     again=("lpo_drift_classic_1",),
-    held_out=(
-        "gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar",
-        "gymnax/SpaceInvaders-MinAtar",
-    ),
+    held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar"),
     config=Path(__file__).with_suffix(".yaml"),
+    grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (2, 4, 10)},
 )  # fmt: skip
-BASELINES = tuple(each.name for each in PLAN.baselines)
+BESIDE = ("ppo", "dpo")
 RATIOS, ADVANTAGES = (0.7, 0.9, 1.1, 1.4), (-2.0, -0.5, 0.5, 2.0)
 
 
@@ -37,7 +37,7 @@ def features(study: Study) -> str:
     """Return what is particular about a drift, beside PPO's and DPO's."""
     counts = np.asarray(study.visits(study.env).policy)
     log_ratio, advantage = ((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
-    losses = {name: load_objective(name).policy_loss for name in (study.objective, *BASELINES)}
+    losses = {name: load_objective(name).policy_loss for name in (study.objective, *BESIDE)}
     surfaces = {name: drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}
     shares = [
         [study.short(name), f"{_share(rollback(each), counts):.2%}", f"{_share(optimism(each), counts):.2%}"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from contenders import Closed, closed_objective, random_members
 from summary import markdown_table, summary
-from tuning import tuned_rows
+from tuning import Grid, tuned_rows
 
 from metadisco.cli import main as metadisco
 from metadisco.commands.settings import settings_for
@@ -45,6 +45,8 @@ class Plan(NamedTuple):
     """Environments that the search did not see."""
     config: Path
     """Settings of PPO in all environments."""
+    grid: Grid
+    """Settings of PPO that everybody is tuned over, in the environments of the search."""
     whole: tuple[str, Path] | None = None
     """An environment and settings for lives longer than those of the search."""
 
@@ -127,15 +129,19 @@ class Study(NamedTuple):
         return summary(output / "results.json", names)
 
     def _tuned(self) -> str:
-        """Return a table of objectives at their own best settings."""
-        _, config = settings_for(find_source(self.objective), self.env, self.config, {})
-        start_jax(config.outer.num_devices, config.deterministic)
+        """Return a table, for each environment of the search, of objectives at their own best settings."""
         folder = self.output / "contenders"
         names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
         names |= {self.short(self.objective): self.objective, "its closed form": str(self.forms)}
-        rows = tuned_rows(names, self.env, config, self.num_seeds, self.output / "tuned")
+        return "\n".join(self._tuned_on(env, names) for env in self.trained())
+
+    def _tuned_on(self, env: str, names: Mapping[str, str]) -> str:
+        _, config = settings_for(find_source(self.objective), env, self.config, {})
+        start_jax(config.outer.num_devices, config.deterministic)
+        rows = tuned_rows(names, env, config, self.plan.grid, self.num_seeds, self.output / "tuned")
         first, *_ = names
-        headings = ["objective", "best settings", "return averaged over the life", f"minus {first} (95 %)"]
+        score = "return averaged over the life"
+        headings = [env.removeprefix("gymnax/"), "best settings", score, f"minus {first} (95 %)"]
         return markdown_table(headings, rows)
 
     def _form(self) -> str:

@@ -11,17 +11,16 @@ import numpy as np
 from metadisco import load_objective, make
 from metadisco._version import __version__
 from metadisco.config import Config, to_plain
-from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.lives import train_lives, untraced
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.evaluation.store import CellStore
 from metadisco.sources import find_source
 
-GRID: Mapping[str, Sequence[float]] = {
-    "learning_rate": (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2),
-    "value_coef": (1 / 64, 1 / 16, 1 / 4, 1.0, 4.0),
-}
 NUM_SEEDS = 16
 TUNING, JUDGEMENT = 3_000_000, 1_000_000  # added to the config's seed
+
+Grid = Mapping[str, Sequence[float]]
+"""Values by setting of PPO; all combinations of them are tried."""
 
 
 class Tuned(NamedTuple):
@@ -32,12 +31,20 @@ class Tuned(NamedTuple):
     """[S] return averaged over the life, on seeds that tuning did not see; a life that failed counts as the worst."""
 
 
-def tune(name: str, env: str, config: Config, num_seeds: int) -> Tuned:
-    """Train agents at every point of the grid, take the best, and train fresh agents there."""
+def tune(name: str, env: str, config: Config, grid: Grid, num_seeds: int) -> Tuned:
+    """Train agents at every point of a grid, take the best, and train fresh agents there."""
     objective, made = load_objective(name), make(env, **config.inner.env_settings)
-    points = [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
-    tried = train_lives(objective, made, [_at(config, point, TUNING) for point in points], NUM_SEEDS)
-    best = points[int(np.argmax([_filled(lives.area_under_curve).mean() for lives in tried]))]
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    programs: dict[str, list[dict[str, float]]] = {}  # points that share a compiled program
+    for point in points:
+        programs.setdefault(repr(untraced(_at(config, point, TUNING))), []).append(point)
+    means = []
+    for shared in programs.values():
+        tried = train_lives(objective, made, [_at(config, point, TUNING) for point in shared], NUM_SEEDS)
+        means += [
+            (float(_filled(lives.area_under_curve).mean()), point) for lives, point in zip(tried, shared, strict=True)
+        ]
+    _, best = max(means, key=lambda each: each[0])
     (lives,) = train_lives(objective, made, [_at(config, best, JUDGEMENT)], num_seeds)
     return Tuned(best, _filled(lives.area_under_curve))
 
@@ -52,17 +59,20 @@ def _filled(score: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(score), score, finite.min() if finite.size else 0.0).astype(float)
 
 
-def tuned_rows(names: Mapping[str, str], env: str, config: Config, num_seeds: int, folder: Path) -> list[list[str]]:
+def tuned_rows(
+    names: Mapping[str, str], env: str, config: Config, grid: Grid, num_seeds: int, folder: Path
+) -> list[list[str]]:
     """Return a row for each objective: its best settings, its score there, and that minus the first one's.
 
     Args:
         names: by what to call them.
         env: where they train.
         config: with the settings that the grid does not vary.
+        grid: the same for all.
         num_seeds: fresh agents of each.
         folder: where what was found is kept, and read from the next time.
     """
-    found = {label: _kept(name, env, config, num_seeds, folder) for label, name in names.items()}
+    found = {label: _kept(name, env, config, grid, num_seeds, folder) for label, name in names.items()}
     baseline, *_ = names
     rows = []
     for label, (point, score) in found.items():
@@ -76,14 +86,14 @@ def tuned_rows(names: Mapping[str, str], env: str, config: Config, num_seeds: in
     return rows
 
 
-def _kept(name: str, env: str, config: Config, num_seeds: int, folder: Path) -> Tuned:
+def _kept(name: str, env: str, config: Config, grid: Grid, num_seeds: int, folder: Path) -> Tuned:
     """Return an objective at its best point; found at the first call."""
-    identity = {"tuned": find_source(name).identity, "grid": GRID, "tried": NUM_SEEDS, "seeds": num_seeds}
+    identity = {"tuned": find_source(name).identity, "grid": grid, "tried": NUM_SEEDS, "seeds": num_seeds}
     identity |= {"env": env, "inner": to_plain(config)["inner"], "seed": config.seed, "metadisco": __version__}
     store = CellStore(folder / "cells")
     kept = store.load(identity, ("point", "score"))
     if kept is None:
-        found = tune(name, env, config, num_seeds)
-        kept = {"point": np.array([found.settings[key] for key in GRID]), "score": found.score}
+        found = tune(name, env, config, grid, num_seeds)
+        kept = {"point": np.array([found.settings[key] for key in grid]), "score": found.score}
         store.keep(identity, kept)
-    return Tuned(dict(zip(GRID, kept["point"].tolist(), strict=True)), kept["score"])
+    return Tuned(dict(zip(grid, kept["point"].tolist(), strict=True)), kept["score"])

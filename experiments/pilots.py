@@ -68,6 +68,8 @@ def evolve(config_path: Path, words: Sequence[str], env_steps: float, run: Path)
     lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
     if metadisco(["evolve", str(config_path), *words, *lengths, "--run", str(run)]) != 0:
         raise SystemExit(2)
+    if len(RunDirectory(run).metrics()) < generations:  # it was told to stop
+        raise SystemExit(0)
 
 
 def scores(objective: Objective, config: Config, num_seeds: int) -> np.ndarray:
