@@ -15,7 +15,7 @@ from study import Plan, Study, run
 from summary import markdown_table
 
 from metadisco import load_objective
-from metadisco.distillation.features import optimism, rollback
+from metadisco.distillation.features import optimism, relative_slope, rollback
 from metadisco.distillation.surfaces import DriftSurface, drift_surface
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 
@@ -30,44 +30,73 @@ PLAN = Plan(
     grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (2, 4, 10)},
 )  # fmt: skip
 BESIDE = ("ppo", "dpo")
-RATIOS, ADVANTAGES = (0.7, 0.9, 1.1, 1.4), (-2.0, -0.5, 0.5, 2.0)
+RATIOS, ADVANTAGES = (0.5, 0.8, 0.95, 1.1, 1.4, 1.8), (-2.0, -1.0, -0.25, 0.25, 1.0, 2.0)
+FINER = 4  # points of a surface per bin of what is visited, each way; even, so that none has A = 0
+SMALL = 0.5  # advantages that are told apart from larger ones
 
 
 def features(study: Study) -> str:
     """Return what is particular about a drift, beside PPO's and DPO's."""
-    counts = np.asarray(study.visits(study.env).policy)
-    log_ratio, advantage = ((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
+    visits = np.repeat(np.repeat(np.asarray(study.visits(study.env).policy), FINER, 0), FINER, 1)
+    log_ratio, advantage = _finer(LOG_RATIO_EDGES), _finer(ADVANTAGE_EDGES)
     losses = {name: load_objective(name).policy_loss for name in (study.objective, *BESIDE)}
-    surfaces = {name: drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}
-    shares = [
-        [study.short(name), f"{_share(rollback(each), counts):.2%}", f"{_share(optimism(each), counts):.2%}"]
-        for name, each in surfaces.items()
-    ]
-    slopes = []
-    for each_ratio in RATIOS:
-        for each_advantage in ADVANTAGES:
-            point = np.log([each_ratio]), np.array([each_advantage])
-            values = [f"{_slope(drift_surface(loss, *point)):+.2f}" for loss in losses.values()]
-            slopes.append([f"{each_ratio}", f"{each_advantage:+}", *values])
-    names = [study.short(name) for name in losses]
+    surfaces = {study.short(name): drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}
+    points = np.log(RATIOS), np.array(ADVANTAGES)
+    pushes = {study.short(name): relative_slope(drift_surface(loss, *points)) for name, loss in losses.items()}
+    name = study.short(study.objective)
     return "\n".join(
         [
-            f"Share of what trainings on {study.env} show to the objective, by what it does there:",
-            "",
-            markdown_table(["objective", "rollback", "optimism beyond PPO's clipping"], shares),
             "∂(r·A − D)/∂r ÷ |A|, which is the sign of A for the plain policy gradient:",
             "",
-            markdown_table(["r", "A", *names], slopes),
+            markdown_table(
+                ["A", "objective", *(f"r = {ratio}" for ratio in RATIOS)],
+                [
+                    [f"{each:+}", label, *(f"{value.round(2) + 0.0:+.2f}" for value in push[:, column])]
+                    for column, each in enumerate(ADVANTAGES)
+                    for label, push in pushes.items()
+                ],
+            ),
+            f"Where D acts, as shares of the sum of |∂D/∂ log r| over what trainings with {name} on {study.env} visit:",
+            "",
+            markdown_table(
+                ["drift", "A > 0, r < 1", "A > 0, r > 1", "A < 0, r < 1", "A < 0, r > 1"],
+                [[label, *_quadrants(_force(each) * visits, each)] for label, each in surfaces.items()],
+            ),
+            "What the objective does to the same samples, as shares of all of them:",
+            "",
+            markdown_table(
+                [
+                    "objective", f"rollback, A ≥ {SMALL}", f"rollback, A ≤ −{SMALL}", f"rollback, −{SMALL} < A < {SMALL}",
+                    "optimism beyond PPO's clipping",
+                ],
+                [[label, *_shares(each, visits)] for label, each in surfaces.items()],
+            ),
         ]
-    )
+    )  # fmt: skip
 
 
-def _share(region: np.ndarray, counts: np.ndarray) -> float:
-    return float(counts[region].sum() / counts.sum())
+def _finer(edges: np.ndarray) -> np.ndarray:
+    """Return the middles of the parts of bins."""
+    parts = (np.arange(FINER) + 0.5) / FINER
+    return np.asarray((edges[:-1, None] + np.diff(edges)[:, None] * parts).ravel())
 
 
-def _slope(surface: DriftSurface) -> float:
-    return float(surface.slope[0, 0] / abs(surface.advantage[0]))
+def _force(surface: DriftSurface) -> np.ndarray:
+    """Return |∂D/∂ log r|."""
+    return np.asarray(np.exp(surface.log_ratio)[:, None] * np.abs(surface.advantage - surface.slope))
+
+
+def _quadrants(force: np.ndarray, surface: DriftSurface) -> list[str]:
+    above = surface.log_ratio[:, None] > 0
+    good = surface.advantage > 0
+    total = max(float(force.sum()), 1e-300)
+    return [f"{force[part].sum() / total:.0%}" for part in (good & ~above, good & above, ~good & ~above, ~good & above)]
+
+
+def _shares(surface: DriftSurface, visits: np.ndarray) -> list[str]:
+    back, size = rollback(surface), surface.advantage
+    regions = [back & (size >= SMALL), back & (size <= -SMALL), back & (np.abs(size) < SMALL), optimism(surface)]
+    return [f"{visits[region].sum() / visits.sum():.2%}" for region in regions]
 
 
 if __name__ == "__main__":

@@ -28,35 +28,33 @@ class Tuned(NamedTuple):
 
     settings: dict[str, float]
     score: np.ndarray
-    """[S] return averaged over the life, on seeds that tuning did not see; a life that failed counts as the worst."""
+    """[S] return averaged over the life, on seeds that tuning did not see."""
 
 
 def tune(name: str, env: str, config: Config, grid: Grid, num_seeds: int) -> Tuned:
-    """Train agents at every point of a grid, take the best, and train fresh agents there."""
+    """Train agents at every point of a grid, take the best, and train fresh agents there.
+
+    A life that failed counts as the worst one on the grid.
+    """
     objective, made = load_objective(name), make(env, **config.inner.env_settings)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     programs: dict[str, list[dict[str, float]]] = {}  # points that share a compiled program
     for point in points:
         programs.setdefault(repr(untraced(_at(config, point, TUNING))), []).append(point)
-    means = []
+    tried: list[np.ndarray] = []
     for shared in programs.values():
-        tried = train_lives(objective, made, [_at(config, point, TUNING) for point in shared], NUM_SEEDS)
-        means += [
-            (float(_filled(lives.area_under_curve).mean()), point) for lives, point in zip(tried, shared, strict=True)
-        ]
-    _, best = max(means, key=lambda each: each[0])
-    (lives,) = train_lives(objective, made, [_at(config, best, JUDGEMENT)], num_seeds)
-    return Tuned(best, _filled(lives.area_under_curve))
+        lives = train_lives(objective, made, [_at(config, point, TUNING) for point in shared], NUM_SEEDS)
+        tried += [each.area_under_curve for each in lives]
+    worst = min((float(np.nanmin(score)) for score in tried if np.isfinite(score).any()), default=0.0)
+    means = [float(np.nan_to_num(score, nan=worst).mean()) for score in tried]
+    best = list(itertools.chain(*programs.values()))[int(np.argmax(means))]
+    (fresh,) = train_lives(objective, made, [_at(config, best, JUDGEMENT)], num_seeds)
+    return Tuned(best, np.nan_to_num(fresh.area_under_curve, nan=worst).astype(float))
 
 
 def _at(config: Config, point: Mapping[str, float], shift: int) -> Config:
     ppo: Any = dataclasses.replace(config.inner.ppo, **point)  # type: ignore[arg-type]
     return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo), seed=config.seed + shift)
-
-
-def _filled(score: np.ndarray) -> np.ndarray:
-    finite = score[np.isfinite(score)]
-    return np.where(np.isfinite(score), score, finite.min() if finite.size else 0.0).astype(float)
 
 
 def tuned_rows(

@@ -14,8 +14,11 @@ from metadisco.published import FOLDER, published_names
 from metadisco.runs import RunDirectory
 
 ROOT = Path(__file__).parent.parent
-DISCOVERIES = ("value_loss_cartpole", "value_loss_cartpole_1")
-PAGES = {"value_loss_cartpole": ROOT / "analysis" / "value_loss.md"}
+DISCOVERIES = ("lpo_drift_classic", "lpo_drift_classic_1", "value_loss_cartpole", "value_loss_cartpole_1")
+PAGES = {
+    "lpo_drift_classic": ROOT / "analysis" / "lpo_drift.md",
+    "value_loss_cartpole": ROOT / "analysis" / "value_loss.md",
+}
 MOST_BYTES = 500_000
 
 
