@@ -66,8 +66,8 @@ def features(study: Study) -> str:
             "",
             markdown_table(
                 [
-                    "objective", f"rollback, A ≥ {SMALL}", f"rollback, A ≤ −{SMALL}", f"rollback, −{SMALL} < A < {SMALL}",
-                    "optimism beyond PPO's clipping",
+                    "objective", f"rollback, A ≥ {SMALL}", f"rollback, A ≤ −{SMALL}",
+                    f"rollback, −{SMALL} < A < {SMALL}", "optimism beyond PPO's clipping",
                 ],
                 [[label, *_shares(each, visits)] for label, each in surfaces.items()],
             ),
