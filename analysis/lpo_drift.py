@@ -27,7 +27,11 @@ PLAN = Plan(
     again=("lpo_drift_classic_1",),
     held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar"),
     config=Path(__file__).with_suffix(".yaml"),
-    grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (2, 4, 10)},
+    grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (4, 10)},
+    by_hand=(
+        ("by hand", "by_hand.json"), ("by hand: setbacks alone", "by_hand.json@setbacks"),
+        ("by hand: one-sided alone", "by_hand.json@one_sided"),
+    ),
 )  # fmt: skip
 BESIDE = ("ppo", "dpo")
 RATIOS, ADVANTAGES = (0.5, 0.8, 0.95, 1.1, 1.4, 1.8), (-2.0, -1.0, -0.25, 0.25, 1.0, 2.0)

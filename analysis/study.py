@@ -1,6 +1,7 @@
 """What the studies share: the commands that they consist of, the pages that they fill in, and tables."""
 
 import argparse
+import itertools
 import os
 import re
 import sys
@@ -47,6 +48,8 @@ class Plan(NamedTuple):
     """Settings of PPO in all environments."""
     grid: Grid
     """Settings of PPO that everybody is tuned over, in the environments of the search."""
+    by_hand: tuple[tuple[str, str], ...] = ()
+    """Closed forms that were read off by eye: what to call each, and its path below the published discovery."""
     whole: tuple[str, Path] | None = None
     """An environment and settings for lives longer than those of the search."""
 
@@ -102,9 +105,16 @@ class Study(NamedTuple):
         names = {closed_objective(each, self.output / "contenders"): each.label for each in self.plan.baselines}
         names |= {name: self.short(name) for name in (self.objective, *self.again)}
         names |= {str(self.forms): "its closed form"}
+        names |= {path: label for label, path in self._by_hand().items()}
         if self._knows_its_start:
             names |= {f"{self.objective}@0": "start of the search"}
         return names
+
+    def _by_hand(self) -> dict[str, str]:
+        """Return paths of closed forms that were read off by eye, by what to call them."""
+        if not self._is_published:
+            return {}
+        return {label: os.path.relpath(FOLDER.resolve() / self.objective / path) for label, path in self.plan.by_hand}
 
     @property
     def _knows_its_start(self) -> bool:
@@ -133,6 +143,7 @@ class Study(NamedTuple):
         folder = self.output / "contenders"
         names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
         names |= {self.short(self.objective): self.objective, "its closed form": str(self.forms)}
+        names |= dict(itertools.islice(self._by_hand().items(), 1))  # the others are parts of the first
         return "\n".join(self._tuned_on(env, names) for env in self.trained())
 
     def _tuned_on(self, env: str, names: Mapping[str, str]) -> str:

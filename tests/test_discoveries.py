@@ -10,6 +10,7 @@ import pytest
 from samples import make_sample
 
 from metadisco import load_objective
+from metadisco.distillation.surfaces import drift_surface
 from metadisco.published import FOLDER, published_names
 from metadisco.runs import RunDirectory
 
@@ -75,6 +76,17 @@ def test_the_closed_form_is_an_objective(name):
     distilled = FOLDER / name / "distilled"
     assert json.loads((distilled / "distilled.json").read_text())["source"] == name
     assert all(np.isfinite(each).all() for each in losses(load_objective(distilled)))
+
+
+@pytest.mark.parametrize("form", ["both", "setbacks", "one_sided"])
+def test_drifts_by_hand_are_drifts(form):
+    objective = load_objective(FOLDER / f"lpo_drift_classic/by_hand.json@{form}")
+    log_ratio, advantage = np.linspace(-2.0, 2.0, 401), np.linspace(-4.0, 4.0, 33)
+    surface = drift_surface(objective.policy_loss, log_ratio, advantage)
+    assert (surface.drift > -1e-6).all() and surface.drift.max() > 0.1
+    at_one = drift_surface(objective.policy_loss, np.zeros(1), advantage)
+    np.testing.assert_array_equal(at_one.drift, 0.0)
+    np.testing.assert_allclose(at_one.slope[0], advantage, atol=1e-6)
 
 
 def test_numbers_of_the_readme_are_in_the_studies():
