@@ -43,7 +43,7 @@ def features(study: Study) -> str:
     """Return what is particular about a drift, beside PPO's and DPO's."""
     visits = np.repeat(np.repeat(np.asarray(study.visits(study.env).policy), FINER, 0), FINER, 1)
     log_ratio, advantage = _finer(LOG_RATIO_EDGES), _finer(ADVANTAGE_EDGES)
-    losses = {name: load_objective(name).policy_loss for name in (study.objective, *BESIDE)}
+    losses = {name: load_objective(name).policy_loss for name in (study.objective, *study.again, *BESIDE)}
     surfaces = {study.short(name): drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}
     points = np.log(RATIOS), np.array(ADVANTAGES)
     pushes = {study.short(name): relative_slope(drift_surface(loss, *points)) for name, loss in losses.items()}
