@@ -25,12 +25,12 @@ PLAN = Plan(
     ),
     published="lpo_drift_classic",
     again=("lpo_drift_classic_1",),
-    held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar"),
+    held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite"),
     config=Path(__file__).with_suffix(".yaml"),
     grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (4, 10)},
     by_hand=(
-        ("by hand", "by_hand.json"), ("by hand: setbacks alone", "by_hand.json@setbacks"),
-        ("by hand: one-sided alone", "by_hand.json@one_sided"),
+        ("by hand: setbacks", "by_hand.json@setbacks"), ("by hand: one-sided", "by_hand.json@one_sided"),
+        ("by hand: both", "by_hand.json@both"),
     ),
 )  # fmt: skip
 BESIDE = ("ppo", "dpo")
