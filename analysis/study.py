@@ -143,7 +143,7 @@ class Study(NamedTuple):
         folder = self.output / "contenders"
         names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
         names |= {self.short(self.objective): self.objective, "its closed form": str(self.forms)}
-        names |= dict(itertools.islice(self._by_hand().items(), 1))  # the others are parts of the first
+        names |= dict(itertools.islice(self._by_hand().items(), 1))  # the one that is put forward
         return "\n".join(self._tuned_on(env, names) for env in self.trained())
 
     def _tuned_on(self, env: str, names: Mapping[str, str]) -> str:
