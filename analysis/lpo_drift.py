@@ -25,7 +25,7 @@ PLAN = Plan(
     ),
     published="lpo_drift_classic",
     again=("lpo_drift_classic_1",),
-    held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite"),
+    held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar"),
     config=Path(__file__).with_suffix(".yaml"),
     grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (4, 10)},
     by_hand=(
