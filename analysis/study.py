@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contenders import Closed, closed_objective, random_members
-from summary import markdown_table, summary
+from summary import course, markdown_table, summary
 from tuning import Grid, tuned_rows
 
 from metadisco.cli import main as metadisco
@@ -85,6 +85,9 @@ class Study(NamedTuple):
         contenders = self.contenders()
         everyone, envs = contenders | self._random_members(), [*self.trained(), *self.held_out]
         sections = {"comparison": self._compare("evaluation", everyone, envs, settings), "form": self._form()}
+        sections["course"] = "\n".join(
+            course(self.output / "evaluation" / "results.json", contenders, env) for env in self.trained()
+        )
         if self.plan.whole and self._is_published:
             env, path = self.plan.whole
             sections["whole"] = self._compare("whole_lives", contenders, [env], [f"--config={path}"])

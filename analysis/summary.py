@@ -1,14 +1,23 @@
 """A comparison on a page: a table of objectives by environments for each score."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
 
 from metadisco.display import format_number
-from metadisco.evaluation.comparison import Row, from_json
+from metadisco.evaluation.comparison import from_json
+from metadisco.evaluation.statistics import Difference, Estimate, paired_difference
 from metadisco.evaluation.tables import SCORE_TITLES
+from metadisco.inner.fitness import fill_gaps
 
 FIRST_SCORE = "area_under_curve"  # what searches are after
+NUM_PARTS = 4  # of a life
 
 
 def summary(results: Path, labels: Mapping[str, str]) -> str:
@@ -26,21 +35,53 @@ def summary(results: Path, labels: Mapping[str, str]) -> str:
     parts = []
     for score in sorted(SCORE_TITLES, key=FIRST_SCORE.__ne__):
         headings = [env.removeprefix("gymnax/") + (", held out" if env in held_out else "") for env in envs]
-        lines = [[label, *(_entry(rows[score, name, env]) for env in envs)] for name, label in labels.items()]
+        found = {name: [rows[score, name, env] for env in envs] for name in labels}
+        lines = [[labels[name], *(_entry(row.mean, row.difference) for row in each)] for name, each in found.items()]
         title = f"{SCORE_TITLES[score]}, mean of {data['seeds']} seeds; minus {baseline} on the same seeds [95 %]"
         parts.append(f"**{title[0].upper()}{title[1:]}**\n\n{markdown_table(['objective', *headings], lines)}")
     return "\n".join(parts)
 
 
-def _entry(row: Row) -> str:
-    """Return a mean and its difference, bold where the interval has one sign."""
-    mean = format_number(row.mean)
-    if row.difference is None:
-        return mean
-    value, low, high = row.difference
+def course(results: Path, labels: Mapping[str, str], env: str) -> str:
+    """Return when in a life objectives are ahead of the first one, as Markdown: means of the curve over parts of it.
+
+    Curves are filled as for the return averaged over the life. A life that failed counts as the worst one.
+
+    Args:
+        results: a file results.json.
+        labels: what to call each objective, the baseline first.
+        env: where they learned.
+    """
+    cells = {cell["objective"]: cell for cell in json.loads(results.read_text())["cells"] if cell["env"] == env}
+    curves = np.stack([_filled(cells[name]) for name in labels])
+    parts = np.array_split(curves, min(NUM_PARTS, curves.shape[2]), 2)
+    means = np.stack([part.mean(2) for part in parts], 1)  # [O, P, S] of P parts
+    worst = np.fmin.reduce(means, (0, 2))[:, None]
+    means = np.nan_to_num(np.where(np.isfinite(means), means, worst))
+    lines = []
+    for index, (label, ours) in enumerate(zip(labels.values(), means, strict=True)):
+        gains = [paired_difference(*pair) if index else None for pair in zip(ours, means[0], strict=True)]
+        lines.append([label, *(_entry(*each) for each in zip(ours.mean(1), gains, strict=True))])
+    ends = [0, *np.array_split(cells[next(iter(labels))]["env_steps"], len(parts))]
+    headings = [f"{np.max(before):,} to {np.max(part):,}" for before, part in itertools.pairwise(ends)]
+    return markdown_table([f"{env.removeprefix('gymnax/')}, steps", *headings], lines)
+
+
+def _filled(cell: Mapping[str, Any]) -> Float[np.ndarray, "S U"]:
+    """Return an objective's curves without gaps, or the final return where no episode ended; NaN where it failed."""
+    score, final = (np.array(cell[key], float)[:, None] for key in (FIRST_SCORE, "final_return"))
+    filled = np.asarray(jax.vmap(fill_gaps)(np.array(cell["curve"], np.float32)))
+    return np.where(np.isfinite(score), np.where(np.isnan(filled), final, filled), np.nan)
+
+
+def _entry(mean: float, difference: Difference | Estimate | None) -> str:
+    """Return a mean and a difference, bold where the interval has one sign."""
+    if difference is None:
+        return format_number(mean)
+    value, low, high = difference
     sign = "+" if value >= 0 else ""
-    difference = f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
-    return f"{mean}: **{difference}**" if low > 0 or high < 0 else f"{mean}: {difference}"
+    words = f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
+    return f"{format_number(mean)}: **{words}**" if low > 0 or high < 0 else f"{format_number(mean)}: {words}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -51,6 +51,7 @@ def features(study: Study) -> str:
     least = minimum(error, loss, derivative)
     rows = [
         ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
+        ["above 0, as a share of visited errors, and of their |φ′|", _above_zero(study)],
         ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of the visited range")],
         ["not convex in", _intervals(non_convex_intervals(error, derivative))],
         ["flat in", _intervals(flat_intervals(error, derivative))],
@@ -75,6 +76,15 @@ def features(study: Study) -> str:
             ),
         ]
     )
+
+
+def _above_zero(study: Study) -> str:
+    """Return how many of the errors that are met are above 0, and how much of the force on values is there."""
+    counts = np.asarray(study.visits(study.env).error)
+    middles = (VALUE_EDGES[1:] + VALUE_EDGES[:-1]) / 2
+    _, _, derivative = value_loss_curve(load_objective(study.objective).value_loss, middles)
+    weights = counts, counts * np.abs(derivative)
+    return ", ".join(f"{each[middles > 0].sum() / each.sum():.0%}" for each in weights)
 
 
 def _met(study: Study, env: str, low: float, high: float) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from metadisco.types import Loss, Objective
 
 MAX_LOG_RATIO, MAX_ADVANTAGE = 1.0, 4.0
-NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 401, 121
+NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
 MAX_GENERATIONS = 17  # as many as a published run keeps
 MAX_ERROR = 10.0  # where nothing is known of what is visited
 

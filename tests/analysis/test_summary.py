@@ -1,0 +1,64 @@
+"""What the studies say of a comparison."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ANALYSIS = Path(__file__).parents[2] / "analysis"
+LABELS = {"ppo": "PPO", "mine": "mine"}
+
+
+@pytest.fixture
+def summary(monkeypatch):
+    monkeypatch.syspath_prepend(ANALYSIS)
+    yield importlib.import_module("summary")
+    sys.modules.pop("summary", None)
+
+
+def cell(objective, curve, env="gymnax/CartPole-v1", **scores):
+    scores = {"final_return": [1.0] * len(curve), "area_under_curve": [1.0] * len(curve)} | scores
+    return {"objective": objective, "env": env, "env_steps": [1000, 2000, 3000, 4000], "curve": curve, **scores}
+
+
+def rows(summary, tmp_path, *cells):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"cells": cells}))
+    lines = summary.course(path, LABELS, "gymnax/CartPole-v1").splitlines()
+    return [[entry.strip() for entry in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
+
+
+def test_parts_of_a_life_are_compared_seed_by_seed(summary, tmp_path):
+    theirs, ours = cell("ppo", [[1, 2, 3, 4], [2, 3, 4, 5]]), cell("mine", [[2, 4, 3, 2], [4, 6, 4, 2]])
+    elsewhere = cell("ppo", [[9, 9, 9, 9]], env="gymnax/Acrobot-v1")
+    headings, baseline, mine = rows(summary, tmp_path, elsewhere, theirs, ours)
+    assert headings == ["CartPole-v1, steps", "0 to 1,000", "1,000 to 2,000", "2,000 to 3,000", "3,000 to 4,000"]
+    assert baseline == ["PPO", "1.5", "2.5", "3.5", "4.5"]
+    # Differences 1 and 2: mean 1.5, and Student's 12.706 × their standard error 0.5 on either side.
+    assert mine == [
+        "mine",
+        "3: +1.5 [-4.853, 7.853]",
+        "5: +2.5 [-3.853, 8.853]",
+        "3.5: +0 [0, 0]",
+        "2: -2.5 [-8.853, 3.853]",
+    ]
+
+
+def test_gaps_are_filled(summary, tmp_path):
+    theirs = cell("ppo", [[None, 2, None, 4], [None] * 4], final_return=[9.0, 7.0])
+    _, baseline, _ = rows(summary, tmp_path, theirs, cell("mine", [[1, 1, 1, 1]] * 2))
+    assert baseline == ["PPO", "4.5", "4.5", "4.5", "5.5"]
+
+
+def test_a_life_that_failed_is_the_worst_one(summary, tmp_path):
+    failed = cell("mine", [[8, 8, None, None], [8, 8, 8, 8]], area_under_curve=[None, 8.0])
+    _, _, mine = rows(summary, tmp_path, cell("ppo", [[1, 2, 3, 4], [2, 3, 4, 5]]), failed)
+    assert [entry.split(":")[0] for entry in mine[1:]] == ["4.5", "5", "5.5", "6"]
+
+
+def test_where_all_failed_they_are_equal(summary, tmp_path):
+    nothing = [[None] * 4] * 2
+    cells = [cell(name, nothing, area_under_curve=[None, None], final_return=[None, None]) for name in LABELS]
+    assert rows(summary, tmp_path, *cells)[2] == ["mine", *["0: +0 [0, 0]"] * 4]
