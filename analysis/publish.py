@@ -3,8 +3,8 @@
     python analysis/publish.py runs/value_loss value_loss_cartpole
 
 `checkpoints/NAME` becomes an artefact (`artefact.json`, `arrays.npz`) and a run that all commands read: its config,
-where it ran, every eighth row of its metrics, and sixteen centres beside the first. It is `load_objective("NAME")`
-then. The model card, `README.md`, is written by hand.
+where it ran, every eighth row of its metrics and those with a `centre_fitness`, and sixteen centres beside the first.
+It is `load_objective("NAME")` then. The model card, `README.md`, is written by hand.
 """
 
 import argparse

@@ -15,6 +15,7 @@ from study import Plan, Study, run
 from summary import markdown_table
 
 from metadisco import load_objective
+from metadisco.commands.visiting import NUM_AGENTS
 from metadisco.distillation.features import (
     FLAT,
     asymmetry,
@@ -51,7 +52,7 @@ def features(study: Study) -> str:
     least = minimum(error, loss, derivative)
     rows = [
         ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
-        ["above 0, as a share of visited errors, and of their |φ′|", _above_zero(study)],
+        ["above 0: share of visited errors, and of the pull on values", _above_zero(study)],
         ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of the visited range")],
         ["not convex in", _intervals(non_convex_intervals(error, derivative))],
         ["flat in", _intervals(flat_intervals(error, derivative))],
@@ -64,7 +65,7 @@ def features(study: Study) -> str:
             f"On {study.env}, δ = V − target in units of return:",
             "",
             markdown_table(["feature", ""], rows),
-            "What agents that train with it meet in each environment:",
+            f"What {NUM_AGENTS} agents that train with it meet in each environment:",
             "",
             markdown_table(
                 [
