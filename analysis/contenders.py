@@ -27,8 +27,9 @@ def closed_objective(closed: Closed, folder: Path) -> str:
         return closed.name
     path = folder / closed.label
     words = ["export", closed.name, *closed.settings, "--to", "artefact", "--output", str(path), "--quiet"]
-    if metadisco(words) != 0:
-        raise SystemExit(2)
+    code = metadisco(words)
+    if code != 0:
+        raise SystemExit(code)
     return str(path)
 
 

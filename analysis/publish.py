@@ -4,50 +4,99 @@
 
 `checkpoints/NAME` becomes an artefact (`artefact.json`, `arrays.npz`) and a run that all commands read: its config,
 where it ran, every eighth row of its metrics and those with a `centre_fitness`, and sixteen centres beside the first.
-It is `load_objective("NAME")` then. The model card, `README.md`, is written by hand.
+It is `load_objective("NAME")` then. The model card, `README.md`, is written by hand. What is published already is not
+replaced: delete it first.
 """
 
 import argparse
 import json
+import re
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from metadisco.cli import main as metadisco
+from metadisco.config import OBJECTIVE_SETTINGS
+from metadisco.errors import UserError
 from metadisco.files import write_atomically
-from metadisco.runs import CONFIG, RunDirectory
+from metadisco.runs import CONFIG, RunDirectory, find_centre
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 NUM_CENTRES = 17  # with the start of the search
 EVERY = 8  # rows of metrics
+PROVENANCE = "provenance.json"
 
 
 def main() -> None:
     """Publish the run that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="run directory of metadisco evolve")
-    parser.add_argument("name", help="of the checkpoint")
+    parser.add_argument("run", help="run directory of metadisco evolve")
+    parser.add_argument("name", help="of the checkpoint: lower-case letters, digits and _")
     options = parser.parse_args()
-    folder = CHECKPOINTS / options.name
-    if metadisco(["export", str(options.run), "--to", "artefact", "--output", str(folder)]) != 0:
-        raise SystemExit(2)
-    publish(RunDirectory(options.run), folder)
+    try:
+        folder = check_name(options.name)
+        publish(check_run(options.run), folder)
+    except UserError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def check_name(name: str) -> Path:
+    """Return the folder that a discovery is to have.
+
+    Raises:
+        UserError: if it cannot have this name.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in OBJECTIVE_SETTINGS:
+        raise UserError(
+            f"name: got {name!r}, allowed: lower-case letters, digits and _, and no closed objective's name"
+        )
+    if (CHECKPOINTS / name).exists():
+        raise UserError(f"name: got {name!r}, which is published, allowed: a new name")
+    return CHECKPOINTS / name
+
+
+def check_run(name: str) -> RunDirectory:
+    """Return a run that is whole.
+
+    Raises:
+        UserError: if it is no run, or lacks something that is published.
+    """
+    run, centre = find_centre(name)
+    if centre != run.centre_path(run.centre_generations()[-1]):
+        raise UserError(f"run: got {name!r}, allowed: a run, whose last centre is published")
+    if not run.metrics() or not (run.path / PROVENANCE).is_file():
+        raise UserError(f"run: {str(run.path)!r} has no metrics or does not say where it ran, allowed: a whole run")
+    return run
 
 
 def publish(run: RunDirectory, folder: Path) -> None:
-    """Copy what is kept of a run."""
-    for name in (CONFIG, "provenance.json"):
-        shutil.copyfile(run.path / name, folder / name)
-    rows = run.metrics()
-    kept = [row for row in rows if row["generation"] % EVERY == 0 or "centre_fitness" in row or row is rows[-1]]
-    write_atomically(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
-    generations = run.centre_generations()
-    shutil.rmtree(folder / "centres", ignore_errors=True)
-    (folder / "centres").mkdir()
-    for index in np.linspace(0, len(generations) - 1, NUM_CENTRES).round().astype(int):
-        file = run.centre_path(generations[index])
-        shutil.copyfile(file, folder / "centres" / file.name)
+    """Copy what is kept of a run; all of it, or nothing.
+
+    Args:
+        run: whole.
+        folder: does not exist yet.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as parent:
+        made = Path(parent) / folder.name
+        code = metadisco(["export", str(run.path), "--to", "artefact", "--output", str(made), "--quiet"])
+        if code != 0:
+            raise SystemExit(code)
+        for name in (CONFIG, PROVENANCE):
+            shutil.copyfile(run.path / name, made / name)
+        rows = run.metrics()
+        kept = [row for row in rows if row["generation"] % EVERY == 0 or "centre_fitness" in row or row is rows[-1]]
+        write_atomically(made / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+        generations = run.centre_generations()
+        (made / "centres").mkdir()
+        for index in np.linspace(0, len(generations) - 1, NUM_CENTRES).round().astype(int):
+            file = run.centre_path(generations[index])
+            shutil.copyfile(file, made / "centres" / file.name)
+        made.rename(folder)
+    print(folder)
 
 
 if __name__ == "__main__":

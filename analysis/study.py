@@ -15,15 +15,15 @@ from tuning import Grid, tuned_rows
 
 from metadisco.cli import main as metadisco
 from metadisco.commands.settings import settings_for
-from metadisco.commands.visiting import kept_visits
-from metadisco.config import check_env_name, check_num_seeds
+from metadisco.commands.visiting import NUM_AGENTS, kept_visits
+from metadisco.config import check_env_name, check_num_seeds, to_plain
 from metadisco.display import Display
 from metadisco.distilled import FILE, PARTS, read
 from metadisco.errors import UserError
 from metadisco.evaluation.visits import Visits
 from metadisco.files import write_atomically
 from metadisco.outer.devices import start_jax
-from metadisco.published import FOLDER
+from metadisco.published import FOLDER, hidden
 from metadisco.sources import find_source, short_names
 
 NUM_RANDOM = 3
@@ -66,12 +66,8 @@ class Study(NamedTuple):
     config: Path | None
     num_seeds: int
     output: Path
-
-    @property
-    def forms(self) -> Path:
-        """Folder of the closed forms: they belong to a published discovery."""
-        published = Path(os.path.relpath(FOLDER.resolve() / self.objective))  # as people would write it
-        return (published if published.is_dir() else self.output) / "distilled"
+    forms: Path
+    """Folder of the closed forms."""
 
     def make(self) -> Sections:
         """Draw, distil, compare; return what came out."""
@@ -88,14 +84,10 @@ class Study(NamedTuple):
         sections["course"] = "\n".join(
             course(self.output / "evaluation" / "results.json", contenders, env) for env in self.trained()
         )
-        if self.plan.whole and self._is_published:
+        if self.plan.whole and self.objective == self.plan.published:
             env, path = self.plan.whole
             sections["whole"] = self._compare("whole_lives", contenders, [env], [f"--config={path}"])
         return sections | {"tuned": self._tuned()}
-
-    @property
-    def _is_published(self) -> bool:
-        return self.objective == self.plan.published
 
     def trained(self) -> list[str]:
         """Return the environments that the search saw, that of the study first."""
@@ -110,14 +102,21 @@ class Study(NamedTuple):
         names |= {str(self.forms): "its closed form"}
         names |= {path: label for label, path in self._by_hand().items()}
         if self._knows_its_start:
-            names |= {f"{self.objective}@0": "start of the search"}
+            names |= {self._start: "start of the search"}
         return names
+
+    @property
+    def _start(self) -> str:
+        """What to call the objective before its first generation."""
+        centre = find_source(self.objective).centre
+        assert centre is not None
+        return f"{self.objective.removesuffix(f'@{int(centre.stem)}')}@0"
 
     def _by_hand(self) -> dict[str, str]:
         """Return paths of closed forms that were read off by eye, by what to call them."""
-        if not self._is_published:
+        if self.objective != self.plan.published:
             return {}
-        return {label: os.path.relpath(FOLDER.resolve() / self.objective / path) for label, path in self.plan.by_hand}
+        return {label: str(_published(self.objective) / path) for label, path in self.plan.by_hand}
 
     @property
     def _knows_its_start(self) -> bool:
@@ -144,16 +143,16 @@ class Study(NamedTuple):
     def _tuned(self) -> str:
         """Return a table, for each environment of the search, of objectives at their own best settings."""
         folder = self.output / "contenders"
-        names = {each.label: closed_objective(each, folder) for each in self.plan.baselines}
-        names |= {self.short(self.objective): self.objective, "its closed form": str(self.forms)}
-        names |= dict(itertools.islice(self._by_hand().items(), 1))  # the one that is put forward
+        names = {closed_objective(each, folder): each.label for each in self.plan.baselines}
+        names |= {self.objective: self.short(self.objective), str(self.forms): "its closed form"}
+        names |= {path: label for label, path in itertools.islice(self._by_hand().items(), 1)}  # what is put forward
         return "\n".join(self._tuned_on(env, names) for env in self.trained())
 
     def _tuned_on(self, env: str, names: Mapping[str, str]) -> str:
         _, config = settings_for(find_source(self.objective), env, self.config, {})
         start_jax(config.outer.num_devices, config.deterministic)
         rows = tuned_rows(names, env, config, self.plan.grid, self.num_seeds, self.output / "tuned")
-        first, *_ = names
+        first, *_ = names.values()
         score = "return averaged over the life"
         headings = [env.removeprefix("gymnax/"), "best settings", score, f"minus {first} (95 %)"]
         return markdown_table(headings, rows)
@@ -171,16 +170,21 @@ class Study(NamedTuple):
         return "\n\n".join(lines) + "\n"
 
     def _is_distilled(self) -> bool:
-        """Whether the closed forms that are there are of this objective and environment, and whole."""
-        path = self.forms / FILE
-        if not path.is_file() or not (self.forms / "report.md").is_file():
+        """Whether the closed forms that are there are of this objective, fitted where it is studied, and whole."""
+        path, source = self.forms / FILE, find_source(self.objective)
+        try:
+            said = read(path)
+        except UserError:
             return False
-        said = read(path)
-        return (said.get("source"), said.get("visited", {}).get("env")) == (self.objective, self.env)
+        _, config = settings_for(source, self.env, self.config, {})
+        fitted = {"env": self.env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]}
+        same = (said.get("source_sha256"), said.get("visited")) == (source.sha256, fitted)
+        return same and (self.forms / "report.md").is_file()
 
     def _run(self, *words: object) -> None:
-        if metadisco([str(word) for word in words]) != 0:
-            raise SystemExit(2)
+        code = metadisco([str(word) for word in words])
+        if code != 0:
+            raise SystemExit(code)
 
     def visits(self, env: str) -> Visits:
         """Return what trainings in an environment visit; on that of the study, as counted for the figures."""
@@ -189,8 +193,10 @@ class Study(NamedTuple):
         return kept_visits(source, config, env, self.output / "figures", Display(quiet=True))
 
     def short(self, name: str) -> str:
-        """Return what to call an objective."""
-        return short_names([self.objective, *self.again, *(each.name for each in self.plan.baselines)])[name]
+        """Return what to call an objective; a learned one is never called as a baseline is."""
+        label = short_names([self.objective, *self.again, *(each.name for each in self.plan.baselines)])[name]
+        taken = label in {each.label for each in self.plan.baselines} and name in (self.objective, *self.again)
+        return f"{label} (learned)" if taken else label
 
 
 def run(description: str, plan: Plan, features: Callable[[Study], str]) -> None:
@@ -203,8 +209,12 @@ def run(description: str, plan: Plan, features: Callable[[Study], str]) -> None:
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options = _with_options(parser).parse_args()
-    study = _study_of(options, plan)
-    sections = {**study.make(), "features": features(study)}
+    try:
+        study = _study_of(options, plan)
+        sections = {**study.make(), "features": features(study)}
+    except UserError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
     write_atomically(study.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
     if options == parser.parse_args([]):  # as the pages have it
         for page in (study.output.with_suffix(".md"), FOLDER / plan.published / "README.md"):
@@ -224,23 +234,31 @@ def _with_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _study_of(options: argparse.Namespace, plan: Plan) -> Study:
     """Return the study that the options describe."""
-    published = options.objective in (None, plan.published)
-    objective = options.objective or plan.published
+    objective = plan.published if options.objective is None else options.objective
+    published = objective == plan.published
+    if published and (where := hidden(objective)) is not None:
+        raise UserError(
+            f"{objective!r}: here is something else by that name, allowed: {str(where)!r}, or another folder"
+        )
     held_out = options.held_out if options.held_out is not None else plan.held_out if published else ()
     config = options.config or (plan.config if published else None)
     output = options.output or (Path(sys.argv[0]).with_suffix("") if published else None)
-    try:
-        if output is None:
-            raise UserError("--output: missing, allowed: a folder for the study")
-        env, _ = settings_for(find_source(objective), options.env, config, {})
-        check_num_seeds(options.seeds)
-        for name in held_out:
-            check_env_name(name, key="--held-out")
-    except UserError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from error
+    if output is None:
+        raise UserError("--output: missing, allowed: a folder for the study")
+    env, _ = settings_for(find_source(objective), options.env, config, {})
+    check_num_seeds(options.seeds)
+    for name in held_out:
+        check_env_name(name, key="--held-out")
     again = plan.again if published else ()
-    return Study(plan, objective, again, env, tuple(held_out), config, options.seeds, output)
+    # Closed forms belong to a published discovery as its page has them; any others to this study.
+    as_published = published and options.env is None and config == plan.config
+    forms = (_published(objective) if as_published else output) / "distilled"
+    return Study(plan, objective, again, env, tuple(held_out), config, options.seeds, output, forms)
+
+
+def _published(name: str) -> Path:
+    """Return the folder of a published discovery, as people would write it."""
+    return Path(os.path.relpath(FOLDER.resolve() / name))
 
 
 def filled(page: str, sections: Sections) -> str:

@@ -63,24 +63,24 @@ def tuned_rows(
     """Return a row for each objective: its best settings, its score there, and that minus the first one's.
 
     Args:
-        names: by what to call them.
+        names: what to call each objective; differences are from the first.
         env: where they train.
         config: with the settings that the grid does not vary.
         grid: the same for all.
         num_seeds: fresh agents of each.
         folder: where what was found is kept, and read from the next time.
     """
-    found = {label: _kept(name, env, config, grid, num_seeds, folder) for label, name in names.items()}
+    found = {name: _kept(name, env, config, grid, num_seeds, folder) for name in names}
     baseline, *_ = names
     rows = []
-    for label, (point, score) in found.items():
+    for name, (point, score) in found.items():
         settings = ", ".join(f"{key} {value:g}" for key, value in point.items())
         gain = (
             ""
-            if label == baseline
+            if name == baseline
             else "{:+.1f} [{:.1f}, {:.1f}]".format(*paired_difference(score, found[baseline].score))
         )
-        rows.append([label, settings, f"{score.mean():.1f}", gain])
+        rows.append([names[name], settings, f"{score.mean():.1f}", gain])
     return rows
 
 

@@ -60,6 +60,7 @@ def features(study: Study) -> str:
     ]
     seen = error[np.abs(derivative) >= FLAT * np.abs(derivative).max()]
     low, high = float(seen[0]), float(seen[-1])
+    beyond = "where φ is flat" if flat_intervals(error, derivative) else f"the range of {study.env}"
     return "\n".join(
         [
             f"On {study.env}, δ = V − target in units of return:",
@@ -71,7 +72,7 @@ def features(study: Study) -> str:
                 [
                     "",
                     "δ, quantiles 5 %, 50 %, 95 %",
-                    f"share of errors outside {low:.3g} to {high:.3g}, where φ is flat",
+                    f"share of errors outside {low:.3g} to {high:.3g}, {beyond}",
                 ],
                 [_met(study, env, low, high) for env in (*study.trained(), *study.held_out)],
             ),

@@ -13,16 +13,22 @@ file.
 import argparse
 import dataclasses
 import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+from pydantic import Field, PositiveFloat
 
 from metadisco.cli import main as metadisco
-from metadisco.config import Config, apply_overrides, parse_config, parse_override, read_yaml
+from metadisco.config import Config, apply_overrides, build_settings, parse_config, parse_override, read_yaml, to_plain
+from metadisco.config.fields import settings
+from metadisco.errors import UserError
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.export.load import load_objective
@@ -38,36 +44,109 @@ NUM_EVALUATIONS = 8
 FRESH = 2_000_000  # added to the config's seed: agents that no search and no judgement trains
 
 
+@settings
+class Baseline:
+    """A closed objective that pilots are compared with."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Its constants."""
+
+
+@settings
+class Plan:
+    """A file of pilots."""
+
+    config: str
+    """File of the config beside it."""
+    env_steps: PositiveFloat
+    """That each pilot may spend."""
+    seeds: Annotated[int, Field(ge=2, le=100_000)]
+    """Fresh agents that the last centre of each trains, per environment."""
+    baseline: Baseline
+    pilots: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
+    """Words KEY=VALUE that each sets, by its name."""
+    words: tuple[str, ...] = ()
+    """Words that all of them set."""
+
+
 def main() -> None:
     """Run the pilots of a file that have not ended, and write what came out of all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pilots", type=Path, help="file of pilots")
     parser.add_argument("--runs", type=Path, required=True, help="folder of their run directories")
     options = parser.parse_args()
-    plan = read_yaml(options.pilots)
-    config_path = options.pilots.with_name(plan["config"])
-    runs = {name: options.runs / name.replace(" ", "_") for name in plan["pilots"]}
-    for name, words in plan["pilots"].items():
-        evolve(config_path, [*plan.get("words", []), *words], plan["env_steps"], runs[name])
-    config = parse_config(read_yaml(config_path))
+    try:
+        plan = read_plan(options.pilots)
+        run_pilots(plan, options.pilots, options.runs)
+    except UserError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def read_plan(path: Path) -> Plan:
+    """Return what a file of pilots says.
+
+    Raises:
+        UserError: if any of it cannot be used.
+    """
+    plan = build_settings(Plan, read_yaml(path))
+    folders: dict[str, str] = {}
+    for name, words in plan.pilots.items():
+        if not re.fullmatch(r"\w[\w ,.+-]*", name):
+            raise UserError(f"pilots: got {name!r}, allowed: letters, digits, spaces and , . + - _, a letter first")
+        other = folders.setdefault(folder_of(name), name)
+        if other != name:
+            raise UserError(f"pilots: got {name!r} and {other!r}, allowed: names that differ in more than spaces")
+        config_of(path.with_name(plan.config), [*plan.words, *words])
+    config_of(path.with_name(plan.config), [])
+    load_objective(plan.baseline.name, **plan.baseline.settings)
+    return plan
+
+
+def folder_of(name: str) -> str:
+    """Return the name of a pilot's run directory."""
+    return name.replace(" ", "_")
+
+
+def config_of(path: Path, words: Sequence[str]) -> Config:
+    """Return a config with some settings changed."""
+    return parse_config(apply_overrides(read_yaml(path), map(parse_override, words)))
+
+
+def run_pilots(plan: Plan, path: Path, folder: Path) -> None:
+    """Run the pilots of a plan, and write what came out beside its file.
+
+    Args:
+        plan: that was read.
+        path: of its file.
+        folder: of their runs.
+    """
+    config_path = path.with_name(plan.config)
+    runs = {name: folder / folder_of(name) for name in plan.pilots}
+    for name, words in plan.pilots.items():
+        evolve(config_path, [*plan.words, *words], plan.env_steps, runs[name])
+    config = config_of(config_path, [])
     start_jax(None)
-    baseline = load_objective(plan["baseline"]["name"], **plan["baseline"].get("settings", {}))
-    theirs = scores(baseline, config, plan["seeds"])
+    baseline = load_objective(plan.baseline.name, **plan.baseline.settings)
+    theirs = scores(baseline, config, plan.seeds)
     found = {name: outcome(RunDirectory(run), config, theirs) for name, run in runs.items()}
-    result = {**plan, "baseline": {**plan["baseline"], "score": float(theirs.mean())}, "found": found}
-    write_atomically(options.pilots.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
-    save(draw(result), options.pilots.with_suffix(""))
+    plain = to_plain(plan)
+    result = {**plain, "baseline": {**plain["baseline"], "score": float(theirs.mean())}, "found": found}
+    write_atomically(path.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    save(draw(result), path.with_suffix(""))
     print(table(result))
 
 
 def evolve(config_path: Path, words: Sequence[str], env_steps: float, run: Path) -> None:
     """Run one pilot, for as many generations as it may take environment steps."""
-    config = parse_config(apply_overrides(read_yaml(config_path), map(parse_override, words)))
+    config = config_of(config_path, words)
     life = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
     generations = max(1, round(env_steps / (life * config.outer.num_lives)))
     lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
-    if metadisco(["evolve", str(config_path), *words, *lengths, "--run", str(run)]) != 0:
-        raise SystemExit(2)
+    code = metadisco(["evolve", str(config_path), *words, *lengths, "--run", str(run)])
+    if code != 0:
+        raise SystemExit(code)
     if len(RunDirectory(run).metrics()) < generations:  # it was told to stop
         raise SystemExit(0)
 

@@ -13,6 +13,11 @@ def published_names() -> list[str]:
     return sorted(path.name for path in FOLDER.glob("*") if (path / ARTEFACT.file).is_file())
 
 
+def is_published(path: Path) -> bool:
+    """Whether a folder is that of a discovery which comes with the package."""
+    return path.resolve().parent == FOLDER.resolve()
+
+
 def located(name: str) -> str:
     """Return where an objective is: the folder of a discovery for its short name, else the name as it is.
 
@@ -22,3 +27,9 @@ def located(name: str) -> str:
     if short in published_names() and not Path(short).exists():
         return f"{FOLDER / short}{at}{generation}"
     return name
+
+
+def hidden(name: str) -> Path | None:
+    """Return where a published discovery is whose short name something in the working directory has."""
+    short, _, _ = name.partition("@")
+    return FOLDER / short if short in published_names() and Path(short).exists() else None

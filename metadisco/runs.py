@@ -27,7 +27,7 @@ from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, 
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_arrays, write_atomically
 from metadisco.lock import LOCK_NAME
-from metadisco.published import located, published_names
+from metadisco.published import hidden, located, published_names
 from metadisco.rows import read_rows
 
 CONFIG = "config.yaml"
@@ -227,6 +227,11 @@ def find_run(name: str) -> tuple[Path, int | None]:
     if at and not path.exists() and number.isascii() and number.isdigit():
         path, generation = Path(stem), int(number)
     if not (path / CONFIG).is_file():
+        if (published := hidden(name)) is not None:
+            raise UserError(
+                f"no objective {name!r}: what is here by that name comes before the published discovery and is no run, "
+                f"allowed: {str(published)!r}"
+            )
         names = (*OBJECTIVE_SETTINGS, *published_names())
         raise UserError(
             f"no objective {name!r}, allowed: {', '.join(names)}, "

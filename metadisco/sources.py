@@ -1,6 +1,7 @@
 """What the name of an objective means, found without loading it. Needs no JAX."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,11 @@ class Source(NamedTuple):
     def short_name(self) -> str:
         """What to call it."""
         return short_names([self.name])[self.name]
+
+    @property
+    def sha256(self) -> str:
+        """What tells it from any other objective, whatever it is called."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
 
     @property
     def section(self) -> Mapping[str, Any] | None:

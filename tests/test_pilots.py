@@ -1,10 +1,11 @@
-"""The tables of pilots in the pages of `experiments` say what the files beside them say."""
+"""Pilots: files of them are refused in one sentence, and the pages of `experiments` say what came out."""
 
 import json
 import re
 from pathlib import Path
 
 import pytest
+from scripts import scripts_of
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 FILES = sorted(EXPERIMENTS.glob("*/pilots*.json"))
@@ -36,3 +37,49 @@ def test_a_table_has_the_numbers_of_the_file(path):
     page = tables(path.with_name("README.md").read_text())
     (rows,) = [rows for rows in page if all(any(as_written(row, values) for row in rows) for values in found)]
     assert len(rows) == len(found)
+
+
+PLAN = """
+config: cartpole_tuned.yaml
+env_steps: 1.0e+4
+seeds: 4
+baseline: {name: ppo, settings: {value_clip_eps: null}}
+pilots:
+  one: []
+  two: [outer.strategy.std=0.3]
+"""
+REFUSED = {
+    "unknown key": ("seeds: 4", "seeds: 4\nseed: 4", "unknown key 'seed'; did you mean 'seeds'?"),
+    "no number": ("1.0e+4", "many", "env_steps: got 'many', allowed: a number"),
+    "no seeds": ("seeds: 4", "seeds: 0", "seeds: got 0, allowed: a number at least 2"),
+    "words that are no list": ("one: []", "one: outer.strategy.std=0.3", "pilots.one: got"),
+    "bad word": ("one: []", "one: [outer.std=0.3]", "unknown key 'outer.std'"),
+    "two of one folder": ("two:", "a b: []\n  a_b:", "pilots: got 'a_b' and 'a b'"),
+    "path": ("two:", "../two:", "pilots: got '../two'"),
+    "no config": ("cartpole_tuned", "cartpole_tined", "cannot read config"),
+    "bad baseline": ("name: ppo", "name: pppo", "no objective 'pppo'"),
+}
+
+
+@pytest.fixture
+def pilots():
+    with scripts_of("experiments") as load:
+        yield load("pilots")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_files_of_pilots_can_be_read(path, pilots):
+    assert json.loads(path.read_text())["found"].keys() == pilots.read_plan(path.with_suffix(".yaml")).pilots.keys()
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_used_is_refused_before_anything_runs(old, new, sentence, pilots, tmp_path, monkeypatch, capsys):
+    (tmp_path / "cartpole_tuned.yaml").write_bytes((EXPERIMENTS / "value_loss" / "cartpole_tuned.yaml").read_bytes())
+    path = tmp_path / "pilots.yaml"
+    path.write_text(PLAN.replace(old, new))
+    monkeypatch.setattr("sys.argv", ["pilots.py", str(path), "--runs", str(tmp_path / "runs")])
+    with pytest.raises(SystemExit) as exit_:
+        pilots.main()
+    said = capsys.readouterr().err
+    assert exit_.value.code == 2 and sentence in said and said.count("\n") == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["cartpole_tuned.yaml", "pilots.yaml"]

@@ -72,7 +72,7 @@ def test_an_artefact_of_it_is_the_one_that_is_there(folder, tmp_path):
 
 def test_what_stands_where_one_is_comes_first(tmp_path):
     (tmp_path / NAME).mkdir()
-    with pytest.raises(UserError, match=f"no objective '{NAME}'"):
+    with pytest.raises(UserError, match=f"no objective '{NAME}': what is here by that name comes before"):
         load_objective(NAME)
 
 
@@ -85,3 +85,10 @@ def test_list_names_it(capsys, monkeypatch):
     monkeypatch.setattr("metadisco.commands.listing.SUITES", ())  # brax takes long to import
     assert main(["list"]) == 0
     assert f"discoveries:\n  {NAME}\n" in capsys.readouterr().out
+
+
+def test_a_report_of_it_writes_nothing_where_it_is(folder, tmp_path):
+    before = sorted(folder.rglob("*"))
+    assert main(["report", NAME, "--output", str(tmp_path / "page.html"), "--no-visits", "--quiet"]) == 0
+    assert sorted(folder.rglob("*")) == before
+    assert (tmp_path / "page_figures" / "value_loss.png").is_file()

@@ -155,6 +155,7 @@ def _distil(
         "version": VERSION,
         "metadisco": __version__,
         "source": source.name,
+        "source_sha256": source.sha256,
         "trained_on": None if source.trained_on is None else sorted(source.trained_on | {plain_env(env)}),
         "visited": {"env": env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]},
         "constants": _constants(source),

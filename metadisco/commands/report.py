@@ -14,6 +14,7 @@ from metadisco.display import Display, format_number
 from metadisco.distilled import FILE, PARTS, read
 from metadisco.errors import UserError
 from metadisco.files import check_writable, write_atomically
+from metadisco.published import is_published
 from metadisco.sources import Source, find_source, short_names
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def report(run: str, output: Path, evaluation: Path | None, distilled: Path | No
     check_writable(output.parent, "--output")
     comparison = _comparison(evaluation or source.run.path / "evaluation", required=evaluation is not None)
     forms = _forms(distilled or source.run.path / "distilled", required=distilled is not None)
-    figures_path = source.run.path / "figures"
+    in_package = is_published(source.run.path)
+    figures_path = output.with_name(f"{output.stem}_figures") if in_package else source.run.path / "figures"
     if source.centre is not None and "@" in Path(run).name:
         figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")

@@ -1,21 +1,17 @@
 """What the studies say of a comparison."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
+from scripts import scripts_of
 
-ANALYSIS = Path(__file__).parents[2] / "analysis"
 LABELS = {"ppo": "PPO", "mine": "mine"}
 
 
 @pytest.fixture
-def summary(monkeypatch):
-    monkeypatch.syspath_prepend(ANALYSIS)
-    yield importlib.import_module("summary")
-    sys.modules.pop("summary", None)
+def summary():
+    with scripts_of("analysis") as load:
+        yield load("summary")
 
 
 def cell(objective, curve, env="gymnax/CartPole-v1", **scores):

@@ -1,6 +1,5 @@
 """What measures nothing in the benchmarks: ratios, tables, options, and that the README shows what was measured."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import scripts_of
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -27,12 +27,10 @@ for script in sys.argv[1:]:
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """Return a function that imports a script as its siblings do, and forget all of them afterwards."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    yield importlib.import_module
-    for script in BENCHMARKS.glob("*.py"):
-        sys.modules.pop(script.stem, None)
+def load() -> Iterator[Callable[[str], ModuleType]]:
+    """Return a function that imports a script."""
+    with scripts_of("benchmarks") as load:
+        yield load
 
 
 def test_help_of_every_part_needs_no_jax() -> None:

@@ -1,0 +1,83 @@
+"""What a study compares, and where it writes."""
+
+import jax
+import pytest
+from scripts import scripts_of
+
+from metadisco.config import parse_config
+from metadisco.export.arrays import to_arrays
+from metadisco.parametrisations import ValueLoss
+from metadisco.published import FOLDER
+from metadisco.runs import RunDirectory
+
+PARAMETRISATION = ValueLoss(hidden_sizes=(4,), start="random")
+SECTION = {"name": "value_loss", "hidden_sizes": [4], "start": "random"}
+PUBLISHED = "value_loss_cartpole"
+
+
+def make_run(path):
+    run = RunDirectory(path)
+    run.create(parse_config({"parametrisation": SECTION, "inner": {"env": "gymnax/CartPole-v1"}}))
+    for generation in (0, 2):
+        run.write_centre(generation, to_arrays(PARAMETRISATION.init(jax.random.key(generation))))
+    return str(path)
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    """Return a function from words of the command line to the study that they ask for."""
+    monkeypatch.chdir(tmp_path)
+    with scripts_of("analysis") as load:
+        module, plan = load("study"), load("value_loss").PLAN
+        monkeypatch.setattr("sys.argv", ["value_loss.py"])
+
+        def make(*words):
+            parser = module.argparse.ArgumentParser()
+            return module._study_of(module._with_options(parser).parse_args(words), plan)
+
+        yield make
+
+
+def test_forms_of_the_page_belong_to_what_is_published_and_are_up_to_date(study):
+    made = study()
+    assert made.forms.resolve() == FOLDER.resolve() / PUBLISHED / "distilled"
+    assert made._is_distilled()
+
+
+@pytest.mark.parametrize("words", [["--env", "gymnax/Acrobot-v1"], [f"{PUBLISHED}@640"], [f"{PUBLISHED}_1"]])
+def test_forms_of_any_other_study_do_not(words, study, tmp_path):
+    made = study(*words, "--output", "there")
+    assert made.forms == made.output / "distilled" and not made._is_distilled()
+
+
+def test_a_run_is_studied_where_it_was_asked_for(study, tmp_path):
+    made = study(make_run(tmp_path / "run"), "--output", "there")
+    assert (made.forms, made.env, made.held_out) == (made.output / "distilled", "gymnax/CartPole-v1", ())
+
+
+def test_the_start_of_a_generation_is_that_of_its_run(study, tmp_path):
+    run = make_run(tmp_path / "run")
+    for name in (run, f"{run}@2"):
+        assert study(name, "--output", "there").contenders()[f"{run}@0"] == "start of the search"
+
+
+@pytest.mark.parametrize("name", ["ppo", "squared_error"])
+def test_a_run_that_is_called_as_a_baseline_is_not_taken_for_it(name, study, tmp_path):
+    run = make_run(tmp_path / name)
+    contenders = study(run, "--output", "there").contenders()
+    assert len(set(contenders.values())) == len(contenders)
+    assert contenders[run] in (run, f"{name} (learned)")
+
+
+@pytest.mark.parametrize(
+    "words", [["", "--output", "there"], ["none", "--output", "there"], [PUBLISHED, "--seeds", "0"]]
+)
+def test_what_cannot_be_studied_is_refused(words, study):
+    with pytest.raises(ValueError, match=r"got|no objective"):
+        study(*words)
+
+
+def test_something_else_by_the_name_of_a_discovery_is_not_taken_for_it(study, tmp_path):
+    make_run(tmp_path / PUBLISHED)
+    with pytest.raises(ValueError, match="something else by that name"):
+        study()
