@@ -1,8 +1,11 @@
 """What a study compares, and where it writes."""
 
+import subprocess
+import sys
+
 import jax
 import pytest
-from scripts import scripts_of
+from scripts import ROOT, scripts_of
 
 from metadisco.config import parse_config
 from metadisco.export.arrays import to_arrays
@@ -13,6 +16,15 @@ from metadisco.runs import RunDirectory
 PARAMETRISATION = ValueLoss(hidden_sizes=(4,), start="random")
 SECTION = {"name": "value_loss", "hidden_sizes": [4], "start": "random"}
 PUBLISHED = "value_loss_cartpole"
+START_JAX = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import lpo_drift, pilots, value_loss
+from metadisco.outer.devices import start_jax
+start_jax(2)
+import jax
+print(jax.device_count())
+"""
 
 
 def make_run(path):
@@ -81,3 +93,9 @@ def test_something_else_by_the_name_of_a_discovery_is_not_taken_for_it(study, tm
     make_run(tmp_path / PUBLISHED)
     with pytest.raises(ValueError, match="something else by that name"):
         study()
+
+
+def test_studies_leave_it_to_commands_to_start_jax():
+    folders = [str(ROOT / "analysis"), str(ROOT / "experiments")]
+    done = subprocess.run([sys.executable, "-c", START_JAX, *folders], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2"]
