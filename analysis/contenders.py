@@ -6,6 +6,7 @@ from typing import NamedTuple
 from metadisco.cli import main as metadisco
 from metadisco.export.arrays import to_arrays
 from metadisco.export.load import load_centre
+from metadisco.outer.strategy import make_strategy
 from metadisco.runs import RunDirectory
 
 SEED = 20_261_127
@@ -40,10 +41,7 @@ def random_members(run: RunDirectory, number: int, folder: Path) -> list[str]:
         number: of members.
         folder: where each becomes a run without metrics.
     """
-    # After the command line has set up JAX: evosax starts it as it is imported, with one device.
-    import jax  # noqa: PLC0415
-
-    from metadisco.outer.strategy import make_strategy  # noqa: PLC0415
+    import jax  # noqa: PLC0415 (after the command line, which sets how much JAX prints)
 
     config = run.config()
     _, start = load_centre(f"{run.path}@0")

@@ -27,7 +27,6 @@ from metadisco.runs import CONFIG, RunDirectory, find_centre
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 NUM_CENTRES = 17  # with the start of the search
 EVERY = 8  # rows of metrics
-PROVENANCE = "provenance.json"
 
 
 def main() -> None:
@@ -68,7 +67,7 @@ def check_run(name: str) -> RunDirectory:
     run, centre = find_centre(name)
     if centre != run.centre_path(run.centre_generations()[-1]):
         raise UserError(f"run: got {name!r}, allowed: a run, whose last centre is published")
-    if not run.metrics() or not (run.path / PROVENANCE).is_file():
+    if not run.metrics() or not run.last_start():
         raise UserError(f"run: {str(run.path)!r} has no metrics or does not say where it ran, allowed: a whole run")
     return run
 
@@ -85,7 +84,7 @@ def publish(run: RunDirectory, folder: Path) -> None:
         code = metadisco(["export", str(run.path), "--to", "artefact", "--output", str(made), "--quiet"])
         if code != 0:
             raise SystemExit(code)
-        for name in (CONFIG, PROVENANCE):
+        for name in (CONFIG, "provenance.json"):
             shutil.copyfile(run.path / name, made / name)
         rows = run.metrics()
         kept = [row for row in rows if row["generation"] % EVERY == 0 or "centre_fitness" in row or row is rows[-1]]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from contenders import Closed
+from jaxtyping import Float
 from study import Plan, Study, run
 from summary import markdown_table
 
@@ -52,7 +53,10 @@ def features(study: Study) -> str:
     least = minimum(error, loss, derivative)
     rows = [
         ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
-        ["above 0: share of visited errors, and of the pull on values", _above_zero(study)],
+        [
+            "pull on values (sum of the sizes of φ′), same quantiles",
+            _list(quantiles(_pull(study), VALUE_EDGES, SHARES)),
+        ],
         ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of the visited range")],
         ["not convex in", _intervals(non_convex_intervals(error, derivative))],
         ["flat in", _intervals(flat_intervals(error, derivative))],
@@ -80,13 +84,11 @@ def features(study: Study) -> str:
     )
 
 
-def _above_zero(study: Study) -> str:
-    """Return how many of the errors that are met are above 0, and how much of the force on values is there."""
-    counts = np.asarray(study.visits(study.env).error)
+def _pull(study: Study) -> Float[np.ndarray, "N"]:
+    """Return the sum of the sizes of φ′ over visited errors, by their bins."""
     middles = (VALUE_EDGES[1:] + VALUE_EDGES[:-1]) / 2
     _, _, derivative = value_loss_curve(load_objective(study.objective).value_loss, middles)
-    weights = counts, counts * np.abs(derivative)
-    return ", ".join(f"{each[middles > 0].sum() / each.sum():.0%}" for each in weights)
+    return np.asarray(np.asarray(study.visits(study.env).error) * np.abs(derivative))
 
 
 def _met(study: Study, env: str, low: float, high: float) -> list[str]:

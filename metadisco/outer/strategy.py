@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from evosax.algorithms import algorithms
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
@@ -102,6 +101,8 @@ def check_meta_params(example: MetaParams) -> None:
 
 def _make_algorithm(config: StrategyConfig, example: MetaParams) -> tuple[Any, Any]:
     """Return evosax's algorithm and its parameters."""
+    from evosax.algorithms import algorithms  # noqa: PLC0415 (imported above it would start JAX before `start_jax`)
+
     cls = algorithms[config.name]
     traits = config.traits
     arguments: dict[str, Any] = {}

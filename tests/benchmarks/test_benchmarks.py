@@ -8,9 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from scripts import scripts_of
+from scripts import ROOT, scripts_of
 
-ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 PARTS = ("throughput", "scaling", "cost", "chunks", "memory", "overhead", "starts")
 MACHINE = {"cores": 2, "processor": "Abacus", "jax": "0.9.2", "date": "2026-11-27"}
