@@ -13,7 +13,7 @@ BENCHES := throughput scaling cost chunks memory overhead starts
 # pip takes each platform tag by itself.
 WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
 
-.PHONY: demo test test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
+.PHONY: demo test test-ordinary test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,11 @@ lint: $(VENV)/installed-dev
 test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(XLA_FLAGS)
 test: lint
 	$(BIN)/pytest $(PARALLEL)
+
+# What XLA does by default shows here alone. PYTHON and VENV choose another Python: make test-ordinary PYTHON=python3.13 VENV=.venv-newest
+test-ordinary: $(VENV)/installed-dev
+	XLA_FLAGS= $(BIN)/pytest -m "ordinary or not slow" tests/ordinary tests/inner/test_threefry.py
+	XLA_FLAGS= $(BIN)/pytest tests/test_evolve.py -k "changes_no_bit or again_and_again"
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow $(PARALLEL)
@@ -75,4 +80,4 @@ bench-wheels: $(VENV)/installed
 		--implementation cp $(WHEEL_TAGS:%=--platform manylinux_%) --dest benchmarks/wheels -r benchmarks/wheels.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv* .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -2,9 +2,11 @@
 
 On CPU JAX writes Threefry as a loop of five rounds, which XLA runs as some twenty small kernels a round trip; for the
 few numbers that a step of a small environment needs, starting those takes far longer than the arithmetic. Here the
-twenty rounds are written out, so that XLA fuses each call into one kernel. Keys are typed ones of an implementation of
-their own; what they give is what JAX's would, which a test checks. A few functions of `jax.random` (poisson) and a
-mixture with other keys refuse them, so that environments get them only if they say that they take them.
+twenty rounds are written out, so that XLA fuses each call into one kernel. A key that was derived is computed before it
+is used: else XLA of jax 0.11 copies the rounds of every ancestor into every kernel, and compiles for hours. Keys are
+typed ones of an implementation of their own; what they give is what JAX's would, which a test checks. A few functions
+of `jax.random` (poisson) and a mixture with other keys refuse them, so that environments get them only if they say that
+they take them.
 """
 
 import math
@@ -68,7 +70,13 @@ def _seed(seed: Array) -> Array:
 
 
 def _split(key: Array, shape: tuple[int, ...]) -> Array:
-    return jnp.stack(_hash(key, *_count(shape)), -1)
+    return _derived(_hash(key, *_count(shape)))
+
+
+def _derived(halves: tuple[Array, Array]) -> Array:
+    """Return keys of these halves, which XLA may not fuse into what uses them."""
+    keys: Array = lax.optimization_barrier(jnp.stack(halves, -1))
+    return keys
 
 
 def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
@@ -79,7 +87,7 @@ def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
 
 
 def _fold_in(key: Array, data: Array | int) -> Array:
-    return jnp.stack(_hash(key, jnp.zeros((), jnp.uint32), jnp.asarray(data, jnp.uint32)))
+    return _derived(_hash(key, jnp.zeros((), jnp.uint32), jnp.asarray(data, jnp.uint32)))
 
 
 _STRAIGHT = jex.random.define_prng_impl(
