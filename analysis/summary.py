@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -14,7 +13,6 @@ from metadisco.display import format_number
 from metadisco.evaluation.comparison import from_json
 from metadisco.evaluation.statistics import Difference, Estimate, paired_difference
 from metadisco.evaluation.tables import SCORE_TITLES
-from metadisco.inner.fitness import fill_gaps
 
 FIRST_SCORE = "area_under_curve"  # what searches are after
 NUM_PARTS = 4  # of a life
@@ -70,7 +68,7 @@ def course(results: Path, labels: Mapping[str, str], env: str) -> str:
 def _filled(cell: Mapping[str, Any]) -> Float[np.ndarray, "S U"]:
     """Return an objective's curves without gaps, or the final return where no episode ended; NaN where it failed."""
     score, final = (np.array(cell[key], float)[:, None] for key in (FIRST_SCORE, "final_return"))
-    filled = np.asarray(jax.vmap(fill_gaps)(np.array(cell["curve"], np.float32)))
+    filled = np.array(cell["curve_filled"], float)
     return np.where(np.isfinite(score), np.where(np.isnan(filled), final, filled), np.nan)
 
 

@@ -16,7 +16,6 @@ from showing import show
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
 from metadisco.evaluation.lives import train_lives
-from metadisco.inner.fitness import fill_gaps
 from metadisco.outer.devices import start_jax
 
 PRESET = Path(__file__).parent / "presets" / "cleanrl_cartpole.yaml"
@@ -32,7 +31,7 @@ def level(env: str, num_seeds: int) -> dict:
     config = parse_config(read_yaml(PRESET))
     config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, env=env))
     lives = train_lives(load_objective("ppo"), make(env), [config], num_seeds)[0]
-    filled = np.stack([np.asarray(fill_gaps(curve)) for curve in lives.curve])
+    filled = lives.filled
     at = {}
     for percent in range(5, 101, 5):
         end = filled.shape[1] * percent // 100

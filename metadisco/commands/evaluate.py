@@ -136,12 +136,8 @@ def _write(
     baseline: str,
     num_seeds: int,
 ) -> None:
-    import jax
-    import jax.numpy as jnp
-
     from metadisco.evaluation.comparison import as_json, marl_eval
     from metadisco.evaluation.tables import markdown
-    from metadisco.inner.fitness import fill_gaps
     from metadisco.plotting import learning_curves_figure, save
 
     result = {
@@ -160,6 +156,8 @@ def _write(
                 "area_under_curve": nulls(cell.lives.area_under_curve),
                 "env_steps": list(cell.env_steps),
                 "curve": nulls(cell.lives.curve),
+                "curve_filled": nulls(cell.lives.filled),
+                "gaps": nulls(cell.lives.gaps),
             }
             for cell in cells
         ],
@@ -171,11 +169,7 @@ def _write(
     write_atomically(output / "table.md", markdown(rows, _held_out(cells), baseline))
     short = short_names(cell.objective for cell in cells)
     for env in configs:
-        curves = {
-            short[cell.objective]: (cell.env_steps, np.asarray(jax.vmap(fill_gaps)(jnp.asarray(cell.lives.curve))))
-            for cell in cells
-            if cell.env == env
-        }
+        curves = {short[cell.objective]: (cell.env_steps, cell.lives.filled) for cell in cells if cell.env == env}
         figure = learning_curves_figure(curves, title=f"{env}, {num_seeds} seeds")
         save(figure, output / "figures" / figure_name(env))
 

@@ -146,6 +146,8 @@ def _result(each: Trained) -> dict[str, Any]:
         "area_under_curve": nulls(each.lives.area_under_curve),
         "env_steps": each.config.inner.ppo.env_steps_of_updates,
         "curve": nulls(each.lives.curve),
+        "curve_filled": nulls(each.lives.filled),
+        "gaps": nulls(each.lives.gaps),
     }
 
 
@@ -165,25 +167,26 @@ def _print_table(objective: str, trained: Sequence[Trained]) -> None:
 
 
 def _seed_rows(table: "Table", lives: "Lives") -> None:
-    for name in ("seed", "final return", "area under curve"):
+    for name in ("seed", "final return", "area under curve", "gaps"):
         table.add_column(name, justify="right")
-    for seed, scores in enumerate(zip(lives.final_return, lives.area_under_curve, strict=True)):
-        table.add_row(str(seed), *map(_shown, scores))
+    for seed, (*scores, gaps) in enumerate(zip(lives.final_return, lives.area_under_curve, lives.gaps, strict=True)):
+        table.add_row(str(seed), *map(_shown, scores), f"{gaps:.0%}")
     table.add_section()
-    table.add_row("mean", _shown(_mean(lives.final_return)), _shown(_mean(lives.area_under_curve)))
+    means = map(_mean, (lives.final_return, lives.area_under_curve))
+    table.add_row("mean", *map(_shown, means), f"{lives.gaps.mean():.0%}")
 
 
 def _grid_rows(table: "Table", trained: Sequence[Trained]) -> None:
     for name in trained[0].point.settings:
         table.add_column(name.removeprefix("inner.ppo."), justify="right")
-    for name in ("final return", "± std over seeds", "area under curve", "failed"):
+    for name in ("final return", "± std over seeds", "area under curve", "gaps", "failed"):
         table.add_column(name, justify="right")
     for each in sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lives.final_return), nan=-np.inf)):
         final = each.lives.final_return[np.isfinite(each.lives.final_return)]
         spread = float(final.std()) if final.size else math.nan
         numbers = (_mean(final), spread, _mean(each.lives.area_under_curve))
-        failed = len(each.lives.final_return) - final.size
-        table.add_row(*map(str, each.point.settings.values()), *map(_shown, numbers), str(failed))
+        gaps, failed = f"{each.lives.gaps.mean():.0%}", len(each.lives.final_return) - final.size
+        table.add_row(*map(str, each.point.settings.values()), *map(_shown, numbers), gaps, str(failed))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -19,7 +19,8 @@ from metadisco.evaluation.statistics import (
 )
 from metadisco.files import nulls
 
-SCORES = ("final_return", "area_under_curve")
+OF_CURVES = "area_under_curve"
+SCORES = ("final_return", OF_CURVES)
 
 
 class Cell(NamedTuple):
@@ -50,6 +51,8 @@ class Row(NamedTuple):
     """Over the baseline; None for it."""
     failed: int
     """Lives whose parameters or losses were not finite; each counts as the worst life of its environment."""
+    gaps: float | None = None
+    """Mean share of updates in which no episode ended; None where the score does not depend on it."""
 
 
 def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -> list[Row]:
@@ -70,9 +73,11 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
             for (objective, env), scores in raw.items()
         }
         failed = {key: int((~np.isfinite(scores)).sum()) for key, scores in raw.items()}
+        gaps = {(cell.objective, cell.env): float(cell.lives.gaps.mean()) for cell in cells if score == OF_CURVES}
         for (objective, env), scores in filled.items():
             theirs = None if objective == baseline else filled[baseline, env]
-            rows.append(_row(objective, env, score, scores[:, None], theirs, failed[objective, env]))
+            row = _row(objective, env, score, scores[:, None], theirs, failed[objective, env])
+            rows.append(row._replace(gaps=gaps.get((objective, env))))
         scaled = {
             objective: np.stack(
                 [_scale(filled[objective, env], random[env], filled[baseline, env].mean()) for env in envs], 1
@@ -166,30 +171,20 @@ def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
     """Return learning curves in the layout that marl-eval reads (Gorsane et al., 2022), which turns it into rliable's.
 
     {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}, names of suite and
-    task in lower case, as it looks them up. Every run has all steps: an update in which no episode ended repeats the
-    one before, or the first that is known. The absolute metric is the final return. A life that failed is given the
-    worst return there is.
+    task in lower case, as it looks them up. Every run has all steps, gaps of curves being filled. The absolute metric
+    is the final return. A life that failed, or in which no episode ended, is given the worst return there is.
     """
-    known = [values[np.isfinite(values)] for cell in cells for values in (cell.lives.curve, cell.lives.final_return)]
+    known = [values[np.isfinite(values)] for cell in cells for values in (cell.lives.filled, cell.lives.final_return)]
     worst = min((float(values.min()) for values in known if values.size), default=0.0)
     result: dict[str, Any] = {}
     for cell in cells:
         suite, _, task = cell.env.lower().partition("/")
         runs = {}
-        for seed, (curve, final) in enumerate(zip(cell.lives.curve, cell.lives.final_return, strict=True)):
-            values = _without_gaps(curve, worst) if np.isfinite(final) else np.full_like(curve, worst)
+        for seed, (curve, final) in enumerate(zip(cell.lives.filled, cell.lives.final_return, strict=True)):
+            values = np.where(np.isfinite(curve) & np.isfinite(final), curve, worst)
             told = zip(cell.env_steps, values, strict=True)
             steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(told)}
             absolute = {"return": [float(final) if np.isfinite(final) else worst]}
             runs[f"seed_{seed}"] = {**steps, "absolute_metrics": absolute}
         result.setdefault(suite, {}).setdefault(task or suite, {})[cell.objective] = runs
     return result
-
-
-def _without_gaps(curve: Float[np.ndarray, "U"], otherwise: float) -> Float[np.ndarray, "U"]:
-    """Fill each gap with what was known last, and a leading one with what is known first."""
-    known = np.flatnonzero(np.isfinite(curve))
-    if not known.size:
-        return np.full_like(curve, otherwise)
-    last = np.searchsorted(known, np.arange(len(curve)), side="right") - 1
-    return curve[known[np.maximum(last, 0)]]

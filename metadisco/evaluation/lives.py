@@ -12,7 +12,7 @@ from jax import Array
 
 from metadisco.config import Config, OuterConfig
 from metadisco.inner.envs import Env
-from metadisco.inner.fitness import area_under_curve, final_return
+from metadisco.inner.fitness import area_under_curve, fill_gaps, final_return
 from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.policy import Policy
 from metadisco.inner.ppo import policy_of
@@ -33,7 +33,15 @@ class Lives(NamedTuple):
     area_under_curve: np.ndarray
     """[S] mean of the learning curve, its gaps filled; NaN likewise."""
     curve: np.ndarray
-    """[S, U] mean return of the episodes that finished in each update; NaN where none did."""
+    """[S, U] mean return of the episodes that ended in each update; NaN where none did."""
+    filled: np.ndarray
+    """[S, U] the same with its gaps filled, as `area_under_curve` counts them; NaN where no episode ended at all."""
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """[S] share of the updates in which no episode ended."""
+        share: np.ndarray = np.isnan(self.curve).mean(1)
+        return share
 
 
 def untraced(config: Config) -> Config:
@@ -98,10 +106,11 @@ def train_agents(
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
     keys = jnp.tile(seed_keys(config.seed, num_seeds), len(configs))
 
-    def life(key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, Array, Array], Policy]:
+    def life(key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, ...], Policy]:
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
         final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
-        return (final, area, result.curve), policy_of(result.state)
+        filled = fill_gaps(result.curve, result.running)
+        return (final, area, result.curve, filled), policy_of(result.state)
 
     scores, policies = live(life, config.outer, keys, stacked)
     parts = [slice(index * num_seeds, (index + 1) * num_seeds) for index in range(len(configs))]

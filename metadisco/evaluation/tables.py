@@ -9,6 +9,7 @@ from metadisco.evaluation.comparison import Row
 from metadisco.sources import short_names
 
 HEADINGS = ("objective", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
+GAPS = "updates without an ended episode"
 SCORE_TITLES = {"final_return": "final return", "area_under_curve": "return averaged over the life"}
 
 
@@ -27,30 +28,31 @@ HeldOut = Mapping[tuple[str, str], bool | None]
 def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]:
     """Return a table for each environment and score, and one for each score over all environments."""
     short = short_names([*(row.objective for row in rows), baseline])
-    headings = [heading.format(baseline=short[baseline]) for heading in HEADINGS]
     result = []
     for env, score in dict.fromkeys((row.env, row.score) for row in rows):
         where = env or f"all environments, random actions = 0, {short[baseline]} = 1"
-        lines = []
-        for row in rows:
-            if (row.env, row.score) != (env, score):
-                continue
-            part = held_out.get((row.objective, row.env or ""))
-            note = {True: " (held out)", False: " (meta-trained here)", None: ""}[part]
-            value, low, high = row.interquartile_mean
-            chance = row.probability_of_improvement
-            lines.append(
-                [
-                    short[row.objective] + note,
-                    format_number(row.mean),
-                    _interval(value, low, high),
-                    _difference(row),
-                    "" if chance is None else f"{chance:.2f}",
-                    str(row.failed or ""),
-                ]
-            )
+        shown = [row for row in rows if (row.env, row.score) == (env, score)]
+        headings = [heading.format(baseline=short[baseline]) for heading in HEADINGS]
+        lines = [_line(row, short[row.objective], held_out.get((row.objective, row.env or ""))) for row in shown]
+        if any(row.gaps for row in shown):
+            headings.append(GAPS)
+            lines = [[*line, f"{row.gaps or 0:.0%}"] for line, row in zip(lines, shown, strict=True)]
         result.append(Table(f"{where}: {SCORE_TITLES[score]}", headings, lines))
     return result
+
+
+def _line(row: Row, name: str, held_out: bool | None) -> list[str]:
+    """Return the entries of a row under HEADINGS."""
+    note = {True: " (held out)", False: " (meta-trained here)", None: ""}[held_out]
+    chance = row.probability_of_improvement
+    return [
+        name + note,
+        format_number(row.mean),
+        _interval(*row.interquartile_mean),
+        _difference(row),
+        "" if chance is None else f"{chance:.2f}",
+        str(row.failed or ""),
+    ]
 
 
 def _interval(value: float, low: float, high: float) -> str:

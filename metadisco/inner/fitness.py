@@ -48,9 +48,10 @@ def mean_evaluation(result: TrainResult, part: tuple[float, float] = (0.0, 1.0))
 def area_under_curve(result: TrainResult, part: tuple[float, float] = (0.0, 1.0)) -> Float[Array, ""]:
     """Return the mean of the learning curve over a part of the life, its gaps filled.
 
-    A gap (an update in which no episode finished) takes the last value before it, a leading gap the first value after
-    it. Leaving gaps out instead would punish good agents, whose long episodes finish in few updates. A life in which
-    no episode finished is scored by its evaluation episodes.
+    A gap (an update in which no episode ended) takes the last value before it, or what the running episodes have
+    collected by then, once they have outlasted those that ended last; a leading gap takes the first value after it.
+    Leaving gaps out instead would punish good agents, whose long episodes end in few updates. A life in which no
+    episode ended is scored by its evaluation episodes.
 
     Args:
         result: a life.
@@ -63,18 +64,28 @@ def area_under_curve(result: TrainResult, part: tuple[float, float] = (0.0, 1.0)
     first, last = math.floor(part[0] * num_updates + ROUNDING), math.ceil(part[1] * num_updates - ROUNDING)
     if first >= last:
         raise UserError(f"inner.fitness_part: got {list(part)}, in which no update falls; allowed: a longer part")
-    filled = fill_gaps(result.curve)[first:last]
+    filled = fill_gaps(result.curve, result.running)[first:last]
     return jnp.where(jnp.isnan(result.curve).all(), final_return(result), filled.mean())
 
 
-def fill_gaps(curve: Float[Array, "U"]) -> Float[Array, "U"]:
-    """Replace each NaN by the last number before it, leading ones by the first number after them.
+def fill_gaps(curve: Float[Array, "U"], running: Float[Array, "U"] | None = None) -> Float[Array, "U"]:
+    """Replace each NaN by what is running, else by the last number before it, leading ones by the first after them.
 
     A curve of NaN alone stays one.
+
+    Args:
+        curve: of a `TrainResult`.
+        running: of the same one; when left out, episodes count only when they have ended.
     """
     known = ~jnp.isnan(curve)
     last_known = jax.lax.cummax(jnp.where(known, jnp.arange(curve.size), -1))
-    return curve[jnp.where(last_known < 0, jnp.argmax(known), last_known)]
+    filled = curve[jnp.where(last_known < 0, jnp.argmax(known), last_known)]
+    return filled if running is None else jnp.where(known | jnp.isnan(running), filled, running)
+
+
+def share_of_gaps(result: TrainResult) -> Float[Array, ""]:
+    """Return the share of updates in which no episode ended."""
+    return jnp.isnan(result.curve).mean()
 
 
 FITNESS: dict[str, Callable[..., Float[Array, ""]]] = {

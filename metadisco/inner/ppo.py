@@ -30,7 +30,7 @@ from metadisco.inner.optimise import (
     standardise_advantages,
 )
 from metadisco.inner.policy import Policy, network_input
-from metadisco.inner.rollout import Decision, RolloutState, Transitions, init_rollout, rollout
+from metadisco.inner.rollout import Decision, Returns, RolloutState, Transitions, init_rollout, rollout
 from metadisco.types import Key, Objective
 
 OFTEN = 4  # episodes cut within a rollout, from which on it is cheaper to treat all its steps alike
@@ -90,7 +90,7 @@ def update(
     objective: Objective,
     hyperparameters: Hyperparameters,
     observe: Observe = nothing,
-) -> tuple[TrainState, Float[Array, ""], LossMetrics]:
+) -> tuple[TrainState, Returns, LossMetrics]:
     """Collect one rollout and learn from it.
 
     Pure; `config`, `env` and `objective` are static, everything else may be traced.
@@ -105,12 +105,12 @@ def update(
         observe: what to keep of the minibatches.
 
     Returns:
-        The new state; the mean return of the episodes that finished, NaN where none did; metrics of the learning.
+        The new state, what episodes got, and metrics of the learning.
     """
     key_rollout, key_optimise = jax.random.split(key)
     agent = make_agent(env, config)
     act = partial(decide, agent=agent, params=state.params, statistics=state.observation_statistics, config=config)
-    rollout_state, transitions, episode_return = rollout(key_rollout, state.rollout, env, act, config.num_steps)
+    rollout_state, transitions, returns = rollout(key_rollout, state.rollout, env, act, config.num_steps)
     state = state._replace(rollout=rollout_state)
     seen = network_input(state.observation_statistics, transitions.obs, config)
     _, values = agent.apply(state.params, seen)
@@ -160,7 +160,7 @@ def update(
         discounted_return=discounted_return,
         num_updates=state.num_updates + 1,
     )
-    return state, episode_return, metrics
+    return state, returns, metrics
 
 
 def _next_values(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from metadisco.inner.envs.base import Env, EnvState
 from metadisco.inner.threefry import plain_key
@@ -37,7 +37,21 @@ class RolloutState(NamedTuple):
     env_state: EnvState
     obs: Float[Array, "N ..."]
     episode_return: Float[Array, "N"]
-    """Sum of rewards of the episode in hand."""
+    """Sum of rewards of the running episode so far."""
+    episode_length: Int[Array, "N"]
+    """Steps of the running episode so far."""
+    last_length: Float[Array, ""]
+    """Mean length of the episodes that ended in the last rollout in which any did; infinite before."""
+
+
+class Returns(NamedTuple):
+    """What episodes got, as a rollout shows it."""
+
+    ended: Float[Array, ""]
+    """Mean return of the episodes that ended in it; NaN where none did."""
+    running: Float[Array, ""]
+    """Mean return so far of the episodes that run at its end, where they have outlasted on average those that ended
+    last; NaN elsewhere. What those will return lies beyond, if rewards have one sign."""
 
 
 class Transitions(NamedTuple):
@@ -58,7 +72,7 @@ class Transitions(NamedTuple):
 def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
     """Start an episode in each of `num_envs` environments."""
     env_state, obs = jax.vmap(env.reset)(_env_keys(env, jax.random.split(key, num_envs)))
-    return RolloutState(env_state, obs, jnp.zeros(num_envs))
+    return RolloutState(env_state, obs, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32), jnp.asarray(jnp.inf))
 
 
 def _env_keys(env: Env, keys: Array) -> Array:
@@ -67,12 +81,8 @@ def _env_keys(env: Env, keys: Array) -> Array:
 
 def rollout(
     key: Key, state: RolloutState, env: Env, act: Act, num_steps: int
-) -> tuple[RolloutState, Transitions, Float[Array, ""]]:
-    """Step all environments `num_steps` times.
-
-    Returns:
-        The new state, the transitions, and the mean return of the episodes that finished; NaN where none did.
-    """
+) -> tuple[RolloutState, Transitions, Returns]:
+    """Step all environments `num_steps` times; return the new state, the transitions, and what episodes got."""
     num_envs = state.obs.shape[0]
 
     def step(
@@ -93,7 +103,9 @@ def rollout(
             truncated=time_step.truncated,
             final_obs=time_step.final_obs,
         )
-        state = RolloutState(env_state, time_step.obs, jnp.where(done, 0.0, episode_return))
+        state = state._replace(
+            env_state=env_state, obs=time_step.obs, episode_return=jnp.where(done, 0.0, episode_return)
+        )
         sum_returns += jnp.where(done, episode_return, 0.0).sum()
         return (state, sum_returns, num_episodes + done.sum()), transition
 
@@ -103,8 +115,22 @@ def rollout(
     keys_env = _env_keys(env, jax.random.split(key_env, (num_steps, num_envs)))
     keys = jax.random.split(key_act, num_steps), keys_env
     (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, keys)
-    mean_return = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
-    return state, transitions, mean_return
+    state = _count_steps(state, transitions, num_episodes)
+    ended = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
+    outlasted = state.episode_length.mean() > state.last_length
+    return state, transitions, Returns(ended, jnp.where(outlasted, state.episode_return.mean(), jnp.nan))
+
+
+def _count_steps(state: RolloutState, transitions: Transitions, num_episodes: Int[Array, ""]) -> RolloutState:
+    """Bring the lengths of episodes up to date after a rollout: from all steps at once, which is cheaper."""
+    done = transitions.terminated | transitions.truncated
+    num_steps, num_envs = done.shape
+    since_last_end = jnp.argmax(done[::-1], 0).astype(jnp.int32)
+    length = jnp.where(done.any(0), since_last_end, state.episode_length + num_steps)
+    # Each step belongs to an episode that ended or to one that runs.
+    steps_of_ended = state.episode_length.sum() + num_steps * num_envs - length.sum()
+    last_length = jnp.where(num_episodes > 0, steps_of_ended / jnp.maximum(num_episodes, 1), state.last_length)
+    return state._replace(episode_length=length, last_length=last_length)
 
 
 def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_episodes: int) -> Float[Array, "E"]:
@@ -136,7 +162,7 @@ def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_ep
         env_state, time_step = jax.vmap(env.step)(keys_env, state.env_state, actions)
         episode_return = state.episode_return + jnp.where(over, 0.0, time_step.reward)
         over = over | time_step.terminated | time_step.truncated
-        return time + 1, RolloutState(env_state, time_step.obs, episode_return), over
+        return time + 1, state._replace(env_state=env_state, obs=time_step.obs, episode_return=episode_return), over
 
     start = (jnp.zeros((), jnp.int32), state, jnp.zeros(num_episodes, bool))
     _, state, _ = jax.lax.while_loop(unfinished, step, start)

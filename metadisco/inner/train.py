@@ -13,24 +13,28 @@ from metadisco.inner import ppo
 from metadisco.inner.envs.base import Env
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
+from metadisco.inner.rollout import Returns
 from metadisco.inner.threefry import straight_key
 from metadisco.tabulate import NUM_NODES, TabulableLoss
 from metadisco.types import Key, Objective
 
 
 class TrainResult(NamedTuple):
-    """How a life went; its size does not depend on the life's length but for `curve`."""
+    """How a life went; its size does not depend on the life's length but for `curve` and `running`."""
 
     state: ppo.TrainState
     """The agent at the end."""
     curve: Float[Array, "U"]
-    """Mean return of the episodes that finished in each update; NaN where none did."""
+    """Mean return of the episodes that ended in each update; NaN where none did."""
     evaluation: Float[Array, "V E"]
     """Returns of the evaluation episodes, spread evenly over the life; the last row is at its end."""
     finite: Bool[Array, ""]
     """Whether all losses and the final parameters were finite."""
     diagnostics: LossMetrics
     """Metrics of the last update; but what was observed is summed over the life."""
+    running: Float[Array, "U"] | None = None
+    """Mean return so far of the episodes that run at the end of each update, where on average they have outlasted those
+    that ended last; NaN elsewhere."""
 
 
 def train(
@@ -72,10 +76,17 @@ def train(
         observe=observe,
     )
     start = (state, evaluation, jnp.ones((), bool), _no_metrics(observe))
-    (state, evaluation, finite, diagnostics), curve = jax.lax.scan(step, start, jnp.arange(config.num_updates))
+    (state, evaluation, finite, diagnostics), returns = jax.lax.scan(step, start, jnp.arange(config.num_updates))
     last = _evaluate(jax.random.fold_in(key_evaluations, config.num_updates), state, env, config)
     finite &= jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
-    return TrainResult(state, curve, evaluation.at[-1].set(last), finite, diagnostics)
+    return TrainResult(
+        state=state,
+        curve=returns.ended,
+        evaluation=evaluation.at[-1].set(last),
+        finite=finite,
+        diagnostics=diagnostics,
+        running=returns.running,
+    )
 
 
 _Carry = tuple[ppo.TrainState, Array, Array, LossMetrics]
@@ -90,7 +101,7 @@ def _step(
     objective: Objective,
     hyperparameters: Hyperparameters,
     observe: Observe,
-) -> tuple[_Carry, Array]:
+) -> tuple[_Carry, Returns]:
     """Do update number `index`, and the evaluation that may be due before it."""
     key_updates, key_evaluations = keys
     state, evaluation, finite, before = carry
@@ -104,9 +115,9 @@ def _step(
             lambda: evaluation,
         )
     key = jax.random.fold_in(key_updates, index)
-    state, episode_return, metrics = ppo.update(key, state, env, config, objective, hyperparameters, observe)
+    state, returns, metrics = ppo.update(key, state, env, config, objective, hyperparameters, observe)
     metrics = metrics._replace(observed=jax.tree.map(jnp.add, before.observed, metrics.observed))
-    return (state, evaluation, finite & metrics.finite, metrics), episode_return
+    return (state, evaluation, finite & metrics.finite, metrics), returns
 
 
 def _for_many_samples(objective: Objective, config: PPOConfig) -> Objective:

@@ -155,6 +155,8 @@ def _generation(
     row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(evaluation.fitness, tasks, "fitness_mean")
     if "without_episode" in evaluation.metrics:
         row["lives_without_episode"] = int(np.asarray(evaluation.metrics["without_episode"]).sum())
+    if "gaps" in evaluation.metrics:
+        row["curve_gaps"] = float(np.asarray(evaluation.metrics["gaps"], np.float64).mean())
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
         centre = evaluator.centre(keys.centre, told.centre)

@@ -14,7 +14,7 @@ from metadisco.errors import UserError
 from metadisco.imports import load_object
 from metadisco.inner import envs
 from metadisco.inner.envs import Env
-from metadisco.inner.fitness import FITNESS, Fitness
+from metadisco.inner.fitness import FITNESS, Fitness, share_of_gaps
 from metadisco.inner.train import train
 from metadisco.parametrisations import make_parametrisation
 from metadisco.tabulate import NUM_NODES
@@ -52,15 +52,16 @@ class ObjectiveDiscovery:
         Returns, which can look healthy when a policy is NaN, are not what decides that.
         """
         objective = self.parametrisation.bind(meta_params)
-        fitness, without_episode = [], []
+        fitness, gaps = [], []
         for key_task, task in zip(jax.random.split(key, len(self.tasks)), self.tasks, strict=True):
             result = train(key_task, task.env, task.ppo, objective)
             fitness.append(jnp.where(result.finite, _scalar(self.fitness(result)), jnp.nan))
-            without_episode.append(jnp.isnan(result.curve).all())
+            gaps.append(share_of_gaps(result))
         env_steps = sum(task.ppo.executed_env_steps for task in self.tasks)
         metrics = {
             "env_steps": jnp.asarray(env_steps, jnp.int32),
-            "without_episode": jnp.stack(without_episode).sum(dtype=jnp.int32),
+            "without_episode": (jnp.stack(gaps) == 1).sum(dtype=jnp.int32),
+            "gaps": jnp.stack(gaps).mean(),
         }
         return Evaluation(jnp.stack(fitness), metrics)
 

@@ -16,7 +16,7 @@ def summary():
 
 def cell(objective, curve, env="gymnax/CartPole-v1", **scores):
     scores = {"final_return": [1.0] * len(curve), "area_under_curve": [1.0] * len(curve)} | scores
-    return {"objective": objective, "env": env, "env_steps": [1000, 2000, 3000, 4000], "curve": curve, **scores}
+    return {"objective": objective, "env": env, "env_steps": [1000, 2000, 3000, 4000], "curve_filled": curve, **scores}
 
 
 def rows(summary, tmp_path, *cells):

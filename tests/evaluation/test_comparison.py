@@ -21,7 +21,10 @@ RANDOM = {ENVS[0]: 0.0, ENVS[1]: -60.0}
 def cell(objective, env):
     final = np.array(FINAL[objective, env], np.float32)
     curve = np.stack([np.array([np.nan, value, value + 1]) for value in final])
-    return Cell(objective, env, objective == "ours" and env == ENVS[1], Lives(final, 2 * final, curve), [8, 16, 24])
+    filled = np.stack([np.array([value, value, value + 1]) for value in final])
+    return Cell(
+        objective, env, objective == "ours" and env == ENVS[1], Lives(final, 2 * final, curve, filled), [8, 16, 24]
+    )
 
 
 CELLS = [cell(*key) for key in FINAL]

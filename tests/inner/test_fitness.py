@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from metadisco.config import FITNESS_NAMES, FITNESS_OF_A_PART, parse_config
 from metadisco.errors import UserError
-from metadisco.inner.fitness import FITNESS, area_under_curve, fill_gaps, final_return, mean_evaluation
+from metadisco.inner.fitness import (
+    FITNESS,
+    area_under_curve,
+    fill_gaps,
+    final_return,
+    mean_evaluation,
+    share_of_gaps,
+)
 from metadisco.inner.train import TrainResult
 from metadisco.problems import make_fitness, make_objective_discovery
 
@@ -19,13 +26,14 @@ NAN = np.nan
 FILL = jax.jit(fill_gaps)
 
 
-def life(curve, evaluation=((1.0, 3.0), (5.0, 9.0))):
+def life(curve, evaluation=((1.0, 3.0), (5.0, 9.0)), running=None):
     return TrainResult(
         state=None,
         curve=jnp.array(curve, jnp.float32),
         evaluation=jnp.array(evaluation, jnp.float32),
         finite=jnp.ones((), bool),
         diagnostics=None,
+        running=None if running is None else jnp.array(running, jnp.float32),
     )
 
 
@@ -63,8 +71,21 @@ def test_area_under_curve_counts_gaps_at_the_last_return_and_does_not_leave_them
     assert area_under_curve(life(curve)) > np.nanmean(curve)
 
 
+def test_episodes_that_outlast_those_before_count_by_what_they_have_collected():
+    curve, running = [10, NAN, NAN, NAN, 12], [NAN, NAN, 40, 60, 5]
+    filled = [10, 10, 40, 60, 12]  # where an episode ended it is that which counts
+    np.testing.assert_array_equal(fill_gaps(*(jnp.array(each, jnp.float32) for each in (curve, running))), filled)
+    np.testing.assert_allclose(area_under_curve(life(curve, running=running)), np.mean(filled), rtol=1e-6)
+    np.testing.assert_allclose(area_under_curve(life(curve)), (10 * 4 + 12) / 5, rtol=1e-6)
+
+
 def test_area_under_curve_counts_a_leading_gap_at_the_first_return():
     assert area_under_curve(life([NAN, NAN, 3, 9])) == (3 + 3 + 3 + 9) / 4
+
+
+def test_the_share_of_gaps_is_that_of_updates_in_which_no_episode_ended():
+    assert share_of_gaps(life([1, NAN, NAN, 4])) == 0.5
+    assert share_of_gaps(life([1, 2])) == 0
 
 
 def test_a_life_in_which_no_episode_finished_is_scored_by_its_last_evaluation():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from metadisco.inner.envs import Discrete, Env, TimeStep
-from metadisco.inner.rollout import Decision, RolloutState, init_rollout, play_episodes, rollout
+from metadisco.inner.rollout import Decision, init_rollout, play_episodes, rollout
 
 NUM_STEPS = 4
 POISON = 1e6  # reward of every episode after the first, which evaluation must not see
@@ -41,27 +41,43 @@ def collect():
 
 def start(*lengths):
     states = jnp.array([[0.0, length] for length in lengths])
-    return RolloutState(states, states, jnp.zeros(len(lengths)))
+    return init_rollout(jax.random.key(0), counting_env(), len(lengths))._replace(env_state=states, obs=states)
 
 
 def test_the_mean_return_is_over_the_episodes_that_finished_in_the_rollout(collect, getkey):
     # Four steps finish two episodes of length 2 (return 3) and one of length 3 (return 6), none of length 7.
-    _, _, mean_return = collect(getkey(), start(2, 3, 7))
-    assert mean_return == (3 + 3 + 6) / 3
+    _, _, returns = collect(getkey(), start(2, 3, 7))
+    assert returns.ended == (3 + 3 + 6) / 3
 
 
 def test_episodes_are_summed_across_rollouts(collect, getkey):
     state, _, _ = collect(getkey(), start(2, 3, 7))
     np.testing.assert_array_equal(state.episode_return, [0, 1, 1 + 2 + 3 + 4])
-    state, _, mean_return = collect(getkey(), state)
-    assert mean_return == (3 + 3 + 6 + 28) / 4
+    state, _, returns = collect(getkey(), state)
+    assert returns.ended == (3 + 3 + 6 + 28) / 4
     np.testing.assert_array_equal(state.episode_return, [0, 1 + 2, 1])
 
 
 def test_the_mean_return_is_nan_where_no_episode_finished(collect, getkey):
-    state, _, mean_return = collect(getkey(), start(5, 7, 9))
-    assert jnp.isnan(mean_return)
-    assert collect(getkey(), state)[2] == (15 + 28) / 2
+    state, _, returns = collect(getkey(), start(5, 7, 9))
+    assert jnp.isnan(returns.ended)
+    assert collect(getkey(), state)[2].ended == (15 + 28) / 2
+
+
+@pytest.mark.parametrize("lengths", [(2, 3, 7), (5, 7, 9), (1, 1, 30), (4, 8, 3)])
+def test_lengths_of_episodes_are_counted_as_steps_pass(collect, getkey, lengths):
+    """Episode number n of an environment whose episodes last L steps ends at step n·L."""
+    state, last = start(*lengths), np.inf
+    for now in range(NUM_STEPS, 6 * NUM_STEPS, NUM_STEPS):
+        state, _, returns = collect(getkey(), state)
+        np.testing.assert_array_equal(state.episode_length, [now % length for length in lengths])
+        ended = [length for length in lengths for _ in range(now // length - (now - NUM_STEPS) // length)]
+        last = np.mean(ended) if ended else last
+        np.testing.assert_allclose(state.last_length, last)
+        if np.mean([now % length for length in lengths]) > last:
+            np.testing.assert_allclose(returns.running, state.episode_return.mean())
+        else:
+            assert jnp.isnan(returns.running)
 
 
 def test_transitions_hold_what_was_acted_on_and_what_it_led_to(collect, getkey):
@@ -82,8 +98,8 @@ def test_a_truncated_episode_counts_as_finished(getkey):
         state, time_step = env.step(key, state, action)
         return state, time_step._replace(terminated=time_step.truncated, truncated=time_step.terminated)
 
-    _, transitions, mean_return = rollout(getkey(), start(2), env._replace(step=cut), act, 2)
-    assert mean_return == 3
+    _, transitions, returns = rollout(getkey(), start(2), env._replace(step=cut), act, 2)
+    assert returns.ended == 3
     np.testing.assert_array_equal(transitions.truncated[:, 0], [False, True])
 
 
