@@ -1,5 +1,6 @@
 """Adapter for gymnax 1.x: classic control, MinAtar, bsuite and misc. The only file that knows gymnax."""
 
+import copy
 import math
 from typing import Any
 
@@ -7,14 +8,21 @@ import gymnax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnax.environments import spaces
+from gymnax.environments import environment, spaces
 from gymnax.registration import registered_envs
 from jax import Array
 
 from metadisco.config.fields import MAX_FLOAT, MAX_INT
 from metadisco.errors import UserError, nearest
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
+from metadisco.inner.envs.corrections import CORRECTIONS
 from metadisco.types import Key
+
+if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an older one, in files of the same names
+    raise UserError(
+        "gymnax environments need gymnax 1.x, but its files are those of another version or of stable-gymnax: "
+        "pip uninstall stable-gymnax gymnax, then pip install 'gymnax>=1.0.1,<2'"
+    )
 
 UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
 
@@ -28,7 +36,7 @@ def make(name: str, **params: Any) -> Env:
     """Make a gymnax environment.
 
     Observations are float32; a discrete observation (FrozenLake) becomes a one-hot vector. Actions in a box are not
-    clipped here.
+    clipped here. What gymnax does otherwise than the environment that it names is put right by `corrections`.
 
     Args:
         name: gymnax's own, such as "CartPole-v1".
@@ -44,6 +52,7 @@ def make(name: str, **params: Any) -> Env:
             f"inner.env: gymnax has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
         )
     env, defaults = gymnax.make(name)
+    env = _corrected(name, env)
     env_params = _replace(name, defaults, params)
     observation_space = env.observation_space(env_params)
     encode = _encoder(observation_space)
@@ -71,6 +80,15 @@ def make(name: str, **params: Any) -> Env:
         int(env_params.max_steps_in_episode),
         takes_any_key=True,
     )
+
+
+def _corrected(name: str, env: Any) -> Any:
+    """Return an environment whose transitions are those of what it is named after."""
+    if name not in CORRECTIONS:
+        return env
+    corrected = copy.copy(env)
+    corrected.step_env = CORRECTIONS[name](env.step_env)
+    return corrected
 
 
 def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
