@@ -100,16 +100,28 @@ def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
                 f"inner.env_settings: gymnax/{name} has no {key!r}{nearest(key, allowed)} "
                 f"(allowed: {', '.join(allowed)})"
             )
-        kind = "a whole number" if isinstance(getattr(defaults, key), int) else "a number"
-        wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
-        if wrong or (kind == "a whole number" and value != int(value)):
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind}")
-        if abs(value) > (MAX_INT if kind == "a whole number" else MAX_FLOAT):
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind} that 32 bits can hold")
-        if key == "max_steps_in_episode" and value < 1:
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
-    number = {key: type(getattr(defaults, key)) for key in params if isinstance(getattr(defaults, key), int | float)}
-    return defaults.replace(**{key: number.get(key, jnp.float32)(value) for key, value in params.items()})
+        _check(key, value, getattr(defaults, key))
+    return defaults.replace(**{key: type(getattr(defaults, key))(value) for key, value in params.items()})
+
+
+def _check(key: str, value: Any, default: Any) -> None:
+    """Refuse what is not of the kind of the default."""
+    place = f"inner.env_settings.{key}: got {value!r}, allowed:"
+    if not isinstance(default, int | float):
+        raise UserError(f"{place} only the default of gymnax, which is no single number")
+    if isinstance(default, bool):
+        if value not in (True, False):  # 0 and 1 as well
+            raise UserError(f"{place} true or false")
+        return
+    whole = isinstance(default, int) or key == "max_steps_in_episode"
+    kind = "a whole number" if whole else "a number"
+    wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+    if wrong or (whole and value != int(value)):
+        raise UserError(f"{place} {kind}")
+    if abs(value) > (MAX_INT if whole else MAX_FLOAT):
+        raise UserError(f"{place} {kind} that 32 bits can hold")
+    if key == "max_steps_in_episode" and value < 1:
+        raise UserError(f"{place} a whole number above 0")
 
 
 def _encoder(space: Any) -> Any:
