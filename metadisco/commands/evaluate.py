@@ -97,10 +97,10 @@ def _train(
     from metadisco.evaluation.reference import random_return
     from metadisco.evaluation.store import CellStore
     from metadisco.export.load import load_objective
-    from metadisco.inner import envs
+    from metadisco.problems import make_task
 
     loaded = {each.name: load_objective(each.name) for each in contenders}
-    made = {name: envs.make(name, **config.inner.env_settings) for name, config in configs.items()}
+    made = {name: make_task(name, config.inner.env_settings, config.inner.ppo).env for name, config in configs.items()}
     store = CellStore(output / "cells")
     cells, random = [], {}
     display.start(0, len(contenders) * len(configs), "cell")

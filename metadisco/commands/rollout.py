@@ -98,6 +98,8 @@ def _play_here(
             f"allowed: {agents.interface.obs_shape} and {agents.interface.action_space}, as in training"
         )
 
+    envs.check_episode_length(made, num_episodes, agents.ppo.num_env_steps)
+
     @jax.jit
     @jax.vmap
     def play(key: Any, each: Any) -> Any:

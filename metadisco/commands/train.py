@@ -105,7 +105,7 @@ def _train_points(
 
     from metadisco.evaluation.lives import train_agents, untraced
     from metadisco.export.load import load_objective
-    from metadisco.inner import envs
+    from metadisco.problems import make_task
 
     trained: dict[int, Trained] = {}
     groups: dict[Any, list[int]] = {}
@@ -117,7 +117,7 @@ def _train_points(
         constants, _ = split_objective(points[indices[0]].overrides)
         config = configs[indices[0]]
         (task,) = config.inner.tasks
-        ready.append((load_objective(objective, **constants), envs.make(task.env, **task.env_settings)))
+        ready.append((load_objective(objective, **constants), make_task(task.env, task.env_settings, task.ppo).env))
     for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
         display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
         results = train_agents(loaded, env, [configs[i] for i in indices], num_seeds)

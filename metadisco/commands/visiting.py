@@ -8,7 +8,7 @@ from metadisco.display import Display
 from metadisco.evaluation.store import CellStore
 from metadisco.evaluation.visits import Visits, count_visits
 from metadisco.export.load import load_objective
-from metadisco.inner import envs
+from metadisco.problems import make_task
 from metadisco.sources import Source
 
 NUM_AGENTS = 8
@@ -30,7 +30,7 @@ def kept_visits(source: Source, config: Config, env: str, output: Path, display:
     kept = store.load(identity, Visits._fields)
     if kept is None:
         display.say(f"training {NUM_AGENTS} agents on {env} to see what {source.name} is shown")
-        made = envs.make(env, **config.inner.env_settings)
+        made = make_task(env, config.inner.env_settings, config.inner.ppo).env
         kept = count_visits(load_objective(source.name), made, config, NUM_AGENTS)._asdict()
         store.keep(identity, kept)
     return Visits(**kept)

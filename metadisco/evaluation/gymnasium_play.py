@@ -1,16 +1,25 @@
 """Playing trained agents in Gymnasium's own environments. The only file that knows Gymnasium. Axes: E episodes."""
 
+import contextlib
 from collections.abc import Callable
+from textwrap import shorten
+from typing import Any
 
 import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium import spaces
 from jax import Array
 
 from metadisco.errors import UserError
-from metadisco.inner.envs.base import Discrete, Interface
+from metadisco.inner.envs.base import Box, Discrete, Interface
 from metadisco.types import Key
+
+MAX_STEPS = 100_000
+"""Steps within which an episode has to end; Gymnasium's own time limits are far below, but not everything has one."""
+RTOL = 1e-5
+"""Of bounds that count as equal, in 32 bits or 64."""
 
 
 def play(
@@ -29,39 +38,70 @@ def play(
         [E] undiscounted returns.
 
     Raises:
-        UserError: for an unknown environment, or one with other observations or actions.
+        UserError: for an unknown environment, one with other observations or actions, or episodes that do not end.
     """
+    with contextlib.ExitStack() as stack:
+        envs = _make(name, num_episodes, stack)
+        encode = _encoder(name, envs[0].observation_space, interface.obs_shape)
+        decode = _decoder(name, envs[0].action_space, interface.action_space)
+        obs = np.stack([encode(env.reset(seed=seed + index)[0]) for index, env in enumerate(envs)])
+        returns, live = np.zeros(num_episodes), list(range(num_episodes))
+        key = jax.random.key(seed)
+        for time in range(MAX_STEPS):
+            actions = np.asarray(act(jax.random.fold_in(key, time), jnp.array(obs)))
+            for index in tuple(live):
+                seen, reward, terminated, truncated, _ = envs[index].step(decode(actions[index]))
+                obs[index] = encode(seen)
+                returns[index] += reward
+                if terminated or truncated:
+                    live.remove(index)
+            if not live:
+                return returns
+    raise UserError(
+        f"--gymnasium: {len(live)} of {num_episodes} episodes of {name} did not end within {MAX_STEPS:,} steps, "
+        "allowed: an environment whose episodes end, such as one that is registered with max_episode_steps"
+    )
+
+
+def _make(name: str, number: int, stack: contextlib.ExitStack) -> list[gymnasium.Env]:
     try:
-        envs = [gymnasium.make(name) for _ in range(num_episodes)]
+        envs = [gymnasium.make(name) for _ in range(number)]
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"--gymnasium: got {name!r}, which Gymnasium cannot make: {error}") from error
-    _check_spaces(name, envs[0], interface)
-    obs = np.stack([env.reset(seed=seed + index)[0] for index, env in enumerate(envs)])
-    returns, live = np.zeros(num_episodes), list(range(num_episodes))
-    key, time = jax.random.key(seed), 0
-    discrete = isinstance(interface.action_space, Discrete)
-    while live:
-        actions = np.asarray(act(jax.random.fold_in(key, time), jnp.asarray(obs, jnp.float32)))
-        for index in live:
-            action = int(actions[index]) if discrete else actions[index]
-            obs[index], reward, terminated, truncated, _ = envs[index].step(action)
-            returns[index] += reward
-            if terminated or truncated:
-                live = [each for each in live if each != index]
-        time += 1
     for env in envs:
-        env.close()
-    return returns
+        stack.callback(env.close)
+    return envs
 
 
-def _check_spaces(name: str, env: gymnasium.Env, interface: Interface) -> None:
-    shape, space = env.observation_space.shape, env.action_space
-    if shape != interface.obs_shape:
-        raise UserError(f"--gymnasium: {name} has observations {shape}, allowed: {interface.obs_shape}, as in training")
-    expected = interface.action_space
-    if isinstance(expected, Discrete):
-        fits = isinstance(space, gymnasium.spaces.Discrete) and int(space.n) == expected.num_actions
-    else:
-        fits = isinstance(space, gymnasium.spaces.Box) and space.shape == expected.low.shape
-    if not fits:
-        raise UserError(f"--gymnasium: {name} has actions {space}, allowed: {expected}, as in training")
+def _encoder(name: str, space: spaces.Space, obs_shape: tuple[int, ...]) -> Callable[[Any], np.ndarray]:
+    """Return the function that writes an observation of Gymnasium as the agent knows it.
+
+    One of finitely many states becomes a one-hot vector, as in the suites here.
+    """
+    if isinstance(space, spaces.Discrete) and obs_shape == (int(space.n),):
+        one_hot, start = np.eye(int(space.n), dtype=np.float32), int(space.start)
+        return lambda obs: one_hot[int(obs) - start]
+    if isinstance(space, spaces.Box | spaces.MultiBinary) and space.shape == obs_shape:
+        return lambda obs: np.asarray(obs, np.float32)
+    shown = space.shape if isinstance(space, spaces.Box) else _line(space)
+    raise UserError(f"--gymnasium: {name} has observations {shown}, allowed: {obs_shape}, as in training")
+
+
+def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callable[[np.ndarray], Any]:
+    """Return the function that names an action of the agent as Gymnasium does.
+
+    Bounds have to be those of training: whether actions ought to be scaled or clipped to others cannot be known here.
+    """
+    if isinstance(space, spaces.Discrete) and isinstance(expected, Discrete) and space.n == expected.num_actions:
+        start = int(space.start)
+        return lambda action: int(action) + start
+    if isinstance(space, spaces.Box) and isinstance(expected, Box):
+        numbers = np.issubdtype(space.dtype, np.floating) and space.shape == expected.low.shape
+        if numbers and np.allclose([space.low, space.high], expected, rtol=RTOL, atol=0):
+            return lambda action: np.clip(action.astype(space.dtype), space.low, space.high)
+    raise UserError(f"--gymnasium: {name} has actions {_line(space)}, allowed: {_line(expected)}, as in training")
+
+
+def _line(space: Any) -> str:
+    """Return how a space is written, on one line."""
+    return shorten(str(space), 200, placeholder=" …")

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
-from metadisco.inner.envs.base import Env
+from metadisco.inner.envs import Env, check_episode_length
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
 from metadisco.inner.rollout import Returns
@@ -59,7 +59,11 @@ def train(
         hyperparameters: traced scalars; those of `config` when left out.
         observe: what to keep of the minibatches that the objective sees, such as a histogram: an array, or a pytree of
             arrays, for each minibatch, which are summed into `diagnostics.observed`.
+
+    Raises:
+        UserError: while tracing, where episodes are so long that evaluation might not end.
     """
+    check_evaluation(env, config)
     if hyperparameters is None:
         hyperparameters = Hyperparameters.from_config(config)
     objective = _for_many_samples(objective, config)
@@ -87,6 +91,15 @@ def train(
         diagnostics=diagnostics,
         running=returns.running,
     )
+
+
+def check_evaluation(env: Env, config: PPOConfig) -> None:
+    """Refuse an environment whose episodes are so long that the evaluations of a life might not end.
+
+    Raises:
+        UserError: naming the lengths.
+    """
+    check_episode_length(env, config.num_evaluations * config.num_evaluation_episodes, config.num_env_steps)
 
 
 _Carry = tuple[ppo.TrainState, Array, Array, LossMetrics]

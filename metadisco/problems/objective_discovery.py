@@ -1,9 +1,10 @@
 """Discovering an objective: meta-parameters are bound to an objective, and agents trained with it. Axes: K tasks."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from metadisco.imports import load_object
 from metadisco.inner import envs
 from metadisco.inner.envs import Env
 from metadisco.inner.fitness import FITNESS, Fitness, share_of_gaps
-from metadisco.inner.train import train
+from metadisco.inner.train import check_evaluation, train
 from metadisco.parametrisations import make_parametrisation
 from metadisco.tabulate import NUM_NODES
 from metadisco.types import Evaluation, Key, MetaParams, Parametrisation, TaskInfo
@@ -100,6 +101,17 @@ def make_objective_discovery(config: Config) -> ObjectiveDiscovery:
     return ObjectiveDiscovery(parametrisation, make_tasks(config), fitness)
 
 
+def make_task(env: str, env_settings: Mapping[str, Any], ppo: PPOConfig) -> Task:
+    """Make an environment in which agents are to be trained.
+
+    Raises:
+        UserError: for an environment or a setting of one that does not exist, or episodes too long to evaluate.
+    """
+    made = envs.make(env, **env_settings)
+    check_evaluation(made, ppo)
+    return Task(made, ppo)
+
+
 def make_tasks(config: Config) -> tuple[Task, ...]:
     """Make the environments of a config.
 
@@ -109,7 +121,7 @@ def make_tasks(config: Config) -> tuple[Task, ...]:
     made = []
     for index, task in enumerate(config.inner.tasks):
         try:
-            made.append(Task(envs.make(task.env, **task.env_settings), task.ppo))
+            made.append(make_task(task.env, task.env_settings, task.ppo))
         except UserError as error:
             if not config.inner.envs:
                 raise

@@ -1,5 +1,6 @@
 """The contract of an environment, on dynamics of our own and on every environment of gymnax."""
 
+import importlib
 from pathlib import Path
 
 import jax
@@ -82,6 +83,18 @@ def test_gymnax_is_offered_whole_but_for_what_downloads_data():
     assert set(registered_envs) - set(envs.names("gymnax")) == {"MNISTBandit-bsuite"}
 
 
+def test_files_of_another_gymnax_are_refused(monkeypatch):
+    """Those of stable-gymnax, which are installed over gymnax's own."""
+    from gymnax.environments.environment import Environment
+
+    from metadisco.inner.envs import gymnax as adapter
+
+    monkeypatch.delattr(Environment, "is_truncated")
+    with pytest.raises(UserError, match="stable-gymnax") as refusal:
+        importlib.reload(adapter)
+    assert "\n" not in str(refusal.value)
+
+
 def test_cartpole_is_truncated_at_a_time_limit_that_was_set(getkey):
     env = envs.make("gymnax/CartPole-v1", max_steps_in_episode=3)
     assert env.episode_length == 3
@@ -138,6 +151,9 @@ def test_a_discrete_observation_is_one_hot(getkey):
         ("gymnax/CartPole-v1", {"max_steps_in_episode": True}, "got True, allowed: a whole number"),
         ("gymnax/CartPole-v1", {"gravity": "low"}, "gravity: got 'low', allowed: a number"),
         ("gymnax/CartPole-v1", {"gravity": float("nan")}, "gravity: got nan, allowed: a number"),
+        ("gymnax/Asterix-MinAtar", {"ramping": "no"}, "ramping: got 'no', allowed: true or false"),
+        ("gymnax/Acrobot-v1", {"available_torque": 1.0}, "available_torque: got 1.0, allowed: only the default"),
+        ("gymnax/BernoulliBandit-misc", {"max_steps_in_episode": 2.5}, "got 2.5, allowed: a whole number"),
     ],
 )
 def test_a_wrong_name_or_parameter_is_refused_in_one_sentence(name, params, message):
@@ -148,6 +164,11 @@ def test_a_wrong_name_or_parameter_is_refused_in_one_sentence(name, params, mess
 
 def test_a_whole_float_is_taken_where_a_whole_number_is_meant():
     assert envs.make("gymnax/CartPole-v1", max_steps_in_episode=5.0).episode_length == 5
+
+
+@pytest.mark.parametrize("off", [False, 0])
+def test_a_switch_can_be_set(off):
+    envs.make("gymnax/Asterix-MinAtar", ramping=off)
 
 
 @pytest.fixture

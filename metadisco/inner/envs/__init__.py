@@ -1,6 +1,7 @@
 """Environments behind one contract; a suite's library is imported only when one of its environments is made."""
 
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep, auto_reset
+from metadisco.inner.envs.checks import check_episode_length
 from metadisco.inner.envs.registry import make, names
 
-__all__ = ["Box", "Discrete", "Env", "EnvState", "TimeStep", "auto_reset", "make", "names"]
+__all__ = ["Box", "Discrete", "Env", "EnvState", "TimeStep", "auto_reset", "check_episode_length", "make", "names"]

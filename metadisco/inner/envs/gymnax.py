@@ -1,5 +1,6 @@
 """Adapter for gymnax 1.x: classic control, MinAtar, bsuite and misc. The only file that knows gymnax."""
 
+import copy
 import math
 from typing import Any
 
@@ -7,14 +8,21 @@ import gymnax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnax.environments import spaces
+from gymnax.environments import environment, spaces
 from gymnax.registration import registered_envs
 from jax import Array
 
 from metadisco.config.fields import MAX_FLOAT, MAX_INT
 from metadisco.errors import UserError, nearest
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
+from metadisco.inner.envs.corrections import CORRECTIONS
 from metadisco.types import Key
+
+if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an older one, in files of the same names
+    raise UserError(
+        "gymnax environments need gymnax 1.x, but its files are those of another version or of stable-gymnax: "
+        "pip uninstall stable-gymnax gymnax, then pip install 'gymnax>=1.0.1,<2'"
+    )
 
 UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
 
@@ -28,7 +36,7 @@ def make(name: str, **params: Any) -> Env:
     """Make a gymnax environment.
 
     Observations are float32; a discrete observation (FrozenLake) becomes a one-hot vector. Actions in a box are not
-    clipped here.
+    clipped here. What gymnax does otherwise than the environment that it names is put right by `corrections`.
 
     Args:
         name: gymnax's own, such as "CartPole-v1".
@@ -44,6 +52,7 @@ def make(name: str, **params: Any) -> Env:
             f"inner.env: gymnax has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
         )
     env, defaults = gymnax.make(name)
+    env = _corrected(name, env)
     env_params = _replace(name, defaults, params)
     observation_space = env.observation_space(env_params)
     encode = _encoder(observation_space)
@@ -73,6 +82,15 @@ def make(name: str, **params: Any) -> Env:
     )
 
 
+def _corrected(name: str, env: Any) -> Any:
+    """Return an environment whose transitions are those of what it is named after."""
+    if name not in CORRECTIONS:
+        return env
+    corrected = copy.copy(env)
+    corrected.step_env = CORRECTIONS[name](env.step_env)
+    return corrected
+
+
 def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
     """Set parameters, each of the kind its default has."""
     allowed = sorted(vars(defaults))
@@ -82,16 +100,28 @@ def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
                 f"inner.env_settings: gymnax/{name} has no {key!r}{nearest(key, allowed)} "
                 f"(allowed: {', '.join(allowed)})"
             )
-        kind = "a whole number" if isinstance(getattr(defaults, key), int) else "a number"
-        wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
-        if wrong or (kind == "a whole number" and value != int(value)):
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind}")
-        if abs(value) > (MAX_INT if kind == "a whole number" else MAX_FLOAT):
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: {kind} that 32 bits can hold")
-        if key == "max_steps_in_episode" and value < 1:
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number above 0")
-    number = {key: type(getattr(defaults, key)) for key in params if isinstance(getattr(defaults, key), int | float)}
-    return defaults.replace(**{key: number.get(key, jnp.float32)(value) for key, value in params.items()})
+        _check(key, value, getattr(defaults, key))
+    return defaults.replace(**{key: type(getattr(defaults, key))(value) for key, value in params.items()})
+
+
+def _check(key: str, value: Any, default: Any) -> None:
+    """Refuse what is not of the kind of the default."""
+    place = f"inner.env_settings.{key}: got {value!r}, allowed:"
+    if not isinstance(default, int | float):
+        raise UserError(f"{place} only the default of gymnax, which is no single number")
+    if isinstance(default, bool):
+        if value not in (True, False):  # 0 and 1 as well
+            raise UserError(f"{place} true or false")
+        return
+    whole = isinstance(default, int) or key == "max_steps_in_episode"
+    kind = "a whole number" if whole else "a number"
+    wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+    if wrong or (whole and value != int(value)):
+        raise UserError(f"{place} {kind}")
+    if abs(value) > (MAX_INT if whole else MAX_FLOAT):
+        raise UserError(f"{place} {kind} that 32 bits can hold")
+    if key == "max_steps_in_episode" and value < 1:
+        raise UserError(f"{place} a whole number above 0")
 
 
 def _encoder(space: Any) -> Any:

@@ -7,6 +7,7 @@ from metadisco.config import check_env_name
 from metadisco.errors import UserError
 from metadisco.imports import load_object
 from metadisco.inner.envs.base import Env
+from metadisco.inner.envs.checks import checked
 
 
 def make(name: str, **kwargs: Any) -> Env:
@@ -18,18 +19,17 @@ def make(name: str, **kwargs: Any) -> Env:
         **kwargs: parameters of the environment under its own names.
 
     Raises:
-        UserError: for an unknown suite, environment or parameter.
+        UserError: for an unknown suite, environment or parameter, or an environment in which nothing can be trained.
     """
     check_env_name(name)
     suite, separator, rest = name.partition("/")
     if separator:
         adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
-        result: Env = adapter.make(rest, **kwargs)
-        return result
+        return checked(adapter.make(rest, **kwargs), name)
     env = load_object(name, key="inner.env", arguments=kwargs)
     if not isinstance(env, Env):
         raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
-    return env
+    return checked(env, name)
 
 
 def names(suite: str) -> list[str]:
