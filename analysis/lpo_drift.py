@@ -28,6 +28,7 @@ PLAN = Plan(
     held_out=("gymnax/MountainCarContinuous-v0", "gymnax/Catch-bsuite", "gymnax/Breakout-MinAtar"),
     config=Path(__file__).with_suffix(".yaml"),
     grid={"learning_rate": (1e-3, 2.5e-3, 5e-3, 1e-2), "num_epochs": (4, 10)},
+    whole=(("gymnax/CartPole-v1", "gymnax/Acrobot-v1"), Path(__file__).with_name("cleanrl.yaml")),
     by_hand=(
         ("by hand: setbacks", "by_hand.json@setbacks"), ("by hand: one-sided", "by_hand.json@one_sided"),
         ("by hand: both", "by_hand.json@both"),

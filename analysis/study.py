@@ -50,8 +50,8 @@ class Plan(NamedTuple):
     """Settings of PPO that everybody is tuned over, in the environments of the search."""
     by_hand: tuple[tuple[str, str], ...] = ()
     """Closed forms that were read off by eye: what to call each, and its path below the published discovery."""
-    whole: tuple[str, Path] | None = None
-    """An environment and settings for lives longer than those of the search."""
+    whole: tuple[tuple[str, ...], Path] | None = None
+    """Environments and settings for lives longer than those of the search, and set as people usually do."""
 
 
 class Study(NamedTuple):
@@ -85,8 +85,8 @@ class Study(NamedTuple):
             course(self.output / "evaluation" / "results.json", contenders, env) for env in self.trained()
         )
         if self.plan.whole and self.objective == self.plan.published:
-            env, path = self.plan.whole
-            sections["whole"] = self._compare("whole_lives", contenders, [env], [f"--config={path}"])
+            envs, path = self.plan.whole
+            sections["whole"] = self._compare("whole_lives", contenders, envs, [f"--config={path}"])
         return sections | {"tuned": self._tuned()}
 
     def trained(self) -> list[str]:

@@ -40,7 +40,7 @@ PLAN = Plan(
         "learning_rate": (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2),
         "value_coef": (1 / 64, 1 / 16, 1 / 4, 1.0, 4.0),
     },
-    whole=("gymnax/CartPole-v1", Path(__file__).parents[1] / "experiments" / "value_loss" / "cartpole.yaml"),
+    whole=(("gymnax/CartPole-v1",), Path(__file__).parents[1] / "experiments" / "value_loss" / "cartpole.yaml"),
 )  # fmt: skip
 SHARES = (0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999)
 
