@@ -89,7 +89,7 @@ def _source_text(source: Source, named: Source, language: str, output: Path) -> 
     tasks = _tasks(trained) or _tasks(trained_on(named) or {})
     losses = losses_of(described, arrays, source.name)
     about = About(
-        name=source.short_name,
+        name=named.short_name if source is named else f"{named.short_name}, as a closed form",
         file=output.name,
         lines=_constants(described) if described["kind"] == "closed" else _provenance(trained),
         settings=_settings(tasks),
