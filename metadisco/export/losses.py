@@ -36,9 +36,10 @@ def losses_of(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: s
     source_losses = getattr(parametrisation, "source_losses", None)
     if source_losses is None:
         own = said["parametrisation"]["name"]
+        whose = " is of your own and" if ":" in own else ""
         raise UserError(
-            f"--to: {own} is of your own and has no source_losses, so that no source of it can be written; a closed "
-            f"form can: metadisco distil {shlex.quote(name)} --output DIR, then metadisco export DIR --form closed"
+            f"--to: {own}{whose} has no source_losses, so that no source of it can be written; a closed form can: "
+            f"metadisco distil {shlex.quote(name)} --output DIR, then metadisco export DIR --form closed"
         )
     losses = source_losses(meta_params)
     if not isinstance(losses, Losses):

@@ -14,8 +14,9 @@ from refusals import assert_refused
 
 from metadisco import ValueLoss
 from metadisco.cli import main
-from metadisco.config import parse_config
+from metadisco.config import PARAMETRISATION_SETTINGS, parse_config
 from metadisco.export.arrays import to_arrays
+from metadisco.parametrisations import PARAMETRISATIONS
 from metadisco.runs import RunDirectory
 
 OWN = """
@@ -271,6 +272,23 @@ class TestRuns:
         self, refused, make_own_run, name, told
     ):
         refused([make_own_run(name), "--to", "torch", "--output", "a.py"], "source_losses", told)
+
+    @pytest.mark.parametrize("says", [True, False])
+    def test_a_further_built_in_one_is_written_by_what_it_says(self, refused, place, monkeypatch, says):
+        class Fourth(ValueLoss):
+            if not says:
+                source_losses = None
+
+        monkeypatch.setitem(PARAMETRISATIONS, "fourth", Fourth)
+        monkeypatch.setitem(PARAMETRISATION_SETTINGS, "fourth", Fourth)
+        run = RunDirectory(place / "run")
+        run.create(parse_config({"parametrisation": {"name": "fourth", "hidden_sizes": [8]}}))
+        run.write_centre(1, to_arrays(ValueLoss(hidden_sizes=(8,), start="random").init(jax.random.key(0))))
+        if not says:
+            refused(["run", "--to", "jax", "--output", "a.py"], "fourth has no source_losses", "metadisco distil")
+            return
+        export("run", "jax", place / "a.py")
+        assert "PPO had these settings" in (place / "a.py").read_text()
 
     def test_source_of_one_that_says_its_losses_is_that_of_a_built_in_one(self, make_own_run, place):
         export(make_own_run("Written"), "numpy", place / "a.py")
