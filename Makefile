@@ -71,7 +71,7 @@ bench: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[brax]'
 	-$(INSTALL_TORCH)
 	-$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'
-	set -e; for part in $(BENCHES); do $(BIN)/python benchmarks/$$part.py --output benchmarks/results/$$part.json; done
+	set -e; for part in $(BENCHES); do $(BIN)/python benchmarks/$$part.py --output benchmarks/results/$$part.json --force; done
 	$(BIN)/python benchmarks/table.py
 
 # What benchmarks/gpu.sh carries to a machine from which nothing can be reached.

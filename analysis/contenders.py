@@ -26,7 +26,7 @@ def closed_objective(closed: Closed, folder: Path) -> str:
     if not closed.settings:
         return closed.name
     path = folder / closed.label
-    words = ["export", closed.name, *closed.settings, "--to", "artefact", "--output", str(path), "--quiet"]
+    words = ["export", closed.name, *closed.settings, "--to", "artefact", "--output", str(path), "--force", "--quiet"]
     code = metadisco(words)
     if code != 0:
         raise SystemExit(code)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from showing import show
+from showing import add_output, check_output, show
 
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
@@ -92,8 +92,9 @@ def differences(levels: list[dict]) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=ROWS, default="control")
-    parser.add_argument("--output", type=Path, help="where to write JSON")
+    add_output(parser)
     options = parser.parse_args()
+    check_output(parser, options)
     start_jax(None)
     levels = [level(row) for row in ROWS[options.what]]
     show({"levels": levels, "paired_differences": differences(levels)}, options.output)

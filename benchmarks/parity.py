@@ -11,7 +11,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from showing import show
+from showing import add_output, check_output, show
 
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
@@ -50,8 +50,9 @@ def level(env: str, num_seeds: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="where to write JSON")
+    add_output(parser)
     options = parser.parse_args()
+    check_output(parser, options)
     start_jax(None)
     show({env: level(env, num_seeds) for env, num_seeds in SEEDS.items()}, options.output)
 

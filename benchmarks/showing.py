@@ -26,8 +26,10 @@ def show(measured: Any, output: Path | None) -> None:
 def write(measured: Any, output: Path | None) -> None:
     """Write results as JSON where that is asked for."""
     if output:
+        from metadisco.files import write_atomically
+
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(measured, indent=2) + "\n")
+        write_atomically(output, json.dumps(measured, indent=2) + "\n")
 
 
 def machine() -> dict[str, Any]:
@@ -62,13 +64,32 @@ def make_parser(doc: str | None, rounds: int) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="tiny settings, to try the script; its numbers mean nothing"
     )
-    parser.add_argument("--output", type=Path, help="where to write JSON")
+    add_output(parser)
     return parser
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where results go."""
+    parser.add_argument("--output", type=Path, help="where to write JSON")
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+
+
+def check_output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the command where results could not be written in the end."""
+    from metadisco.errors import UserError
+    from metadisco.outputs import check_replaceable
+
+    try:
+        if options.output:
+            check_replaceable(options.output, "--output", options.force)
+    except UserError as error:
+        parser.error(str(error))
 
 
 def parse(parser: argparse.ArgumentParser, rounds: int) -> argparse.Namespace:
     """Return the options that were given."""
     options = parser.parse_args()
+    check_output(parser, options)
     options.rounds = options.rounds or (2 if options.quick else rounds)
     return options
 

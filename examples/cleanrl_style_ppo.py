@@ -1,9 +1,10 @@
 """PPO in one file of PyTorch, in the manner of CleanRL, whose losses can be exchanged for exported ones.
 
     python examples/cleanrl_style_ppo.py --env CartPole-v1 --seed 0
-    metadisco export dpo --to torch --output my_loss.py
-    python examples/cleanrl_style_ppo.py --env CartPole-v1 --seed 0 --losses my_loss.py
+    metadisco export dpo --to torch --output discovered.py
+    python examples/cleanrl_style_ppo.py --env CartPole-v1 --seed 0 --losses discovered.py
 
+Clipping is inside the losses: beside exported ones CleanRL's --clip-coef and --clip-vloss would be without effect.
 For vectors as observations and discrete actions; settings are CleanRL's for classic control. Time limits are no
 terminations: their last observation is bootstrapped from. Needs `pip install torch "gymnasium[classic-control]>=1.1"`.
 

@@ -4,8 +4,8 @@
     python examples/purejaxrl_style_ppo.py --losses dpo.py --env CartPole-v1 --steps 500000 --seed 0
 
 Needs JAX, flax, optax and gymnax 1.x, and not metadisco. PPO's two clipped losses are called in `total_loss`; a file
-given as --losses replaces them. Discrete actions; the settings are CleanRL's for CartPole. Unlike in PureJaxRL the
-value beyond a time limit is bootstrapped.
+given as --losses replaces them, and PureJaxRL's CLIP_EPS would be without effect beside it. Discrete actions; the
+settings are CleanRL's for CartPole. Unlike in PureJaxRL the value beyond a time limit is bootstrapped.
 
 Axes: T steps, N environments, B samples of a minibatch.
 """

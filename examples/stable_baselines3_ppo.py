@@ -1,7 +1,7 @@
 """PPO of Stable-Baselines3 that minimises losses exported by metadisco in place of its own.
 
-    metadisco export dpo --to torch --output my_loss.py
-    python examples/stable_baselines3_ppo.py my_loss.py --env CartPole-v1 --steps 100000 --seed 0
+    metadisco export dpo --to torch --output discovered.py
+    python examples/stable_baselines3_ppo.py discovered.py --env CartPole-v1 --steps 100000 --seed 0
 
 Needs `pip install stable-baselines3`.
 """

@@ -7,7 +7,7 @@ settings that it changes.
 Each pilot is `metadisco evolve` in its own folder of --runs, so that the same command goes on where it was stopped. The
 centre that it ends with then trains agents on fresh seeds, under the settings of the config itself whatever the pilot
 changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the
-file.
+file; those that are there are replaced by --force alone.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from metadisco.evaluation.statistics import paired_difference
 from metadisco.export.load import load_objective
 from metadisco.files import write_atomically
 from metadisco.outer.devices import start_jax
+from metadisco.outputs import check_file
 from metadisco.plotting import save
 from metadisco.plotting.style import line_style, set_legend, set_title, uncluttered
 from metadisco.problems.objective_discovery import make_tasks
@@ -41,6 +42,7 @@ from metadisco.runs import RunDirectory
 from metadisco.types import Objective
 
 NUM_EVALUATIONS = 8
+OUTPUTS = (".json", ".png", ".svg")
 FRESH = 2_000_000  # added to the config's seed: agents that no search and no judgement trains
 
 
@@ -75,9 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pilots", type=Path, help="file of pilots")
     parser.add_argument("--runs", type=Path, required=True, help="folder of their run directories")
+    parser.add_argument("--force", action="store_true", help="replace what came out before")
     options = parser.parse_args()
     try:
         plan = read_plan(options.pilots)
+        check_outputs(options.pilots, options.force)
         run_pilots(plan, options.pilots, options.runs)
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -102,6 +106,18 @@ def read_plan(path: Path) -> Plan:
     config_of(path.with_name(plan.config), [])
     load_objective(plan.baseline.name, **plan.baseline.settings)
     return plan
+
+
+def check_outputs(path: Path, force: bool) -> None:
+    """Refuse to write over the plan itself, or without `force` over what came out before.
+
+    Raises:
+        UserError: naming the file.
+    """
+    if path.suffix in OUTPUTS:
+        raise UserError(f"pilots: got {str(path)!r}, allowed: a name that ends otherwise than the results: .yaml")
+    for suffix in OUTPUTS:
+        check_file(path.with_suffix(suffix), "pilots", force)
 
 
 def folder_of(name: str) -> str:

@@ -28,15 +28,16 @@ def find_artefact(name: str) -> Path | None:
     return find_package(located(name), ARTEFACT)
 
 
-def write_artefact(path: Path, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def write_artefact(path: Path, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False) -> None:
     """Write an artefact: a zip file where the name ends in .zip, else a folder.
 
     Args:
         path: what to write.
         data: what artefact.json is to say; format, version and checksums are added.
         arrays: meta-parameters by their path; empty for a closed form.
+        force: replace one that is there.
     """
-    write_package(path, ARTEFACT, data, arrays)
+    write_package(path, ARTEFACT, data, arrays, force)
 
 
 def read_artefact(path: Path) -> Package:

@@ -193,6 +193,7 @@ def _train(options: argparse.Namespace) -> int:
         options.overrides,
         options.output,
         options.save,
+        options.force,
         options.quiet,
     )
 
@@ -209,6 +210,7 @@ def _rollout(options: argparse.Namespace) -> int:
         options.deterministic,
         options.seed,
         options.output,
+        options.force,
         options.quiet,
     )
 
@@ -265,13 +267,15 @@ def _distil(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from metadisco.commands.export import export
 
-    return export(options.objective, options.to, options.output, options.form, options.overrides, options.quiet)
+    words = options.objective, options.to, options.output, options.form, options.overrides
+    return export(*words, options.force, options.quiet)
 
 
 def _report(options: argparse.Namespace) -> int:
     from metadisco.commands.report import report
 
-    return report(options.run, options.output, options.evaluation, options.distilled, options.visits, options.quiet)
+    words = options.run, options.output, options.evaluation, options.distilled, options.visits
+    return report(*words, options.force, options.quiet)
 
 
 def _reference(options: argparse.Namespace) -> int:

@@ -1,6 +1,5 @@
 """Files that are there whole or not at all, and arrays in them that NumPy alone can read."""
 
-import contextlib
 import errno
 import io
 import math
@@ -9,31 +8,13 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from metadisco.errors import UserError, shown
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write, which takes the place of `path` once it is whole; permissions there are kept."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-        flush_to_disk(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def flush_to_disk(path: Path) -> None:
@@ -48,10 +29,64 @@ def flush_to_disk(path: Path) -> None:
         os.close(number)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all; text as UTF-8."""
-    with _replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+def write_atomically(path: Path, content: str | bytes, replace: bool = True) -> None:
+    """Write a file whole or not at all; text as UTF-8. Permissions of what it replaces are kept.
+
+    Raises:
+        FileExistsError: if something is there that is not to be replaced.
+    """
+    write_together({path: content}, replace)
+
+
+def write_together(contents: Mapping[Path, str | bytes], replace: bool = True) -> None:
+    """Write files that belong together, in their order: each whole, and none before all of them are on the disk.
+
+    Args:
+        contents: by path; text as UTF-8.
+        replace: what is there.
+
+    Raises:
+        FileExistsError: if something is there that is not to be replaced; nothing was written then.
+    """
+    temporaries = {path: path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in contents}
+    placed: list[Path] = []
+    try:
+        for path, temporary in temporaries.items():
+            content = contents[path]
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace and path.exists():
+                shutil.copymode(path, temporary)
+        for path, temporary in temporaries.items():
+            _put(temporary, path, replace)
+            placed.append(path)
+        for folder in {path.parent for path in contents}:
+            flush_to_disk(folder)
+    except BaseException as error:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            for path in placed:
+                path.unlink(missing_ok=True)
+        raise
+
+
+def _put(temporary: Path, path: Path, replace: bool) -> None:
+    """Give a file its name; where nothing is to be replaced, in one step with seeing that nothing is there."""
+    if replace:
+        temporary.replace(path)
+        return
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if os.path.lexists(path):  # a file system without hard links
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        temporary.replace(path)
+    temporary.unlink(missing_ok=True)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -162,16 +197,3 @@ def check_writable(path: Path, option: str) -> None:
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"{option}: {str(there)!r} is no directory that can be written to")
-
-
-def check_file(path: Path, option: str) -> None:
-    """Refuse a file that could not be written: a directory, or in a folder that is not there.
-
-    Raises:
-        UserError: naming what is in the way.
-    """
-    if path.is_dir():
-        raise UserError(f"{option}: {str(path)!r} is a directory, allowed: a file")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{option}: {str(path.absolute().parent)!r} is no directory that can be written to")
-    check_writable(path.absolute().parent, option)

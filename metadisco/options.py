@@ -136,6 +136,7 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     train.add_argument(
         "--save", type=Path, metavar="DIR", help="where to keep the trained agents; a folder or zip file"
     )
+    _add_force(train, "--output and --save")
 
     rollout = _command(commands, "rollout", "let trained agents play", ROLLOUT_EXAMPLE)
     rollout.add_argument("agents", type=Path, metavar="DIR", help="what metadisco train --save wrote")
@@ -146,6 +147,7 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     rollout.add_argument("--deterministic", action="store_true", help="take the most likely action, do not sample")
     rollout.add_argument("--seed", type=int, default=0, metavar="N", help="of environments and actions")
     rollout.add_argument("--output", type=Path, metavar="FILE.json", help="where to write the return of every episode")
+    _add_force(rollout)
 
     reference = _command(
         commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
@@ -190,14 +192,21 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     export.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="constants, such as objective.clip_eps=0.1")
     export.add_argument("--to", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
     export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder or zip file; a .py file")
+    _add_force(export)
     export.add_argument("--form", metavar="FORM", help="network (as learned) or closed (the closest form distilled)")
 
     report = _command(commands, "report", "make a page of what a run found", REPORT_EXAMPLE)
     report.add_argument("run", metavar="RUN", help="the path of a run; RUN@640 for where it was after generation 640")
     report.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="the page")
+    _add_force(report)
     report.add_argument("--evaluation", type=Path, metavar="DIR", help="what metadisco evaluate wrote")
     report.add_argument("--distilled", type=Path, metavar="DIR", help="what metadisco distil wrote")
     report.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents for the figures")
+
+
+def _add_force(command: Parser, outputs: str = "--output") -> None:
+    """Add the option of a command that writes one file, which replaces nothing else."""
+    command.add_argument("--force", action="store_true", help=f"replace what is there at {outputs}")
 
 
 def _add_agents(command: Parser, output: str) -> None:

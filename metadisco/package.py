@@ -15,7 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metadisco.errors import UserError, shown
-from metadisco.files import MAX_BYTES, check_writable, pack_arrays, unpack_arrays, unzip, write_atomically
+from metadisco.files import (
+    MAX_BYTES,
+    check_writable,
+    pack_arrays,
+    unpack_arrays,
+    unzip,
+    write_together,
+)
+from metadisco.outputs import check_replaceable, write_or_beside, write_output
 
 ARRAYS = "arrays.npz"
 SEAL = ("format", "version", "sha256")
@@ -60,49 +68,60 @@ def find_package(name: str, kind: Kind) -> Path | None:
         return None
 
 
-def write_package(path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a zip file where the name ends in .zip, else a folder.
+def write_package(
+    path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False
+) -> None:
+    """Write a zip file where the name ends in .zip, else a folder; whole or not at all.
 
     Args:
         path: what to write.
         kind: what it is.
         data: what the JSON file is to say; format, version and checksums are added.
         arrays: by name; there may be none.
+        force: replace one that is there.
+
+    Raises:
+        MachineError: if one is there that is not to be replaced; this one was written beside it then.
     """
     packed = pack_arrays(arrays) if arrays else b""
     sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind)
-    text = json.dumps(sealed, indent=1) + "\n"
+    members = {kind.file: (json.dumps(sealed, indent=1) + "\n").encode(), **({ARRAYS: packed} if arrays else {})}
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".zip":
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in ((kind.file, text.encode()), (ARRAYS, packed)):
-                if content:
-                    archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        write_atomically(path, stream.getvalue())
-        return
-    path.mkdir(exist_ok=True)
-    if arrays:
-        write_atomically(path / ARRAYS, packed)
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        write_output(path, stream.getvalue(), force)
     else:
+        write_or_beside(path, lambda at: _write_folder(at, kind, members, force))
+
+
+def _write_folder(path: Path, kind: Kind, members: Mapping[str, bytes], force: bool) -> None:
+    """Write the members of a folder; what else lies in it stays."""
+    path.mkdir(exist_ok=True)
+    write_together({path / name: members[name] for name in (ARRAYS, kind.file) if name in members}, force)
+    if ARRAYS not in members:
         (path / ARRAYS).unlink(missing_ok=True)
-    write_atomically(path / kind.file, text)
 
 
-def check_package(path: Path, kind: Kind, option: str) -> None:
+def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
     """Refuse what `write_package` could not write, or would put beside something else.
 
     Raises:
         UserError: naming what is in the way.
     """
     if path.suffix == ".zip":
-        if path.is_dir():
-            raise UserError(f"{option}: {str(path)!r} is a directory, allowed: a file")
+        check_replaceable(path, option, force)
         check_writable(path.absolute().parent, option)
         return
     check_writable(path, option)
     if path.is_dir() and any(path.iterdir()) and not (path / kind.file).is_file():
         raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new folder, or one with {kind.file}")
+    if (path / kind.file).is_file() and not force:
+        raise UserError(
+            f"{option}: {str(path)!r} holds {kind.file} already, allowed: a new name, or --force to replace it"
+        )
 
 
 def read_package(path: Path, kind: Kind) -> Package:

@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metadisco.artefact import find_artefact, read_artefact
-from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
+from metadisco.config import OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, Config, build_settings, to_plain
 from metadisco.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.errors import UserError
 from metadisco.package import Package
 from metadisco.runs import CONFIG, RunDirectory, find_centre
-
-LEARNED = {"lpo_drift": ("policy",), "value_loss": ("value",)}
-"""Which losses a built-in parametrisation learns; any other is taken to learn both."""
 
 
 class Source(NamedTuple):
@@ -87,8 +84,14 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
     config = run.config()
     identity = [to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()]
     trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
-    parts = LEARNED.get(config.parametrisation["name"], PARTS)
+    parts = _learned_parts(config.parametrisation["name"])
     return Source(name, identity, trained_on, parts, run, config, file, artefact)
+
+
+def _learned_parts(parametrisation: str) -> tuple[str, ...]:
+    """Return which losses a parametrisation learns; one of one's own, not imported here, is taken to learn both."""
+    parts: tuple[str, ...] = getattr(PARAMETRISATION_SETTINGS.get(parametrisation), "learns", PARTS)
+    return parts
 
 
 def _artefact_source(name: str, artefact: Package) -> Source:
@@ -96,7 +99,7 @@ def _artefact_source(name: str, artefact: Package) -> Source:
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
     identity = [objective, artefact.data["arrays_sha256"]]
     if objective["kind"] == "learned":
-        parts = LEARNED.get(objective["parametrisation"]["name"], PARTS)
+        parts = _learned_parts(objective["parametrisation"]["name"])
     else:
         parts = tuple(objective.get("expressions", ("policy",)))
     return Source(name, identity, envs, parts, artefact=artefact)

@@ -143,6 +143,44 @@ def test_documented_look_at_the_loss_prints_four_losses(directory: Path) -> None
     assert losses[3] > losses[2] > 0
 
 
+def test_documented_source_of_the_loss_is_that_of_bind() -> None:
+    from metadisco.export.pairs import make_pairs
+    from metadisco.export.source import About, check_source, write_source
+
+    section = EXTENDING.read_text().split("### Source of it")[1].split("\n## ")[0]
+    imports = "\n".join(re.findall(r"`(from metadisco\.\w+ import [^`]+)`", section))
+    method = re.search(r"^    def source_losses.*?(?=^```)", section, re.MULTILINE | re.DOTALL)
+    assert method is not None
+    scope: dict[str, Any] = {"__name__": "documented"}
+    exec(f"{imports}\n{named_files(EXTENDING)['my_loss.py']}\n{method[0]}", scope)
+    huber = scope["AsymmetricHuber"](clip_eps=0.3)
+    params = {"log_weights": jnp.log(jnp.array([0.5, 3.0])), "log_threshold": jnp.log(1.5)}
+    pairs = make_pairs(huber.bind(params))
+    about = About("it", "it.py", [], [], "standardised", "", "Apache-2.0")
+    check_source(write_source(huber.source_losses(params), "numpy", about, pairs), "it")
+
+
+@pytest.mark.slow
+def test_a_closed_form_of_the_loss_is_distilled_and_written_as_source(directory: Path) -> None:
+    from metadisco import Sample, load_objective
+
+    small = ["--shapes", "square", "--max-terms", "1", "--seeds", "0", "outer.num_devices=1", *SMALL_LIFE]
+    first = ["metadisco", "distil", "runs/mine", "--output", "runs/mine/distilled", *small]
+    then = ["metadisco", "export", "runs/mine", "--form", "closed", "--to", "numpy", "--output", "closed.py"]
+    for words in (first, then):
+        done = run_metadisco(directory, words)
+        assert done.returncode == 0, done.stderr
+    scope: dict[str, Any] = {"__name__": "closed"}
+    exec((directory / "closed.py").read_text(), scope)
+    forms = load_objective(directory / "runs" / "mine" / "distilled")
+    x = jax.random.normal(jax.random.key(0), (5, 64))
+    log_ratio, advantage, value, old_value, target = 0.5 * x
+    sample = Sample(log_ratio, advantage, value, old_value, target, jnp.zeros(()))
+    policy = scope["policy_loss"](log_ratio, jnp.zeros(64), advantage)
+    assert jnp.allclose(policy, forms.policy_loss(sample), rtol=1e-5, atol=1e-6)
+    assert jnp.allclose(scope["value_loss"](value, old_value, target), forms.value_loss(sample), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_documented_search_from_python_moves_the_centre_in_every_generation(directory: Path) -> None:
     done = run_python(directory, "search_mine.py")

@@ -12,6 +12,7 @@ from metadisco.config import parse_config
 from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import LPODrift
 from metadisco.runs import RunDirectory
+from metadisco.sources import find_source
 
 NUM_SEEDS = 2
 ENVS = ("probes:rewarded_action", "probes:matching_action")
@@ -118,3 +119,8 @@ def test_only_what_is_missing_is_trained(output, run, monkeypatch, capsys):
 def test_what_cannot_be_used_is_refused_and_nothing_written(words, told, tmp_path, capsys):
     assert_refused(["evaluate", *words, "--output", str(tmp_path / "out")], told, capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_say_of_which_weights_each_objective_is(results):
+    assert results["objectives"] == {name: find_source(name).sha256 for name in results["objectives"]}
+    assert set(results["objectives"]) == {cell["objective"] for cell in results["cells"]}

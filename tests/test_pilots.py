@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,38 @@ def pilots():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_files_of_pilots_can_be_read(path, pilots):
     assert json.loads(path.read_text())["found"].keys() == pilots.read_plan(path.with_suffix(".yaml")).pilots.keys()
+
+
+def ask(pilots, monkeypatch, capsys, path, *words):
+    """Return what is said of a plan that is refused."""
+    monkeypatch.setattr("sys.argv", ["pilots.py", str(path), "--runs", str(path.parent / "runs"), *words])
+    with pytest.raises(SystemExit) as exit_:
+        pilots.main()
+    said = capsys.readouterr().err
+    assert exit_.value.code == 2 and said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize("suffix", [".json", ".png", ".svg"])
+def test_what_came_out_before_is_replaced_with_force_alone(suffix, pilots, tmp_path, monkeypatch, capsys):
+    (tmp_path / "cartpole_tuned.yaml").write_bytes((EXPERIMENTS / "value_loss" / "cartpole_tuned.yaml").read_bytes())
+    (tmp_path / "pilots.yaml").write_text(PLAN)
+    before = tmp_path / f"pilots{suffix}"
+    before.write_text("mine")
+    assert "--force" in ask(pilots, monkeypatch, capsys, tmp_path / "pilots.yaml")
+    assert before.read_text() == "mine" and not (tmp_path / "runs").exists()
+    begun = []
+    monkeypatch.setattr(pilots, "run_pilots", lambda *_: begun.append(1))
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--force"])
+    pilots.main()
+    assert begun
+
+
+def test_a_plan_is_not_replaced_by_its_results(pilots, tmp_path, monkeypatch, capsys):
+    (tmp_path / "cartpole_tuned.yaml").write_bytes((EXPERIMENTS / "value_loss" / "cartpole_tuned.yaml").read_bytes())
+    (tmp_path / "pilots.json").write_text(PLAN)
+    assert "pilots.json" in ask(pilots, monkeypatch, capsys, tmp_path / "pilots.json", "--force")
+    assert (tmp_path / "pilots.json").read_text() == PLAN
 
 
 @pytest.mark.parametrize(("old", "new", "sentence"), REFUSED.values(), ids=REFUSED)

@@ -77,7 +77,8 @@ def evaluate(
     from metadisco.evaluation.comparison import compare
 
     rows = compare(cells, baseline, random)
-    _write(output, cells, rows, random, configs, baseline, num_seeds)
+    hashes = {each.name: each.sha256 for each in contenders}
+    _write(output, cells, rows, random, configs, baseline, num_seeds, hashes)
     if not quiet:
         _print_tables(rows, cells, baseline)
     return 0
@@ -135,6 +136,7 @@ def _write(
     configs: dict[str, Config],
     baseline: str,
     num_seeds: int,
+    hashes: dict[str, str],
 ) -> None:
     from metadisco.evaluation.comparison import as_json, marl_eval
     from metadisco.evaluation.tables import markdown
@@ -144,6 +146,7 @@ def _write(
         "metadisco": __version__,
         "baseline": baseline,
         "seeds": num_seeds,
+        "objectives": hashes,
         "envs": {
             name: {"random": random[name], "inner": to_plain(config)["inner"]} for name, config in configs.items()
         },

@@ -1,14 +1,14 @@
 """`metadisco export`: an objective as an artefact, or as one file for somebody else's code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from metadisco.commands.grid import split_objective
-from metadisco.config import parse_override
-from metadisco.distilled import FILE
+from metadisco.config import InnerConfig, TaskConfig, build_settings, describe_tasks, parse_override
+from metadisco.distilled import FILE, read
 from metadisco.errors import UserError, nearest
-from metadisco.files import check_file, write_atomically
+from metadisco.outputs import check_file, write_output
 from metadisco.package import ARTEFACT, check_package
 from metadisco.sources import Source, find_source
 
@@ -26,7 +26,9 @@ TARGETS = ("artefact", "numpy", "jax", "torch")
 FORMS = ("network", "closed")
 
 
-def export(name: str, target: str, output: Path, form: str | None, words: Sequence[str], quiet: bool) -> int:
+def export(
+    name: str, target: str, output: Path, form: str | None, words: Sequence[str], force: bool, quiet: bool
+) -> int:
     """Write an objective for use elsewhere; return the exit code.
 
     Raises:
@@ -39,17 +41,18 @@ def export(name: str, target: str, output: Path, form: str | None, words: Sequen
     settings, rest = split_objective(dict(map(parse_override, words)))
     if rest:
         raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")
-    source = _in_form(find_source(name, settings), form)
+    named = find_source(name, settings)
+    source = _in_form(named, form)
     if target == "artefact":
-        check_package(output, ARTEFACT, "--output")
+        check_package(output, ARTEFACT, "--output", force)
         from metadisco.export.save import save_artefact
 
-        save_artefact(source, output)
+        save_artefact(source, output, force)
     else:
         if output.suffix != ".py":
             raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
-        check_file(output, "--output")
-        write_atomically(output, _source_text(source, target, output))
+        check_file(output, "--output", force)
+        write_output(output, _source_text(source, named, target, output), force)
     if not quiet:
         print(output)
     return 0
@@ -68,29 +71,67 @@ def _in_form(source: Source, form: str | None) -> Source:
             f"--form: no closed form of {source.name!r} is {f'in {str(forms)!r}' if forms else 'with it'}; metadisco "
             "distil finds some, and O can be the path of its distilled.json"
         )
+    if read(forms).get("source_sha256", source.sha256) != source.sha256:
+        raise UserError(
+            f"--form: what is in {str(forms)!r} was distilled from another objective than {source.name!r}; metadisco "
+            "distil finds forms of this one, and O can be the path of its distilled.json"
+        )
     return find_source(str(forms))
 
 
-def _source_text(source: Source, language: str, output: Path) -> str:
+def _source_text(source: Source, named: Source, language: str, output: Path) -> str:
     from metadisco.export.losses import losses_of
-    from metadisco.export.save import content_of
-    from metadisco.export.source import write_source
+    from metadisco.export.save import content_of, trained_on
+    from metadisco.export.source import About, check_source, write_source
 
     data, arrays = content_of(source)
     trained, described = data["trained_on"] or {}, data["objective"]
-    ppo = (trained.get("inner") or {}).get("ppo") or {}
-    coef = ppo.get("value_coef")
-    return write_source(
-        losses_of(described, arrays),
-        language,
-        name=source.short_name,
+    tasks = _tasks(trained) or _tasks(trained_on(named) or {})
+    losses = losses_of(described, arrays, source.name)
+    about = About(
+        name=named.short_name if source is named else f"{named.short_name}, as a closed form",
         file=output.name,
-        about=_constants(described) if described["kind"] == "closed" else _provenance(trained),
-        advantage=ADVANTAGES.get(str(ppo.get("normalise_advantages")), "usually standardised per minibatch"),
-        value_coef=coef if isinstance(coef, int | float) else None,
+        lines=_constants(described) if described["kind"] == "closed" else _provenance(trained),
+        settings=_settings(tasks),
+        advantage=_advantage(tasks),
+        value_coef=_value_coef(tasks),
         licence=data["licence"],
-        pairs=data["pairs"],
     )
+    if described["kind"] == "learned":
+        check_source(write_source(losses, "numpy", about, data["pairs"]), source.name)
+    return write_source(losses, language, about, data["pairs"])
+
+
+def _tasks(trained: Mapping[str, Any]) -> tuple[TaskConfig, ...]:
+    """Return environments and settings of a meta-training; none where they are not known, or are of another version."""
+    try:
+        return build_settings(InnerConfig, trained["inner"]).tasks
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _settings(tasks: Sequence[TaskConfig]) -> list[str]:
+    """Return lines that say with which settings it was found; one by environment where they are several."""
+    if not tasks:
+        return []
+    common, each = describe_tasks(tasks)
+    lines = [f"{env}: {', '.join(words)}" for env, words in each]
+    return [f"everywhere: {', '.join(common)}", *lines] if common else lines
+
+
+def _advantage(tasks: Sequence[TaskConfig]) -> str:
+    ways = {task.ppo.normalise_advantages for task in tasks}
+    if len(ways) > 1:
+        return "standardised as said above where it was found"
+    return ADVANTAGES[ways.pop()] if ways else "usually standardised per minibatch"
+
+
+def _value_coef(tasks: Sequence[TaskConfig]) -> str:
+    """Return what to say behind `value_coef is yours`."""
+    coefs = {task.ppo.value_coef for task in tasks}
+    if len(coefs) > 1:
+        return " (above is what it was)"
+    return f" ({coefs.pop():g} where it was found)" if coefs else ""
 
 
 def _constants(described: dict[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ from metadisco._version import __version__
 from metadisco.config import check_env_name
 from metadisco.display import format_number
 from metadisco.errors import UserError
-from metadisco.files import check_file, nulls, write_atomically
+from metadisco.files import nulls
+from metadisco.outputs import check_file, write_output
 
 if TYPE_CHECKING:
     from metadisco.evaluation.agents import TrainedAgents
@@ -28,6 +29,7 @@ def rollout(
     deterministic: bool,
     seed: int,
     output: Path | None,
+    force: bool,
     quiet: bool,
 ) -> int:
     """Let trained agents play; print their returns, write JSON; return the exit code.
@@ -44,7 +46,7 @@ def rollout(
     if env is not None:
         check_env_name(env, key="--env")
     if output is not None:
-        check_file(output, "--output")
+        check_file(output, "--output", force)
     from metadisco.evaluation.agents import load_agents, policy_at
 
     agents = load_agents(path)
@@ -65,7 +67,7 @@ def rollout(
             "final_return": nulls(agents.final_return[list(chosen)]),
             "returns": nulls(returns),
         }
-        write_atomically(output, json.dumps(result, allow_nan=False) + "\n")
+        write_output(output, json.dumps(result, allow_nan=False) + "\n", force)
     if not quiet:
         _print_table(agents, list(chosen), where, returns)
     return 0

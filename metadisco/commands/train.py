@@ -13,7 +13,8 @@ from metadisco.commands.grid import Point, config_at, expand, one_environment, s
 from metadisco.config import Config, check_num_seeds, parse_override, read_yaml
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
-from metadisco.files import check_file, nulls, write_atomically
+from metadisco.files import nulls
+from metadisco.outputs import check_file, write_output
 from metadisco.package import AGENTS, check_package
 from metadisco.sources import find_source
 
@@ -42,6 +43,7 @@ def train(
     words: Sequence[str],
     output: Path | None,
     save: Path | None,
+    force: bool,
     quiet: bool,
 ) -> int:
     """Train `num_seeds` agents per grid point; print a table, write JSON; return the exit code.
@@ -57,20 +59,22 @@ def train(
     base = one_environment(read_yaml(config_path) if config_path else {}, named)
     check_num_seeds(num_seeds)
     if output is not None:
-        check_file(output, "--output")
+        check_file(output, "--output", force)
     points = expand(overrides)
     if save is not None:
-        check_package(save, AGENTS, "--save")
+        check_package(save, AGENTS, "--save", force)
+        if output is not None and output.resolve() == save.resolve():
+            raise UserError(f"--output: got {str(output)!r}, as --save has it, allowed: another file")
         if len(points) > 1:
             raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
     configs = [_config_of(point, base, objective) for point in points]
     with Display(quiet) as display:
         trained = _train_points(objective, points, configs, num_seeds, display)
     if save is not None:
-        _save(save, objective, trained[0])
+        _save(save, objective, trained[0], force)
     result = _as_json(objective, trained, num_seeds)
     if output is not None:
-        write_atomically(output, json.dumps(result, allow_nan=False) + "\n")
+        write_output(output, json.dumps(result, allow_nan=False) + "\n", force)
     if not quiet:
         _print_table(objective, trained)
     return 0
@@ -86,13 +90,13 @@ def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
     return config
 
 
-def _save(path: Path, objective: str, trained: Trained) -> None:
+def _save(path: Path, objective: str, trained: Trained, force: bool) -> None:
     from metadisco.evaluation.agents import save_agents
     from metadisco.inner import envs
 
     (task,) = trained.config.inner.tasks
     env = envs.make(task.env, **task.env_settings)
-    save_agents(path, env, trained.config, objective, trained.lives.final_return, trained.policies)
+    save_agents(path, env, trained.config, objective, trained.lives.final_return, trained.policies, force)
 
 
 def _train_points(

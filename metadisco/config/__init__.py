@@ -21,6 +21,7 @@ from .ppo import PPOConfig
 from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
+from .words import Described, describe_tasks, lifetime
 
 __all__ = [
     "EXCLUDED_STRATEGIES",
@@ -32,6 +33,7 @@ __all__ = [
     "SUITES",
     "Config",
     "DPOObjectiveSettings",
+    "Described",
     "EnvConfig",
     "InnerConfig",
     "LPODriftSettings",
@@ -55,7 +57,9 @@ __all__ = [
     "check_fitness_name",
     "check_num_seeds",
     "check_references",
+    "describe_tasks",
     "flatten",
+    "lifetime",
     "parse_config",
     "parse_override",
     "read_yaml",

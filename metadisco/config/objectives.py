@@ -1,6 +1,6 @@
 """Settings of the closed objectives and of the parametrisations, by the names they have in a config."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -66,6 +66,7 @@ class LearnedValueLossSettings:
 class ValueLossSettings(LearnedValueLossSettings):
     """Settings of a learned value loss beside PPO's policy loss; see `metadisco.parametrisations.ValueLoss`."""
 
+    learns: ClassVar[tuple[str, ...]] = ("value",)
     clip_eps: PositiveFloat = 0.2
     """Clipping constant of PPO's policy loss, which is not learned here."""
 
@@ -96,6 +97,7 @@ class LearnedDriftSettings:
 class LPODriftSettings(LearnedDriftSettings):
     """Settings of a learned drift beside PPO's value loss; see `metadisco.parametrisations.LPODrift`."""
 
+    learns: ClassVar[tuple[str, ...]] = ("policy",)
     value_clip_eps: PositiveFloat | None = 0.2
     """Half-width of the value clipping of PPO's reference code; null for plain squared error."""
 
@@ -125,4 +127,4 @@ PARAMETRISATION_SETTINGS: dict[str, type] = {
     "lpo_drift": LPODriftSettings,
     "policy_and_value": PolicyAndValueSettings,
 }
-"""Built-in parametrisations by name."""
+"""Built-in parametrisations by name; `learns` says which losses, where not both are learned."""

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from metadisco.distillation.targets import Target, centred, variables
 from metadisco.expressions import Expression, add, apply, evaluate, multiply, substitute
+from metadisco.losses import ppo_drift
 
 
 class Family(NamedTuple):
@@ -51,20 +52,13 @@ GAP: Expression = apply("subtract", "r", 1)
 ERROR: Expression = "error"
 
 
-def _clip(x: Expression, low: Expression, high: Expression) -> Expression:
-    return apply("minimum", apply("maximum", x, low), high)
-
-
 def _saturating(x: Expression, limit: Expression) -> Expression:
     """Return relu(x − limit·tanh(x/limit))."""
     bent = multiply(limit, apply("tanh", apply("divide", x, limit)))
     return apply("relu", apply("subtract", x, bent))
 
 
-PPO_CLIP = apply(
-    "relu",
-    multiply(apply("subtract", "r", _clip("r", apply("subtract", 1, "epsilon"), add(1, "epsilon"))), "A"),
-)
+PPO_CLIP = ppo_drift("epsilon")
 DPO = apply(
     "where_negative", "A", _saturating(multiply("log_ratio", "A"), "beta"), _saturating(multiply(GAP, "A"), "alpha")
 )

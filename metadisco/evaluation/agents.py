@@ -45,7 +45,15 @@ class TrainedAgents(NamedTuple):
     """Arrays with a leading axis S."""
 
 
-def save_agents(path: Path, env: Env, config: Config, objective: str, final_return: np.ndarray, policies: Any) -> None:
+def save_agents(
+    path: Path,
+    env: Env,
+    config: Config,
+    objective: str,
+    final_return: np.ndarray,
+    policies: Any,
+    force: bool = False,
+) -> None:
     """Write trained agents: a zip file where the name ends in .zip, else a folder.
 
     Args:
@@ -55,6 +63,7 @@ def save_agents(path: Path, env: Env, config: Config, objective: str, final_retu
         objective: with which one, by name.
         final_return: [S].
         policies: a `Policy` whose arrays have a leading axis S.
+        force: replace agents that are there.
     """
     (task,) = config.inner.tasks
     interface = Interface(env.obs_shape, env.action_space)
@@ -72,7 +81,7 @@ def save_agents(path: Path, env: Env, config: Config, objective: str, final_retu
         "final_return": nulls(final_return),
         "checks": {"obs": obs.tolist(), "parameters": nulls(parameters), "values": nulls(values)},
     }
-    write_package(path, AGENTS, data, to_arrays(policies))
+    write_package(path, AGENTS, data, to_arrays(policies), force)
 
 
 def load_agents(path: str | Path) -> TrainedAgents:

@@ -1,6 +1,5 @@
 """Objectives by name or path. Needs neither orbax nor any environment library."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from metadisco.export.arrays import from_arrays
 from metadisco.export.pairs import check_pairs
 from metadisco.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
 from metadisco.files import read_arrays
+from metadisco.imports import load_object
 from metadisco.objectives import OBJECTIVES, clip_drift, mirror, value_loss
 from metadisco.package import Package
 from metadisco.parametrisations import FEATURES, PARAMETRISATIONS, make_parametrisation
@@ -70,22 +70,34 @@ def load_artefact(artefact: Package) -> Objective:
     elif said["kind"] == "forms":
         objective = _forms(said["expressions"], said["constants"], where)
     else:
-        objective = _learned(said, artefact.arrays, where)
+        parametrisation, meta_params = load_learned(said, artefact.arrays, where)
+        objective = parametrisation.bind(meta_params)
     if said["kind"] != "learned" and artefact.arrays:
         raise UserError(f"{where}: holds arrays, which a closed form does not have")
     check_pairs(objective, artefact.data.get("pairs"), where)
     return objective
 
 
-def _learned(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> Objective:
-    """Return the objective of a parametrisation and its arrays; no module is imported for it."""
+def load_learned(
+    said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str
+) -> tuple[Parametrisation, MetaParams]:
+    """Return the parametrisation and meta-parameters of a learned objective.
+
+    The module of a parametrisation of one's own is imported, as for a run; nothing but a class that has `init` and
+    `bind` is called, whatever the file names.
+
+    Args:
+        said: what an artefact says of its objective.
+        arrays: meta-parameters by path.
+        where: what to call it in complaints.
+
+    Raises:
+        UserError: if parametrisation, features or arrays do not fit this version.
+    """
     section = said["parametrisation"]
     name = section["name"]
-    if name not in PARAMETRISATIONS and not _is_imported(name):
-        raise UserError(
-            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(PARAMETRISATIONS)}); if you "
-            "trust its code, import that first"
-        )
+    if name not in PARAMETRISATIONS:
+        _check_own(name, where)
     version, _ = FEATURES.get(name, (None, ""))
     got = said.get("feature_version")
     if got != version or type(got) is not type(version):
@@ -95,14 +107,26 @@ def _learned(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: s
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     template = jax.eval_shape(parametrisation.init, jax.random.key(0))
-    return parametrisation.bind(from_arrays(arrays, template, where))
+    return parametrisation, from_arrays(arrays, template, where)
 
 
-def _is_imported(name: str) -> bool:
-    """Whether `package.module:Name` is a parametrisation's class in a module that somebody has imported."""
+def _check_own(name: str, where: str) -> None:
+    """Refuse a name that is neither one of ours nor that of a parametrisation's class, which is imported for that."""
     module, _, attribute = name.partition(":")
-    found = getattr(sys.modules.get(module), attribute, None)
-    return isinstance(found, type) and all(callable(getattr(found, method, None)) for method in ("init", "bind"))
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise UserError(
+            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(PARAMETRISATIONS)}), and no "
+            "package.module:Name"
+        )
+    try:
+        found = load_object(name, key="its parametrisation")
+    except UserError as error:
+        raise UserError(
+            f"{where}: {error}; allowed: the code with which it was made, on the Python path or in the directory where "
+            "the command is started"
+        ) from error
+    if not isinstance(found, type) or not all(callable(getattr(found, method, None)) for method in ("init", "bind")):
+        raise UserError(f"{where}: its parametrisation {shown(name)} is no class with init and bind")
 
 
 def _closed(name: str, settings: Mapping[str, Any], where: str) -> Objective:

@@ -25,18 +25,19 @@ CALL = {
 }
 
 
-def save_artefact(source: Source, path: Path) -> None:
+def save_artefact(source: Source, path: Path, force: bool = False) -> None:
     """Write an objective as an artefact.
 
     Args:
         source: what is written; its settings are filled in, its defaults do not matter later.
         path: a zip file if it ends in .zip, else a folder.
+        force: replace an artefact that is there.
 
     Raises:
         UserError: if the objective cannot be loaded.
     """
     data, arrays = content_of(source)
-    write_artefact(path, data, arrays)
+    write_artefact(path, data, arrays, force)
 
 
 def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,7 +56,7 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     data = {
         "metadisco": __version__,
         "objective": described,
-        "trained_on": _trained_on(source),
+        "trained_on": trained_on(source),
         "call": CALL,
         "licence": LICENCE,
         "pairs": make_pairs(load_objective(source.name, **described.get("settings", {}))),
@@ -87,8 +88,8 @@ def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     return described, to_arrays(meta_params)
 
 
-def _trained_on(source: Source) -> dict[str, Any] | None:
-    """Return where and how long the search looked; None for what no search found."""
+def trained_on(source: Source) -> dict[str, Any] | None:
+    """Return where, with which settings and how long the search looked; None for what no search found."""
     if source.run is None or source.config is None:
         return None if source.trained_on is None else {"envs": sorted(source.trained_on)}
     plain, rows, start = to_plain(source.config), source.run.metrics(), source.run.last_start()

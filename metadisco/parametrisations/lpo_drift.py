@@ -13,6 +13,7 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.config import LearnedDriftSettings, LPODriftSettings
+from metadisco.losses import Losses, Network, layers_of, ppo_value_loss
 from metadisco.objectives import clip_drift, mirror, probability_ratio, value_loss
 from metadisco.types import Key, Loss, MetaParams, Objective, Sample
 
@@ -92,3 +93,7 @@ class LPODrift(LPODriftSettings):
     def bind(self, meta_params: MetaParams) -> Objective:
         """Return the policy loss of the drift that these meta-parameters define, with PPO's value loss."""
         return Objective(mirror(learned_drift(self, meta_params)), value_loss(self.value_clip_eps))
+
+    def source_losses(self, meta_params: MetaParams) -> Losses:
+        """Return both losses as what source is written from."""
+        return Losses(Network(self, layers_of(meta_params)), ppo_value_loss(self.value_clip_eps))

@@ -3,6 +3,7 @@
 import jax
 
 from metadisco.config import PolicyAndValueSettings
+from metadisco.losses import Losses, Network, layers_of
 from metadisco.objectives import mirror
 from metadisco.parametrisations.lpo_drift import init_drift, learned_drift
 from metadisco.parametrisations.value_loss import init_value_loss, learned_value_loss
@@ -22,4 +23,11 @@ class PolicyAndValue(PolicyAndValueSettings):
         return Objective(
             policy_loss=mirror(learned_drift(self.policy, meta_params["policy"])),
             value_loss=learned_value_loss(self.value, meta_params["value"]),
+        )
+
+    def source_losses(self, meta_params: MetaParams) -> Losses:
+        """Return both losses as what source is written from."""
+        return Losses(
+            policy=Network(self.policy, layers_of(meta_params["policy"])),
+            value=Network(self.value, layers_of(meta_params["value"])),
         )

@@ -13,6 +13,7 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.config import LearnedValueLossSettings, ValueLossSettings
+from metadisco.losses import Losses, Network, layers_of, ppo_drift
 from metadisco.objectives import clip_drift, mirror
 from metadisco.tabulate import TabulableLoss, tabulated
 from metadisco.types import Key, Loss, MetaParams, Objective, Sample
@@ -97,3 +98,7 @@ class ValueLoss(ValueLossSettings):
             mirror(clip_drift(self.clip_eps)),
             learned_value_loss(self, meta_params),
         )
+
+    def source_losses(self, meta_params: MetaParams) -> Losses:
+        """Return both losses as what source is written from."""
+        return Losses(ppo_drift(self.clip_eps), Network(self, layers_of(meta_params)))

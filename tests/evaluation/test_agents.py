@@ -34,7 +34,7 @@ def saved(tmp_path_factory):
 
 
 def play(capsys, tmp_path, *words):
-    assert main(["rollout", *map(str, words), "--output", str(tmp_path / "out.json")]) == 0
+    assert main(["rollout", *map(str, words), "--output", str(tmp_path / "out.json"), "--force"]) == 0
     table = capsys.readouterr().out
     return json.loads((tmp_path / "out.json").read_text()), table
 

@@ -105,8 +105,8 @@ class TestFiles:
     def test_it_can_be_exported_onto_itself(self, case_of, tmp_path):
         case = case_of("time_aware_lpo")
         folder, archive = shutil.copytree(case.folder, tmp_path / "own"), shutil.copy(case.archive, tmp_path / "o.zip")
-        export([str(folder)], folder)
-        export([str(archive)], archive)
+        export([str(folder), "--force"], folder)
+        export([str(archive), "--force"], archive)
         assert files_of(folder) == files_of(case.folder)
         assert archive.read_bytes() == case.archive.read_bytes()
         assert sorted(path.name for path in tmp_path.iterdir()) == ["o.zip", "own"]

@@ -8,6 +8,7 @@ import sys
 import jax
 import pytest
 from artefact_cases import CASES, assert_bit_equal, export
+from refusals import assert_refused
 
 from metadisco import UserError, load_objective
 from metadisco.artefact import read_artefact, write_artefact
@@ -66,7 +67,7 @@ class TestSources:
     def test_settings_that_are_no_longer_known_matter_to_nobody_else(self, run, tmp_path):
         artefact = read_artefact(export([str(run.path)], tmp_path / "artefact"))
         artefact.data["trained_on"]["inner"]["ppo"]["of_long_ago"] = 1
-        write_artefact(artefact.path, artefact.data, artefact.arrays)
+        write_artefact(artefact.path, artefact.data, artefact.arrays, force=True)
         assert find_source(str(artefact.path)).trained_on == find_source(str(run.path)).trained_on
         load_objective(artefact.path)
 
@@ -111,21 +112,49 @@ class TestOnesOwnParametrisation:
         yield path, expected, marker
         sys.modules.pop("steep_losses", None)
 
-    def test_is_refused_and_not_imported(self, own):
+    def test_is_not_imported_to_see_what_it_is(self, own):
         path, _, marker = own
-        with pytest.raises(UserError, match="'steep_losses:Steep' is not one of ours") as refused:
-            load_objective(path)
-        assert str(path) in str(refused.value)
+        assert find_source(str(path)).parts == ("policy", "value")
+        assert find_source(str(path)).sha256
         assert not marker.exists()
         assert "steep_losses" not in sys.modules
 
-    def test_is_not_imported_either_to_see_what_it_is_or_to_export_it_again(self, own, tmp_path):
-        path, _, marker = own
-        assert find_source(str(path)).parts == ("policy", "value")
-        main(["export", str(path), "--to", "artefact", "--output", str(tmp_path / "again"), "--quiet"])
-        main(["export", str(path), "--to", "numpy", "--output", str(tmp_path / "again.py"), "--quiet"])
-        assert not marker.exists()
-        assert "steep_losses" not in sys.modules
+    def test_is_imported_from_the_working_directory_where_it_is_loaded(self, own, monkeypatch):
+        path, expected, marker = own
+        monkeypatch.setattr(sys, "path", [each for each in sys.path if each != str(path.parent)])
+        assert_bit_equal(load_objective(path), expected)
+        assert marker.exists()
+
+    def test_a_command_loads_it(self, own, tmp_path):
+        path, expected, _ = own
+        assert main(["export", str(path), "--to", "artefact", "--output", str(tmp_path / "a.zip"), "--quiet"]) == 0
+        assert_bit_equal(load_objective(tmp_path / "a.zip"), expected)
+
+    def test_is_refused_in_one_sentence_where_its_module_is_not(self, own, tmp_path, capsys):
+        path, _, _ = own
+        (tmp_path / "steep_losses.py").unlink()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        importlib.invalidate_caches()
+        words = ["train", "--objective", str(path), "--env", "gymnax/CartPole-v1"]
+        assert_refused(words, [str(path), "'steep_losses'", "the directory where the command is started"], capsys)
+
+    @pytest.mark.parametrize(
+        "name", ["steep_losses:run", "steep_losses:thing", "os:system", "steep_losses:nothing", "steep_losses", ":x",
+                 "..steep_losses:Steep", "steep-losses:Steep", "a b:c"],
+    )  # fmt: skip
+    def test_nothing_but_a_class_of_losses_is_called(self, own, tmp_path, name):
+        """An artefact may be anybody's: `subprocess:run` with arguments must not be a way to run something."""
+        path, _, _ = own
+        called = tmp_path / "called"
+        with (tmp_path / "steep_losses.py").open("a") as file:
+            file.write(f"\n\ndef run(**_):\n    Path({str(called)!r}).touch()\n\n\nthing = Steep(8)\n")
+        artefact = read_artefact(path)
+        section = {"name": name, "command": f"touch {called}"} if name.startswith("os") else {"name": name}
+        artefact.data["objective"]["parametrisation"] = section
+        write_artefact(path, artefact.data, artefact.arrays, force=True)
+        with pytest.raises(UserError, match="its parametrisation"):
+            load_objective(path)
+        assert not called.exists()
 
     def test_is_loaded_once_it_was_imported(self, own):
         path, expected, _ = own

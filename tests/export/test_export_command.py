@@ -12,7 +12,7 @@ from metadisco.cli import main
 
 
 class TestReplacing:
-    """An artefact may be written over another one."""
+    """An artefact may be written over another one, with --force."""
 
     def losses(self, path):
         return load_objective(path).value_loss
@@ -20,7 +20,7 @@ class TestReplacing:
     @pytest.mark.parametrize("name", ["a", "a.zip"])
     def test_a_learned_one_is_replaced_by_a_closed_one(self, learned, place, name):
         export(learned, "artefact", place / name)
-        export("ppo", "artefact", place / name)
+        export("ppo", "artefact", place / name, "--force")
         load_objective(place / name)
         export("ppo", "artefact", place / f"new{name}")
         assert contents(place / name) == contents(place / f"new{name}")
@@ -28,7 +28,7 @@ class TestReplacing:
     @pytest.mark.parametrize("name", ["a", "a.zip"])
     def test_a_closed_one_is_replaced_by_a_learned_one(self, learned, place, name):
         export("ppo", "artefact", place / name)
-        export(learned, "artefact", place / name)
+        export(learned, "artefact", place / name, "--force")
         load_objective(place / name)
         export(learned, "artefact", place / f"new{name}")
         assert contents(place / name) == contents(place / f"new{name}")
@@ -36,13 +36,13 @@ class TestReplacing:
     def test_a_damaged_one_is_replaced(self, learned, place):
         export(learned, "artefact", place / "a")
         (place / "a" / "artefact.json").write_text("{")
-        export(learned, "artefact", place / "a")
+        export(learned, "artefact", place / "a", "--force")
         load_objective(place / "a")
 
     def test_what_else_lies_in_its_folder_stays(self, learned, place):
         export("ppo", "artefact", place / "a")
         (place / "a" / "README.md").write_text("mine")
-        export(learned, "artefact", place / "a")
+        export(learned, "artefact", place / "a", "--force")
         load_objective(place / "a")
         assert (place / "a" / "README.md").read_text() == "mine"
 
@@ -82,7 +82,7 @@ class TestWhatIsSaid:
         out, err = capsys.readouterr()
         assert (out, err) == (f"{output}\n", "")
         assert [path.name for path in place.iterdir()] == [output]
-        assert main(["export", "ppo", "--to", target, "--output", output, "--quiet"]) == 0
+        assert main(["export", "ppo", "--to", target, "--output", output, "--force", "--quiet"]) == 0
         assert capsys.readouterr() == ("", "")
 
     def test_constants_are_those_that_were_set(self, place):

@@ -14,16 +14,45 @@ from refusals import assert_refused
 
 from metadisco import ValueLoss
 from metadisco.cli import main
-from metadisco.config import parse_config
+from metadisco.config import PARAMETRISATION_SETTINGS, parse_config
 from metadisco.export.arrays import to_arrays
+from metadisco.parametrisations import PARAMETRISATIONS
 from metadisco.runs import RunDirectory
 
 OWN = """
 from metadisco import ValueLoss
+from metadisco.expressions import apply
+from metadisco.losses import Losses
 
 
-class Mine(ValueLoss):
+class Mine:
+    def __init__(self, hidden_sizes):
+        self._own = ValueLoss(hidden_sizes=tuple(hidden_sizes))
+
+    def init(self, key):
+        return self._own.init(key)
+
+    def bind(self, meta_params):
+        return self._own.bind(meta_params)
+
+
+class Written(ValueLoss):
     pass
+
+
+class Wrong(Mine):
+    def source_losses(self, meta_params):
+        return ValueLoss(hidden_sizes=(8,), output_scale=2.0).source_losses(meta_params)
+
+
+class Loose(Mine):
+    def source_losses(self, meta_params):
+        return 0, 1
+
+
+class Odd(Mine):
+    def source_losses(self, meta_params):
+        return Losses(apply("arctan", "A"), 0)
 """
 
 
@@ -45,15 +74,25 @@ def distilled_run(place):
 
 
 @pytest.fixture
-def own_run(place, monkeypatch):
-    """A run of a parametrisation of one's own."""
+def make_own_run(place, monkeypatch):
+    """(class) -> a run of a parametrisation of one's own."""
     (place / "mine_alone.py").write_text(OWN)
     monkeypatch.setattr(sys, "path", [str(place), *sys.path])
-    run = RunDirectory(place / "own_run")
-    run.create(parse_config({"parametrisation": {"name": "mine_alone:Mine", "hidden_sizes": [8]}}))
-    run.write_centre(1, to_arrays(ValueLoss(hidden_sizes=(8,)).init(jax.random.key(0))))
-    yield str(run.path)
+
+    def make(name):
+        run = RunDirectory(place / "own_run")
+        run.create(parse_config({"parametrisation": {"name": f"mine_alone:{name}", "hidden_sizes": [8]}}))
+        params = ValueLoss(hidden_sizes=(8,), start="random").init(jax.random.key(0))
+        run.write_centre(1, to_arrays(params))
+        return str(run.path)
+
+    yield make
     sys.modules.pop("mine_alone", None)
+
+
+@pytest.fixture
+def own_run(make_own_run):
+    return make_own_run("Mine")
 
 
 def tree(place):
@@ -166,7 +205,7 @@ class TestOutput:
             raise OSError(errno.ENOSPC, "No space left on device", str(output))
 
         monkeypatch.setattr(os, "fsync", full)
-        assert main(["export", "dpo", "--to", target, "--output", str(output), "--quiet"]) == 1
+        assert main(["export", "dpo", "--to", target, "--output", str(output), "--force", "--quiet"]) == 1
         assert tree(place) == before
 
 
@@ -223,8 +262,39 @@ class TestForms:
 class TestRuns:
     @pytest.mark.parametrize("target", ["numpy", "jax", "torch"])
     def test_source_of_a_parametrisation_of_ones_own_is_refused(self, refused, own_run, target):
-        refused([own_run, "--to", target, "--output", "a.py"], "mine_alone:Mine", "of your own")
+        refused([own_run, "--to", target, "--output", "a.py"], "mine_alone:Mine", "of your own", "metadisco distil")
         refused([own_run, "--to", target, "--output", "new/folder/a.py"])
+
+    @pytest.mark.parametrize(
+        ("name", "told"), [("Wrong", "what bind gives"), ("Loose", "got tuple"), ("Odd", "policy: got 'arctan'")]
+    )
+    def test_source_losses_that_are_none_or_others_than_those_of_bind_are_refused(
+        self, refused, make_own_run, name, told
+    ):
+        refused([make_own_run(name), "--to", "torch", "--output", "a.py"], "source_losses", told)
+
+    @pytest.mark.parametrize("says", [True, False])
+    def test_a_further_built_in_one_is_written_by_what_it_says(self, refused, place, monkeypatch, says):
+        class Fourth(ValueLoss):
+            if not says:
+                source_losses = None
+
+        monkeypatch.setitem(PARAMETRISATIONS, "fourth", Fourth)
+        monkeypatch.setitem(PARAMETRISATION_SETTINGS, "fourth", Fourth)
+        run = RunDirectory(place / "run")
+        run.create(parse_config({"parametrisation": {"name": "fourth", "hidden_sizes": [8]}}))
+        run.write_centre(1, to_arrays(ValueLoss(hidden_sizes=(8,), start="random").init(jax.random.key(0))))
+        if not says:
+            refused(["run", "--to", "jax", "--output", "a.py"], "fourth has no source_losses", "metadisco distil")
+            return
+        export("run", "jax", place / "a.py")
+        assert "PPO had these settings" in (place / "a.py").read_text()
+
+    def test_source_of_one_that_says_its_losses_is_that_of_a_built_in_one(self, make_own_run, place):
+        export(make_own_run("Written"), "numpy", place / "a.py")
+        module = {}
+        exec(compile((place / "a.py").read_text(), "a.py", "exec"), module)
+        module["_check"]()
 
     def test_an_artefact_of_a_parametrisation_of_ones_own_is_written(self, own_run, place):
         export(own_run, "artefact", place / "a")

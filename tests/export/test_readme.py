@@ -33,7 +33,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(ROOT / "examples"), *sys.path])
     yield tmp_path
-    for name in ("my_loss", "stable_baselines3_ppo"):
+    for name in ("discovered", "stable_baselines3_ppo"):
         sys.modules.pop(name, None)
 
 
@@ -61,7 +61,7 @@ def expected(home, arrays):
 
 
 def export(language):
-    words = ["export", "runs/first", "--to", language, "--output", "my_loss.py", "--quiet"]
+    words = ["export", "runs/first", "--to", language, "--output", "discovered.py", "--quiet"]
     assert main(words) == 0
 
 

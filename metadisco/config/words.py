@@ -1,0 +1,64 @@
+"""Settings of inner lives in words, for the header of a file and for a page."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .ppo import PPOConfig
+from .root import TaskConfig
+
+ADVANTAGES = {
+    "minibatch": "advantages standardised per minibatch",
+    "batch": "advantages standardised per batch",
+    "none": "advantages not standardised",
+}
+"""By normalise_advantages."""
+
+
+class Described(NamedTuple):
+    """Tasks in words."""
+
+    common: list[str]
+    """What all of them have; empty for a single one."""
+    each: list[tuple[str, list[str]]]
+    """By environment: its lifetime, and what is not common."""
+
+
+def describe_tasks(tasks: Sequence[TaskConfig]) -> Described:
+    """Return environments with their lifetimes and the settings of PPO there; what all share is said once."""
+    settings = [_settings(task.ppo) for task in tasks]
+    common = [words for words in settings[0] if len(tasks) > 1 and all(words in other for other in settings)]
+    each = [
+        (_environment(task), [lifetime(task.ppo), *(words for words in own if words not in common)])
+        for task, own in zip(tasks, settings, strict=True)
+    ]
+    return Described(common, each)
+
+
+def lifetime(ppo: PPOConfig) -> str:
+    """Return how long a life is."""
+    return f"{ppo.executed_env_steps:,} environment steps"
+
+
+def _environment(task: TaskConfig) -> str:
+    """Return the name of a task, with the environment's own settings."""
+    own = ", ".join(f"{key} {value}" for key, value in task.env_settings.items())
+    return f"{task.name} ({own})" if own else task.name
+
+
+def _settings(ppo: PPOConfig) -> list[str]:
+    """Return what somebody has to set who wants to train likewise, each in a few words."""
+    scale = "" if ppo.reward_scale == 1 else f" times {ppo.reward_scale:g}"
+    norm = ppo.max_grad_norm
+    return [
+        f"{ppo.num_envs} environments x {ppo.num_steps} steps",
+        f"{ppo.num_epochs} epochs x {ppo.num_minibatches} minibatches",
+        f"learning rate {ppo.learning_rate:g}, {'annealed to 0' if ppo.anneal_learning_rate else 'not annealed'}",
+        f"value_coef {ppo.value_coef:g}",
+        f"entropy_coef {ppo.entropy_coef:g}",
+        f"gamma {ppo.gamma:g}",
+        f"lambda {ppo.gae_lambda:g}",
+        "gradients not clipped" if norm is None else f"max_grad_norm {norm:g}",
+        ADVANTAGES[ppo.normalise_advantages],
+        f"rewards{scale} normalised" if ppo.normalise_rewards else f"rewards{scale or ' as they are'}",
+        f"observations {'standardised' if ppo.normalise_observations else 'as they are'}",
+    ]
