@@ -42,6 +42,10 @@ def export(name: str, target: str, output: Path, form: str | None, words: Sequen
     source = _in_form(find_source(name, settings), form)
     if target == "artefact":
         check_package(output, ARTEFACT, "--output")
+        from metadisco.outer.devices import start_jax
+
+        start_jax(None)
+
         from metadisco.export.save import save_artefact
 
         save_artefact(source, output)
@@ -72,6 +76,10 @@ def _in_form(source: Source, form: str | None) -> Source:
 
 
 def _source_text(source: Source, language: str, output: Path) -> str:
+    from metadisco.outer.devices import start_jax
+
+    start_jax(None)
+
     from metadisco.export.losses import losses_of
     from metadisco.export.save import content_of
     from metadisco.export.source import write_source

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
+from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs.base import Env
@@ -33,6 +34,8 @@ class TrainResult(NamedTuple):
     """Metrics of the last update; but what was observed is summed over the life."""
 
 
+@gives_nan
+@in_float32
 def train(
     key: Key,
     env: Env,

@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import check_env_name
 from metadisco.errors import UserError
 from metadisco.imports import load_object
@@ -25,11 +26,15 @@ def make(name: str, **kwargs: Any) -> Env:
     if separator:
         adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
         result: Env = adapter.make(rest, **kwargs)
-        return result
+        return _in_float32(result)
     env = load_object(name, key="inner.env", arguments=kwargs)
     if not isinstance(env, Env):
         raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
-    return env
+    return _in_float32(env)
+
+
+def _in_float32(env: Env) -> Env:
+    return env._replace(reset=in_float32(env.reset), step=in_float32(env.step))
 
 
 def names(suite: str) -> list[str]:
