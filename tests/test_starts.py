@@ -1,12 +1,15 @@
 """Starting: beside a clone, as a module, and where compiled programs are kept."""
 
+import configparser
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from metadisco.cli import main
+from metadisco.config import SUITES
 
 
 def run(words, folder, **variables):
@@ -58,3 +61,20 @@ def test_programs_that_are_found_again_are_not_described(level, tmp_path):
     done = run(["-c", FOUND_AGAIN], tmp_path, XDG_CACHE_HOME=str(tmp_path), TF_CPP_MIN_LOG_LEVEL=level)
     assert (done.returncode, done.stderr) == (0, "")
     assert any((tmp_path / "metadisco" / "compiled").iterdir())
+
+
+class TestWhatIsInstalled:
+    @pytest.fixture
+    def declared(self):
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(Path(__file__).parents[1] / "setup.cfg")
+        return {section: {key: value.split() for key, value in parser[section].items()} for section in parser}
+
+    def test_every_suite_works_after_the_plain_installation(self, declared):
+        required = declared["options"]["install_requires"]
+        assert all(any(each.startswith(f"{suite}>=") for each in required) for suite in SUITES)
+        assert declared["options.extras_require"]["brax"] == []  # what was an extra once can still be asked for
+
+    def test_jax_for_cuda_is_of_the_same_versions(self, declared):
+        (jax,) = (each for each in declared["options"]["install_requires"] if each.startswith("jax>"))
+        assert declared["options.extras_require"]["cuda"] == [jax.replace("jax", "jax[cuda12]", 1)]

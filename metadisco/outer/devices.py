@@ -21,6 +21,10 @@ LEAST_SECONDS = 0.0  # of compiling, for a program to be worth keeping: small on
 LEVEL_OF_JAX = "1"  # of XLA's log, which JAX sets where the user has set none
 
 
+class NotStartedError(UserError):
+    """JAX does not start, so that nothing can be said to other processes either."""
+
+
 def start_jax(num_devices: int | None, deterministic: bool = False, num_processes: int = 1) -> None:
     """Set up JAX before it starts: on CPU one virtual device per core, or `num_devices` of them.
 
@@ -34,7 +38,8 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         num_processes: over which the devices are shared out; 1 where that is not known, so that none is missing.
 
     Raises:
-        UserError: if JAX does not start, jaxlib is one that deadlocks on CPU, or there are fewer devices.
+        UserError: if JAX does not start (`NotStartedError`), jaxlib is one that deadlocks on CPU, or there are fewer
+            devices.
     """
     for name, value in SETTINGS.items():
         jax.config.update(f"jax_{name}", value)
@@ -51,7 +56,7 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         jax.device_put(0)  # to JAX_DEFAULT_DEVICE
     except (RuntimeError, AssertionError) as error:  # the latter where the plugin of JAX_PLATFORMS is not installed
         why = shown(error) if str(error) else "nothing is installed for its platform (NVIDIA's GPUs: the extra `cuda`)"
-        raise UserError(
+        raise NotStartedError(
             f"JAX does not start: {why}; JAX_PLATFORMS (got {os.environ.get('JAX_PLATFORMS', '')!r}) may name a "
             "platform that is here"
         ) from error
