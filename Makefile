@@ -68,7 +68,6 @@ test-browser: $(VENV)/installed-dev
 
 # About 25 minutes on two cores with nothing else running. Without PyTorch and Stable-Baselines3 that peer alone is missing.
 bench: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[brax]'
 	-$(INSTALL_TORCH)
 	-$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'
 	set -e; for part in $(BENCHES); do $(BIN)/python benchmarks/$$part.py --output benchmarks/results/$$part.json --force; done

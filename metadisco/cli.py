@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metadisco.errors import MachineError, UserError, describe_os_error, nearest
+from metadisco.errors import MachineError, UserError, describe_os_error, nearest, shown
 from metadisco.options import make_parser
 
 if TYPE_CHECKING:
@@ -131,7 +131,21 @@ def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], 
 
 def _run(options: argparse.Namespace) -> int:
     """Hand over to the command."""
-    return _COMMANDS[options.command](options)
+    try:
+        return _COMMANDS[options.command](options)
+    except ValueError as error:
+        if not isinstance(error, UserError):
+            _check_import()
+        raise
+
+
+def _check_import() -> None:
+    """Refuse variables that JAX, which reads them as it is imported, cannot read."""
+    try:
+        from metadisco import arithmetic  # noqa: F401 - the least of ours that imports JAX
+    except ValueError as error:
+        given = ", ".join(f"{name}={value!r}" for name, value in os.environ.items() if name.startswith("JAX_"))
+        raise UserError(f"JAX cannot be imported: {shown(error)}; its variables are {given}") from error
 
 
 def _evolve(options: argparse.Namespace) -> int:

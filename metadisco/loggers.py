@@ -1,7 +1,9 @@
 """Optional places for metrics besides metrics.jsonl. None of them needs a network."""
 
 import importlib.util
+import json
 import os
+import secrets
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +11,10 @@ from typing import Any, Protocol
 
 from metadisco.config import LoggingConfig
 from metadisco.errors import UserError
+from metadisco.files import write_atomically
 
+WANDB = "wandb.json"
+"""What is kept of a run at Weights & Biases, in the run directory."""
 MAX_QUEUE = 10_000  # numbers that wait to be written; more than a row has, so that a row never blocks
 
 
@@ -65,26 +70,48 @@ class TensorBoardLogger:
 
 
 class WandbLogger:
-    """Weights & Biases, offline unless the environment variable WANDB_MODE says otherwise."""
+    """Weights & Biases, offline unless the environment variable WANDB_MODE says otherwise.
 
-    def __init__(self, run_path: Path, config: LoggingConfig, settings: Mapping[str, Any]):
+    A run that is continued stays one run there, by the id in `wandb.json`. What does not come at a later step is
+    dropped there; so generations that are run again take new steps, and plots are over `generation`.
+    """
+
+    def __init__(self, run_path: Path, config: LoggingConfig, settings: Mapping[str, Any], num_again: int):
         import wandb  # noqa: PLC0415 - optional
 
+        mode = os.environ.get("WANDB_MODE", "offline")
+        run_id, again = _read_wandb(run_path / WANDB)
+        self._again = again + num_again
+        write_atomically(run_path / WANDB, json.dumps({"id": run_id, "again": self._again}) + "\n")
         self._run = wandb.init(
             project=config.wandb_project,
             name=run_path.name,
             dir=str(run_path),
             config=dict(settings),
-            mode=os.environ.get("WANDB_MODE", "offline"),
+            mode=mode,
+            id=run_id,
+            resume=None if mode == "offline" else "allow",  # offline it is the id alone that makes one run of several
         )
+        self._run.define_metric("generation")
+        self._run.define_metric("*", step_metric="generation")
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Log the numbers of one generation."""
-        self._run.log(_numbers(row), step=row["generation"])
+        generation = row["generation"]
+        self._run.log(_numbers(row) | {"generation": generation}, step=generation + self._again)
 
     def close(self) -> None:
         """Finish the run."""
         self._run.finish()
+
+
+def _read_wandb(path: Path) -> tuple[str, int]:
+    """Return the id of a run at Weights & Biases, and how many generations were run again; new where there is none."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return str(kept["id"]), int(kept["again"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return os.environ.get("WANDB_RUN_ID") or secrets.token_hex(8), 0
 
 
 def check_loggers(config: LoggingConfig) -> None:
@@ -97,17 +124,32 @@ def check_loggers(config: LoggingConfig) -> None:
         (config.tensorboard, "tensorboardX", "tensorboard"),
         (config.wandb, "wandb", "wandb"),
     ):
-        if wanted and importlib.util.find_spec(module) is None:
+        if wanted and not _is_installed(module):
             raise UserError(f"logging.{extra}: {module} is not installed; pip install 'metadisco[{extra}]'")
 
 
-def make_loggers(config: LoggingConfig, run_path: Path, settings: Mapping[str, Any]) -> list[Logger]:
-    """Return the loggers that a config asks for."""
+def _is_installed(module: str) -> bool:
+    """Whether a library is there; a folder of its name, such as Weights & Biases leaves, is none."""
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None
+
+
+def make_loggers(
+    config: LoggingConfig, run_path: Path, settings: Mapping[str, Any], num_again: int = 0
+) -> list[Logger]:
+    """Return the loggers that a config asks for.
+
+    Args:
+        config: which.
+        run_path: the run directory.
+        settings: of the run.
+        num_again: generations that were logged before and are about to be run again.
+    """
     loggers: list[Logger] = []
     if config.tensorboard:
         loggers.append(TensorBoardLogger(run_path))
     if config.wandb:
-        loggers.append(WandbLogger(run_path, config, settings))
+        loggers.append(WandbLogger(run_path, config, settings, num_again))
     return loggers
 
 

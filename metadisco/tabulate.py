@@ -140,7 +140,7 @@ def _locate(x: Float[Array, "B"]) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
     size = jnp.abs(x).astype(jnp.float32) + jnp.float32(NARROWEST)
     size = jnp.clip(jnp.where(jnp.isnan(size), NARROWEST, size), NARROWEST, LARGEST)
     bits = jax.lax.bitcast_convert_type(size, jnp.int32)
-    first = np.float32(NARROWEST).view(np.int32) >> (23 - MANTISSA_BITS)
+    first = int(np.float32(NARROWEST).view(np.int32)) >> (23 - MANTISSA_BITS)
     cell = (bits >> (23 - MANTISSA_BITS)) - first
     rest = bits & ((1 << (23 - MANTISSA_BITS)) - 1)
     position = rest.astype(jnp.float32) * 2.0 ** (MANTISSA_BITS - 22) - 1

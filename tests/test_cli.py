@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import jax
 import numpy as np
@@ -20,9 +19,9 @@ from metadisco.runs import RunDirectory
 
 pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
-HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "orbax", "matplotlib", "scipy")
-NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax")
-LIMIT = 2.0  # seconds
+HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "mujoco", "gymnasium", "orbax", "matplotlib",
+         "scipy", "sympy")  # fmt: skip
+NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax", "mujoco")
 REPORT = "import sys; print('\\n'.join(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stdout)"
 
 
@@ -75,13 +74,13 @@ ANSWERED_AT_ONCE = [
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Ask all in one interpreter that refuses heavy libraries; return exit codes, seconds and what was printed."""
+    """Ask all in one interpreter that refuses heavy libraries; return exit codes and what was printed."""
     folder = tmp_path_factory.mktemp("answers")
     (folder / "config.yaml").write_text("seed: 1\n")
     places = {"CONFIG": str(folder / "config.yaml"), "RUN": str(folder / "run")}
     commands = [[places.get(word, word) for word in words] for words, _, _ in ANSWERED_AT_ONCE]
     code = f"""
-import contextlib, io, json, sys, time
+import contextlib, io, json, sys
 
 
 class Refuse:
@@ -94,7 +93,7 @@ sys.meta_path.insert(0, Refuse())
 import metadisco.cli
 answers = []
 for words in {commands!r}:
-    out, err, start = io.StringIO(), io.StringIO(), time.monotonic()
+    out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = metadisco.cli.main(words)
@@ -102,7 +101,7 @@ for words in {commands!r}:
             code = end.code or 0
         except Exception as error:
             code = repr(error)
-    answers.append((code, time.monotonic() - start, out.getvalue(), err.getvalue()))
+    answers.append((code, out.getvalue(), err.getvalue()))
 print(json.dumps(answers))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
@@ -115,6 +114,10 @@ print(json.dumps(answers))
     [
         ("JAX_NUM_CPU_DEVICES", "two", "JAX_NUM_CPU_DEVICES: got 'two', allowed: a whole number above 0"),
         ("JAX_PLATFORMS", "abacus", "JAX does not start: "),
+        ("JAX_PLATFORMS", "cuda", "JAX does not start: "),
+        ("JAX_DEFAULT_DEVICE", "gpu", "JAX does not start: "),
+        ("JAX_ENABLE_X64", "maybe", "JAX cannot be imported: "),
+        ("JAX_SERIALIZATION_VERSION", "two", "JAX cannot be imported: "),
     ],
 )
 def test_a_variable_with_which_jax_cannot_start_is_refused(variable, value, told, tmp_path):
@@ -129,37 +132,18 @@ def test_a_variable_with_which_jax_cannot_start_is_refused(variable, value, told
 
 
 @pytest.mark.parametrize("number", range(len(ANSWERED_AT_ONCE)), ids=[" ".join(case[0]) for case in ANSWERED_AT_ONCE])
-class TestAnsweredWithoutJax:
-    def test_with_exit_code_and_one_line(self, answers, number):
-        _, expected, told = ANSWERED_AT_ONCE[number]
-        code, _, out, err = answers[number]
-        assert code == expected, err
-        if code == 0:
-            assert told in out
-            assert err == ""
-        else:
-            assert told in err
-            assert out == ""
-            assert err.count("\n") == 1
-            assert err.startswith("metadisco: ")
-
-    def test_within_two_seconds(self, answers, number):
-        assert answers[number][1] < LIMIT
-
-
-@pytest.mark.parametrize("words", [["--help"], ["train", "--objective", "ppo", "inner.ppo.gama=1"]])
-def test_a_fresh_process_answers_within_two_seconds(words):
-    """The best of three, as a test machine is busy."""
-    seconds = []
-    for _ in range(3):
-        start = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-c", "from metadisco.cli import main; raise SystemExit(main())", *words],
-            capture_output=True,
-            check=False,
-        )
-        seconds.append(time.monotonic() - start)
-    assert min(seconds) < LIMIT
+def test_what_needs_no_heavy_library_is_answered_without_one(answers, number):
+    _, expected, told = ANSWERED_AT_ONCE[number]
+    code, out, err = answers[number]
+    assert code == expected, err
+    if code == 0:
+        assert told in out
+        assert err == ""
+    else:
+        assert told in err
+        assert out == ""
+        assert err.count("\n") == 1
+        assert err.startswith("metadisco: ")
 
 
 @pytest.mark.parametrize("words", [["list", "seed=3"], ["list", "extra"], ["list", "--nonsense"]])

@@ -9,7 +9,7 @@ import metadisco
 
 ROOT = Path(metadisco.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-TOP = ("cli", "commands")  # what nothing below may know of
+TOP = ("__main__", "cli", "commands")  # what nothing below may know of
 SIDES = ("inner", "outer", "parametrisations")
 HEAVY = {"jax", "flax", "optax", "evosax", "gymnax", "brax"}  # to import
 SEES_ALL = ("problems", "evaluation", "commands", "cli", "export")

@@ -1,12 +1,19 @@
 """Optional loggers: events are written without a network, and a missing library is named."""
 
 import importlib.util
+import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from metadisco.config import LoggingConfig
+from metadisco.commands.recorder import RunRecorder
+from metadisco.config import LoggingConfig, parse_config
+from metadisco.deadline import Deadline
+from metadisco.display import Display
 from metadisco.errors import UserError
 from metadisco.loggers import check_loggers, make_loggers
+from metadisco.runs import RunDirectory
 
 ROW = {"generation": 3, "fitness_mean": 1.5, "fitness_best": None, "step_skipped": False}
 
@@ -23,6 +30,93 @@ def test_tensorboard_events_are_written_into_the_run_directory(tmp_path):
 
 def test_no_logger_is_made_unless_asked_for(tmp_path):
     assert make_loggers(LoggingConfig(), tmp_path, {}) == []
+
+
+class FakeWandb:
+    """Weights & Biases as far as it matters: a row whose step is not after the last one of its run is lost."""
+
+    def __init__(self):
+        self.rows = {}
+        self.metrics = {}
+        self.started = []
+
+    def init(self, *, id, **settings):
+        self.started.append({"id": id, **settings})
+        kept = self.rows.setdefault(id, [])
+
+        def log(numbers, step):
+            if not kept or step > kept[-1]["step"]:
+                kept.append({"step": step, **numbers})
+
+        def define_metric(name, step_metric=None):
+            self.metrics[name] = step_metric
+
+        return SimpleNamespace(log=log, define_metric=define_metric, finish=lambda: None)
+
+
+@pytest.fixture
+def wandb(monkeypatch):
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
+    return fake
+
+
+EVALUATOR = SimpleNamespace(
+    num_devices=1, num_processes=1, platform="cpu", chunk_size=1, chunk_bytes=None, compile_seconds=0.0
+)
+
+
+def record(path, done, generations):
+    """Begin or continue a run, as after a kill that left `done` generations in the checkpoint, and log some."""
+    lock, interrupt = SimpleNamespace(check=lambda: None), SimpleNamespace(begin=lambda: None)
+    config = parse_config({"logging": {"wandb": True}})
+    recorder = RunRecorder(RunDirectory(path), config, Display(True), lock, Deadline(None, 0.0), interrupt)
+    recorder.done = done
+    recorder.announce(EVALUATOR)
+    for generation in generations:
+        recorder.log({"generation": generation, "fitness_mean": float(generation), "seconds": 0.1})
+
+
+class TestWandb:
+    @pytest.mark.parametrize("mode", ["offline", "online"])
+    def test_a_run_that_is_killed_and_continued_is_one_run_in_which_no_row_is_lost(
+        self, wandb, monkeypatch, tmp_path, mode
+    ):
+        monkeypatch.setenv("WANDB_MODE", mode)
+        record(tmp_path / "run", 0, range(5))
+        record(tmp_path / "run", 2, range(2, 4))
+        record(tmp_path / "run", 3, range(3, 6))
+        record(tmp_path / "run", 6, range(6, 8))
+        ((run_id, rows),) = wandb.rows.items()
+        assert [row["generation"] for row in rows] == [*range(5), *range(2, 4), *range(3, 6), *range(6, 8)]
+        assert all(row["fitness_mean"] == row["generation"] for row in rows)
+        assert wandb.metrics == {"generation": None, "*": "generation"}
+        assert json.loads((tmp_path / "run" / "wandb.json").read_text())["id"] == run_id
+        assert {each["resume"] for each in wandb.started} == {None if mode == "offline" else "allow"}
+
+    def test_runs_of_two_directories_are_two(self, wandb, tmp_path):
+        for name in ("one", "other"):
+            record(tmp_path / name, 0, range(2))
+        assert [len(rows) for rows in wandb.rows.values()] == [2, 2]
+
+    def test_offline_is_the_default_and_a_damaged_file_begins_anew(self, wandb, tmp_path):
+        (tmp_path / "wandb.json").write_text("{")
+        (logger,) = make_loggers(LoggingConfig(wandb=True), tmp_path, {})
+        logger.log(ROW)
+        logger.close()
+        assert [each["mode"] for each in wandb.started] == ["offline"]
+        assert list(wandb.rows) == [json.loads((tmp_path / "wandb.json").read_text())["id"]]
+
+
+def test_a_folder_that_is_named_like_a_library_is_not_taken_for_it(monkeypatch, tmp_path):
+    """As the one that Weights & Biases leaves in the working directory."""
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    with pytest.raises(UserError, match=r"logging\.wandb: wandb is not installed"):
+        check_loggers(LoggingConfig(wandb=True))
 
 
 @pytest.mark.parametrize(("name", "module"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])

@@ -5,13 +5,9 @@ python experiments/value_loss/demo.py runs/demo
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
-
-# As in metadisco.cli: else XLA describes the machine for every program of the evolution that it finds again.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from metadisco import load_objective, make
 from metadisco.distillation.surfaces import value_loss_curve

@@ -119,13 +119,15 @@ def limit_words(max_hours: str | None) -> list[str]:
 
 def _join(config: Config, place: Place) -> Team:
     """Join the other processes, start JAX with them, and see whether all of them mean the same."""
-    from metadisco.outer.devices import start_jax
+    from metadisco.outer.devices import NotStartedError, start_jax
     from metadisco.outer.processes import join, team_of
 
     join(place)
     trouble = None
     try:
         start_jax(config.outer.num_devices, config.deterministic, place.num_processes or 1)
+    except NotStartedError:
+        raise
     except UserError as error:
         trouble = error
     team = team_of(place)

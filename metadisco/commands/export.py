@@ -45,13 +45,19 @@ def export(
     source = _in_form(named, form)
     if target == "artefact":
         check_package(output, ARTEFACT, "--output", force)
-        from metadisco.export.save import save_artefact
+    elif output.suffix != ".py":
+        raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
+    else:
+        check_file(output, "--output", force)
+    from metadisco.outer.devices import start_jax
 
+    start_jax(None)
+
+    from metadisco.export.save import save_artefact
+
+    if target == "artefact":
         save_artefact(source, output, force)
     else:
-        if output.suffix != ".py":
-            raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .py")
-        check_file(output, "--output", force)
         write_output(output, _source_text(source, named, target, output), force)
     if not quiet:
         print(output)

@@ -14,6 +14,10 @@ from metadisco.published import published_names
 
 def list_names() -> int:
     """Print all names; return the exit code."""
+    from metadisco.outer.devices import start_jax
+
+    start_jax(None)  # environments' libraries start it as they are imported
+
     from metadisco.inner.envs import names
 
     for suite in SUITES:

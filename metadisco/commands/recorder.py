@@ -92,16 +92,18 @@ class RunRecorder:
         """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
         self._check_memory(evaluator)
         facts, before = _facts(evaluator), self._run.last_start()
-        rows = [row for row in self._run.metrics() if row["generation"] < self.done]
+        logged = self._run.metrics()
+        rows = [row for row in logged if row["generation"] < self.done]
         as_before = all({"processes": 1, **before}.get(name) == value for name, value in facts.items())
         self._deadline.check_start([row.get("seconds") or 0.0 for row in rows] if as_before else [])
         self._interrupt.begin()
         if not self._run.exists:
             self._run.create(self._config)
         self._run.tidy()
+        settings, num_again = to_plain(self._config), len(logged) - len(rows)
+        self._loggers = make_loggers(self._config.logging, self._run.path, settings, num_again)
         self._run.cut_metrics(self.done)
         self._notices = Notices(rows, self._config.outer.strategy.population_size)
-        self._loggers = make_loggers(self._config.logging, self._run.path, to_plain(self._config))
         for sentence in differences(before, facts):
             self._display.say(sentence)
         self._note(evaluator)

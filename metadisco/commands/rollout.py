@@ -47,6 +47,10 @@ def rollout(
         check_env_name(env, key="--env")
     if output is not None:
         check_file(output, "--output", force)
+    from metadisco.outer.devices import start_jax
+
+    start_jax(None)
+
     from metadisco.evaluation.agents import load_agents, policy_at
 
     agents = load_agents(path)

@@ -102,7 +102,7 @@ class PPOConfig:
             raise ValueError(f"num_envs × num_steps: got {self.batch_size}, allowed: at most {MAX_INT}")
         if self.batch_size % self.num_minibatches:
             wanted = self.num_minibatches
-            nearby = range(max(wanted - 1000, 1), wanted + 1000)
+            nearby = range(max(wanted - 1000, 1), min(wanted + 1000, self.batch_size))
             divisors = {math.gcd(wanted, self.batch_size), *(n for n in nearby if self.batch_size % n == 0)}
             near = sorted(sorted(divisors, key=lambda n: abs(n - wanted))[:2])
             raise ValueError(
@@ -113,6 +113,12 @@ class PPOConfig:
             raise ValueError(
                 f"num_env_steps: got {self.num_env_steps}, allowed: at least one update of num_envs × num_steps = "
                 f"{self.batch_size}"
+            )
+        if {"minibatch": self.minibatch_size, "batch": self.batch_size}.get(self.normalise_advantages) == 1:
+            raise ValueError(
+                f"normalise_advantages: got {self.normalise_advantages!r} where a {self.normalise_advantages} is one "
+                "sample, whose advantage becomes 0, so that no policy learns; allowed: 'none', or more samples "
+                f"(num_envs × num_steps is {self.batch_size}, num_minibatches {self.num_minibatches})"
             )
         if self.shared_torso and self.value_hidden_sizes is not None:
             raise ValueError(

@@ -58,7 +58,7 @@ def minimum(error: Float[np.ndarray, "G"], loss: Float[np.ndarray, "G"], derivat
     if np.ptp(loss) == 0:
         return Minimum(math.nan, float(loss[0]), False)
     candidates = np.flatnonzero(loss == loss.min())
-    place = int(candidates[np.abs(error[candidates]).argmin()])
+    place = int(candidates[np.argmin(np.abs(error[candidates]))])
     inside = bool(loss[0] > loss[place] < loss[-1])
     for left in (place - 1, place):
         right = left + 1

@@ -124,7 +124,7 @@ def check_drift(expression: Expression) -> Verdict:
         return Verdict(True, True, "by form", "")
     below = np.where(drift < -TOLERANCE * size, drift, 0.0)
     if below.any():
-        lowest = int(below.min(0).argmin())
+        lowest = int(np.argmin(below.min(0)))
         place = f"r = {np.exp(log_ratio[lowest]):.3g}, A = {advantage[lowest]:.3g}"
         return Verdict(False, True, "no", f"D is {below.min():.3g} at {place}, below 0")
     return Verdict(True, True, "on a grid", "")

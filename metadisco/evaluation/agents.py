@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from metadisco._version import __version__
+from metadisco.arithmetic import in_float32
 from metadisco.config import Config, PPOConfig, build_settings, to_plain
 from metadisco.errors import UserError
 from metadisco.export.arrays import from_arrays, to_arrays
@@ -84,6 +85,7 @@ def save_agents(
     write_package(path, AGENTS, data, to_arrays(policies), force)
 
 
+@in_float32
 def load_agents(path: str | Path) -> TrainedAgents:
     """Read trained agents, after seeing that they give what they gave when they were written.
 
@@ -136,6 +138,7 @@ def load_policy(path: str | Path, agent: int = 0) -> Callable[..., Array]:
     agents = load_agents(path)
     policy, network = policy_at(agents, agent), make_agent(agents.interface, agents.ppo)
 
+    @in_float32
     @jax.jit
     def act(obs: Array, key: Key | None = None) -> Array:
         deterministic = key is None

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from metadisco.arithmetic import in_float32
 from metadisco.artefact import find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
 from metadisco.distilled import find_distilled
@@ -23,6 +24,7 @@ from metadisco.runs import find_centre
 from metadisco.types import MetaParams, Objective, Parametrisation
 
 
+@in_float32
 def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     """Return an objective.
 

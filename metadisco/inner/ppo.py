@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import PPOConfig
 from metadisco.inner.adam import AdamState, init_adam
 from metadisco.inner.envs.base import Env
@@ -48,6 +49,7 @@ class TrainState(NamedTuple):
     num_updates: Int[Array, ""]
 
 
+@in_float32
 def init(key: Key, env: Env, config: PPOConfig) -> TrainState:
     """Return the state at the start of a life: a fresh network and an episode begun in every environment."""
     key_params, key_envs = jax.random.split(key)
@@ -82,6 +84,8 @@ def decide(
     return Decision(action=action, env_action=agent.distribution.to_env(action), parameters=parameters)
 
 
+@gives_nan
+@in_float32
 def update(
     key: Key,
     state: TrainState,

@@ -10,6 +10,7 @@ they take them.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.extend as jex
@@ -26,8 +27,8 @@ JAX_NAME = "threefry2x32"
 
 def straight_key(key: Key) -> Key:
     """Return a key that gives the same numbers by straight-line code; one that is no Threefry key stays as it is."""
-    partitionable: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
-    if str(jax.random.key_impl(key)) != JAX_NAME or not partitionable:
+    config: Any = jax.config  # whose settings only newer JAX declares
+    if str(jax.random.key_impl(key)) != JAX_NAME or not config.jax_threefry_partitionable:
         return key
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=_STRAIGHT)
 

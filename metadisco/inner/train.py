@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
+from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs import Env, check_episode_length
@@ -37,6 +38,8 @@ class TrainResult(NamedTuple):
     that ended last; NaN elsewhere."""
 
 
+@gives_nan
+@in_float32
 def train(
     key: Key,
     env: Env,

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +11,24 @@ import jax
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from metadisco.arithmetic import SETTINGS
 from metadisco.errors import UserError, shown
 
 CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/
 ACCELERATOR_CHUNK = 512
 AXIS = "population"
 LEAST_SECONDS = 0.0  # of compiling, for a program to be worth keeping: small ones are many
+LEVEL_OF_JAX = "1"  # of XLA's log, which JAX sets where the user has set none
+
+
+class NotStartedError(UserError):
+    """JAX does not start, so that nothing can be said to other processes either."""
 
 
 def start_jax(num_devices: int | None, deterministic: bool = False, num_processes: int = 1) -> None:
     """Set up JAX before it starts: on CPU one virtual device per core, or `num_devices` of them.
 
+    Arrays become float32 and checks for NaN are off, XLA is silent, and compiled programs are kept for the next start.
     Where JAX has already started its devices stay as they are. Without `num_devices` JAX's own variable
     JAX_NUM_CPU_DEVICES goes before the number of cores.
 
@@ -30,8 +38,12 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         num_processes: over which the devices are shared out; 1 where that is not known, so that none is missing.
 
     Raises:
-        UserError: if jaxlib is one that deadlocks on CPU, or more devices are asked for than there are.
+        UserError: if JAX does not start (`NotStartedError`), jaxlib is one that deadlocks on CPU, or there are fewer
+            devices.
     """
+    for name, value in SETTINGS.items():
+        jax.config.update(f"jax_{name}", value)
+    _quieten()
     _keep_programs()
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
@@ -41,9 +53,12 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         jax.config.update("jax_num_cpu_devices", here or len(os.sched_getaffinity(0)))
     try:
         devices = jax.devices()
-    except RuntimeError as error:
-        raise UserError(
-            f"JAX does not start: {shown(error)}; JAX_PLATFORMS may name a platform that is here"
+        jax.device_put(0)  # to JAX_DEFAULT_DEVICE
+    except (RuntimeError, AssertionError) as error:  # the latter where the plugin of JAX_PLATFORMS is not installed
+        why = shown(error) if str(error) else "nothing is installed for its platform (NVIDIA's GPUs: the extra `cuda`)"
+        raise NotStartedError(
+            f"JAX does not start: {why}; JAX_PLATFORMS (got {os.environ.get('JAX_PLATFORMS', '')!r}) may name a "
+            "platform that is here"
         ) from error
     version = importlib.metadata.version("jaxlib")
     if devices[0].platform == "cpu" and version.startswith("0.10."):
@@ -58,9 +73,26 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         )
 
 
+def _quieten() -> None:
+    """Let XLA say only what is fatal: else it describes the machine, as an error, for each program that it finds again.
+
+    A level that the user has set stays, and so do the loggers of Python, which JAX sets together with XLA's.
+    """
+    config: Any = jax.config
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != LEVEL_OF_JAX or config.jax_logging_level not in (None, "NOTSET"):
+        return
+    loggers = [logging.getLogger(name) for name in ("jax", "jaxlib")]
+    levels = [logger.level for logger in loggers]
+    for level in ("CRITICAL", "NOTSET"):  # the second one leaves XLA's as it is
+        jax.config.update("jax_logging_level", level)
+    for logger, before in zip(loggers, levels, strict=True):
+        logger.setLevel(before)
+
+
 def _keep_programs() -> None:
     """Keep compiled programs for the next start, in the user's cache directory; JAX's own settings go first."""
-    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
+    config: Any = jax.config  # whose settings only newer JAX declares
+    if config.jax_compilation_cache_dir is not None:
         return
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "metadisco", "compiled"))

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import OuterConfig
 from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
 from metadisco.outer.devices import make_mesh
@@ -61,6 +62,7 @@ class Keys(NamedTuple):
     """A stream of its own, so that evaluating the centre never changes the search."""
 
 
+@in_float32
 def search(
     problem: MetaProblem,
     config: OuterConfig,

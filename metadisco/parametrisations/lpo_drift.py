@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import LearnedDriftSettings, LPODriftSettings
 from metadisco.losses import Losses, Network, layers_of, ppo_value_loss
 from metadisco.objectives import clip_drift, mirror, probability_ratio, value_loss
@@ -86,6 +87,7 @@ def learned_drift(settings: LearnedDriftSettings, meta_params: MetaParams) -> Lo
 class LPODrift(LPODriftSettings):
     """A learned drift (see `learned_drift`) beside PPO's value loss."""
 
+    @in_float32
     def init(self, key: Key) -> MetaParams:
         """Return the meta-parameters at which the search starts."""
         return init_drift(self, key)

@@ -2,6 +2,7 @@
 
 import jax
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import PolicyAndValueSettings
 from metadisco.losses import Losses, Network, layers_of
 from metadisco.objectives import mirror
@@ -13,6 +14,7 @@ from metadisco.types import Key, MetaParams, Objective
 class PolicyAndValue(PolicyAndValueSettings):
     """The learned drift of LPO and the learned value loss, each with settings and meta-parameters of its own."""
 
+    @in_float32
     def init(self, key: Key) -> MetaParams:
         """Return the meta-parameters at which the search starts."""
         key_policy, key_value = jax.random.split(key)

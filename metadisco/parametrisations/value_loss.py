@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import LearnedValueLossSettings, ValueLossSettings
 from metadisco.losses import Losses, Network, layers_of, ppo_drift
 from metadisco.objectives import clip_drift, mirror
@@ -88,6 +89,7 @@ class ValueLoss(ValueLossSettings):
     output layer alone already change the loss. At `zeros` the biases keep mirrored perturbations from being equal.
     """
 
+    @in_float32
     def init(self, key: Key) -> MetaParams:
         """Return the meta-parameters at which the search starts."""
         return init_value_loss(self, key)

@@ -68,7 +68,7 @@ def _draw_slice(axes: Axes, surfaces: Mapping[str, DriftSurface], advantage: flo
     lines: list[Line2D] = []
     used = []
     for number, (name, surface) in enumerate(surfaces.items()):
-        place = int(np.abs(surface.advantage - advantage).argmin())
+        place = int(np.argmin(np.abs(surface.advantage - advantage)))
         used.append(float(surface.advantage[place]))
         style = line_style(number) | {"linewidth": 1.5 if number else 2.2, "label": name}
         lines += axes.plot(surface.log_ratio, surface.slope[:, place], **style)

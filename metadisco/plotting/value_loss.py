@@ -142,7 +142,7 @@ def _draw_density(strips: Sequence[Axes], counts: Int[np.ndarray, "N"], limits: 
     low, quarter, three_quarters, high = quantiles(counts, VALUE_EDGES, (0.05, 0.25, 0.75, 0.95))
     density = counts / np.diff(VALUE_EDGES)
     inside = (VALUE_EDGES[1:] > limits[0]) & (VALUE_EDGES[:-1] < limits[1])
-    top = density[inside].max(initial=0.0) or 1.0
+    top = np.max(density[inside], initial=0.0) or 1.0
     for axes in strips:
         axes.stairs(density / top, VALUE_EDGES, fill=True, color=VISITED)
         axes.hlines(-0.25, low, high, color="black", linewidth=1.5)
@@ -153,7 +153,7 @@ def _draw_density(strips: Sequence[Axes], counts: Int[np.ndarray, "N"], limits: 
         axes.spines[["top", "right", "left"]].set_visible(False)
         if not counts.any():
             say(axes, "no visits")
-    outside = 1 - counts[inside].sum() / max(counts.sum(), 1)
+    outside = 1 - int(counts[inside].sum()) / max(int(counts.sum()), 1)
     note = f"; {100 * outside:.1f} % outside" if outside > 0.001 and counts.any() else ""
     return [Patch(color=VISITED, label=f"errors in training (bars: middle 50, 90 %{note})")]
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
 from metadisco.errors import UserError
 from metadisco.imports import load_object
@@ -43,10 +44,12 @@ class ObjectiveDiscovery:
     tasks: tuple[Task, ...]
     fitness: Fitness
 
+    @in_float32
     def init(self, key: Key) -> MetaParams:
         """Return the meta-parameters at which the search starts."""
         return self.parametrisation.init(key)
 
+    @in_float32
     def evaluate(self, key: Key, meta_params: MetaParams) -> Evaluation:
         """Train one agent per task; the fitness of a task is NaN where parameters or losses were not finite.
 

@@ -74,6 +74,16 @@ def test_settings_of_the_objective_are_kept_apart():
     assert (objective, rest) == ({"clip_eps": 0.1}, {"seed": 3})
 
 
+def test_points_are_refused_as_settings_are():
+    """Some settings fit each other at one point only."""
+    fits, does_not = expand(
+        [("inner.ppo.num_minibatches", 512), ("inner.ppo.normalise_advantages", ["none", "minibatch"])]
+    )
+    assert config_at({}, fits.overrides).inner.ppo.minibatch_size == 1
+    with pytest.raises(UserError, match=r"inner\.ppo\.normalise_advantages: got 'minibatch'"):
+        config_at({}, does_not.overrides)
+
+
 def test_a_point_has_a_config_of_its_own_and_the_base_is_left_alone():
     base = {"inner": {"ppo": {"num_envs": 8}}}
     before = copy.deepcopy(base)

@@ -67,6 +67,10 @@ WRONG = [
         {"envs": [{"env": CARTPOLE, "ppo": {"num_minibatches": 4}}], "ppo": NINE},
         ["inner.envs.0.ppo.num_minibatches: got 4", "num_envs × num_steps = 9"],
     ),
+    (
+        {"envs": [{"env": CARTPOLE, "ppo": {"num_minibatches": 9}}], "ppo": NINE},
+        ["inner.envs.0.ppo.normalise_advantages"],
+    ),
     ({"envs": [{"env": CARTPOLE, "reference": 3}]}, ["inner.envs.0.reference", "a section"]),
     ({"envs": [{"env": CARTPOLE, "reference": {"random": 1}}]}, ["inner.envs.0.reference.ppo"]),
     (
@@ -151,8 +155,8 @@ class TestTasks:
         assert vars(other.reference) == REFERENCE
 
     def test_settings_need_fit_together_with_the_common_ones_alone(self):
-        (task,) = parsed({"env": CARTPOLE, "ppo": {"num_minibatches": 9}}, ppo=NINE).inner.tasks
-        assert task.ppo.minibatch_size == 1
+        (task,) = parsed({"env": CARTPOLE, "ppo": {"num_minibatches": 9, "num_envs": 6}}, ppo=NINE).inner.tasks
+        assert task.ppo.minibatch_size == 2
 
     def test_the_common_settings_are_those_of_the_config(self):
         config = parsed({"env": CARTPOLE, "ppo": {"gamma": 0.5}})

@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+import re
 
 import pytest
 
@@ -62,6 +63,7 @@ WRONG = [
     ("inner.ppo.max_grad_norm", 0, ["inner.ppo.max_grad_norm", "0", "above 0"]),
     ("inner.ppo.max_grad_norm", "none", ["inner.ppo.max_grad_norm", "'none'", "a number"]),
     ("inner.ppo.num_minibatches", 7, ["inner.ppo.num_minibatches", "got 7", "512", "8"]),
+    ("inner.ppo.num_minibatches", 512, ["inner.ppo.normalise_advantages", "'minibatch'", "one sample", "'none'"]),
     ("inner.ppo.num_env_steps", 100, ["inner.ppo.num_env_steps", "got 100", "512"]),
     ("outer.strategy.population_size", 7, ["outer.strategy.population_size", "got 7", "even"]),
     ("outer.strategy.name", "Open_SE", ["outer.strategy.name", "'Open_SE'", "did you mean 'Open_ES'"]),
@@ -278,6 +280,21 @@ class TestPPOConfig:
         assert (config.batch_size, config.minibatch_size, config.num_updates, config.executed_env_steps) == (
             32, 16, 3, 96,
         )  # fmt: skip
+
+    def test_advantages_of_one_sample_cannot_be_standardised(self):
+        """They would all be 0, and no policy would ever move."""
+        one = {"num_envs": 1, "num_steps": 1, "num_minibatches": 1, "num_env_steps": 4}
+        for over, sizes in (("batch", one), ("minibatch", one), ("minibatch", {"num_minibatches": 512})):
+            with pytest.raises(ValueError, match=f"normalise_advantages: got '{over}'.*allowed: 'none'"):
+                PPOConfig(normalise_advantages=over, **sizes)
+        assert PPOConfig(normalise_advantages="none", **one).batch_size == 1
+        assert PPOConfig(normalise_advantages="batch", num_minibatches=512).minibatch_size == 1
+
+    def test_a_number_of_minibatches_that_is_suggested_is_allowed(self):
+        with pytest.raises(ValueError, match="such as") as refused:
+            PPOConfig(num_minibatches=500)
+        for word in re.search(r"such as (\d+) or (\d+)", str(refused.value)).groups():
+            assert PPOConfig(num_minibatches=int(word)).num_minibatches == int(word)
 
     def test_impossible_values_are_value_errors_for_callers_from_python(self):
         with pytest.raises(ValueError, match="num_minibatches"):

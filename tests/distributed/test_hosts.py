@@ -145,3 +145,13 @@ def test_a_population_that_does_not_divide_is_refused_by_all(start, address, tmp
         assert code == 2, err
         assert "not divisible by 10 devices of 2 processes; allowed: 10 or 20" in err
         assert err.count("\n") == 1
+
+
+def test_where_jax_does_not_start_one_sentence_says_so(start, address, monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_PLATFORMS", "abacus")
+    started = [start("--run", str(tmp_path / "run"), *place(address, number, 2)) for number in range(2)]
+    for code, out, err in [process.finish() for process in started]:
+        assert (code, out) == (2, "")
+        assert err.startswith("metadisco: JAX does not start: ")
+        assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()

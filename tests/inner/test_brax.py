@@ -230,7 +230,7 @@ class TestWithoutBrax:
         monkeypatch.delitem(sys.modules, "metadisco.inner.envs.brax")
 
     def test_what_to_install_is_said(self):
-        with pytest.raises(UserError, match=r"pip install 'metadisco\[brax\]'") as refusal:
+        with pytest.raises(UserError, match=r"pip install 'brax>=") as refusal:
             envs.make("brax/ant")
         assert "\n" not in str(refusal.value)
 
@@ -241,6 +241,6 @@ class TestWithoutBrax:
     def test_other_environments_are_listed_all_the_same(self, capsys):
         assert main(["list"]) == 0
         out, _ = capsys.readouterr()
-        assert "pip install 'metadisco[brax]'" in out
+        assert "pip install 'brax>=" in out
         assert "gymnax/CartPole-v1" in out
         assert "value_loss" in out

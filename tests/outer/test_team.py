@@ -21,7 +21,7 @@ COUNT = 3
 
 def together(work: Callable[[Team, int], Any]) -> list[Any]:
     """Return what each of three processes returns or raises."""
-    barrier, told = threading.Barrier(COUNT, timeout=10), [b""] * COUNT
+    barrier, told = threading.Barrier(COUNT, timeout=600), [b""] * COUNT
 
     def run(number: int) -> Any:
         def gather(content: bytes) -> list[bytes]:

@@ -32,7 +32,7 @@ try:
         import mujoco
         from brax import envs as brax_envs
 except ImportError as error:
-    raise UserError(f"brax environments need brax ({error}): pip install 'metadisco[brax]'") from error
+    raise UserError(f"brax environments need brax ({error}): pip install 'brax>=0.14.2,<0.15'") from error
 
 BACKENDS = ("spring", "positional", "generalized", "mjx")
 DEFAULT_BACKEND = {"swimmer": "generalized"}  # which has no other

@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from metadisco.arithmetic import in_float32
 from metadisco.config import check_env_name
 from metadisco.errors import UserError
 from metadisco.imports import load_object
@@ -25,11 +26,16 @@ def make(name: str, **kwargs: Any) -> Env:
     suite, separator, rest = name.partition("/")
     if separator:
         adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
-        return checked(adapter.make(rest, **kwargs), name)
+        return _usable(adapter.make(rest, **kwargs), name)
     env = load_object(name, key="inner.env", arguments=kwargs)
     if not isinstance(env, Env):
         raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
-    return checked(env, name)
+    return _usable(env, name)
+
+
+def _usable(env: Env, name: str) -> Env:
+    """Return an environment whose facts were checked, and which computes in float32 whatever JAX is set to."""
+    return checked(env._replace(reset=in_float32(env.reset), step=in_float32(env.step)), name)
 
 
 def names(suite: str) -> list[str]:
