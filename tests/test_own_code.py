@@ -4,10 +4,14 @@ import importlib
 import sys
 import types
 
+import numpy as np
 import pytest
 
+from metadisco.config import parse_config
 from metadisco.imports import load_object
 from metadisco.own_code import code_of, forget_edited
+from metadisco.runs import RunDirectory
+from metadisco.sources import find_source
 
 FILES = {
     "own_env.py": "import os\nimport own_help\nfrom own_pack import deep\n\ndef make_env():\n    import own_late\n",
@@ -160,3 +164,16 @@ def test_a_file_that_is_no_python_has_a_digest(folder):
     before = code_of("own_torn:x")
     edit(folder, "own_torn.py", "def ((\n")
     assert code_of("own_torn:x") != before
+
+
+def test_the_identity_of_an_objective_holds_the_source_of_its_parametrisation(folder):
+    run = RunDirectory(folder / "run")
+    run.create(parse_config({"parametrisation": {"name": "own_space.loss:Loss"}}))
+    run.write_centre(0, {"weight": np.zeros(1)})
+    first = find_source("run")
+    assert find_source("run").sha256 == first.sha256
+    edit(folder, "own_apart.py")
+    assert find_source("run").sha256 == first.sha256
+    edit(folder, "own_space/more.py")
+    assert find_source("run").sha256 != first.sha256
+    assert "own_space.loss" not in sys.modules

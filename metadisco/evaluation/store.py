@@ -2,7 +2,9 @@
 
 import functools
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 from metadisco._version import __version__
 from metadisco.config import Config, to_plain
 from metadisco.errors import UserError
-from metadisco.files import read_arrays, write_arrays
+from metadisco.files import pack_arrays, unpack_arrays, write_atomically
 from metadisco.own_code import PACKAGE, code_of, version_of
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy")
@@ -21,8 +23,6 @@ SUITE_LIBRARIES = {"brax": ("brax", "mujoco", "mujoco-mjx")}
 """What computes the environments of a suite, where it is more than the library of its name."""
 SHOWING = ("commands", "distillation", "plotting")
 """Parts of this package that train nothing."""
-NAME = "cell"
-"""The array in a file that says which cell it is."""
 
 
 class CellStore:
@@ -59,16 +59,22 @@ class CellStore:
         """
         name = self._name(identity)
         try:
-            arrays = read_arrays(self._file(name))
-        except UserError:
+            content = self._file(name).read_bytes()
+            arrays = unpack_arrays(content, name)
+        except (OSError, UserError):
             return None
-        said = arrays.pop(NAME, np.empty(0))
-        return arrays if arrays.keys() == set(names) and said.tobytes() == name.encode() else None
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            said = archive.comment
+        return arrays if arrays.keys() == set(names) and said == name.encode() else None
 
     def keep(self, identity: Any, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep a cell: whole or not at all."""
+        """Keep a cell: whole or not at all. The comment of its file says which it is."""
         name = self._name(identity)
-        write_arrays(self._file(name), {**arrays, NAME: np.frombuffer(name.encode(), np.uint8)})
+        stream = io.BytesIO(pack_arrays(arrays))
+        with zipfile.ZipFile(stream, "a") as archive:
+            archive.comment = name.encode()
+        self._path.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._file(name), stream.getvalue())
 
 
 def _circumstances(identity: Any, config: Config) -> dict[str, Any]:

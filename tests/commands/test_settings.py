@@ -142,8 +142,8 @@ class TestAnnouncements:
         def stop(*arguments, **more):
             raise StoppedError
 
-        for place in ("lives.train_agents", "lives.live", "visits.count_visits"):
-            monkeypatch.setattr(f"metadisco.evaluation.{place}", stop)
+        for place in ("evaluation.lives.train_agents", "evaluation.lives.live", "commands.visiting.count_visits"):
+            monkeypatch.setattr(f"metadisco.{place}", stop)
 
         def said(*words):
             with pytest.raises(StoppedError):
