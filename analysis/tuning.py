@@ -1,6 +1,7 @@
 """Objectives at their own best settings of PPO: the same grid and the same seeds for each."""
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metadisco import load_objective, make
-from metadisco._version import __version__
-from metadisco.config import Config, to_plain
+from metadisco.config import Config
 from metadisco.evaluation.lives import train_lives, untraced
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.evaluation.store import CellStore
@@ -86,9 +86,9 @@ def tuned_rows(
 
 def _kept(name: str, env: str, config: Config, grid: Grid, num_seeds: int, folder: Path) -> Tuned:
     """Return an objective at its best point; found at the first call."""
-    identity = {"tuned": find_source(name).identity, "grid": grid, "tried": NUM_SEEDS, "seeds": num_seeds}
-    identity |= {"env": env, "inner": to_plain(config)["inner"], "seed": config.seed, "metadisco": __version__}
-    store = CellStore(folder / "cells")
+    identity = {"tuned": find_source(name).identity, "grid": grid, "tried": NUM_SEEDS, "seeds": num_seeds, "env": env}
+    identity |= {"by": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}
+    store = CellStore(folder / "cells", config)
     kept = store.load(identity, ("point", "score"))
     if kept is None:
         found = tune(name, env, config, grid, num_seeds)

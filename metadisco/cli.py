@@ -131,6 +131,9 @@ def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], 
 
 def _run(options: argparse.Namespace) -> int:
     """Hand over to the command."""
+    from metadisco.own_code import forget_edited
+
+    forget_edited()  # a second command of this process, too, is one of what the files hold
     try:
         return _COMMANDS[options.command](options)
     except ValueError as error:
@@ -231,7 +234,7 @@ def _rollout(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from metadisco.commands.evaluate import evaluate
-    from metadisco.config import read_yaml
+    from metadisco.commands.settings import settings_named
 
     objectives, envs, words = _words_of_lists(options)
     return evaluate(
@@ -240,7 +243,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.seeds,
         options.output,
         options.baseline,
-        read_yaml(options.config) if options.config else {},
+        settings_named(options.config),
         words,
         options.quiet,
     )

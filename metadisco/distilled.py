@@ -32,6 +32,8 @@ class Distilled(NamedTuple):
     """Of PPO's own losses, for a part that was not distilled: clip_eps and value_clip_eps."""
     expressions: dict[str, Any]
     """By part (`policy`, `value`): an expression as JSON."""
+    inner: dict[str, Any] | None = None
+    """Settings of the trainings that they were fitted to; None for a closed objective, or where none are said."""
 
 
 def find_distilled(name: str) -> Distilled | None:
@@ -65,7 +67,13 @@ def find_distilled(name: str) -> Distilled | None:
             forms = data[part]["forms"]
             expressions[part] = forms[form if form in forms else data[part]["closest"]]["expression"]
     trained_on = data.get("trained_on")
-    return Distilled(path, None if trained_on is None else tuple(trained_on), data["constants"], expressions)
+    if trained_on is None:
+        return Distilled(path, None, data["constants"], expressions)
+    visited = data.get("visited")
+    inner = visited.get("inner") if isinstance(visited, dict) else None
+    return Distilled(
+        path, tuple(trained_on), data["constants"], expressions, inner if isinstance(inner, dict) else None
+    )
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 import importlib
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from metadisco.errors import UserError, nearest
+from metadisco.own_code import look_here, note_imported
 
 
 def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = None) -> Any:
@@ -20,10 +20,16 @@ def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = No
     Raises:
         UserError: if the module or attribute is not there, or the call refuses its arguments.
     """
+    look_here()
+    before = set(sys.modules)
+    try:
+        return _load(name, key, arguments)
+    finally:
+        note_imported(sys.modules.keys() - before)
+
+
+def _load(name: str, key: str, arguments: Mapping[str, Any] | None) -> Any:
     module_name, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

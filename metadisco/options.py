@@ -20,6 +20,7 @@ generation in hand, saved; Ctrl-C again at once. With --max-hours it stops in ti
 TRAIN_EXAMPLE = """examples:
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 16 --output ppo.json
   metadisco train --objective runs/first --env gymnax/Acrobot-v1 --seeds 8
+  metadisco train --objective lpo_drift_classic --env gymnax/CartPole-v1 --config lpo_drift_classic --seeds 64
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 8 'inner.ppo.learning_rate=[1e-4,3e-4,1e-3]'
 
 A list where one value is meant trains a grid; an objective's own constants are objective.clip_eps and so on."""
@@ -38,8 +39,8 @@ Fitness on an environment is then (R - random) / (ppo - random). Only outer.… 
 EVALUATE_EXAMPLE = """example:
   metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
 
-Each objective trains in each environment on the same seeds, which no search used. The same command again goes on where
-it was stopped. Differences and probabilities are against the baseline."""
+Each objective trains in each environment on the same seeds, which no search and no metadisco train used. The same
+command again goes on where it was stopped. Differences and probabilities are against the baseline."""
 
 DISTIL_EXAMPLE = """examples:
   metadisco distil runs/lpo --output runs/lpo/distilled
@@ -74,6 +75,8 @@ LIST_EXAMPLE = """example:
   metadisco list"""
 
 OBJECTIVE = "a closed form, a published discovery, or the path of a run, artefact or distilled forms"
+
+CONFIG = "a YAML file as evolve takes it, or a discovery, run or artefact for those it was found with"
 
 
 class Parser(argparse.ArgumentParser):
@@ -129,9 +132,7 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     train.add_argument("--objective", required=True, metavar="O", help=OBJECTIVE)
     train.add_argument("--env", metavar="E", help="suite/name, such as gymnax/CartPole-v1")
     train.add_argument("--seeds", type=int, default=1, metavar="N", help="agents per setting")
-    train.add_argument(
-        "--config", type=Path, metavar="FILE.yaml", help="settings, in the schema of evolve; outer is ignored"
-    )
+    train.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out")
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
     train.add_argument(
         "--save", type=Path, metavar="DIR", help="where to keep the trained agents; a folder or zip file"
@@ -179,12 +180,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
     evaluate.add_argument("--seeds", type=int, default=64, metavar="N", help="lives per cell")
     evaluate.add_argument("--baseline", metavar="O", help="what is compared with; the first objective if left out")
-    evaluate.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE.yaml",
-        help="settings, in the schema of evolve; fitness is ignored",
-    )
+    evaluate.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out")
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
 
     export = _command(commands, "export", "write an objective for use elsewhere", EXPORT_EXAMPLE)
@@ -215,7 +211,7 @@ def _add_agents(command: Parser, output: str) -> None:
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
     command.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
-    command.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings; those of the run if left out")
+    command.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; the objective's own if left out")
 
 
 def _command(commands: "argparse._SubParsersAction[Parser]", name: str, summary: str, example: str) -> Parser:

@@ -9,7 +9,6 @@ centres/          the centre at every checkpoint, as portable arrays
 
 import contextlib
 import errno
-import importlib.metadata
 import json
 import os
 import platform
@@ -27,6 +26,7 @@ from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, 
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_arrays, write_atomically
 from metadisco.lock import LOCK_NAME
+from metadisco.own_code import version_of
 from metadisco.published import hidden, located, published_names
 from metadisco.rows import read_rows
 
@@ -141,7 +141,7 @@ class RunDirectory:
             "metadisco": __version__,
             "commit": _git_commit(),
             "python": platform.python_version(),
-            **{name: _version_of(name) for name in LIBRARIES},
+            **{name: version_of(name) for name in LIBRARIES},
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             **facts,
         }
@@ -263,14 +263,6 @@ def _listed(generations: list[int]) -> str:
     if len(generations) <= 12:
         return ", ".join(map(str, generations))
     return f"{', '.join(map(str, generations[:4]))}, …, {', '.join(map(str, generations[-4:]))}"
-
-
-def _version_of(library: str) -> str | None:
-    """Return the version of a library, or None where it is not installed."""
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _git_commit() -> str | None:

@@ -10,6 +10,7 @@ from metadisco.artefact import find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, Config, build_settings, to_plain
 from metadisco.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.errors import UserError
+from metadisco.own_code import code_of
 from metadisco.package import Package
 from metadisco.runs import CONFIG, RunDirectory, find_centre
 
@@ -19,7 +20,7 @@ class Source(NamedTuple):
 
     name: str
     identity: Any
-    """Whatever its losses depend on, as plain data."""
+    """Whatever its losses depend on, as plain data; a parametrisation of one's own by its source, too."""
     trained_on: frozenset[str] | None
     """Environments of its meta-training, without backend; None for a closed form."""
     parts: tuple[str, ...]
@@ -82,7 +83,7 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
         return _artefact_source(name, artefact)
     run, file = find_centre(name)
     config = run.config()
-    identity = [to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()]
+    identity = _with_code([to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()])
     trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
     parts = _learned_parts(config.parametrisation["name"])
     return Source(name, identity, trained_on, parts, run, config, file, artefact)
@@ -94,10 +95,16 @@ def _learned_parts(parametrisation: str) -> tuple[str, ...]:
     return parts
 
 
+def _with_code(identity: list[Any]) -> list[Any]:
+    """Return an identity with digests of the code of one's own that it names, where there is any."""
+    code = code_of(identity)
+    return [*identity, code] if code else identity
+
+
 def _artefact_source(name: str, artefact: Package) -> Source:
     objective, trained_on = artefact.data["objective"], artefact.data.get("trained_on")
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
-    identity = [objective, artefact.data["arrays_sha256"]]
+    identity = _with_code([objective, artefact.data["arrays_sha256"]])
     if objective["kind"] == "learned":
         parts = _learned_parts(objective["parametrisation"]["name"])
     else:

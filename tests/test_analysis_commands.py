@@ -13,7 +13,7 @@ from metadisco.cli import main
 from metadisco.config import parse_config
 from metadisco.evaluation import visits
 from metadisco.export.arrays import to_arrays
-from metadisco.parametrisations import LPODrift, PolicyAndValue
+from metadisco.parametrisations import LPODrift, PolicyAndValue, make_parametrisation
 from metadisco.runs import RunDirectory
 
 ENV = "probes:rewarded_action"
@@ -55,8 +55,6 @@ def both_run(tmp_path_factory):
         "value": {"hidden_sizes": [4], "inputs": ["error", "old_value"], "start": "random"},
     }
     config = parse_config({"parametrisation": {"name": "policy_and_value", **section}})
-    from metadisco.parametrisations import make_parametrisation
-
     parametrisation = make_parametrisation(config.parametrisation)
     assert isinstance(parametrisation, PolicyAndValue)
     return make_run(tmp_path_factory.mktemp("runs") / "both", parametrisation, name="policy_and_value", **section)
@@ -115,6 +113,24 @@ class TestPlot:
         monkeypatch.setattr("metadisco.commands.visiting.count_visits", lambda *_: pytest.fail("trained"))
         assert main(["plot", "kl", "--no-visits", "--output", str(tmp_path / "out"), "--quiet"]) == 0
         assert {path.stem for path in (tmp_path / "out").iterdir()} == {"drift", "drift_slices"}
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [({}, True), ({"inputs": ["error", "old_value"]}, False)],
+)
+def test_that_a_loss_of_one_input_has_no_surface_is_said(section, told, tmp_path, capsys, monkeypatch):
+    section = {"hidden_sizes": [4], "start": "random", **section}
+    section = {"name": "value_loss", **section}
+    run = make_run(tmp_path / "run", make_parametrisation(section), **section)
+    drawn = []
+    monkeypatch.setattr("metadisco.plotting.save", lambda figure, path: drawn.append(path.name))
+    words = ["plot", str(run), "--no-visits", "--output", str(tmp_path / "out")]
+    assert main([*words, "--three-d"]) == 0
+    err = capsys.readouterr().err
+    assert ("--three-d" in err) == told == (not any(name.endswith("_3d") for name in drawn))
+    assert main(words) == 0
+    assert "--three-d" not in capsys.readouterr().err
 
 
 class TestDistil:

@@ -9,6 +9,7 @@ from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.config import parse_config
+from metadisco.evaluation.lives import Lives
 from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import LPODrift
 from metadisco.runs import RunDirectory
@@ -68,14 +69,25 @@ def test_what_was_held_out_is_said(results, output, run):
     assert f"{run.name} (held out)" in table
 
 
-def test_seeds_are_those_of_train(results, tmp_path):
+def test_seeds_are_not_those_of_train(results, tmp_path):
+    """What was tuned with `train` is judged on agents that tuning did not see."""
     file = tmp_path / "ppo.json"
     words = ["train", "--objective", "ppo", "--env", ENVS[1], "--seeds", str(NUM_SEEDS), *SMALL, "--quiet"]
     assert main([*words, "--output", str(file)]) == 0
     (cell,) = (each for each in results["cells"] if (each["objective"], each["env"]) == ("ppo", ENVS[1]))
     trained = json.loads(file.read_text())
-    for score in ("final_return", "area_under_curve", "curve"):
-        assert cell[score] == trained[score]
+    assert cell["env_steps"] == trained["env_steps"]
+    for curve in trained["curve"]:
+        assert curve not in cell["curve"]
+
+
+def test_a_cell_says_with_which_settings_its_objective_was_found(results, run):
+    for cell in results["cells"]:
+        found = cell["found_with"]
+        assert (found is None) == (cell["objective"] == "ppo")
+        if found is not None:
+            assert (found["num_env_steps"], found["hidden_sizes"]) == (500_000, [64, 64])
+            assert "gamma" not in found
 
 
 def test_figures_are_drawn_for_each_environment(output):
@@ -89,6 +101,37 @@ def test_a_cell_that_is_there_is_not_trained_again(output, run, monkeypatch, cap
     assert main(command(run, output)) == 0
     assert capsys.readouterr().err.count("kept from before") == 4
     assert (output / "results.json").read_bytes() == before
+
+
+OWN = """
+from probes import rewarded_action
+from own_gain import GAIN
+
+
+def make_env():
+    return rewarded_action()._replace(episode_length=GAIN)
+"""
+
+
+def test_a_cell_of_an_environment_that_was_edited_is_trained_again(tmp_path, monkeypatch, capsys):
+    """In the same process, and in a module that the environment's imports."""
+
+    def train_lives(objective, env, configs, num_seeds):
+        numbers = np.full(num_seeds, env.episode_length, np.float32)
+        return [Lives._make([numbers[:, None] if name == "curve" else numbers for name in Lives._fields])]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("metadisco.evaluation.lives.train_lives", train_lives)
+    monkeypatch.setattr("metadisco.evaluation.lives.live", lambda *arguments: np.zeros(NUM_SEEDS))
+    monkeypatch.setattr("metadisco.commands.evaluate._write", lambda output, result, *rest: results.append(result))
+    (tmp_path / "own_rewards.py").write_text(OWN)
+    words = ["evaluate", "--objectives", "ppo", "--envs", "own_rewards:make_env", "--seeds", str(NUM_SEEDS), *SMALL]
+    results = []
+    for gain, kept in ((1, 0), (1, 1), (3, 0), (1, 1)):
+        (tmp_path / "own_gain.py").write_text(f"GAIN = {gain}\n")
+        assert main([*words, "--output", "out"]) == 0
+        assert capsys.readouterr().err.count("kept from before") == kept
+        assert results[-1]["cells"][0]["final_return"] == [gain] * NUM_SEEDS
 
 
 def test_only_what_is_missing_is_trained(output, run, monkeypatch, capsys):

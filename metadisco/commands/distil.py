@@ -1,16 +1,18 @@
 """`metadisco distil`: closed forms of an objective, and how they train."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from metadisco._version import __version__
+from metadisco.commands.announce import announce
 from metadisco.commands.evaluate import evaluate
 from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import base_of, settings_for
+from metadisco.commands.settings import base_of, settings_for, settings_of
 from metadisco.config import (
     PARAMETRISATION_SETTINGS,
     Config,
@@ -39,7 +41,7 @@ def distil(
     name: str,
     output: Path,
     env: str | None,
-    config_path: Path | None,
+    config_name: str | None,
     num_seeds: int,
     shapes: Sequence[str],
     max_terms: int | None,
@@ -59,18 +61,19 @@ def distil(
         raise UserError(
             f"--network: {name!r} was learned by no built-in parametrisation, so that there is none to make smaller"
         )
-    env, config = settings_for(source, env, config_path, overrides)
+    env, config = settings_for(source, env, config_name, overrides)
     _check_apart(source, output)
     check_writable(output, "--output")
     for stale in (output / "retrained" / "results.json", output / "retrained" / "table.md"):
         stale.unlink(missing_ok=True)
+    settings = settings_of(source, config_name)
     with Display(quiet) as display:
-        forms, students = _distil(source, config, env, output, shapes, max_terms, hidden_sizes, display)
+        announced = partial(announce, display, settings.origin, [source], [config], overrides)
+        forms, students = _distil(source, config, env, output, shapes, max_terms, hidden_sizes, display, announced)
     if num_seeds > 0:
         chosen = [f"{output / FILE}@{form}" for form in forms]
         objectives = list(dict.fromkeys([name, "ppo", *chosen, *students]))
-        base = base_of(source, config_path)
-        evaluate(objectives, [env], num_seeds, output / "retrained", name, base, words, True)
+        evaluate(objectives, [env], num_seeds, output / "retrained", name, settings, words, True)
     _write_report(output, num_seeds > 0, bool(hidden_sizes))
     if not quiet:
         print((output / "report.md").read_text(encoding="utf-8"))
@@ -118,6 +121,7 @@ def _distil(
     max_terms: int | None,
     hidden_sizes: Sequence[int],
     display: Display,
+    announced: Callable[[], None],
 ) -> tuple[list[str], list[str]]:
     """Write distilled.json and the student; return the forms to retrain with, and the path of the student."""
     from metadisco.outer.devices import start_jax
@@ -131,7 +135,7 @@ def _distil(
 
     grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
     objective = load_objective(source.name)
-    visits = kept_visits(source, config, env, output, display)
+    visits = kept_visits(source, config, env, output, display, announced)
     targets = {
         part: drift_target(objective.policy_loss, visits)
         if part == "policy"

@@ -2,21 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from metadisco._version import __version__
+from metadisco.commands.announce import announce
 from metadisco.commands.grid import config_at, one_environment, split_objective
-from metadisco.config import (
-    Config,
-    check_env_name,
-    check_num_seeds,
-    parse_override,
-    to_plain,
-)
+from metadisco.commands.settings import Settings, found_with
+from metadisco.config import Config, check_env_name, check_num_seeds, parse_override, to_plain
 from metadisco.display import Display
 from metadisco.errors import UserError
 from metadisco.files import check_writable, nulls, write_atomically
@@ -32,7 +29,7 @@ def evaluate(
     num_seeds: int,
     output: Path,
     baseline: str | None,
-    base: Mapping[str, Any],
+    settings: Settings,
     words: Sequence[str],
     quiet: bool,
 ) -> int:
@@ -44,7 +41,7 @@ def evaluate(
         num_seeds: lives per cell.
         output: folder.
         baseline: what is compared with; the first objective where it is None.
-        base: settings, as in a config file.
+        settings: as in a config file.
         words: settings in place of these, as KEY=VALUE.
         quiet: print nothing.
 
@@ -52,9 +49,11 @@ def evaluate(
         UserError: for input that cannot be used; nothing was written then.
     """
     check_num_seeds(num_seeds)
-    settings, overrides = split_objective(dict(parse_override(word) for word in words))
-    if settings:
-        raise UserError(f"objective.{next(iter(settings))}: constants cannot be set here, where objectives are several")
+    constants, overrides = split_objective(dict(parse_override(word) for word in words))
+    if constants:
+        raise UserError(
+            f"objective.{next(iter(constants))}: constants cannot be set here, where objectives are several"
+        )
     for key, value in overrides.items():
         if key in ("inner.env", "inner.envs") or (isinstance(value, list) and key == "seed"):
             raise UserError(f"{key}: got {value!r}, but environments are named by --envs and seeds by --seeds")
@@ -70,22 +69,28 @@ def evaluate(
     for env in envs:
         check_env_name(env, key="--envs")
     contenders = [find_source(name) for name in objectives]
-    configs = {env: config_at(one_environment(base, env), overrides) for env in envs}
+    configs = {env: config_at(one_environment(settings.base, env), overrides) for env in envs}
     check_writable(output, "--output")
     with Display(quiet) as display:
-        cells, random = _train(contenders, configs, num_seeds, output, display)
+        announced = partial(announce, display, settings.origin, contenders, list(configs.values()), overrides)
+        cells, random = _train(contenders, configs, num_seeds, output, display, announced)
     from metadisco.evaluation.comparison import compare
 
     rows = compare(cells, baseline, random)
-    hashes = {each.name: each.sha256 for each in contenders}
-    _write(output, cells, rows, random, configs, baseline, num_seeds, hashes)
+    result = {"metadisco": __version__, "baseline": baseline, "seeds": num_seeds, "config": settings.origin}
+    _write(output, result | _as_json(contenders, configs, cells, random), cells, rows, baseline)
     if not quiet:
         _print_tables(rows, cells, baseline)
     return 0
 
 
 def _train(
-    contenders: Sequence[Source], configs: dict[str, Config], num_seeds: int, output: Path, display: Display
+    contenders: Sequence[Source],
+    configs: dict[str, Config],
+    num_seeds: int,
+    output: Path,
+    display: Display,
+    announced: Callable[[], None],
 ) -> tuple[list["Cell"], dict[str, float]]:
     """Train what is not kept from before; return all cells, and the return of random actions in each environment."""
     first = next(iter(configs.values()))
@@ -102,13 +107,12 @@ def _train(
 
     loaded = {each.name: load_objective(each.name) for each in contenders}
     made = {name: make_task(name, config.inner.env_settings, config.inner.ppo).env for name, config in configs.items()}
-    store = CellStore(output / "cells")
     cells, random = [], {}
+    announced()
     display.start(0, len(contenders) * len(configs), "cell")
     for name, config in configs.items():
         env = made[name]
-        facts = {"env": name, "seeds": num_seeds, "inner": to_plain(config)["inner"], "seed": config.seed}
-        facts["metadisco"] = __version__
+        store, facts = CellStore(output / "cells", config), {"env": name, "seeds": num_seeds}
         kept = store.load(facts, ("random",))
         if kept is None:
             keys = seed_keys(config.seed, num_seeds, RANDOM)
@@ -128,25 +132,13 @@ def _train(
     return cells, random
 
 
-def _write(
-    output: Path,
-    cells: Sequence["Cell"],
-    rows: Sequence["Row"],
-    random: dict[str, float],
-    configs: dict[str, Config],
-    baseline: str,
-    num_seeds: int,
-    hashes: dict[str, str],
-) -> None:
-    from metadisco.evaluation.comparison import as_json, marl_eval
-    from metadisco.evaluation.tables import markdown
-    from metadisco.plotting import learning_curves_figure, save
-
-    result = {
-        "metadisco": __version__,
-        "baseline": baseline,
-        "seeds": num_seeds,
-        "objectives": hashes,
+def _as_json(
+    contenders: Sequence[Source], configs: Mapping[str, Config], cells: Sequence["Cell"], random: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return environments and cells as plain data."""
+    sources = {each.name: each for each in contenders}
+    return {
+        "objectives": {name: source.sha256 for name, source in sources.items()},
         "envs": {
             name: {"random": random[name], "inner": to_plain(config)["inner"]} for name, config in configs.items()
         },
@@ -155,6 +147,7 @@ def _write(
                 "objective": cell.objective,
                 "env": cell.env,
                 "held_out": cell.held_out,
+                "found_with": found_with(sources[cell.objective], configs[cell.env]),
                 "final_return": nulls(cell.lives.final_return),
                 "area_under_curve": nulls(cell.lives.area_under_curve),
                 "env_steps": list(cell.env_steps),
@@ -164,16 +157,26 @@ def _write(
             }
             for cell in cells
         ],
-        "rows": as_json(rows),
     }
+
+
+def _write(
+    output: Path, result: Mapping[str, Any], cells: Sequence["Cell"], rows: Sequence["Row"], baseline: str
+) -> None:
+    """Write what came out, as JSON and tables, and draw it."""
+    from metadisco.evaluation.comparison import as_json, marl_eval
+    from metadisco.evaluation.tables import markdown
+    from metadisco.plotting import learning_curves_figure, save
+
+    result = {**result, "rows": as_json(rows)}
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / "results.json", json.dumps(result, allow_nan=False) + "\n")
     write_atomically(output / "marl_eval.json", json.dumps(marl_eval(cells), allow_nan=False) + "\n")
     write_atomically(output / "table.md", markdown(rows, _held_out(cells), baseline))
     short = short_names(cell.objective for cell in cells)
-    for env in configs:
+    for env in result["envs"]:
         curves = {short[cell.objective]: (cell.env_steps, cell.lives.filled) for cell in cells if cell.env == env}
-        figure = learning_curves_figure(curves, title=f"{env}, {num_seeds} seeds")
+        figure = learning_curves_figure(curves, title=f"{env}, {result['seeds']} seeds")
         save(figure, output / "figures" / figure_name(env))
 
 

@@ -1,13 +1,15 @@
 """`metadisco plot`: figures of a run and of the losses of any objective."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from metadisco.commands.announce import announce
 from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import settings_for
+from metadisco.commands.settings import settings_for, settings_of
 from metadisco.config import Config, parse_override
 from metadisco.display import Display
 from metadisco.errors import UserError
@@ -30,7 +32,7 @@ def plot(
     name: str,
     output: Path,
     env: str | None,
-    config_path: Path | None,
+    config_name: str | None,
     visit: bool,
     three_d: bool,
     words: Sequence[str],
@@ -45,16 +47,24 @@ def plot(
     if settings:
         raise UserError(f"objective.{next(iter(settings))}: constants cannot be set here; name an objective as it is")
     source = find_source(name)
-    env, config = settings_for(source, env, config_path, overrides)
+    env, config = settings_for(source, env, config_name, overrides)
     check_writable(output, "--output")
     with Display(quiet) as display:
-        for file in draw(source, config, env, output, visit, three_d, display):
+        announced = partial(announce, display, settings_of(source, config_name).origin, [source], [config], overrides)
+        for file in draw(source, config, env, output, visit, three_d, display, announced):
             display.say(f"wrote {file}.png and .svg")
     return 0
 
 
 def draw(
-    source: Source, config: Config, env: str, output: Path, visit: bool, three_d: bool, display: Display
+    source: Source,
+    config: Config,
+    env: str,
+    output: Path,
+    visit: bool,
+    three_d: bool,
+    display: Display,
+    announced: Callable[[], None] | None = None,
 ) -> Iterator[Path]:
     """Draw all figures of an objective; give the path of each, without suffix, once it is there.
 
@@ -66,6 +76,7 @@ def draw(
         visit: whether to train at all.
         three_d: draw surfaces in three dimensions as well.
         display: told of the trainings.
+        announced: called before them.
     """
     from metadisco.outer.devices import start_jax
 
@@ -76,16 +87,20 @@ def draw(
     from metadisco.plotting import run_figure, save
 
     objective = load_objective(source.name)
-    visits = kept_visits(source, config, env, output, display) if visit else None
+    visits = kept_visits(source, config, env, output, display, announced) if visit else None
     where = f", visited on {env}" if visit else ""
     if source.run is not None and source.run.metrics():
         save(run_figure(source.run.metrics(), title=source.short_name), output / "run")
         yield output / "run"
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
+        drawn = []
         for file, figure in figures(source, objective, visits, where, three_d):
             save(figure, output / file)
+            drawn.append(file)
             yield output / file
+        if three_d and not any(file.endswith("_3d") for file in drawn):
+            display.say(f"--three-d: the {part} loss of {source.name} has one input, and so no surface to draw")
 
 
 def _history(source: Source) -> dict[int, "Objective"]:

@@ -2,21 +2,24 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from metadisco._version import __version__
+from metadisco.commands.announce import announce
 from metadisco.commands.grid import Point, config_at, expand, one_environment, split_objective
-from metadisco.config import Config, check_num_seeds, parse_override, read_yaml
+from metadisco.commands.settings import found_with, settings_named
+from metadisco.config import Config, check_num_seeds, parse_override, to_plain
 from metadisco.display import Display, format_number
 from metadisco.errors import UserError
 from metadisco.files import nulls
 from metadisco.outputs import check_file, write_output
 from metadisco.package import AGENTS, check_package
-from metadisco.sources import find_source
+from metadisco.sources import Source, find_source
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +42,7 @@ def train(
     objective: str,
     env: str | None,
     num_seeds: int,
-    config_path: Path | None,
+    config_name: str | None,
     words: Sequence[str],
     output: Path | None,
     save: Path | None,
@@ -56,7 +59,8 @@ def train(
     if env is not None and given is not None:
         raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
     named = given if isinstance(given, str) else env
-    base = one_environment(read_yaml(config_path) if config_path else {}, named)
+    settings = settings_named(config_name)
+    base = one_environment(settings.base, named)
     check_num_seeds(num_seeds)
     if output is not None:
         check_file(output, "--output", force)
@@ -68,11 +72,13 @@ def train(
         if len(points) > 1:
             raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
     configs = [_config_of(point, base, objective) for point in points]
+    source = find_source(objective, split_objective(points[0].overrides)[0])
     with Display(quiet) as display:
-        trained = _train_points(objective, points, configs, num_seeds, display)
+        announced = partial(announce, display, settings.origin, [source], configs, dict(overrides))
+        trained = _train_points(objective, points, configs, num_seeds, display, announced)
     if save is not None:
         _save(save, objective, trained[0], force)
-    result = _as_json(objective, trained, num_seeds)
+    result = _as_json(source, settings.origin, trained, num_seeds)
     if output is not None:
         write_output(output, json.dumps(result, allow_nan=False) + "\n", force)
     if not quiet:
@@ -100,14 +106,19 @@ def _save(path: Path, objective: str, trained: Trained, force: bool) -> None:
 
 
 def _train_points(
-    objective: str, points: Sequence[Point], configs: Sequence[Config], num_seeds: int, display: Display
+    objective: str,
+    points: Sequence[Point],
+    configs: Sequence[Config],
+    num_seeds: int,
+    display: Display,
+    announced: Callable[[], None],
 ) -> list[Trained]:
     """Train all points; those that differ in traced settings alone share one compiled program."""
     from metadisco.outer.devices import start_jax
 
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
 
-    from metadisco.evaluation.lives import train_agents, untraced
+    from metadisco.evaluation.lives import TRAINING, train_agents, untraced
     from metadisco.export.load import load_objective
     from metadisco.problems import make_task
 
@@ -122,30 +133,34 @@ def _train_points(
         config = configs[indices[0]]
         (task,) = config.inner.tasks
         ready.append((load_objective(objective, **constants), make_task(task.env, task.env_settings, task.ppo).env))
+    announced()
     for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
         display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
-        results = train_agents(loaded, env, [configs[i] for i in indices], num_seeds)
+        results = train_agents(loaded, env, [configs[i] for i in indices], num_seeds, TRAINING)
         for index, (lives, policies) in zip(indices, results, strict=True):
             trained[index] = Trained(points[index], configs[index], lives, policies)
     return [trained[index] for index in range(len(points))]
 
 
-def _as_json(objective: str, trained: Sequence[Trained], num_seeds: int) -> dict[str, Any]:
+def _as_json(source: Source, origin: str | None, trained: Sequence[Trained], num_seeds: int) -> dict[str, Any]:
     first = trained[0]
     head = {
         "metadisco": __version__,
-        "objective": objective,
+        "objective": source.name,
         "env": first.config.inner.env,
         "seed": first.config.seed,
         "seeds": list(range(num_seeds)),
+        "config": origin,
     }
     if not first.point.settings:
-        return head | {"settings": first.point.overrides} | _result(first)
-    return head | {"grid": [{"settings": each.point.settings} | _result(each) for each in trained]}
+        return head | {"settings": first.point.overrides} | _result(first, source)
+    return head | {"grid": [{"settings": each.point.settings} | _result(each, source) for each in trained]}
 
 
-def _result(each: Trained) -> dict[str, Any]:
+def _result(each: Trained, source: Source) -> dict[str, Any]:
     return {
+        "inner": to_plain(each.config)["inner"],
+        "found_with": found_with(source, each.config),
         "final_return": nulls(each.lives.final_return),
         "area_under_curve": nulls(each.lives.area_under_curve),
         "env_steps": each.config.inner.ppo.env_steps_of_updates,

@@ -1,9 +1,9 @@
 """What trainings visit, counted once and kept."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from metadisco._version import __version__
-from metadisco.config import Config, to_plain
+from metadisco.config import Config
 from metadisco.display import Display
 from metadisco.evaluation.store import CellStore
 from metadisco.evaluation.visits import Visits, count_visits
@@ -14,7 +14,14 @@ from metadisco.sources import Source
 NUM_AGENTS = 8
 
 
-def kept_visits(source: Source, config: Config, env: str, output: Path, display: Display) -> Visits:
+def kept_visits(
+    source: Source,
+    config: Config,
+    env: str,
+    output: Path,
+    display: Display,
+    announced: Callable[[], None] | None = None,
+) -> Visits:
     """Return what agents that train with an objective show to it; counted at the first call, and kept in a folder.
 
     Args:
@@ -23,14 +30,16 @@ def kept_visits(source: Source, config: Config, env: str, output: Path, display:
         env: where they are.
         output: of the command; counts are in its folder `cells`.
         display: told of the trainings.
+        announced: called once all that they need is there.
     """
-    identity = {"visits": source.identity, "env": env, "agents": NUM_AGENTS, "metadisco": __version__}
-    identity |= {"inner": to_plain(config)["inner"], "seed": config.seed}
-    store = CellStore(output / "cells")
+    identity = {"visits": source.identity, "env": env, "agents": NUM_AGENTS}
+    objective, made = load_objective(source.name), make_task(env, config.inner.env_settings, config.inner.ppo).env
+    if announced is not None:
+        announced()
+    store = CellStore(output / "cells", config)
     kept = store.load(identity, Visits._fields)
     if kept is None:
         display.say(f"training {NUM_AGENTS} agents on {env} to see what {source.name} is shown")
-        made = make_task(env, config.inner.env_settings, config.inner.ppo).env
-        kept = count_visits(load_objective(source.name), made, config, NUM_AGENTS)._asdict()
+        kept = count_visits(objective, made, config, NUM_AGENTS)._asdict()
         store.keep(identity, kept)
     return Visits(**kept)

@@ -21,8 +21,9 @@ from metadisco.outer.devices import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1
-LIVES, VISITS, RANDOM = 0, 1, 2
-"""Streams of keys: agents that are compared, agents whose minibatches are counted, random actions."""
+LIVES, VISITS, RANDOM, TRAINING, REFERENCE = range(5)
+"""Streams of keys: agents that are judged, agents whose minibatches are counted, random actions, agents of `metadisco
+train`, by which settings are chosen, and those of `metadisco reference`. None is judged on what it was chosen by."""
 
 
 class Lives(NamedTuple):
@@ -85,7 +86,7 @@ def train_lives(objective: Objective, env: Env, configs: Sequence[Config], num_s
 
 
 def train_agents(
-    objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int
+    objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int, stream: int = LIVES
 ) -> list[tuple[Lives, Policy]]:
     """Train agents under every config on the same seeds, spread over devices.
 
@@ -97,6 +98,7 @@ def train_agents(
         env: where they learn.
         configs: may differ in traced settings alone (see `Hyperparameters`); `outer` gives devices and chunk.
         num_seeds: S.
+        stream: what the agents are for.
 
     Returns:
         For each config how they fared, and the policies at the end, whose arrays have a leading axis S.
@@ -104,7 +106,7 @@ def train_agents(
     config = configs[0]
     settings = [Hyperparameters.from_config(each.inner.ppo) for each in configs]
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
-    keys = jnp.tile(seed_keys(config.seed, num_seeds), len(configs))
+    keys = jnp.tile(seed_keys(config.seed, num_seeds, stream), len(configs))
 
     def life(key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, ...], Policy]:
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 
 from metadisco.config import OuterConfig
-from metadisco.evaluation.lives import live, seed_keys
+from metadisco.evaluation.lives import REFERENCE, live, seed_keys
 from metadisco.inner.envs import Discrete, Env
 from metadisco.inner.fitness import Fitness
 from metadisco.inner.rollout import play_episodes
@@ -30,7 +30,7 @@ class ReferenceReturns(NamedTuple):
 
 
 def measure_reference(task: Task, fitness: Fitness, seed: int, num_seeds: int, outer: OuterConfig) -> ReferenceReturns:
-    """Measure the reference returns of one task, on seeds that no search with this seed uses.
+    """Measure the reference returns of one task, on seeds that nothing else with this seed uses.
 
     Args:
         task: environment and learner.
@@ -45,7 +45,7 @@ def measure_reference(task: Task, fitness: Fitness, seed: int, num_seeds: int, o
         result = train(key_life, task.env, task.ppo, ppo())
         return random_return(key_random, task.env), jnp.where(result.finite, fitness(result), jnp.nan)
 
-    return ReferenceReturns(*live(life, outer, seed_keys(seed, num_seeds)))
+    return ReferenceReturns(*live(life, outer, seed_keys(seed, num_seeds, REFERENCE)))
 
 
 def random_return(key: Key, env: Env, num_episodes: int = EPISODES_PER_SEED) -> Array:

@@ -1,13 +1,18 @@
 """Rows of a comparison, by hand, and what other tools read of it."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from metadisco.config import parse_config
+from metadisco.evaluation import store as stores
 from metadisco.evaluation.comparison import Cell, as_json, compare, marl_eval
 from metadisco.evaluation.lives import Lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.evaluation.store import CellStore
 
+CONFIG = parse_config({})
 ENVS = ("suite/one", "suite/two:fast")
 FINAL = {
     ("ppo", ENVS[0]): [1.0, 3.0, 2.0, 2.0],
@@ -110,28 +115,90 @@ class TestStore:
     ARRAYS = CELLS[0].lives._asdict()
 
     def test_what_was_kept_comes_back(self, tmp_path):
-        CellStore(tmp_path / "cells").keep({"a": 1}, self.ARRAYS)
-        kept = CellStore(tmp_path / "cells").load({"a": 1}, self.ARRAYS)
+        CellStore(tmp_path / "cells", CONFIG).keep({"a": 1}, self.ARRAYS)
+        kept = CellStore(tmp_path / "cells", CONFIG).load({"a": 1}, self.ARRAYS)
         assert kept.keys() == self.ARRAYS.keys()
         for name, array in self.ARRAYS.items():
             np.testing.assert_array_equal(kept[name], array)
 
     def test_another_cell_does_not(self, tmp_path):
-        store = CellStore(tmp_path)
+        store = CellStore(tmp_path, CONFIG)
         assert store.load({"a": 1}, self.ARRAYS) is None
         store.keep({"a": 1}, self.ARRAYS)
         assert store.load({"a": 2}, self.ARRAYS) is None
 
     @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
     def test_a_torn_file_counts_as_none(self, tmp_path, share):
-        store = CellStore(tmp_path)
+        store = CellStore(tmp_path, CONFIG)
         store.keep("x", self.ARRAYS)
         (file,) = tmp_path.iterdir()
         file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
         assert store.load("x", self.ARRAYS) is None
 
     def test_a_file_without_all_arrays_counts_as_none(self, tmp_path):
-        store = CellStore(tmp_path)
+        store = CellStore(tmp_path, CONFIG)
         store.keep("x", {"curve": np.zeros(2)})
         assert store.load("x", ("curve",)) is not None
         assert store.load("x", ("curve", "final_return")) is None
+
+    def test_a_file_of_another_cell_counts_as_none(self, tmp_path):
+        store = CellStore(tmp_path, CONFIG)
+        store.keep("x", self.ARRAYS)
+        (other,) = tmp_path.iterdir()
+        store.keep("y", self.ARRAYS)
+        (file,) = set(tmp_path.iterdir()) - {other}
+        shutil.copy(other, file)
+        assert store.load("y", self.ARRAYS) is None
+        assert store.load("x", self.ARRAYS) is not None
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"seed": 1}, {"deterministic": True}, {"inner": {"ppo": {"gamma": 0.5}}}, {"inner": {"env": "gymnax/x"}},
+            {"outer": {"chunk_size": 1}}, {"outer": {"num_devices": 1}},
+        ],
+    )  # fmt: skip
+    def test_a_cell_of_other_settings_is_another_cell(self, tmp_path, config):
+        CellStore(tmp_path, CONFIG).keep("x", self.ARRAYS)
+        assert CellStore(tmp_path, parse_config(config)).load("x", self.ARRAYS) is None
+        assert CellStore(tmp_path, parse_config({"outer": {"num_generations": 9}})).load("x", self.ARRAYS) is not None
+
+    @pytest.mark.parametrize("changed", ["jax", "jaxlib", "numpy", "gymnax", "__version__", "_own_sources"])
+    def test_a_cell_that_other_versions_computed_is_another_cell(self, tmp_path, changed, monkeypatch):
+        CellStore(tmp_path, CONFIG).keep("x", self.ARRAYS)
+        version_of = stores.version_of
+        if changed == "__version__":
+            monkeypatch.setattr(stores, changed, "0")
+        elif changed == "_own_sources":
+            monkeypatch.setattr(stores, changed, lambda: "edited")
+        else:
+            monkeypatch.setattr(stores, "version_of", lambda name: "0" if name == changed else version_of(name))
+        assert CellStore(tmp_path, CONFIG).load("x", self.ARRAYS) is None
+
+    @pytest.mark.parametrize(("library", "env", "taken"), [("brax", "brax/ant", True), ("brax", "gymnax/x", False)])
+    def test_versions_of_a_suite_count_where_it_is_used(self, tmp_path, library, env, taken, monkeypatch):
+        config = parse_config({"inner": {"env": env}})
+        CellStore(tmp_path, config).keep("x", self.ARRAYS)
+        version_of = stores.version_of
+        monkeypatch.setattr(stores, "version_of", lambda name: "0" if name == library else version_of(name))
+        assert (CellStore(tmp_path, config).load("x", self.ARRAYS) is None) == taken
+
+    @pytest.mark.parametrize(
+        ("name", "tells"), [("inner/ppo.py", True), ("objectives.py", True), ("commands/plot.py", False)]
+    )
+    def test_edited_sources_of_what_trains_tell(self, name, tells, tmp_path, monkeypatch):
+        shutil.copytree(stores.PACKAGE, tmp_path / "metadisco", ignore=shutil.ignore_patterns("published", "*.pyc"))
+        monkeypatch.setattr(stores, "PACKAGE", tmp_path / "metadisco")
+        before = stores._own_sources.__wrapped__()
+        with (tmp_path / "metadisco" / name).open("a") as file:
+            file.write("\n")
+        assert (stores._own_sources.__wrapped__() != before) == tells
+
+    def test_a_cell_keeps_its_name_while_it_is_trained(self, tmp_path, monkeypatch):
+        """What is edited meanwhile did not compute it."""
+        store = CellStore(tmp_path, CONFIG)
+        assert store.load("x", self.ARRAYS) is None
+        with monkeypatch.context() as patch:
+            patch.setattr(stores, "code_of", lambda data: {"edited": "meanwhile"})
+            store.keep("x", self.ARRAYS)
+        assert CellStore(tmp_path, CONFIG).load("x", self.ARRAYS) is not None
