@@ -66,10 +66,9 @@ def course(results: Path, labels: Mapping[str, str], env: str) -> str:
 
 
 def _filled(cell: Mapping[str, Any]) -> Float[np.ndarray, "S U"]:
-    """Return an objective's curves without gaps, or the final return where no episode ended; NaN where it failed."""
-    score, final = (np.array(cell[key], float)[:, None] for key in (FIRST_SCORE, "final_return"))
-    filled = np.array(cell["curve_filled"], float)
-    return np.where(np.isfinite(score), np.where(np.isnan(filled), final, filled), np.nan)
+    """Return an objective's curves without gaps; NaN where it failed."""
+    score = np.array(cell[FIRST_SCORE], float)[:, None]
+    return np.where(np.isfinite(score), np.array(cell["curve_filled"], float), np.nan)
 
 
 def _entry(mean: float, difference: Difference | Estimate | None) -> str:

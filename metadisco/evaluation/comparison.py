@@ -172,7 +172,7 @@ def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
 
     {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}, names of suite and
     task in lower case, as it looks them up. Every run has all steps, gaps of curves being filled. The absolute metric
-    is the final return. A life that failed, or in which no episode ended, is given the worst return there is.
+    is the final return. A life that failed is given the worst return there is.
     """
     known = [values[np.isfinite(values)] for cell in cells for values in (cell.lives.filled, cell.lives.final_return)]
     worst = min((float(values.min()) for values in known if values.size), default=0.0)
@@ -181,7 +181,7 @@ def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
         suite, _, task = cell.env.lower().partition("/")
         runs = {}
         for seed, (curve, final) in enumerate(zip(cell.lives.filled, cell.lives.final_return, strict=True)):
-            values = np.where(np.isfinite(curve) & np.isfinite(final), curve, worst)
+            values = curve if np.isfinite(final) else np.full_like(curve, worst)
             told = zip(cell.env_steps, values, strict=True)
             steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(told)}
             absolute = {"return": [float(final) if np.isfinite(final) else worst]}

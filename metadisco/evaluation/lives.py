@@ -36,7 +36,7 @@ class Lives(NamedTuple):
     curve: np.ndarray
     """[S, U] mean return of the episodes that ended in each update; NaN where none did."""
     filled: np.ndarray
-    """[S, U] the same with its gaps filled, as `area_under_curve` counts them; NaN where no episode ended at all."""
+    """[S, U] the same with its gaps filled: `area_under_curve` is its mean."""
 
     @property
     def gaps(self) -> np.ndarray:
@@ -112,6 +112,7 @@ def train_agents(
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
         final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
         filled = fill_gaps(result.curve, result.running)
+        filled = jnp.where(jnp.isnan(filled), final_return(result), filled)  # where no episode ended
         return (final, area, result.curve, filled), policy_of(result.state)
 
     scores, policies = live(life, config.outer, keys, stacked)

@@ -49,9 +49,9 @@ def area_under_curve(result: TrainResult, part: tuple[float, float] = (0.0, 1.0)
     """Return the mean of the learning curve over a part of the life, its gaps filled.
 
     A gap (an update in which no episode ended) takes the last value before it, or what the running episodes have
-    collected by then, once they have outlasted those that ended last; a leading gap takes the first value after it.
-    Leaving gaps out instead would punish good agents, whose long episodes end in few updates. A life in which no
-    episode ended is scored by its evaluation episodes.
+    collected by then, once on average they have outlasted every episode that ended before; a leading gap takes the
+    first value after it. Leaving gaps out instead would punish good agents, whose long episodes end in few updates. A
+    life in which no episode ended is scored by its evaluation episodes.
 
     Args:
         result: a life.

@@ -40,8 +40,8 @@ class RolloutState(NamedTuple):
     """Sum of rewards of the running episode so far."""
     episode_length: Int[Array, "N"]
     """Steps of the running episode so far."""
-    last_length: Float[Array, ""]
-    """Mean length of the episodes that ended in the last rollout in which any did; infinite before."""
+    longest: Int[Array, ""]
+    """Steps of the longest episode that has ended so far; 0 before any has."""
 
 
 class Returns(NamedTuple):
@@ -50,8 +50,8 @@ class Returns(NamedTuple):
     ended: Float[Array, ""]
     """Mean return of the episodes that ended in it; NaN where none did."""
     running: Float[Array, ""]
-    """Mean return so far of the episodes that run at its end, where they have outlasted on average those that ended
-    last; NaN elsewhere. What those will return lies beyond, if rewards have one sign."""
+    """Mean return so far of the episodes that run at its end, where on average they have outlasted every episode that
+    ended before; NaN elsewhere. To outlast merely the last one would favour agents whose episodes vary in length."""
 
 
 class Transitions(NamedTuple):
@@ -72,7 +72,7 @@ class Transitions(NamedTuple):
 def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
     """Start an episode in each of `num_envs` environments."""
     env_state, obs = jax.vmap(env.reset)(_env_keys(env, jax.random.split(key, num_envs)))
-    return RolloutState(env_state, obs, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32), jnp.asarray(jnp.inf))
+    return RolloutState(env_state, obs, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32), jnp.zeros((), jnp.int32))
 
 
 def _env_keys(env: Env, keys: Array) -> Array:
@@ -103,8 +103,13 @@ def rollout(
             truncated=time_step.truncated,
             final_obs=time_step.final_obs,
         )
-        state = state._replace(
-            env_state=env_state, obs=time_step.obs, episode_return=jnp.where(done, 0.0, episode_return)
+        length = state.episode_length + 1
+        state = RolloutState(
+            env_state=env_state,
+            obs=time_step.obs,
+            episode_return=jnp.where(done, 0.0, episode_return),
+            episode_length=jnp.where(done, 0, length),
+            longest=jnp.maximum(state.longest, jnp.where(done, length, 0).max()),
         )
         sum_returns += jnp.where(done, episode_return, 0.0).sum()
         return (state, sum_returns, num_episodes + done.sum()), transition
@@ -115,22 +120,9 @@ def rollout(
     keys_env = _env_keys(env, jax.random.split(key_env, (num_steps, num_envs)))
     keys = jax.random.split(key_act, num_steps), keys_env
     (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, keys)
-    state = _count_steps(state, transitions, num_episodes)
     ended = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
-    outlasted = state.episode_length.mean() > state.last_length
+    outlasted = (state.longest > 0) & (state.episode_length.mean() > state.longest)
     return state, transitions, Returns(ended, jnp.where(outlasted, state.episode_return.mean(), jnp.nan))
-
-
-def _count_steps(state: RolloutState, transitions: Transitions, num_episodes: Int[Array, ""]) -> RolloutState:
-    """Bring the lengths of episodes up to date after a rollout: from all steps at once, which is cheaper."""
-    done = transitions.terminated | transitions.truncated
-    num_steps, num_envs = done.shape
-    since_last_end = jnp.argmax(done[::-1], 0).astype(jnp.int32)
-    length = jnp.where(done.any(0), since_last_end, state.episode_length + num_steps)
-    # Each step belongs to an episode that ended or to one that runs.
-    steps_of_ended = state.episode_length.sum() + num_steps * num_envs - length.sum()
-    last_length = jnp.where(num_episodes > 0, steps_of_ended / jnp.maximum(num_episodes, 1), state.last_length)
-    return state._replace(episode_length=length, last_length=last_length)
 
 
 def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_episodes: int) -> Float[Array, "E"]:

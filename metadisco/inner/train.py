@@ -34,8 +34,8 @@ class TrainResult(NamedTuple):
     diagnostics: LossMetrics
     """Metrics of the last update; but what was observed is summed over the life."""
     running: Float[Array, "U"] | None = None
-    """Mean return so far of the episodes that run at the end of each update, where on average they have outlasted those
-    that ended last; NaN elsewhere."""
+    """Mean return so far of the episodes that run at the end of each update, where on average they have outlasted every
+    episode that ended before; NaN elsewhere."""
 
 
 @gives_nan

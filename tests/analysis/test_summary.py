@@ -42,12 +42,6 @@ def test_parts_of_a_life_are_compared_seed_by_seed(summary, tmp_path):
     ]
 
 
-def test_a_life_in_which_no_episode_ended_counts_by_its_final_return(summary, tmp_path):
-    theirs = cell("ppo", [[2, 2, 2, 4], [None] * 4], final_return=[9.0, 7.0])
-    _, baseline, _ = rows(summary, tmp_path, theirs, cell("mine", [[1, 1, 1, 1]] * 2))
-    assert baseline == ["PPO", "4.5", "4.5", "4.5", "5.5"]
-
-
 def test_a_life_that_failed_is_the_worst_one(summary, tmp_path):
     failed = cell("mine", [[8, 8, None, None], [8, 8, 8, 8]], area_under_curve=[None, 8.0])
     _, _, mine = rows(summary, tmp_path, cell("ppo", [[1, 2, 3, 4], [2, 3, 4, 5]]), failed)

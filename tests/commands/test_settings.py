@@ -208,6 +208,7 @@ class TestAnnouncements:
 def test_json_of_train_says_which_settings_were_used(monkeypatch, tmp_path):
     def train_agents(objective, env, configs, num_seeds, stream):
         arrays = {name: np.zeros(num_seeds) for name in Lives._fields}
+        arrays |= {name: np.zeros((num_seeds, 1)) for name in ("curve", "filled")}
         return [(Lives(**arrays), None) for _ in configs]
 
     monkeypatch.setattr("metadisco.evaluation.lives.train_agents", train_agents)
@@ -217,7 +218,10 @@ def test_json_of_train_says_which_settings_were_used(monkeypatch, tmp_path):
     said = json.loads(file.read_text())
     assert (said["config"], said["found_with"]) == (CLASSIC, {})
     assert said["inner"] == to_plain(at(CLASSIC, CARTPOLE))["inner"]
-    assert main([*words, str(file), "inner.ppo.learning_rate=[0.005,0.1]", "inner.ppo.num_env_steps=32768"]) == 0
+    assert (
+        main([*words, str(file), "--force", "inner.ppo.learning_rate=[0.005,0.1]", "inner.ppo.num_env_steps=32768"])
+        == 0
+    )
     said = json.loads(file.read_text())
     assert said["config"] is None
     assert [point["inner"]["ppo"]["learning_rate"] for point in said["grid"]] == [0.005, 0.1]

@@ -123,4 +123,4 @@ def test_a_task_and_a_life_refuse_episodes_that_may_never_end():
 
 def test_every_environment_of_gymnax_can_be_tried_with_the_shortest_life():
     for name in envs.names("gymnax"):
-        make_task(f"gymnax/{name}", {}, PPOConfig(num_envs=1, num_steps=4, num_env_steps=4))
+        make_task(f"gymnax/{name}", {}, PPOConfig(num_envs=1, num_steps=4, num_env_steps=4, num_minibatches=1))

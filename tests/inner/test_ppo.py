@@ -10,9 +10,10 @@ from compiling import QUICK
 from probes import matching_action, rewarded_action
 
 from metadisco import objectives
-from metadisco.config import PPOConfig
+from metadisco.config import InnerConfig, PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.fitness import FITNESS, final_return, share_of_gaps
 from metadisco.inner.networks import make_agent
 from metadisco.inner.normalise import update_statistics
 from metadisco.inner.optimise import Hyperparameters
@@ -141,6 +142,34 @@ def test_each_hyperparameter_may_be_traced_and_matters_where_it_should(one_updat
         other, _, _ = update(start, hyperparameters._replace(**{name: value / 10}))
         # Every step of this probe is terminal, so there is nothing to discount.
         assert differs(usual.params, other.params) == (name not in ("gamma", "gae_lambda")), name
+
+
+def test_the_default_fitness_ranks_by_how_long_episodes_last_where_they_outlast_the_life():
+    """A policy that never dies again is best, although few of its episodes end: here 97 % of the updates are gaps."""
+
+    def surviving():
+        obs = jnp.ones(1)
+        step = lambda key, state, action: (state, obs, jnp.ones(()), action != 1)  # noqa: E731
+        return auto_reset(
+            lambda key: (jnp.zeros(()), obs), step, obs_shape=(1,), action_space=Discrete(2), episode_length=10_000
+        )
+
+    config = PPOConfig(
+        num_env_steps=64 * 64, num_envs=4, num_steps=16, num_epochs=2, num_minibatches=2, hidden_sizes=(4,),
+        entropy_coef=0, anneal_learning_rate=False, num_evaluation_episodes=1,
+    )  # fmt: skip
+    usual, fitness = Hyperparameters.from_config(config), FITNESS[InnerConfig().fitness]
+
+    def scores(learning_rate):
+        faster = usual._replace(learning_rate=learning_rate)
+        result = train(jax.random.key(1), surviving(), config, objectives.ppo(), hyperparameters=faster)
+        return fitness(result), final_return(result), share_of_gaps(result)
+
+    fitness, final, gaps = jax.jit(jax.vmap(scores))(jnp.array([3e-1, 1e-2, 3e-3, 0]))
+    assert final[0] == 10_000
+    assert gaps[0] > 0.9
+    assert (jnp.diff(fitness) < 0).all()
+    assert fitness[0] > 5 * fitness[1]
 
 
 def test_a_result_does_not_grow_with_the_life_but_for_two_numbers_per_update():

@@ -64,17 +64,16 @@ def test_the_mean_return_is_nan_where_no_episode_finished(collect, getkey):
     assert collect(getkey(), state)[2].ended == (15 + 28) / 2
 
 
-@pytest.mark.parametrize("lengths", [(2, 3, 7), (5, 7, 9), (1, 1, 30), (4, 8, 3)])
+@pytest.mark.parametrize("lengths", [(2, 3, 7), (5, 7, 9), (1, 1, 30), (2, 30, 30)])
 def test_lengths_of_episodes_are_counted_as_steps_pass(collect, getkey, lengths):
     """Episode number n of an environment whose episodes last L steps ends at step n·L."""
-    state, last = start(*lengths), np.inf
+    state = start(*lengths)
     for now in range(NUM_STEPS, 6 * NUM_STEPS, NUM_STEPS):
         state, _, returns = collect(getkey(), state)
         np.testing.assert_array_equal(state.episode_length, [now % length for length in lengths])
-        ended = [length for length in lengths for _ in range(now // length - (now - NUM_STEPS) // length)]
-        last = np.mean(ended) if ended else last
-        np.testing.assert_allclose(state.last_length, last)
-        if np.mean([now % length for length in lengths]) > last:
+        longest = max((length for length in lengths if length <= now), default=0)
+        assert state.longest == longest
+        if longest and np.mean([now % length for length in lengths]) > longest:
             np.testing.assert_allclose(returns.running, state.episode_return.mean())
         else:
             assert jnp.isnan(returns.running)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.ordinary
-PROGRAM = Path(__file__).with_name("compiling.py")
+PROGRAM = Path(__file__).with_name("compile_training.py")
 DEAR = 3  # times the CPU seconds with JAX's own keys; where kernels swallow each other it is hundreds
 
 
