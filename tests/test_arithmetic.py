@@ -24,7 +24,7 @@ from metadisco import (
     search,
     train,
 )
-from metadisco.arithmetic import SETTINGS
+from metadisco.arithmetic import SETTINGS, gives_nan
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.inner.ppo import init
 from metadisco.outer.devices import start_jax
@@ -105,6 +105,16 @@ def test_a_jit_that_lets_no_nan_out_is_refused(env):
         pytest.raises(UserError, match=r"jax_debug_nans: got True around train, .*debug_nans\(False\)"),
     ):
         jax.jit(lambda key: train(key, env, CONFIG, ppo()))(jax.random.key(0))
+
+
+def test_only_a_jit_is_refused_and_not_a_vmap_by_itself():
+    twice = gives_nan(lambda x: 2 * x)
+    with jax.debug_nans(True):
+        np.testing.assert_array_equal(jax.vmap(twice)(jnp.arange(2.0)), [0, 2])
+        for traced in (jax.jit(twice), jax.jit(jax.vmap(twice)), jax.vmap(jax.jit(twice))):
+            with pytest.raises(UserError, match="jax_debug_nans"):
+                traced(jnp.arange(2.0))
+    np.testing.assert_array_equal(jax.jit(twice)(jnp.arange(2.0)), [0, 2])
 
 
 def test_an_agent_and_an_environment_begin_the_same(env):

@@ -104,7 +104,7 @@ def _play_here(
             f"allowed: {agents.interface.obs_shape} and {agents.interface.action_space}, as in training"
         )
 
-    envs.check_episode_length(made, num_episodes, agents.ppo.num_env_steps)
+    envs.check_episode_length(made, 1, agents.ppo.num_updates * agents.ppo.num_steps)
 
     @jax.jit
     @jax.vmap

@@ -102,7 +102,7 @@ def check_evaluation(env: Env, config: PPOConfig) -> None:
     Raises:
         UserError: naming the lengths.
     """
-    check_episode_length(env, config.num_evaluations * config.num_evaluation_episodes, config.num_env_steps)
+    check_episode_length(env, config.num_evaluations, config.num_updates * config.num_steps)
 
 
 _Carry = tuple[ppo.TrainState, Array, Array, LossMetrics]

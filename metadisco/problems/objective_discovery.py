@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from metadisco.arithmetic import in_float32
+from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
 from metadisco.errors import UserError
 from metadisco.imports import load_object
@@ -49,6 +49,7 @@ class ObjectiveDiscovery:
         """Return the meta-parameters at which the search starts."""
         return self.parametrisation.init(key)
 
+    @gives_nan
     @in_float32
     def evaluate(self, key: Key, meta_params: MetaParams) -> Evaluation:
         """Train one agent per task; the fitness of a task is NaN where parameters or losses were not finite.

@@ -9,9 +9,9 @@ from metadisco.errors import UserError
 from metadisco.inner.envs.base import Box, Discrete, Env
 
 FREE_EPISODE = 100_000
-"""Steps of an episode that are always allowed: seconds of evaluation."""
-MAX_EVALUATION = 100
-"""Times the steps of training that evaluation may take where episodes are longer."""
+"""Steps of an episode that are always allowed."""
+MAX_EVALUATION = 10
+"""Times the steps of training that evaluation may take where episodes are longer; steps one after the other."""
 
 
 def checked(env: Env, name: str) -> Env:
@@ -41,23 +41,25 @@ def checked(env: Env, name: str) -> Env:
     return env._replace(obs_shape=tuple(map(int, shape)), action_space=space, episode_length=int(length))
 
 
-def check_episode_length(env: Env, num_episodes: int, num_env_steps: int) -> None:
-    """Refuse episodes so long that playing some whole ones would take for ever beside training.
+def check_episode_length(env: Env, num_evaluations: int, num_steps: int) -> None:
+    """Refuse episodes so long that playing whole ones would take for ever beside training.
+
+    Environments step side by side, in training as in evaluation, so that steps one after the other are compared.
 
     Args:
         env: the environment.
-        num_episodes: how many are played, in all evaluations together.
-        num_env_steps: of training.
+        num_evaluations: how often whole episodes are played.
+        num_steps: of training, in each of its environments.
 
     Raises:
         UserError: naming the lengths.
     """
-    most = num_episodes * env.episode_length
-    if env.episode_length > FREE_EPISODE and most > MAX_EVALUATION * num_env_steps:
+    most = num_evaluations * env.episode_length
+    if env.episode_length > FREE_EPISODE and most > MAX_EVALUATION * num_steps:
         raise UserError(
-            f"inner.env: its episodes may last {env.episode_length:,} steps, and {num_episodes} of them in evaluation "
-            f"{most:,}, allowed: {MAX_EVALUATION} times the {num_env_steps:,} steps of training; shorter episodes "
-            "(such as inner.env_settings.max_steps_in_episode) or fewer evaluation episodes may help"
+            f"inner.env: its episodes may last {env.episode_length:,} steps, and evaluation {most:,}, allowed: "
+            f"{MAX_EVALUATION} times the {num_steps:,} steps of training in each environment; shorter episodes (such "
+            "as inner.env_settings.max_steps_in_episode) or fewer evaluations may help"
         )
 
 
