@@ -16,7 +16,9 @@ from metadisco._version import __version__
 from metadisco.config import Config, to_plain
 from metadisco.errors import UserError
 from metadisco.files import pack_arrays, unpack_arrays, write_atomically
-from metadisco.own_code import PACKAGE, code_of, version_of
+from metadisco.modules import PACKAGE
+from metadisco.own_code import code_of
+from metadisco.versions import version_of
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy")
 SUITE_LIBRARIES = {"brax": ("brax", "mujoco", "mujoco-mjx")}
