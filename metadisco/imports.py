@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from metadisco.errors import UserError, nearest
-from metadisco.own_code import look_here, note_imported
+from metadisco.modules import look_here, note_imported
 
 
 def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = None) -> Any:

@@ -26,9 +26,9 @@ from metadisco.config import OBJECTIVE_SETTINGS, Config, flatten, parse_config, 
 from metadisco.errors import UserError, nearest
 from metadisco.files import check_writable, write_arrays, write_atomically
 from metadisco.lock import LOCK_NAME
-from metadisco.own_code import version_of
 from metadisco.published import hidden, located, published_names
 from metadisco.rows import read_rows
+from metadisco.versions import version_of
 
 CONFIG = "config.yaml"
 

@@ -10,7 +10,7 @@ from metadisco.artefact import find_artefact, read_artefact
 from metadisco.config import OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, Config, build_settings, to_plain
 from metadisco.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.errors import UserError
-from metadisco.own_code import code_of
+from metadisco.own_code import source_of
 from metadisco.package import Package
 from metadisco.runs import CONFIG, RunDirectory, find_centre
 
@@ -96,8 +96,8 @@ def _learned_parts(parametrisation: str) -> tuple[str, ...]:
 
 
 def _with_code(identity: list[Any]) -> list[Any]:
-    """Return an identity with digests of the code of one's own that it names, where there is any."""
-    code = code_of(identity)
+    """Return an identity with digests of the source of one's own that it names, where there is any."""
+    code = source_of(identity)
     return [*identity, code] if code else identity
 
 

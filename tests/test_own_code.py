@@ -1,15 +1,20 @@
 """Digests of code of one's own: what an edit changes, and what cannot be known."""
 
 import importlib
+import importlib.metadata
+import json
 import sys
 import types
 
 import numpy as np
 import pytest
 
+from metadisco import modules
+from metadisco.cli import main
+from metadisco.commands.report_parts import comparison_of, forms_of
 from metadisco.config import parse_config
 from metadisco.imports import load_object
-from metadisco.own_code import code_of, forget_edited
+from metadisco.own_code import code_of, forget_edited, source_of
 from metadisco.runs import RunDirectory
 from metadisco.sources import find_source
 
@@ -20,7 +25,11 @@ FILES = {
     "own_pack/__init__.py": "",
     "own_pack/deep/__init__.py": "from . import below\nfrom .. import beside\n",
     "own_pack/deep/below.py": "GAIN = 1.0\n",
-    "own_pack/beside.py": "import importlib\n\nimportlib.import_module('own_named')\n",
+    "own_pack/beside.py": "import importlib\n\nimportlib.import_module('own_named')\n"
+    "importlib.import_module('.near', __package__)\n__import__('own_pack.old')\n",
+    "own_pack/near.py": "from importlib import import_module\n\nimport_module(name='.far', package='own_pack.deep')\n",
+    "own_pack/deep/far.py": "GAIN = 1.0\n",
+    "own_pack/old.py": "GAIN = 1.0\n",
     "own_named.py": "import own_env\n",
     "own_space/loss.py": "from own_space.more import GAIN\n",
     "own_space/more.py": "GAIN = 1.0\n",
@@ -81,6 +90,60 @@ def test_an_edit_of_what_is_not_imported_does_not(folder):
     assert code_of(ENV) == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "importlib.import_module('.below', __package__)", "importlib.import_module('...below', 'own_pack')",
+        "importlib.import_module('.below', computed)", "importlib.import_module('.')", "importlib.import_module('')",
+        "importlib.import_module('..')", "importlib.import_module(name='a..b')", "importlib.import_module('\\0')",
+        "importlib.import_module(' ')", "importlib.import_module('\\ud800')", "importlib.import_module(3)",
+        "importlib.import_module()", "importlib.import_module(*names, **words)", "__import__('a.')",
+        "__import__('below', globals(), None, [], 1)", "from .below import x", "from . import below",
+        "from .... import x", "from own_help import *", "x" + ".y()" * 500,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["own_env.py", "own_pack/__init__.py", "own_pack/deep/below.py"])
+def test_an_import_that_cannot_work_stops_nothing(folder, name, line):
+    """A user may have written it for the case that it fails, or never run it."""
+    edit(folder, name, f"try:\n    {line}\nexcept Exception:\n    import own_late\n{FILES[name]}")
+    before = code_of(ENV)
+    edit(folder, "own_late.py")
+    assert code_of(ENV) != before
+
+
+def test_what_is_looked_up_leaves_the_path_of_modules_as_it_is(folder):
+    before = list(sys.path)
+    assert set(code_of(ENV)) == set(source_of(ENV)) == {ENV}
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(("module", "library"), [("yaml", "PyYAML"), ("numpy", "numpy"), ("mujoco.mjx", "mujoco-mjx")])
+def test_versions_of_other_packages_are_code_and_no_source(folder, module, library, monkeypatch):
+    """A library is not always called as its module is."""
+    edit(folder, "own_help.py", f"import {module}\n")
+    code, source = code_of(ENV), source_of(ENV)
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0" if name == library else version(name))
+    assert code_of(ENV) != code
+    assert source_of(ENV) == source
+
+
+def test_versions_of_what_is_not_imported_are_not(folder, monkeypatch):
+    code = code_of(ENV)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0")
+    assert code_of(ENV) == code
+
+
+def test_this_package_is_nobodys_own(folder, monkeypatch):
+    """Kept cells know its sources by themselves, and an objective is the same in another version."""
+    edit(folder, "own_help.py", "import metadisco.parametrisations\n")
+    names = [ENV, "metadisco.parametrisations:ValueLoss"]
+    before = source_of(names), code_of(names)
+    read = modules._read
+    monkeypatch.setattr(modules, "_read", lambda spec: b"edited" if "metadisco" in spec.name else read(spec))
+    assert (source_of(names), code_of(names)) == before
+
+
 def test_it_is_the_same_wherever_the_files_lie_and_before_and_after_the_import(folder, tmp_path_factory, monkeypatch):
     before = code_of(ENV)
     load()
@@ -126,7 +189,20 @@ def test_a_source_of_the_same_size_and_second_is_read_all_the_same(folder):
     assert load("own_help:GAIN") == 2.0
 
 
+def test_what_was_imported_later_is_imported_anew_with_what_it_imports(folder):
+    edit(folder, "own_late.py", "from own_help import GAIN\n")
+    load()()
+    assert sys.modules["own_late"].GAIN == 1.0
+    edit(folder, "own_help.py")
+    forget_edited()
+    load()()
+    assert sys.modules["own_late"].GAIN == 2.0
+
+
 def never_twice(name):
+    """Whether code is unknown; its source is the same, all the same, as far as it is known."""
+    assert source_of(name) == source_of(name)
+    assert name in source_of(name)
     return code_of(name) != code_of(name)
 
 
@@ -166,10 +242,15 @@ def test_a_file_that_is_no_python_has_a_digest(folder):
     assert code_of("own_torn:x") != before
 
 
-def test_the_identity_of_an_objective_holds_the_source_of_its_parametrisation(folder):
+@pytest.fixture
+def run(folder):
     run = RunDirectory(folder / "run")
     run.create(parse_config({"parametrisation": {"name": "own_space.loss:Loss"}}))
     run.write_centre(0, {"weight": np.zeros(1)})
+    return run
+
+
+def test_the_identity_of_an_objective_holds_the_source_of_its_parametrisation(folder, run):
     first = find_source("run")
     assert find_source("run").sha256 == first.sha256
     edit(folder, "own_apart.py")
@@ -177,3 +258,38 @@ def test_the_identity_of_an_objective_holds_the_source_of_its_parametrisation(fo
     edit(folder, "own_space/more.py")
     assert find_source("run").sha256 != first.sha256
     assert "own_space.loss" not in sys.modules
+
+
+FORMS = {
+    "format": "metadisco distilled forms", "version": 1, "source": "run",
+    "constants": {"clip_eps": 0.2, "value_clip_eps": None},
+    "value": {"closest": "plain", "forms": {"plain": {"expression": ["square", "error"]}}},
+}  # fmt: skip
+RESULTS = {
+    "baseline": "run", "seeds": 2, "envs": {}, "rows": [],
+    "cells": [{"objective": "run", "env": "gymnax/CartPole-v1", "held_out": None}],
+}  # fmt: skip
+
+
+def write(file, data):
+    file.parent.mkdir()
+    file.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize("change", ["an upgrade of jax", "an import from a file that is younger than the process"])
+def test_closed_forms_and_evaluations_stay_those_of_their_run_after(change, folder, run, monkeypatch):
+    edit(folder, "own_space/more.py", "import jax\n\nGAIN = 1.0\n")
+    said = find_source("run").sha256
+    write(run.path / "distilled" / "distilled.json", FORMS | {"source_sha256": said})
+    write(run.path / "evaluation" / "results.json", RESULTS | {"objectives": {"run": said}})
+    if "jax" in change:
+        version = importlib.metadata.version
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: "99" if name == "jax" else version(name))
+    else:
+        monkeypatch.syspath_prepend(str(folder))
+        importlib.import_module("own_space.loss")
+    source = find_source("run")
+    assert comparison_of(source, None, run.path / "evaluation").content is not None
+    assert forms_of(source, None, run.path / "distilled").content is not None
+    words = ["export", "run", "--form", "closed", "--to", "numpy", "--output", "closed.py"]
+    assert main([*words, "--quiet"]) == 0

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,11 +17,19 @@ from metadisco._version import __version__
 from metadisco.config import Config, to_plain
 from metadisco.errors import UserError
 from metadisco.files import pack_arrays, unpack_arrays, write_atomically
-from metadisco.own_code import PACKAGE, code_of, version_of
+from metadisco.modules import PACKAGE
+from metadisco.own_code import code_of
+from metadisco.versions import version_of
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy")
 SUITE_LIBRARIES = {"brax": ("brax", "mujoco", "mujoco-mjx")}
 """What computes the environments of a suite, where it is more than the library of its name."""
+JAX_SETTINGS = (
+    *("default_prng_impl", "threefry_partitionable", "random_seed_offset"),  # all random numbers
+    *("default_matmul_precision", "disable_jit", "disable_most_optimizations"),  # the last bits
+    *("optimization_level", "exec_time_optimization_effort"),
+)
+"""What shell or program may have set, and numbers depend on; `metadisco.arithmetic` sets others."""
 SHOWING = ("commands", "distillation", "plotting")
 """Parts of this package that train nothing."""
 
@@ -29,8 +38,8 @@ class CellStore:
     """A folder with one file of arrays per cell, named by everything that its numbers depend on.
 
     That is what the caller says, and the settings of the trainings, the code of one's own that either names, the
-    sources of this package, the versions of the libraries that compute, and the devices and chunks, which change the
-    last bits.
+    sources of this package, the versions of the libraries that compute, JAX's settings of random numbers, and devices,
+    chunks, precision and flags of XLA, which change the last bits.
 
     Args:
         path: the folder; made when the first cell is kept.
@@ -82,7 +91,7 @@ def _circumstances(identity: Any, config: Config) -> dict[str, Any]:
     inner, outer = to_plain(config)["inner"], config.outer
     suites = {task.env.partition("/")[0] for task in config.inner.tasks if "/" in task.env}
     libraries = {*LIBRARIES, *(name for suite in suites for name in SUITE_LIBRARIES.get(suite, (suite,)))}
-    device = jax.devices()[0]
+    device, settings = jax.devices()[0], jax.config.values
     return {
         "inner": inner,
         "seed": config.seed,
@@ -92,8 +101,14 @@ def _circumstances(identity: Any, config: Config) -> dict[str, Any]:
         "devices": [device.platform, device.device_kind, outer.num_devices or jax.device_count()],
         "chunk": outer.given_chunk_size,
         "deterministic": config.deterministic,
-        "precision": [jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision],  # type: ignore[attr-defined]
+        "jax": {name: str(settings.get(f"jax_{name}")) for name in JAX_SETTINGS},
+        "xla": _xla_flags(),
     }
+
+
+def _xla_flags() -> dict[str, str]:
+    """Return the flags of XLA by name: the last of a name counts, and the order of names does not."""
+    return {name: value for name, _, value in (word.partition("=") for word in os.environ.get("XLA_FLAGS", "").split())}
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
@@ -182,6 +183,38 @@ class TestStore:
         version_of = stores.version_of
         monkeypatch.setattr(stores, "version_of", lambda name: "0" if name == library else version_of(name))
         assert (CellStore(tmp_path, config).load("x", self.ARRAYS) is None) == taken
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [
+            ("default_prng_impl", "rbg"), ("threefry_partitionable", False), ("random_seed_offset", 1),
+            ("default_matmul_precision", "float32"), ("disable_most_optimizations", True),
+        ],
+    )  # fmt: skip
+    def test_a_cell_that_jax_computed_otherwise_is_another_cell(self, tmp_path, setting, value):
+        CellStore(tmp_path, CONFIG).keep("x", self.ARRAYS)
+        before = jax.config.values[f"jax_{setting}"]
+        jax.config.update(f"jax_{setting}", value)
+        try:
+            assert CellStore(tmp_path, CONFIG).load("x", self.ARRAYS) is None
+        finally:
+            jax.config.update(f"jax_{setting}", before)
+        assert CellStore(tmp_path, CONFIG).load("x", self.ARRAYS) is not None
+
+    @pytest.mark.parametrize(
+        ("flags", "same"),
+        [
+            ("--xla_cpu_a=1 --xla_b", True), ("--xla_b\n --xla_cpu_a=0 --xla_b --xla_cpu_a=1 ", True),
+            ("--xla_cpu_a=1 --xla_cpu_a=0 --xla_b", False), ("--xla_b", False), (None, False),
+        ],
+    )  # fmt: skip
+    def test_so_is_one_of_other_flags_of_xla_whatever_their_order(self, tmp_path, flags, same, monkeypatch):
+        monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_a=1 --xla_b")
+        CellStore(tmp_path, CONFIG).keep("x", self.ARRAYS)
+        monkeypatch.delenv("XLA_FLAGS")
+        if flags is not None:
+            monkeypatch.setenv("XLA_FLAGS", flags)
+        assert (CellStore(tmp_path, CONFIG).load("x", self.ARRAYS) is not None) == same
 
     @pytest.mark.parametrize(
         ("name", "tells"), [("inner/ppo.py", True), ("objectives.py", True), ("commands/plot.py", False)]
