@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 from metadisco.commands.causes import AGAIN, Ending, explain
 from metadisco.commands.evolve import check_run, limit_words, read_config
 from metadisco.errors import UserError
-from metadisco.outer.team import JOIN_TIMEOUT, Place
+from metadisco.outer.team import JOIN_TIMEOUT, Place, num_cores
 
 START = "from metadisco.cli import main; raise SystemExit(main())"
 STDERR = 2  # its file descriptor; `sys.stderr` may be something that a process cannot be given
@@ -56,7 +56,7 @@ def launch(
             f"--processes: got {processes}, allowed: 1 to {config.outer.num_lives}, the lives of a generation"
         )
     check_run(run_path, config)
-    devices = config.outer.num_devices or processes * max(1, len(os.sched_getaffinity(0)) // processes)
+    devices = config.outer.num_devices or processes * max(1, num_cores() // processes)
     if devices % processes:
         raise UserError(f"outer.num_devices: got {devices}, allowed: a multiple of --processes {processes}")
     address = f"127.0.0.1:{_free_port()}"

@@ -13,6 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from metadisco.arithmetic import SETTINGS
 from metadisco.errors import UserError, shown
+from metadisco.outer.team import num_cores
 
 CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/
 ACCELERATOR_CHUNK = 512
@@ -50,7 +51,7 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
     here = -(-num_devices // num_processes) if num_devices else int(os.environ.get("JAX_NUM_CPU_DEVICES", "0"))
     # A caller from Python may have started JAX already; then its devices are what there is.
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", here or len(os.sched_getaffinity(0)))
+        jax.config.update("jax_num_cpu_devices", here or num_cores())
     try:
         devices = jax.devices()
         jax.device_put(0)  # to JAX_DEFAULT_DEVICE

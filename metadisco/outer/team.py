@@ -12,6 +12,12 @@ USER, MACHINE = "u", "m"  # who has to put something right
 JOIN_TIMEOUT = 300  # seconds that processes wait for one another at the start; JAX's default
 
 
+def num_cores() -> int:
+    """Return how many cores this process may use; those of the machine where the system does not say (macOS)."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
 class Place(NamedTuple):
     """Where a process stands in a job; what is None is found out by JAX from SLURM, Open MPI and the like."""
 

@@ -1,5 +1,6 @@
 """How processes agree; threads stand for them, which tests/distributed/ does with real ones."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from toys import MemoryRecorder, bits
 from metadisco.errors import MachineError, UserError
 from metadisco.outer.search import Progress, SearchState
 from metadisco.outer.sharing import SharedRecorder
-from metadisco.outer.team import ALONE, Place, Team
+from metadisco.outer.team import ALONE, Place, Team, num_cores
 
 COUNT = 3
 
@@ -163,3 +164,9 @@ class TestSharedRecorder:
         recorder.save(*kept.saved)
         assert (recorder.done, len(kept.rows), list(kept.states)) == (3, 1, [2])
         assert np.array_equal(bits(restored[0]), bits(kept.saved[0]))
+
+
+def test_cores_are_counted_where_the_system_does_not_say_which_a_process_may_use(monkeypatch):
+    assert num_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert num_cores() == os.cpu_count()
