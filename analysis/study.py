@@ -149,7 +149,7 @@ class Study(NamedTuple):
         return "\n".join(self._tuned_on(env, names) for env in self.trained())
 
     def _tuned_on(self, env: str, names: Mapping[str, str]) -> str:
-        _, config = settings_for(find_source(self.objective), env, self.config, {})
+        config = settings_for(find_source(self.objective), env, self.config, {}).config
         start_jax(config.outer.num_devices, config.deterministic)
         rows = tuned_rows(names, env, config, self.plan.grid, self.num_seeds, self.output / "tuned")
         first, *_ = names.values()
@@ -176,7 +176,7 @@ class Study(NamedTuple):
             said = read(path)
         except UserError:
             return False
-        _, config = settings_for(source, self.env, self.config, {})
+        config = settings_for(source, self.env, self.config, {}).config
         fitted = {"env": self.env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]}
         same = (said.get("source_sha256"), said.get("visited")) == (source.sha256, fitted)
         return same and (self.forms / "report.md").is_file()
@@ -189,7 +189,7 @@ class Study(NamedTuple):
     def visits(self, env: str) -> Visits:
         """Return what trainings in an environment visit; on that of the study, as counted for the figures."""
         source = find_source(self.objective)
-        env, config = settings_for(source, env, self.config, {})
+        env, config, _ = settings_for(source, env, self.config, {})
         return kept_visits(source, config, env, self.output / "figures", Display(quiet=True))
 
     def short(self, name: str) -> str:
@@ -245,7 +245,7 @@ def _study_of(options: argparse.Namespace, plan: Plan) -> Study:
     output = options.output or (Path(sys.argv[0]).with_suffix("") if published else None)
     if output is None:
         raise UserError("--output: missing, allowed: a folder for the study")
-    env, _ = settings_for(find_source(objective), options.env, config, {})
+    env = settings_for(find_source(objective), options.env, config, {}).env
     check_num_seeds(options.seeds)
     for name in held_out:
         check_env_name(name, key="--held-out")

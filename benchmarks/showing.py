@@ -77,11 +77,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def check_output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End the command where results could not be written in the end."""
     from metadisco.errors import UserError
-    from metadisco.outputs import check_replaceable
+    from metadisco.outputs import check_file
 
     try:
         if options.output:
-            check_replaceable(options.output, "--output", options.force)
+            check_file(options.output, "--output", options.force)
     except UserError as error:
         parser.error(str(error))
 

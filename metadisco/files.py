@@ -194,6 +194,6 @@ def check_writable(path: Path, option: str) -> None:
     Raises:
         UserError: naming the directory that is in the way.
     """
-    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists() or each.is_symlink())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"{option}: {str(there)!r} is no directory that can be written to")

@@ -2,23 +2,21 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from metadisco.errors import MachineError, UserError
+from metadisco.errors import MachineError, UserError, describe_os_error
 from metadisco.files import check_writable, write_atomically
 
 
 def check_file(path: Path, option: str, force: bool) -> None:
-    """Refuse a file that could not be written, or that is there and is not to be replaced.
+    """Refuse a file that `write_output` could not write, or that is there and is not to be replaced.
 
     Raises:
         UserError: naming what is in the way.
     """
     check_replaceable(path, option, force)
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{option}: {str(path.absolute().parent)!r} is no directory that can be written to")
-    check_writable((path.resolve() if force else path.absolute()).parent, option)
+    check_writable(_meant(path, force).parent, option)
 
 
 def check_replaceable(path: Path, option: str, force: bool) -> None:
@@ -37,11 +35,21 @@ def check_replaceable(path: Path, option: str, force: bool) -> None:
     if path.exists() and not path.is_file():
         raise UserError(f"{option}: {str(path)!r} is a device or a pipe, allowed: a file")
     if os.path.lexists(path) and not force:
-        raise UserError(f"{option}: {str(path)!r} is there already, allowed: a new name, or --force to replace it")
+        raise there_already(path, option)
+
+
+def there_already(path: Path, option: str) -> UserError:
+    """Return the refusal of what an option names."""
+    return UserError(f"{option}: {str(path)!r} is there already, allowed: a new name, or --force to replace it")
+
+
+def _meant(path: Path, force: bool) -> Path:
+    """Return the file that is written: where a link may be replaced, the one that it means."""
+    return Path(os.path.realpath(path)) if force else path.absolute()
 
 
 def write_output(path: Path, content: str | bytes, force: bool) -> None:
-    """Write the file that a command was told to write, after `check_file`; where a link is, the file that it means.
+    """Write the file that a command was told to write, and its folder; where a link is, the file that it means.
 
     Args:
         path: the file.
@@ -51,7 +59,8 @@ def write_output(path: Path, content: str | bytes, force: bool) -> None:
     Raises:
         MachineError: if something has appeared there since; the content was written beside it then.
     """
-    write_or_beside(path, lambda at: write_atomically(at.resolve() if force else at, content, force))
+    _meant(path, force).parent.mkdir(parents=True, exist_ok=True)
+    write_or_beside(path, lambda at: write_atomically(_meant(at, force), content, force))
 
 
 def write_or_beside(path: Path, write: Callable[[Path], None]) -> None:
@@ -64,12 +73,31 @@ def write_or_beside(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         MachineError: naming the new name.
     """
-    try:
-        write(path)
-    except FileExistsError as error:
-        names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(1))
-        beside = next(each for each in names if not os.path.lexists(each))
-        write(beside)
-        raise MachineError(
-            f"{str(path)!r} appeared meanwhile and stays; what was to be there is {str(beside)!r}"
-        ) from error
+    named = path if path.name else path.absolute()
+    names = (named.with_name(f"{named.stem}-{number}{named.suffix}") for number in itertools.count(1))
+    for at in itertools.chain([path], (each for each in names if not os.path.lexists(each))):
+        try:
+            write(at)
+        except FileExistsError:
+            if not os.path.lexists(at):  # it is not this name that is taken
+                raise
+        else:
+            break
+    if at != path:
+        raise MachineError(f"{str(path)!r} appeared meanwhile and stays; what was to be there is {str(at)!r}")
+
+
+def write_all(writes: Iterable[Callable[[], None]]) -> list[str]:
+    """Write several outputs, the others also where one cannot be written; return what was the matter, a part each."""
+    troubles = []
+    for write in writes:
+        try:
+            write()
+        except MachineError as error:
+            troubles.append(str(error))
+        except OSError as error:
+            what = describe_os_error(error)
+            if what is None:
+                raise
+            troubles.append(what)
+    return troubles

@@ -4,9 +4,11 @@ The JSON file says what kind of thing it is; `arrays.npz` holds its arrays, if i
 Checksums find damage; they are no signature.
 """
 
+import errno
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,7 @@ from metadisco.files import (
     unzip,
     write_together,
 )
-from metadisco.outputs import check_replaceable, write_or_beside, write_output
+from metadisco.outputs import check_file, check_replaceable, there_already, write_or_beside, write_output
 
 ARRAYS = "arrays.npz"
 SEAL = ("format", "version", "sha256")
@@ -71,7 +73,10 @@ def find_package(name: str, kind: Kind) -> Path | None:
 def write_package(
     path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False
 ) -> None:
-    """Write a zip file where the name ends in .zip, else a folder; whole or not at all.
+    """Write a zip file where the name ends in .zip, whole or not at all; else a folder.
+
+    The two files of a folder get their names one after the other, once both are on the disk. In between it is neither
+    the old nor the new one, which the checksums tell: after a kill just then it is refused until it is written again.
 
     Args:
         path: what to write.
@@ -86,7 +91,6 @@ def write_package(
     packed = pack_arrays(arrays) if arrays else b""
     sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind)
     members = {kind.file: (json.dumps(sealed, indent=1) + "\n").encode(), **({ARRAYS: packed} if arrays else {})}
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".zip":
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -94,12 +98,15 @@ def write_package(
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         write_output(path, stream.getvalue(), force)
     else:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_or_beside(path, lambda at: _write_folder(at, kind, members, force))
 
 
 def _write_folder(path: Path, kind: Kind, members: Mapping[str, bytes], force: bool) -> None:
-    """Write the members of a folder; what else lies in it stays."""
+    """Write the members of a folder; what else lies in one that is replaced stays."""
     path.mkdir(exist_ok=True)
+    if not force and any(path.iterdir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     write_together({path / name: members[name] for name in (ARRAYS, kind.file) if name in members}, force)
     if ARRAYS not in members:
         (path / ARRAYS).unlink(missing_ok=True)
@@ -112,16 +119,21 @@ def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
         UserError: naming what is in the way.
     """
     if path.suffix == ".zip":
-        check_replaceable(path, option, force)
-        check_writable(path.absolute().parent, option)
+        check_file(path, option, force)
         return
     check_writable(path, option)
-    if path.is_dir() and any(path.iterdir()) and not (path / kind.file).is_file():
+    there = [each.name for each in path.iterdir()] if path.is_dir() else []
+    if kind.file not in there and not all(_is_own(name, kind) for name in there):
         raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new folder, or one with {kind.file}")
-    if (path / kind.file).is_file() and not force:
-        raise UserError(
-            f"{option}: {str(path)!r} holds {kind.file} already, allowed: a new name, or --force to replace it"
-        )
+    if there and not force:
+        raise there_already(path, option)
+    for name in (kind.file, ARRAYS):
+        check_replaceable(path / name, option, force)
+
+
+def _is_own(name: str, kind: Kind) -> bool:
+    """Whether a file is one of a kind's, or what is left of one whose writing was killed."""
+    return any(name == own or (name.startswith(f"{own}.") and name.endswith(".tmp")) for own in (kind.file, ARRAYS))
 
 
 def read_package(path: Path, kind: Kind) -> Package:

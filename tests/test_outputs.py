@@ -1,7 +1,9 @@
 """What commands are told to write: what is there stays, or with --force is replaced whole or not at all."""
 
+import contextlib
 import errno
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,9 @@ import pytest
 from refusals import assert_refused
 
 from metadisco.cli import main
-from metadisco.errors import MachineError
+from metadisco.errors import UserError
 from metadisco.outputs import write_output
-from metadisco.package import AGENTS, ARTEFACT, read_package, write_package
+from metadisco.package import AGENTS, ARTEFACT, check_package, read_package, write_package
 
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1"]
 COMMANDS = {
@@ -51,6 +53,35 @@ def full(monkeypatch):
     return full
 
 
+class KilledError(BaseException):
+    """The process is killed here."""
+
+
+def killed(number, write):
+    """Write, and be killed at the n-th change of a name: nothing tidies up then."""
+    calls = []
+
+    def change(real, *arguments, **options):
+        calls.append(1)
+        if len(calls) >= number:
+            raise KilledError
+        real(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(KilledError):
+        for name in ("replace", "link", "unlink"):
+            patch.setattr(os, name, partial(change, getattr(os, name)))
+        write()
+
+
+@pytest.fixture
+def locked(place, monkeypatch):
+    """A folder that cannot be written to; said by the system here, as root may write everything."""
+    locked, access = place / "locked", os.access
+    locked.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).samefile(locked) and access(path, mode))
+    return locked
+
+
 class TestRefusals:
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("kind", ["file", "link", "link to nothing"])
@@ -75,6 +106,34 @@ class TestRefusals:
         Path(name).mkdir()
         assert_refused([*words, name, "--force"], [words[-1], repr(name)], capsys)
 
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_link_into_a_folder_that_cannot_be_written_to_is_refused(self, locked, capsys, command):
+        words, name = COMMANDS[command]
+        (locked / "target").write_text("mine")
+        for target in ("target", "nothing"):
+            Path(name).symlink_to(locked / target)
+            assert_refused([*words, name, "--force"], [words[-1], "locked", "written to"], capsys)
+            Path(name).unlink()
+
+    @pytest.mark.parametrize("name", ["agents", "agents.zip"])
+    def test_a_link_in_the_place_of_a_folder_is_looked_through(self, locked, capsys, name):
+        Path("link").symlink_to(locked)
+        for path in ("link", f"link/{name}"):
+            assert_refused([*TRAIN, "--save", path], ["--save", "link", "written to"], capsys)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_folder_that_is_a_link_to_nothing_is_refused(self, capsys, command):
+        words, name = COMMANDS[command]
+        Path("link").symlink_to("nowhere")
+        assert_refused([*words, f"link/{name}"], [words[-1], "link", "written to"], capsys)
+
+    @pytest.mark.parametrize("name", ["agents.json", "arrays.npz"])
+    def test_a_directory_in_the_place_of_a_file_of_a_folder_is_refused(self, capsys, name):
+        write_package(Path("agents"), AGENTS, {}, {"x": np.ones(2)})
+        (Path("agents") / name).unlink()
+        (Path("agents") / name).mkdir()
+        assert_refused([*TRAIN, "--save", "agents", "--force"], ["--save", name, "directory"], capsys)
+
     def test_a_folder_that_holds_one_is_refused(self, capsys):
         write_package(Path("agents"), AGENTS, {}, {})
         assert_refused([*TRAIN, "--save", "agents"], ["--save", "'agents'", "--force"], capsys)
@@ -95,7 +154,7 @@ class TestForce:
         assert "def policy_loss" in Path("my_loss.py").read_text()
 
     def test_a_new_file_needs_none_and_minds_none(self):
-        for name, force in (("a", False), ("b", True)):
+        for name, force in (("a", False), ("b", True), ("new/folder/a", False), ("new/b", True)):
             write_output(Path(name), "new", force)
             assert Path(name).read_text() == "new"
 
@@ -117,37 +176,31 @@ class TestForce:
         assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
-class TestWhatAppearsMeanwhile:
-    """Between the check and the end of a training."""
+class TestKills:
+    """Between the moments at which files get their names, or lose them."""
 
-    @pytest.mark.parametrize("links", [True, False])
-    def test_a_file_stays_and_the_new_one_is_beside_it(self, place, monkeypatch, links):
-        if not links:  # a file system that has none
+    ARRAYS = ({}, {"x": np.ones(2)})
 
-            def refuse(*_):
-                raise OSError(errno.EPERM, "Operation not permitted")
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_a_zip_file_is_the_old_or_the_new_one(self, number):
+        path = Path("a.zip")
+        write_package(path, ARTEFACT, {"is": "old"}, self.ARRAYS[1])
+        killed(number, lambda: write_package(path, ARTEFACT, {"is": "new"}, {"x": np.zeros(2)}, force=True))
+        assert read_package(path, ARTEFACT).data["is"] == ("old" if number == 1 else "new")
 
-            monkeypatch.setattr(Path, "hardlink_to", refuse)
-        Path("ppo.json").write_text("theirs")
-        Path("ppo-1.json").write_text("theirs as well")
-        with pytest.raises(MachineError, match=r"ppo-2\.json"):
-            write_output(Path("ppo.json"), "ours", force=False)
-        contents = {path.name: path.read_text() for path in place.iterdir()}
-        assert contents == {"ppo.json": "theirs", "ppo-1.json": "theirs as well", "ppo-2.json": "ours"}
-
-    @pytest.mark.parametrize("name", ["agents", "agents.zip"])
-    @pytest.mark.parametrize("arrays", [{}, {"x": np.ones(2)}])
-    def test_agents_stay_and_the_new_ones_are_beside_them(self, name, arrays):
-        write_package(Path(name), AGENTS, {"are": "theirs"}, {})
-        with pytest.raises(MachineError, match="agents-1"):
-            write_package(Path(name), AGENTS, {"are": "ours"}, arrays)
-        beside = Path(name).with_stem("agents-1")
-        assert read_package(Path(name), AGENTS).data["are"] == "theirs"
-        assert read_package(beside, AGENTS).data["are"] == "ours"
-
-    def test_a_file_in_the_place_of_a_folder_stays(self):
-        Path("agents").write_text("theirs")
-        with pytest.raises(MachineError, match="agents-1"):
-            write_package(Path("agents"), AGENTS, {"are": "ours"}, {})
-        assert Path("agents").read_text() == "theirs"
-        assert read_package(Path("agents-1"), AGENTS).data["are"] == "ours"
+    @pytest.mark.parametrize("number", [1, 2, 3, 4])
+    @pytest.mark.parametrize("old", [None, *ARRAYS])
+    @pytest.mark.parametrize("new", ARRAYS)
+    def test_a_folder_is_the_old_or_the_new_one_or_refused_and_can_be_written_again(self, old, new, number):
+        path, replaced = Path("a"), {name: 1 - array for name, array in (old or {}).items()}
+        if old is not None:
+            write_package(path, ARTEFACT, {"is": "old"}, replaced)
+        killed(number, lambda: write_package(path, ARTEFACT, {"is": "new"}, new, force=old is not None))
+        with contextlib.suppress(UserError):
+            package = read_package(path, ARTEFACT)
+            np.testing.assert_equal(package.arrays, {"old": replaced, "new": new}[package.data["is"]])
+        with pytest.raises(UserError, match="--force"):
+            check_package(path, ARTEFACT, "--output", force=False)
+        check_package(path, ARTEFACT, "--output", force=True)
+        write_package(path, ARTEFACT, {"is": "new"}, new, force=True)
+        np.testing.assert_equal(read_package(path, ARTEFACT).arrays, new)

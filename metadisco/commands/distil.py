@@ -12,7 +12,7 @@ from metadisco._version import __version__
 from metadisco.commands.announce import announce
 from metadisco.commands.evaluate import evaluate
 from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import base_of, settings_for, settings_of
+from metadisco.commands.settings import own_settings, settings_for
 from metadisco.config import (
     PARAMETRISATION_SETTINGS,
     Config,
@@ -61,12 +61,11 @@ def distil(
         raise UserError(
             f"--network: {name!r} was learned by no built-in parametrisation, so that there is none to make smaller"
         )
-    env, config = settings_for(source, env, config_name, overrides)
+    env, config, settings = settings_for(source, env, config_name, overrides)
     _check_apart(source, output)
     check_writable(output, "--output")
     for stale in (output / "retrained" / "results.json", output / "retrained" / "table.md"):
         stale.unlink(missing_ok=True)
-    settings = settings_of(source, config_name)
     with Display(quiet) as display:
         announced = partial(announce, display, settings.origin, [source], [config], overrides)
         forms, students = _distil(source, config, env, output, shapes, max_terms, hidden_sizes, display, announced)
@@ -213,7 +212,7 @@ def _teach(
     from metadisco.parametrisations import make_parametrisation
     from metadisco.runs import RunDirectory
 
-    config = parse_config(base_of(source, None))
+    config = parse_config(own_settings(source))
     plain = to_plain(config)
     section = plain["parametrisation"]
     nested = [each for each in section.values() if isinstance(each, dict)]

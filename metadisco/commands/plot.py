@@ -9,7 +9,7 @@ import numpy as np
 
 from metadisco.commands.announce import announce
 from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import settings_for, settings_of
+from metadisco.commands.settings import settings_for
 from metadisco.config import Config, parse_override
 from metadisco.display import Display
 from metadisco.errors import UserError
@@ -47,11 +47,11 @@ def plot(
     if settings:
         raise UserError(f"objective.{next(iter(settings))}: constants cannot be set here; name an objective as it is")
     source = find_source(name)
-    env, config = settings_for(source, env, config_name, overrides)
+    chosen = settings_for(source, env, config_name, overrides)
     check_writable(output, "--output")
     with Display(quiet) as display:
-        announced = partial(announce, display, settings_of(source, config_name).origin, [source], [config], overrides)
-        for file in draw(source, config, env, output, visit, three_d, display, announced):
+        announced = partial(announce, display, chosen.settings.origin, [source], [chosen.config], overrides)
+        for file in draw(source, chosen.config, chosen.env, output, visit, three_d, display, announced):
             display.say(f"wrote {file}.png and .svg")
     return 0
 
@@ -64,7 +64,7 @@ def draw(
     visit: bool,
     three_d: bool,
     display: Display,
-    announced: Callable[[], None] | None = None,
+    announced: Callable[[], None],
 ) -> Iterator[Path]:
     """Draw all figures of an objective; give the path of each, without suffix, once it is there.
 

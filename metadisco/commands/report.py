@@ -3,10 +3,12 @@
 import base64
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from metadisco._version import __version__
+from metadisco.commands.announce import announce
 from metadisco.commands.report_facts import changed_settings, environments, facts_of
 from metadisco.commands.report_parts import Part, comparison_of, forms_of
 from metadisco.commands.settings import settings_for
@@ -14,7 +16,7 @@ from metadisco.config import to_plain, write_yaml
 from metadisco.display import Display
 from metadisco.errors import UserError
 from metadisco.files import check_writable
-from metadisco.outputs import check_replaceable, write_output
+from metadisco.outputs import check_file, write_output
 from metadisco.published import is_published, located
 from metadisco.runs import CONFIG
 from metadisco.sources import Source, find_source
@@ -48,8 +50,7 @@ def report(
         raise UserError(f"RUN: got {run!r}, which is no run, allowed: the path of one")
     if output.is_dir() or output.suffix not in (".html", ".htm"):
         raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .html")
-    check_replaceable(output, "--output", force)
-    check_writable(output.parent, "--output")
+    check_file(output, "--output", force)
     folder = _folder(source)
     comparison = comparison_of(source, evaluation, folder / "evaluation")
     forms = forms_of(source, distilled, folder / "distilled")
@@ -59,13 +60,13 @@ def report(
         figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")
     facts = facts_of(source)
-    env, config = settings_for(source, None, None, {})
+    visited = settings_for(source, None, None, {})
     with Display(quiet) as display:
         from metadisco.commands.plot import draw
 
-        files = list(draw(source, config, env, figures_path, visit, False, display))
+        announced = partial(announce, display, visited.settings.origin, [source], [visited.config], {})
+        files = list(draw(source, visited.config, visited.env, figures_path, visit, False, display, announced))
         page = _page(source, facts, files, comparison, forms)
-        output.parent.mkdir(parents=True, exist_ok=True)
         write_output(output, page, force)
         display.say(f"wrote {output}")
     return 0

@@ -42,11 +42,12 @@ def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
     file = (given or path) / "results.json"
     if given is None and not file.is_file():
         return Part(None)
-    data, content, figures = _read_comparison(file)
-    stated = data.get("objectives")
-    hashes = set(stated.values()) if isinstance(stated, dict) else None
-    note, shown = _whose(source, hashes, {cell["objective"] for cell in data["cells"]}, "--evaluation", given, path)
-    return Part(content, note, figures) if shown else Part(None, note)
+    try:
+        found = _read_comparison(file)
+    except UserError as error:
+        return Part(None, _left_out(error, given, "--evaluation"))
+    note, shown = _whose(source, found.hashes, found.names, "--evaluation", given, path)
+    return Part(found.content, note, found.figures) if shown else Part(None, note)
 
 
 def forms_of(source: Source, given: Path | None, path: Path) -> Part:
@@ -54,23 +55,35 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
     folder = given or path
     if given is None and not (folder / FILE).is_file():
         return Part(None)
-    data = read(folder / FILE)
+    try:
+        data = read(folder / FILE)
+    except UserError as error:
+        return Part(None, _left_out(error, given, "--distilled"))
     stated = data.get("source_sha256")
     hashes = {stated} if isinstance(stated, str) else None
     note, shown = _whose(source, hashes, {str(data.get("source"))}, "--distilled", given, path)
     if not shown:
         return Part(None, note)
-    retrained = folder / "retrained" / "results.json"
     parts = {part: _forms(data[part], part) for part in PARTS if part in data}
-    return Part(
-        {
-            "parts": parts,
-            "path": str(folder / FILE),
-            "retrained": _read_comparison(retrained)[1] if retrained.is_file() else None,
-        },
-        note,
-        in_place=given is None,
-    )
+    content: dict[str, Any] = {"parts": parts, "path": str(folder / FILE), "retrained": None}
+    retrained = folder / "retrained" / "results.json"
+    if retrained.is_file():
+        try:
+            content["retrained"] = _read_comparison(retrained).content
+        except UserError as error:
+            note = " ".join(filter(None, (note, _left_out(error, given, "--distilled"))))
+    return Part(content, note, in_place=given is None)
+
+
+def _left_out(error: UserError, given: Path | None, option: str) -> str:
+    """Return the sentence about what cannot be read where nobody named it.
+
+    Raises:
+        UserError: where it was named.
+    """
+    if given is not None:
+        raise UserError(f"{option}: {error}") from error
+    return f"{error}; it is left out."
 
 
 def _whose(
@@ -104,19 +117,34 @@ def _means(name: str, source: Source) -> bool:
     return Path(located(name)).resolve() == Path(located(source.name)).resolve()
 
 
-def _read_comparison(file: Path) -> tuple[dict[str, Any], dict[str, Any], tuple[Path, ...]]:
-    """Return what `results.json` holds, what is shown of it, and its figures."""
+class Comparison(NamedTuple):
+    """An evaluation that was read."""
+
+    content: dict[str, Any]
+    """What is shown of it."""
+    figures: tuple[Path, ...]
+    hashes: Collection[Any] | None
+    """What tells its objectives from others; None where an earlier version wrote it."""
+    names: Collection[str]
+    """Of its objectives when it was written."""
+
+
+def _read_comparison(file: Path) -> Comparison:
+    """Read what `metadisco evaluate` wrote.
+
+    Raises:
+        UserError: if it cannot be shown.
+    """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        tables = _tables(data)
         figures = [file.parent / "figures" / f"{figure_name(env)}.png" for env in data["envs"]]
         seeds, (baseline,) = int(data["seeds"]), short_names([data["baseline"]]).values()
+        stated, names = data.get("objectives"), {cell["objective"] for cell in data["cells"]}
+        hashes = set(stated.values()) if isinstance(stated, dict) else None
+        content = {"seeds": seeds, "baseline": baseline, "tables": _tables(data)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(
-            f"--evaluation: {str(file)!r} holds no results of this version of metadisco evaluate"
-        ) from error
-    content = {"seeds": seeds, "baseline": baseline, "tables": tables}
-    return data, content, tuple(each for each in figures if each.is_file())
+        raise UserError(f"{str(file)!r} holds no results of this version of metadisco evaluate") from error
+    return Comparison(content, tuple(each for each in figures if each.is_file()), hashes, names)
 
 
 def _tables(data: dict[str, Any]) -> list["Table"]:

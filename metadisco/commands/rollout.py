@@ -1,6 +1,7 @@
 """`metadisco rollout`: trained agents play, here or in Gymnasium's own environment."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from metadisco._version import __version__
 from metadisco.config import check_env_name
 from metadisco.display import format_number
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
 from metadisco.files import nulls
-from metadisco.outputs import check_file, write_output
+from metadisco.outputs import check_file, write_all, write_output
 
 if TYPE_CHECKING:
     from metadisco.evaluation.agents import TrainedAgents
@@ -61,6 +62,7 @@ def rollout(
         returns = _play_in_gymnasium(gymnasium, agents, policies, seed, num_episodes, deterministic)
     else:
         returns = _play_here(env, agents, policies, seed, num_episodes, deterministic)
+    writes = []
     if output is not None:
         result = {
             "metadisco": __version__,
@@ -71,9 +73,12 @@ def rollout(
             "final_return": nulls(agents.final_return[list(chosen)]),
             "returns": nulls(returns),
         }
-        write_output(output, json.dumps(result, allow_nan=False) + "\n", force)
+        writes.append(partial(write_output, output, json.dumps(result, allow_nan=False) + "\n", force))
+    troubles = write_all(writes)
     if not quiet:
         _print_table(agents, list(chosen), where, returns)
+    if troubles:
+        raise MachineError("; ".join(troubles))
     return 0
 
 

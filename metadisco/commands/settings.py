@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metadisco.commands.grid import config_at, one_environment
-from metadisco.config import Config, check_env_name, read_yaml, to_plain
+from metadisco.config import MEASURING, Config, check_env_name, read_yaml, to_plain
 from metadisco.distilled import FORMAT
 from metadisco.errors import UserError
 from metadisco.sources import Source, find_source
 
 TELLING = ("num_env_steps", "num_envs", "num_steps", "learning_rate", "num_epochs", "num_minibatches")
 """Settings that are named first where some differ."""
-MEASURING = ("num_evaluations", "num_evaluation_episodes", "deterministic_evaluation")
-"""Settings that no agent learns by."""
 
 
 class Settings(NamedTuple):
@@ -22,6 +20,15 @@ class Settings(NamedTuple):
     base: Mapping[str, Any]
     origin: str | None
     """A file, or the name of an objective; None for the defaults."""
+
+
+class SettingsThere(NamedTuple):
+    """Settings of trainings in one environment."""
+
+    env: str
+    config: Config
+    settings: Settings
+    """Of all environments, before any override."""
 
 
 def settings_named(name: str | Path | None) -> Settings:
@@ -58,11 +65,6 @@ def settings_of(source: Source, name: str | Path | None) -> Settings:
     return Settings(own, source.name if own else None)
 
 
-def base_of(source: Source, name: str | Path | None) -> Mapping[str, Any]:
-    """Return the settings of `settings_of` without where they come from."""
-    return settings_of(source, name).base
-
-
 def own_settings(source: Source) -> Mapping[str, Any]:
     """Return the settings of an objective's own meta-training; empty where there was none, or nothing says."""
     if source.run is not None:
@@ -78,8 +80,8 @@ def own_settings(source: Source) -> Mapping[str, Any]:
 
 def settings_for(
     source: Source, env: str | None, name: str | Path | None, overrides: Mapping[str, Any]
-) -> tuple[str, Config]:
-    """Return the environment, and the settings there.
+) -> SettingsThere:
+    """Return the environment, the settings there, and those that they were taken from.
 
     Args:
         source: the objective.
@@ -96,10 +98,10 @@ def settings_for(
             raise UserError(f"{key}: got {overrides[key]!r}, but the environment is named by --env")
     if env is not None:
         check_env_name(env, key="--env")
-    base = base_of(source, name)
+    settings = settings_of(source, name)
     if env is None:
-        env = config_at(base, {}).inner.tasks[0].env
-    return env, config_at(one_environment(base, env), overrides)
+        env = config_at(settings.base, {}).inner.tasks[0].env
+    return SettingsThere(env, config_at(one_environment(settings.base, env), overrides), settings)
 
 
 def found_with(source: Source, config: Config) -> dict[str, Any] | None:

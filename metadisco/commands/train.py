@@ -15,9 +15,9 @@ from metadisco.commands.grid import Point, config_at, expand, one_environment, s
 from metadisco.commands.settings import found_with, settings_named
 from metadisco.config import Config, check_num_seeds, parse_override, to_plain
 from metadisco.display import Display, format_number
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
 from metadisco.files import nulls
-from metadisco.outputs import check_file, write_output
+from metadisco.outputs import check_file, write_all, write_output
 from metadisco.package import AGENTS, check_package
 from metadisco.sources import Source, find_source
 
@@ -53,6 +53,7 @@ def train(
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
+        MachineError: for what could not be written where it was to be; all else was written.
     """
     overrides = [parse_override(word) for word in words]
     given = dict(overrides).get("inner.env")
@@ -62,28 +63,38 @@ def train(
     settings = settings_named(config_name)
     base = one_environment(settings.base, named)
     check_num_seeds(num_seeds)
-    if output is not None:
-        check_file(output, "--output", force)
     points = expand(overrides)
-    if save is not None:
-        check_package(save, AGENTS, "--save", force)
-        if output is not None and output.resolve() == save.resolve():
-            raise UserError(f"--output: got {str(output)!r}, as --save has it, allowed: another file")
-        if len(points) > 1:
-            raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
+    _check_outputs(output, save, force, points)
     configs = [_config_of(point, base, objective) for point in points]
     source = find_source(objective, split_objective(points[0].overrides)[0])
     with Display(quiet) as display:
         announced = partial(announce, display, settings.origin, [source], configs, dict(overrides))
         trained = _train_points(objective, points, configs, num_seeds, display, announced)
-    if save is not None:
-        _save(save, objective, trained[0], force)
-    result = _as_json(source, settings.origin, trained, num_seeds)
+    writes: list[Callable[[], None]] = []
     if output is not None:
-        write_output(output, json.dumps(result, allow_nan=False) + "\n", force)
+        result = _as_json(source, settings.origin, trained, num_seeds)
+        writes.append(partial(write_output, output, json.dumps(result, allow_nan=False) + "\n", force))
+    if save is not None:
+        writes.append(partial(_save, save, objective, trained[0], force))
+    troubles = write_all(writes)
     if not quiet:
         _print_table(objective, trained)
+    if troubles:
+        raise MachineError("; ".join(troubles))
     return 0
+
+
+def _check_outputs(output: Path | None, save: Path | None, force: bool, points: Sequence[Point]) -> None:
+    """Refuse outputs that could not be written once all is trained."""
+    if output is not None:
+        check_file(output, "--output", force)
+    if save is None:
+        return
+    check_package(save, AGENTS, "--save", force)
+    if output is not None and output.resolve() == save.resolve():
+        raise UserError(f"--output: got {str(output)!r}, as --save has it, allowed: another file")
+    if len(points) > 1:
+        raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
 
 
 def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:

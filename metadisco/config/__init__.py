@@ -17,7 +17,7 @@ from .objectives import (
 )
 from .outer import OuterConfig, StrategyConfig
 from .parse import build_settings, check_references, parse_config, to_plain
-from .ppo import PPOConfig
+from .ppo import MEASURING, PPOConfig
 from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
@@ -27,6 +27,7 @@ __all__ = [
     "EXCLUDED_STRATEGIES",
     "FITNESS_NAMES",
     "FITNESS_OF_A_PART",
+    "MEASURING",
     "OBJECTIVE_SETTINGS",
     "PARAMETRISATION_SETTINGS",
     "STRATEGIES",

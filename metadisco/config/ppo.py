@@ -16,6 +16,9 @@ from .fields import (
     settings,
 )
 
+MEASURING = ("num_evaluations", "num_evaluation_episodes", "deterministic_evaluation")
+"""Settings that no agent learns by."""
+
 
 @settings
 class PPOConfig:

@@ -1,9 +1,10 @@
 """Settings of inner lives in words, for the header of a file and for a page."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .ppo import PPOConfig
+from .ppo import MEASURING, PPOConfig
 from .root import TaskConfig
 
 ADVANTAGES = {
@@ -46,7 +47,26 @@ def _environment(task: TaskConfig) -> str:
 
 
 def _settings(ppo: PPOConfig) -> list[str]:
-    """Return what somebody has to set who wants to train likewise, each in a few words."""
+    """Return what somebody has to set who wants to train likewise, each in a few words.
+
+    What nearly everybody sets is always there; anything else by its key, where it is not our default.
+    """
+    defaults = PPOConfig()
+    rest = [field.name for field in dataclasses.fields(ppo) if field.name not in (*IN_WORDS, *MEASURING)]
+    differing = [key for key in rest if getattr(ppo, key) != getattr(defaults, key)]
+    return [*_usual(ppo), *(f"{key} {_value(getattr(ppo, key))}" for key in differing)]
+
+
+IN_WORDS = (
+    *("num_env_steps", "num_envs", "num_steps", "num_epochs", "num_minibatches", "learning_rate"),
+    *("anneal_learning_rate", "value_coef", "entropy_coef", "gamma", "gae_lambda", "max_grad_norm"),
+    *("normalise_advantages", "normalise_rewards", "reward_scale", "normalise_observations"),
+    *("hidden_sizes", "activation"),
+)
+"""What `lifetime` and `_usual` say."""
+
+
+def _usual(ppo: PPOConfig) -> list[str]:
     scale = "" if ppo.reward_scale == 1 else f" times {ppo.reward_scale:g}"
     norm = ppo.max_grad_norm
     return [
@@ -61,4 +81,12 @@ def _settings(ppo: PPOConfig) -> list[str]:
         ADVANTAGES[ppo.normalise_advantages],
         f"rewards{scale} normalised" if ppo.normalise_rewards else f"rewards{scale or ' as they are'}",
         f"observations {'standardised' if ppo.normalise_observations else 'as they are'}",
+        f"hidden layers {_value(ppo.hidden_sizes)} {ppo.activation}",
     ]
+
+
+def _value(value: Any) -> str:
+    """Return a setting in a word."""
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

@@ -187,6 +187,45 @@ class TestWhatIsTakenForTheRuns:
         shown = part(None, "another", named=True)
         assert shown.content is not None and "not known" in shown.note
 
+    @pytest.fixture(params=["evaluation", "forms", "retrained"])
+    def damaged(self, request, run):
+        """(content, is its folder named) -> the part of which a file has that content."""
+
+        def damaged(content, named):
+            folder = run.path / "somewhere"
+            file, function = folder / ("results.json" if request.param == "evaluation" else FILE), forms_of
+            if request.param == "evaluation":
+                folder.mkdir()
+                function = comparison_of
+            else:
+                write_forms(folder, source="run", source_sha256=find_source("run").sha256)
+            if request.param == "retrained":
+                file = folder / "retrained" / "results.json"
+                file.parent.mkdir()
+            file.write_bytes(content)
+            return function(find_source("run"), folder if named else None, folder)
+
+        damaged.option = "--evaluation" if request.param == "evaluation" else "--distilled"
+        damaged.shown = request.param == "retrained"  # the forms
+        return damaged
+
+    DAMAGE = (
+        b"{", b"", b"\xff", b"[]", b"{}", b"[" * 10_000,
+        b'{"baseline": "ppo", "seeds": 2, "envs": {}, "rows": [], "cells": [], "objectives": {"ppo": []}}',
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("content", DAMAGE)
+    def test_what_cannot_be_read_is_left_out_with_a_sentence(self, damaged, content):
+        part = damaged(content, named=False)
+        assert (part.content is not None) == damaged.shown
+        assert not damaged.shown or part.content["retrained"] is None
+        assert "somewhere" in part.note and "left out" in part.note and "--" not in part.note
+
+    @pytest.mark.parametrize("content", DAMAGE)
+    def test_and_is_refused_where_it_was_named(self, damaged, content):
+        with pytest.raises(UserError, match=f"^{damaged.option}: .*somewhere"):
+            damaged(content, named=True)
+
     def test_where_nothing_is_nothing_is_said(self, run):
         for function in (comparison_of, forms_of):
             assert function(find_source("run"), None, Path("nowhere")) == (None, "", (), False)

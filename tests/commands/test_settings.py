@@ -73,7 +73,7 @@ class TestSettingsByName:
         run = str(found / "run")
         assert settings_of(find_source(run), None) == settings_named(run)
         assert settings_of(find_source("ppo"), CLASSIC) == settings_named(CLASSIC)
-        assert settings_for(find_source(CLASSIC), CATCH, run, {})[1] == at(run, CATCH)
+        assert settings_for(find_source(CLASSIC), CATCH, run, {}) == (CATCH, at(run, CATCH), settings_named(run))
 
     @pytest.mark.parametrize(
         ("name", "told"),
@@ -126,6 +126,7 @@ WORDS = {
     "evaluate": ["evaluate", "--objectives", "ppo", CLASSIC, "--envs", CARTPOLE, "--output", "out"],
     "plot": ["plot", CLASSIC, "--env", CARTPOLE, "--output", "out"],
     "distil": ["distil", CLASSIC, "--env", CARTPOLE, "--output", "out"],
+    "report": ["report", CLASSIC, "--output", "page.html"],
 }
 
 
@@ -147,7 +148,7 @@ class TestAnnouncements:
 
         def said(*words):
             with pytest.raises(StoppedError):
-                main([*words, "outer.num_devices=1"])
+                main([*words, *([] if words[0] == "report" else ["outer.num_devices=1"])])
             out, err = capsys.readouterr()
             assert out == ""
             return err
@@ -157,7 +158,7 @@ class TestAnnouncements:
     @pytest.mark.parametrize("command", WORDS)
     def test_the_settings_and_where_they_come_from(self, command, said):
         facts = ["32,768 environment steps", "4 × 64", "0.005", "4 epochs × 4 minibatches", CLASSIC]
-        told = said(*WORDS[command], "--config", CLASSIC)
+        told = said(*WORDS[command], *([] if command == "report" else ["--config", CLASSIC]))
         assert all(fact in told.splitlines()[0] for fact in facts)
         assert "other settings" not in told
 
@@ -188,7 +189,7 @@ class TestAnnouncements:
         assert "num_env_steps 32768" in differing
         assert "--config" not in differing  # which is there
 
-    @pytest.mark.parametrize("command", ["train", "plot"])
+    @pytest.mark.parametrize("command", ["train", "plot", "report"])
     def test_nothing_is_said_that_nobody_wants_to_hear(self, command, said):
         assert said(*WORDS[command], "--quiet") == ""
 

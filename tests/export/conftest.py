@@ -1,6 +1,7 @@
 """Exported files, made and checked once."""
 
 import functools
+import json
 from pathlib import Path
 
 import jax
@@ -17,7 +18,9 @@ pytest.register_assert_rewrite("artefact_cases", "damage", "exporting", "loss_co
 from artefact_cases import CASES, make_case  # noqa: E402
 from damage import Sound  # noqa: E402
 from exported import Exports, make_run  # noqa: E402
+from exporting import FORMS, tree  # noqa: E402
 from jax_examples import AT_PROGRESS, FILES, import_example  # noqa: E402
+from refusals import assert_refused  # noqa: E402
 from self_checks import check_all  # noqa: E402
 
 
@@ -117,6 +120,28 @@ def run(tmp_path_factory):
 def learned(tmp_path_factory):
     """A learned objective."""
     return make_run(tmp_path_factory.mktemp("runs") / "learned", "value_loss_of_all_inputs")
+
+
+@pytest.fixture
+def distilled_run(place):
+    """A run with a closed form."""
+    path = make_run(place / "distilled_run", "value_loss_of_all_inputs")
+    (Path(path) / "distilled").mkdir()
+    (Path(path) / "distilled" / "distilled.json").write_text(json.dumps(FORMS))
+    return path
+
+
+@pytest.fixture
+def refused(place, capsys):
+    """(words, what is told) -> checked that the command is refused and writes nothing."""
+
+    def refused(words, *told):
+        before = tree(place)
+        assert_refused(["export", *words], told, capsys)
+        caches = {path for path in tree(place) if "__pycache__" in path.parts}  # of a module of one's own
+        assert {path: content for path, content in tree(place).items() if path not in caches} == before
+
+    return refused
 
 
 @pytest.fixture(scope="module")

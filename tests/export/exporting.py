@@ -20,3 +20,7 @@ def export(name, target, output, *words):
 
 def said(path):
     return json.loads((path / "artefact.json").read_text())
+
+
+def tree(place):
+    return {path: path.read_bytes() if path.is_file() else None for path in place.rglob("*")}

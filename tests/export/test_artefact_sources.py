@@ -13,7 +13,7 @@ from refusals import assert_refused
 from metadisco import UserError, load_objective
 from metadisco.artefact import read_artefact, write_artefact
 from metadisco.cli import main
-from metadisco.commands.settings import base_of
+from metadisco.commands.settings import own_settings
 from metadisco.config import parse_config
 from metadisco.export.arrays import to_arrays
 from metadisco.runs import RunDirectory
@@ -59,10 +59,10 @@ class TestSources:
 
     def test_it_brings_the_settings_of_its_training(self, case_of, run, tmp_path):
         artefact = export([str(run.path)], tmp_path / "artefact")
-        ours, theirs = (parse_config(base_of(find_source(str(path)), None)) for path in (artefact, run.path))
+        ours, theirs = (parse_config(own_settings(find_source(str(path)))) for path in (artefact, run.path))
         assert ours == theirs
         for name in ("closed ppo", "forms"):
-            assert base_of(find_source(str(case_of(name).folder)), None) == {}
+            assert own_settings(find_source(str(case_of(name).folder))) == {}
 
     def test_settings_that_are_no_longer_known_matter_to_nobody_else(self, run, tmp_path):
         artefact = read_artefact(export([str(run.path)], tmp_path / "artefact"))

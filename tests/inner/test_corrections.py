@@ -88,3 +88,4 @@ def test_what_was_right_stays_bit_for_bit(name, monkeypatch):
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
     assert corrected < len(visited) // 10
+    assert (corrected > 0) == (name == "MountainCarContinuous-v0")
