@@ -68,7 +68,7 @@ ANSWERED_AT_ONCE = [
     (["train", "--objective", "ppo", "objective.clip=0.1"], 2, "did you mean 'clip_eps'"),
     (["train", "--objective", "ppo", "inner.ppo.learning_rate=[]"], 2, "inner.ppo.learning_rate"),
     (["train", "--objective", "ppo", "inner.ppo.learning_rate=[0.1,fast]"], 2, "'fast'"),
-    (["train", "--objective", "ppo", "--output", "no/such/folder/x.json"], 2, "--output"),
+    (["train", "--objective", "ppo", "--output", "/dev/null/x.json"], 2, "--output"),
 ]
 
 
