@@ -42,6 +42,12 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         UserError: if JAX does not start (`NotStartedError`), jaxlib is one that deadlocks on CPU, or there are fewer
             devices.
     """
+    config: Any = jax.config
+    if config.jax_disable_jit:
+        raise NotStartedError(
+            f"JAX_DISABLE_JIT: got {os.environ.get('JAX_DISABLE_JIT', 'true')!r}, allowed: unset, or false; without "
+            "compiling trainings would take days"
+        )
     for name, value in SETTINGS.items():
         jax.config.update(f"jax_{name}", value)
     _quieten()
