@@ -13,7 +13,7 @@ from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.errors import UserError
-from metadisco.outputs import write_output
+from metadisco.outputs import check_file, write_output
 from metadisco.package import AGENTS, ARTEFACT, check_package, read_package, write_package
 
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1"]
@@ -206,7 +206,9 @@ class TestRefusals:
     @pytest.mark.parametrize("command", COMMANDS)
     def test_a_folder_of_the_system_is_refused(self, capsys, command):
         words, name = COMMANDS[command]
-        assert_refused([*words, f"/proc/{name}"], [words[-1], "'/proc'", "written to"], capsys)
+        Path(name).symlink_to(f"/proc/nothing/{name}")
+        for at in (f"/proc/{name}", name):
+            assert_refused([*words, at, "--force"], [words[-1], "'/proc'", "written to"], capsys)
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_a_name_that_leaves_no_room_for_a_temporary_one_is_refused(self, capsys, command):
@@ -239,6 +241,13 @@ class TestForce:
         write_output(Path("link"), "new", force=True)
         assert Path("link").is_symlink()
         assert target.read_text() == "new"
+
+    def test_the_folders_that_a_link_means_are_made(self):
+        Path("link").symlink_to("missing/deep/target")
+        check_file(Path("link"), "--output", force=True)
+        assert not Path("missing").exists()
+        write_output(Path("link"), "new", force=True)
+        assert Path("missing/deep/target").read_text() == "new"
 
     @pytest.mark.parametrize(("name", "number"), [("a", 1), ("a", 2), ("a.zip", 1)])
     def test_an_artefact_is_replaced_whole_or_not_at_all(self, place, full, name, number):

@@ -57,12 +57,8 @@ def train(
         MachineError: for what could not be written where it was to be; all else was written.
     """
     overrides = [parse_override(word) for word in words]
-    given = dict(overrides).get("inner.env")
-    if env is not None and given is not None:
-        raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
-    named = given if isinstance(given, str) else env
     settings = settings_named(config_name)
-    base = one_environment(settings.base, named)
+    base = one_environment(settings.base, _env_named(env, dict(overrides).get("inner.env")))
     check_num_seeds(num_seeds)
     points = expand(overrides)
     if output is not None:
@@ -85,6 +81,13 @@ def train(
     if troubles:
         raise MachineError("; ".join(troubles))
     return 0
+
+
+def _env_named(env: str | None, given: Any) -> str | None:
+    """Return the environment that --env or inner.env names, if one does."""
+    if env is not None and given is not None:
+        raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
+    return given if isinstance(given, str) else env
 
 
 def _check_inputs_stay(output: Path, objective: str, config_name: str | None) -> None:
