@@ -48,7 +48,7 @@ def write_together(contents: Mapping[Path, str | bytes], replace: bool = True) -
     Raises:
         FileExistsError: if something is there that is not to be replaced; nothing was written then.
     """
-    temporaries = {path: path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in contents}
+    temporaries = {path: _temporary(path) for path in contents}
     placed: list[Path] = []
     try:
         for path, temporary in temporaries.items():
@@ -71,6 +71,11 @@ def write_together(contents: Mapping[Path, str | bytes], replace: bool = True) -
             for path in placed:
                 path.unlink(missing_ok=True)
         raise
+
+
+def _temporary(path: Path) -> Path:
+    """Return the name that a file has while it is written."""
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
 
 
 def _put(temporary: Path, path: Path, replace: bool) -> None:
@@ -188,12 +193,30 @@ def nulls(array: np.ndarray) -> list[Any]:
     return list(plain.tolist())
 
 
-def check_writable(path: Path, option: str) -> None:
+def check_writable(path: Path, option: str, name: str = "") -> None:
     """Refuse a directory that could not be made or written to.
+
+    It is tried, by a file that is gone again: what root may do, or a file system can, nothing else tells.
+
+    Args:
+        path: of the directory.
+        option: that named it.
+        name: of the file that will be written there, if it is known.
 
     Raises:
         UserError: naming the directory that is in the way.
     """
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists() or each.is_symlink())
+    refusal = UserError(f"{option}: {str(there)!r} is no directory that can be written to")
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"{option}: {str(there)!r} is no directory that can be written to")
+        raise refusal
+    trial = _temporary(there / (name or "metadisco"))
+    try:
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except FileExistsError:  # left by a process that was killed, and had the number of this one
+        return
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG):  # no matter of the directory
+            raise
+        raise refusal from error

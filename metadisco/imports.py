@@ -1,8 +1,9 @@
 """Objects of one's own, named in a config as `package.module:Name`."""
 
+import contextlib
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from metadisco.errors import UserError, nearest
@@ -20,10 +21,17 @@ def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = No
     Raises:
         UserError: if the module or attribute is not there, or the call refuses its arguments.
     """
+    with importing():
+        return _load(name, key, arguments)
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Let modules be imported from the working directory, too, and remember the source of those that are."""
     look_here()
     before = set(sys.modules)
     try:
-        return _load(name, key, arguments)
+        yield
     finally:
         note_imported(sys.modules.keys() - before)
 

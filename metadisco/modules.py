@@ -9,10 +9,12 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import NamedTuple
+
+from metadisco.imported_names import names_imported
 
 PACKAGE = Path(__file__).parent
 INSTALLED = {"site-packages", "dist-packages"}
@@ -26,7 +28,10 @@ class ModuleSource(NamedTuple):
     content: bytes | None
     """None where it cannot be had, as in a notebook."""
     certain: bool
-    """Whether the module was made of it; false where the file may have been edited before it was read."""
+    """Whether the module was made of it; false where the file may have been edited before it was read, or what the
+    module imports may be another by now: a helper that was missing, and which it went on without, say."""
+    places: Mapping[str, str | None] = {}
+    """Where the module, and each that its source imports, was found when it was read; None for what was missing."""
 
 
 _IMPORTED: dict[str, ModuleSource] = {}
@@ -56,8 +61,17 @@ def spec_of(name: str) -> ModuleSpec | None:
     if module is not None:
         spec: ModuleSpec | None = getattr(module, "__spec__", None)
         return spec or ModuleSpec(name, None, origin=getattr(module, "__file__", None))
+    return _find(name, spec_of)
+
+
+def _spec_anew(name: str) -> ModuleSpec | None:
+    """Return where a module would be imported from now, whatever was imported before; None where there is none."""
+    return _find(name, _spec_anew)
+
+
+def _find(name: str, spec_of_parent: Callable[[str], ModuleSpec | None]) -> ModuleSpec | None:
     parent, _, _ = name.rpartition(".")
-    above = spec_of(parent) if parent else None
+    above = spec_of_parent(parent) if parent else None
     if parent and (above is None or above.submodule_search_locations is None):
         return None
     path = None if above is None else above.submodule_search_locations
@@ -102,7 +116,8 @@ def source_of_module(name: str, spec: ModuleSpec) -> ModuleSource:
     """Return the source of a module: that which was imported, or which would be."""
     if name not in sys.modules:
         return ModuleSource(None, _read(spec), certain=True)
-    return _look(name, certain=False)
+    source = _look(name, certain=False)
+    return source._replace(certain=source.certain and not _is_moved(source))
 
 
 def _look(name: str, certain: bool) -> ModuleSource:
@@ -116,9 +131,37 @@ def _look(name: str, certain: bool) -> ModuleSource:
     if name not in _IMPORTED or _IMPORTED[name].spec is not spec:
         found = spec_of(name)
         assert found is not None
+        content = _read(found)
+        specs = {each: _spec_anew(each) for each in _names_behind(name, content, found)}
         fixed = spec is not None or (name == "__main__" and not hasattr(sys, "ps1"))  # what is typed in changes anyhow
-        _IMPORTED[name] = ModuleSource(spec, _read(found), fixed and (certain or _is_older_than_process(found)))
+        sure = certain or all(
+            map(_is_older_than_process, [found, *(each for key, each in specs.items() if key not in sys.modules)])
+        )
+        _IMPORTED[name] = ModuleSource(
+            spec, content, fixed and sure, {key: _place(each) for key, each in specs.items()}
+        )
     return _IMPORTED[name]
+
+
+def _names_behind(name: str, content: bytes | None, spec: ModuleSpec) -> set[str]:
+    """Return a module and those that its source imports, without what cannot come, go or move."""
+    names = {name, *names_imported(content or b"", name, spec)}
+    return {
+        each for each in names if each.partition(".")[0] not in (sys.stdlib_module_names | {PACKAGE.name, "__main__"})
+    }
+
+
+def _place(spec: ModuleSpec | None) -> str | None:
+    """Return what tells where a module is from other places, however the path of modules leads there."""
+    if spec is None:
+        return None
+    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or [])
+    return os.pathsep.join(os.path.realpath(place) if os.path.isabs(place) else place for place in places)
+
+
+def _is_moved(source: ModuleSource) -> bool:
+    """Whether a module, or one that it imports, has come, gone or moved since it was looked at."""
+    return any(_place(_spec_anew(name)) != place for name, place in source.places.items())
 
 
 def looked_at() -> set[str]:
@@ -127,7 +170,7 @@ def looked_at() -> set[str]:
 
 
 def edited() -> set[str]:
-    """Return which of them are still imported as they were, and have another source by now."""
+    """Return which of them are still imported as they were, and would be made of something else by now."""
     return {name for name, source in _IMPORTED.items() if _is_edited(name, source)}
 
 
@@ -135,8 +178,8 @@ def _is_edited(name: str, source: ModuleSource) -> bool:
     if name not in sys.modules or getattr(sys.modules[name], "__spec__", None) is not source.spec:
         return False
     spec = spec_of(name)
-    content = None if spec is None else _read(spec)
-    return content is not None and content != source.content
+    assert spec is not None
+    return _read(spec) != source.content or _is_moved(source)
 
 
 def drop(name: str) -> None:
@@ -162,8 +205,10 @@ def _read(spec: ModuleSpec) -> bytes | None:
         return None
 
 
-def _is_older_than_process(spec: ModuleSpec) -> bool:
-    """Whether a file is as it was when this process began."""
+def _is_older_than_process(spec: ModuleSpec | None) -> bool:
+    """Whether a file is as it was when this process began, or nothing is there."""
+    if spec is None:
+        return True
     try:
         facts = os.stat(spec.origin or "")
     except OSError:

@@ -16,7 +16,25 @@ def check_file(path: Path, option: str, force: bool) -> None:
         UserError: naming what is in the way.
     """
     check_replaceable(path, option, force)
-    check_writable(_meant(path, force).parent, option)
+    meant = _meant(path, force)
+    check_writable(meant.parent, option, meant.name)
+
+
+def check_apart(path: Path, option: str, other: Path, what: str) -> None:
+    """Refuse an output that is another path, lies in it or holds it: writing one would destroy the other.
+
+    Args:
+        path: of the output.
+        option: that named it.
+        other: the other path.
+        what: it is.
+
+    Raises:
+        UserError: if it is.
+    """
+    one, two = path.resolve(), other.resolve()
+    if one.is_relative_to(two) or two.is_relative_to(one):
+        raise UserError(f"{option}: got {str(path)!r} beside {what} {str(other)!r}, allowed: one outside the other")
 
 
 def check_replaceable(path: Path, option: str, force: bool) -> None:

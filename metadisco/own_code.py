@@ -4,19 +4,16 @@ What depends on such code holds a digest of it, so that an edit makes it another
 of its source, a kept cell one of all that ran. Needs no JAX, and imports nothing of what it looks at.
 """
 
-import ast
 import contextlib
 import hashlib
 import importlib
-import importlib.util
 import json
 import sys
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping
-from importlib.machinery import ModuleSpec
 from typing import Any
 
+from metadisco.imported_names import is_dotted, names_imported
 from metadisco.modules import (
     PACKAGE,
     ModuleSource,
@@ -58,13 +55,15 @@ def code_of(data: Any) -> dict[str, str]:
 def forget_edited() -> None:
     """Drop modules of the user's that were edited since they were imported, and those that import them.
 
-    Whoever asks for them next gets what the files hold now.
+    Whoever asks for them next gets what the files hold now. A module that imports what was missing and has come, what
+    has gone, or is another file now, counts as edited.
     """
-    changed = edited()
-    if changed:
-        with looking_here():
-            dropped = [name for name, below in _imports_by_name().items() if changed & below and name != "__main__"]
-        for name in dropped:
+    importlib.invalidate_caches()
+    with looking_here():
+        changed = edited()
+        dropped = [name for name, below in _imports_by_name().items() if changed & below] if changed else []
+    for name in dropped:
+        if name != "__main__":
             drop(name)
     importlib.invalidate_caches()
 
@@ -93,12 +92,8 @@ def _names(data: Any) -> Iterator[str]:
     if isinstance(data, list | tuple):
         for value in data:
             yield from _names(value)
-    elif isinstance(data, str) and ":" in data and "/" not in data and _is_dotted(data.partition(":")[0]):
+    elif isinstance(data, str) and ":" in data and "/" not in data and is_dotted(data.partition(":")[0]):
         yield data
-
-
-def _is_dotted(name: str) -> bool:
-    return all(name.split("."))
 
 
 def _hashes(sources: Mapping[str, ModuleSource]) -> dict[str, str | None]:
@@ -130,44 +125,5 @@ def _closure(root: str) -> tuple[dict[str, ModuleSource], set[str]]:
             others.add(top)
         elif (spec := spec_of(name)) is not None:
             sources[name] = source_of_module(name, spec)
-            waiting += [name.rpartition(".")[0] or name, *_imports(sources[name].content or b"", name, spec)]
+            waiting += [name.rpartition(".")[0] or name, *names_imported(sources[name].content or b"", name, spec)]
     return sources, others
-
-
-def _imports(source: bytes, name: str, spec: ModuleSpec) -> Iterator[str]:
-    """Give what Python source imports anywhere in it; for `from a import b` both `a` and `a.b`."""
-    package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-    if name == "__main__":
-        package = getattr(sys.modules[name], "__package__", None) or ""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a compiled module, or one that cannot be imported
-        return
-    for node in ast.walk(tree):
-        for named, anchor in _named_in(node):
-            with contextlib.suppress(ImportError):  # which raises there, too, where it is run
-                absolute = importlib.util.resolve_name(named, anchor or package)
-                yield from [absolute] if _is_dotted(absolute) else []
-
-
-def _named_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
-    """Give what one statement or call imports, with dots where it is relative, and to what, where that is said."""
-    if isinstance(node, ast.Import):
-        yield from ((alias.name, None) for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        origin = "." * node.level + (node.module or "")
-        yield origin, None
-        yield from ((f"{origin}.{alias.name}" if node.module else origin + alias.name, None) for alias in node.names)
-    elif isinstance(node, ast.Call):
-        called = getattr(node.func, "attr", getattr(node.func, "id", None))
-        if called in ("import_module", "__import__"):
-            given = dict(zip(("name", "package"), node.args, strict=False))
-            given |= {word.arg: word.value for word in node.keywords if word.arg}
-            name, anchor = (_text(given.get(key)) for key in ("name", "package"))
-            yield from [(name, anchor)] if name else []
-
-
-def _text(node: ast.AST | None) -> str | None:
-    """Return the text that an expression is, or None where it is none, or computed."""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

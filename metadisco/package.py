@@ -70,6 +70,11 @@ def find_package(name: str, kind: Kind) -> Path | None:
         return None
 
 
+def files_of(path: Path, kind: Kind) -> list[Path]:
+    """Return the files of a folder or zip file of a kind: those that reading it reads."""
+    return [path / kind.file, path / ARRAYS] if path.is_dir() else [path]
+
+
 def write_package(
     path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False
 ) -> None:
@@ -118,17 +123,32 @@ def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
     Raises:
         UserError: naming what is in the way.
     """
-    if path.suffix == ".zip":
+    zipped = path.suffix == ".zip"
+    if zipped:
         check_file(path, option, force)
-        return
-    check_writable(path, option)
-    there = [each.name for each in path.iterdir()] if path.is_dir() else []
+    else:
+        check_writable(path, option, kind.file)
+    there = _names_in(path)
     if kind.file not in there and not all(_is_own(name, kind) for name in there):
-        raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new folder, or one with {kind.file}")
+        what = "zip file" if zipped else "folder"
+        raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new {what}, or one with {kind.file}")
     if there and not force:
         raise there_already(path, option)
-    for name in (kind.file, ARRAYS):
+    for name in () if zipped else (kind.file, ARRAYS):
         check_replaceable(path / name, option, force)
+
+
+def _names_in(path: Path) -> list[str]:
+    """Return the names in a folder or zip file; none where nothing is there, or nothing in it."""
+    if path.is_dir():
+        return [each.name for each in path.iterdir()]
+    if not path.is_file() or path.stat().st_size == 0:
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return [path.name]  # it is something else
 
 
 def _is_own(name: str, kind: Kind) -> bool:

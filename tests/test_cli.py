@@ -116,6 +116,7 @@ print(json.dumps(answers))
         ("JAX_PLATFORMS", "abacus", "JAX does not start: "),
         ("JAX_PLATFORMS", "cuda", "JAX does not start: "),
         ("JAX_DEFAULT_DEVICE", "gpu", "JAX does not start: "),
+        ("JAX_DISABLE_JIT", "1", "JAX_DISABLE_JIT: got '1', allowed: "),
         ("JAX_ENABLE_X64", "maybe", "JAX cannot be imported: "),
         ("JAX_SERIALIZATION_VERSION", "two", "JAX cannot be imported: "),
     ],

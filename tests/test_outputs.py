@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.errors import UserError
-from metadisco.outputs import write_output
+from metadisco.outputs import check_file, write_output
 from metadisco.package import AGENTS, ARTEFACT, check_package, read_package, write_package
 
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1"]
@@ -141,9 +142,84 @@ class TestRefusals:
         words = ["export", "ppo", "--to", "artefact", "--output", "first"]
         assert_refused(words, ["--output", "'first'", "--force"], capsys)
 
-    def test_one_path_for_two_outputs_is_refused(self, capsys):
-        words = [*TRAIN, "--output", "ppo.zip", "--save", "./ppo.zip", "--force"]
-        assert_refused(words, ["--output", "ppo.zip", "--save"], capsys)
+    @pytest.mark.parametrize("folder", ["there", "not there"])
+    @pytest.mark.parametrize(
+        ("output", "save"),
+        [
+            ("ppo.zip", "./ppo.zip"), ("ag/agents.json", "ag"), ("ag/arrays.npz", "ag"), ("ag/deep/x.json", "./ag/"),
+            ("x.json", "x.json/ag"), ("x.json", "x.json/ag.zip"), ("link/x.json", "ag"), ("ag/x.json", "."),
+        ],
+    )  # fmt: skip
+    def test_an_output_that_would_destroy_the_other_is_refused(self, place, capsys, output, save, folder):
+        Path("ag").mkdir() if folder == "there" else None
+        Path("link").symlink_to("ag")
+        words = [*TRAIN, "--output", output, "--save", save, "--force"]
+        assert_refused(words, ["--output", repr(output), "--save"], capsys)
+        assert {path.name for path in place.iterdir()} <= {"ag", "link"}
+
+    @pytest.mark.parametrize(("name", "output"), [("a", "a/agents.json"), ("a/.", "link"), ("./a.zip", "a.zip")])
+    def test_a_rollout_does_not_replace_its_agents(self, capsys, name, output):
+        write_package(Path(name), AGENTS, {}, {"x": np.ones(2)})
+        Path("link").symlink_to("a/arrays.npz")
+        assert_refused(["rollout", name, "--output", output, "--force"], ["--output", repr(output)], capsys)
+
+    @pytest.mark.parametrize("words", [["--config", "mine.json"], ["--objective", "mine.json@plain"]])
+    def test_a_training_does_not_replace_what_it_reads(self, capsys, words):
+        Path("mine.json").write_text("{}")
+        train = [*TRAIN, *words, "--output", "./mine.json", "--force"]
+        assert_refused(train, ["--output", "mine.json", words[0]], capsys)
+        assert Path("mine.json").read_text() == "{}"
+
+    @pytest.mark.parametrize("kind", ["folder", "zip file"])
+    @pytest.mark.parametrize("holds", ["agents", "a note", "damaged"])
+    def test_a_package_of_something_else_is_not_replaced(self, capsys, kind, holds):
+        path = Path("a.zip" if kind == "zip file" else "a")
+        if holds == "agents":
+            write_package(path, AGENTS, {}, {"x": np.ones(2)})
+        elif kind == "folder":
+            path.mkdir()
+            (path / "note").write_text("mine")
+        elif holds == "a note":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("note", "mine")
+        else:
+            path.write_text("mine")
+        before = {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()}
+        words = ["export", "ppo", "--to", "artefact", "--output", str(path), "--force"]
+        assert_refused(words, ["--output", repr(str(path)), kind, "artefact.json"], capsys)
+        assert {each: each.read_bytes() for each in Path().rglob("*") if each.is_file()} == before
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_folder_that_only_seems_to_be_writable_is_refused(self, monkeypatch, capsys, command):
+        """As /proc is to root, or a file system that takes no such file."""
+
+        def refuse(path, *_, **__):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+        words, name = COMMANDS[command]
+        Path("folder").mkdir()
+        monkeypatch.setattr(Path, "touch", refuse)
+        for at in (f"folder/{name}", f"folder/new/{name}"):
+            assert_refused([*words, at, "--force"], [words[-1], "folder", "written to"], capsys)
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such folder")
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_folder_of_the_system_is_refused(self, capsys, command):
+        words, name = COMMANDS[command]
+        Path(name).symlink_to(f"/proc/nothing/{name}")
+        for at in (f"/proc/{name}", name):
+            assert_refused([*words, at, "--force"], [words[-1], "'/proc'", "written to"], capsys)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_name_that_leaves_no_room_for_a_temporary_one_is_refused(self, capsys, command):
+        words, name = COMMANDS[command]
+        assert_refused([*words, "x" * (255 - len(name)) + name], ["shorter"], capsys)
+
+    @pytest.mark.parametrize("words", [COMMANDS["artefact"][0], COMMANDS["agents"][0]])
+    @pytest.mark.parametrize("force", [[], ["--force"]])
+    def test_a_link_to_nothing_in_the_place_of_a_folder_is_refused(self, capsys, words, force):
+        Path("link").symlink_to("nowhere")
+        assert_refused([*words, "link", *force], [words[-1], "link", "written to"], capsys)
 
 
 class TestForce:
@@ -165,6 +241,13 @@ class TestForce:
         write_output(Path("link"), "new", force=True)
         assert Path("link").is_symlink()
         assert target.read_text() == "new"
+
+    def test_the_folders_that_a_link_means_are_made(self):
+        Path("link").symlink_to("missing/deep/target")
+        check_file(Path("link"), "--output", force=True)
+        assert not Path("missing").exists()
+        write_output(Path("link"), "new", force=True)
+        assert Path("missing/deep/target").read_text() == "new"
 
     @pytest.mark.parametrize(("name", "number"), [("a", 1), ("a", 2), ("a.zip", 1)])
     def test_an_artefact_is_replaced_whole_or_not_at_all(self, place, full, name, number):

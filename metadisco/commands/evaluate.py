@@ -49,20 +49,8 @@ def evaluate(
         UserError: for input that cannot be used; nothing was written then.
     """
     check_num_seeds(num_seeds)
-    constants, overrides = split_objective(dict(parse_override(word) for word in words))
-    if constants:
-        raise UserError(
-            f"objective.{next(iter(constants))}: constants cannot be set here, where objectives are several"
-        )
-    for key, value in overrides.items():
-        if key in ("inner.env", "inner.envs") or (isinstance(value, list) and key == "seed"):
-            raise UserError(f"{key}: got {value!r}, but environments are named by --envs and seeds by --seeds")
-    for names, option in ((objectives, "--objectives"), (envs, "--envs")):
-        twice = [name for name in names if list(names).count(name) > 1]
-        if twice:
-            raise UserError(f"{option}: got {twice[0]!r} twice, allowed: each once")
-        if not names:
-            raise UserError(f"{option}: got none, allowed: one or more")
+    overrides = _overrides(words)
+    _check_names(objectives, envs)
     baseline = baseline or objectives[0]
     if baseline not in objectives:
         raise UserError(f"--baseline: got {baseline!r}, allowed: one of {', '.join(objectives)}")
@@ -82,6 +70,29 @@ def evaluate(
     if not quiet:
         _print_tables(rows, cells, baseline)
     return 0
+
+
+def _overrides(words: Sequence[str]) -> dict[str, Any]:
+    """Return settings by dotted key, after seeing that they may be set here."""
+    constants, overrides = split_objective(dict(parse_override(word) for word in words))
+    if constants:
+        raise UserError(
+            f"objective.{next(iter(constants))}: constants cannot be set here, where objectives are several"
+        )
+    for key, value in overrides.items():
+        if key in ("inner.env", "inner.envs") or (isinstance(value, list) and key == "seed"):
+            raise UserError(f"{key}: got {value!r}, but environments are named by --envs and seeds by --seeds")
+    return overrides
+
+
+def _check_names(objectives: Sequence[str], envs: Sequence[str]) -> None:
+    """Refuse names that are given twice, or none."""
+    for names, option in ((objectives, "--objectives"), (envs, "--envs")):
+        twice = [name for name in names if list(names).count(name) > 1]
+        if twice:
+            raise UserError(f"{option}: got {twice[0]!r} twice, allowed: each once")
+        if not names:
+            raise UserError(f"{option}: got none, allowed: one or more")
 
 
 def _train(

@@ -12,7 +12,8 @@ from metadisco.config import check_env_name
 from metadisco.display import format_number
 from metadisco.errors import MachineError, UserError
 from metadisco.files import nulls
-from metadisco.outputs import check_file, write_all, write_output
+from metadisco.outputs import check_apart, check_file, write_all, write_output
+from metadisco.package import AGENTS, files_of
 
 if TYPE_CHECKING:
     from metadisco.evaluation.agents import TrainedAgents
@@ -38,15 +39,10 @@ def rollout(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    if not 1 <= num_episodes <= MAX_EPISODES:
-        raise UserError(f"--episodes: got {num_episodes}, allowed: 1 to {MAX_EPISODES}")
-    if not 0 <= seed < 2**31:
-        raise UserError(f"--seed: got {seed}, allowed: 0 to {2**31 - 1}")
-    if env is not None and gymnasium is not None:
-        raise UserError(f"--gymnasium: got {gymnasium!r} beside --env {env}, allowed: one of the two")
-    if env is not None:
-        check_env_name(env, key="--env")
+    _check(num_episodes, env, gymnasium, seed)
     if output is not None:
+        for file in files_of(path, AGENTS):
+            check_apart(output, "--output", file, "the agents")
         check_file(output, "--output", force)
     from metadisco.outer.devices import start_jax
 
@@ -57,8 +53,8 @@ def rollout(
     agents = load_agents(path)
     chosen = range(len(agents.final_return)) if agent is None else [agent]
     policies = [policy_at(agents, each) for each in chosen]
-    where = f"Gymnasium's {gymnasium}" if gymnasium else env or agents.env
-    if gymnasium:
+    where = env or agents.env if gymnasium is None else f"Gymnasium's {gymnasium}"
+    if gymnasium is not None:
         returns = _play_in_gymnasium(gymnasium, agents, policies, seed, num_episodes, deterministic)
     else:
         returns = _play_here(env, agents, policies, seed, num_episodes, deterministic)
@@ -80,6 +76,25 @@ def rollout(
     if troubles:
         raise MachineError("; ".join(troubles))
     return 0
+
+
+def _check(num_episodes: int, env: str | None, gymnasium: str | None, seed: int) -> None:
+    """Refuse options that cannot be used, before JAX starts."""
+    if not 1 <= num_episodes <= MAX_EPISODES:
+        raise UserError(f"--episodes: got {num_episodes}, allowed: 1 to {MAX_EPISODES}")
+    if not 0 <= seed < 2**31:
+        raise UserError(f"--seed: got {seed}, allowed: 0 to {2**31 - 1}")
+    if env is not None and gymnasium is not None:
+        raise UserError(f"--gymnasium: got {gymnasium!r} beside --env {env}, allowed: one of the two")
+    if env is not None:
+        check_env_name(env, key="--env")
+    if gymnasium is not None:
+        module, colon, name = gymnasium.rpartition(":")
+        if not name or (colon and (":" in module or not all(module.split(".")))):
+            raise UserError(
+                f"--gymnasium: got {gymnasium!r}, allowed: Gymnasium's name of an environment, such as CartPole-v1, or "
+                "package.module:NAME where importing the module registers it"
+            )
 
 
 def _play_here(

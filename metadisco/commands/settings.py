@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from metadisco.commands.grid import config_at, one_environment
 from metadisco.config import MEASURING, Config, check_env_name, read_yaml, to_plain
-from metadisco.distilled import FORMAT
 from metadisco.errors import UserError
+from metadisco.package import ARTEFACT
 from metadisco.sources import Source, find_source
 
 TELLING = ("num_env_steps", "num_envs", "num_steps", "learning_rate", "num_epochs", "num_minibatches")
@@ -42,19 +42,27 @@ def settings_named(name: str | Path | None) -> Settings:
     """
     if name is None:
         return Settings({}, None)
-    path, name = Path(name), str(name)
+    try:
+        base = _settings_in(Path(name), str(name))
+    except UserError as error:
+        raise UserError(f"--config: {error}") from error
+    return Settings(base, str(name))
+
+
+def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
+    """Return the settings of a YAML file, or those that an objective was found with."""
     if path.suffix in (".yaml", ".yml") or (path.is_file() and path.suffix != ".zip"):
         data = read_yaml(path)
-        if data.get("format") != FORMAT:
-            return Settings(data, name)
+        if "format" not in data:  # which files have that other commands wrote
+            return data
     try:
-        source = find_source(name)
+        source = find_source(str(path.parent) if path.name == ARTEFACT.file and path.is_file() else name)
     except UserError as error:
-        raise UserError(str(error) if path.exists() else f"--config: no YAML file, and {error}") from error
+        raise UserError(str(error) if path.exists() else f"no YAML file, and {error}") from error
     own = own_settings(source)
     if not own:
-        raise UserError(f"--config: {name!r} keeps no settings, allowed: a YAML file, or what a search found")
-    return Settings(own, name)
+        raise UserError(f"{name!r} keeps no settings, allowed: a YAML file, or what a search found")
+    return own
 
 
 def settings_of(source: Source, name: str | Path | None) -> Settings:

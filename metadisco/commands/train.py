@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from metadisco.config import Config, check_num_seeds, parse_override, to_plain
 from metadisco.display import Display, format_number
 from metadisco.errors import MachineError, UserError
 from metadisco.files import nulls
-from metadisco.outputs import check_file, write_all, write_output
+from metadisco.outputs import check_apart, check_file, write_all, write_output
 from metadisco.package import AGENTS, check_package
 from metadisco.sources import Source, find_source
 
@@ -56,14 +57,12 @@ def train(
         MachineError: for what could not be written where it was to be; all else was written.
     """
     overrides = [parse_override(word) for word in words]
-    given = dict(overrides).get("inner.env")
-    if env is not None and given is not None:
-        raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
-    named = given if isinstance(given, str) else env
     settings = settings_named(config_name)
-    base = one_environment(settings.base, named)
+    base = one_environment(settings.base, _env_named(env, dict(overrides).get("inner.env")))
     check_num_seeds(num_seeds)
     points = expand(overrides)
+    if output is not None:
+        _check_inputs_stay(output, objective, config_name)
     _check_outputs(output, save, force, points)
     configs = [_config_of(point, base, objective) for point in points]
     source = find_source(objective, split_objective(points[0].overrides)[0])
@@ -84,15 +83,33 @@ def train(
     return 0
 
 
+def _env_named(env: str | None, given: Any) -> str | None:
+    """Return the environment that --env or inner.env names, if one does."""
+    if env is not None and given is not None:
+        raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
+    return given if isinstance(given, str) else env
+
+
+def _check_inputs_stay(output: Path, objective: str, config_name: str | None) -> None:
+    """Refuse to write over a file that is read."""
+    for option, name in (
+        ("--config", config_name),
+        ("--objective", objective),
+        ("--objective", objective.partition("@")[0]),
+    ):
+        if name and os.path.isfile(name):
+            check_apart(output, "--output", Path(name), option)
+
+
 def _check_outputs(output: Path | None, save: Path | None, force: bool, points: Sequence[Point]) -> None:
     """Refuse outputs that could not be written once all is trained."""
     if output is not None:
         check_file(output, "--output", force)
     if save is None:
         return
+    if output is not None:
+        check_apart(output, "--output", save, "--save")
     check_package(save, AGENTS, "--save", force)
-    if output is not None and output.resolve() == save.resolve():
-        raise UserError(f"--output: got {str(output)!r}, as --save has it, allowed: another file")
     if len(points) > 1:
         raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
 

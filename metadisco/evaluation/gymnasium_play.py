@@ -13,6 +13,7 @@ from gymnasium import spaces
 from jax import Array
 
 from metadisco.errors import UserError
+from metadisco.imports import importing
 from metadisco.inner.envs.base import Box, Discrete, Interface
 from metadisco.types import Key
 
@@ -65,7 +66,8 @@ def play(
 
 def _make(name: str, number: int, stack: contextlib.ExitStack) -> list[gymnasium.Env]:
     try:
-        envs = [gymnasium.make(name) for _ in range(number)]
+        with importing():
+            envs = [gymnasium.make(name) for _ in range(number)]
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"--gymnasium: got {name!r}, which Gymnasium cannot make: {error}") from error
     for env in envs:

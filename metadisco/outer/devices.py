@@ -42,6 +42,7 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         UserError: if JAX does not start (`NotStartedError`), jaxlib is one that deadlocks on CPU, or there are fewer
             devices.
     """
+    _check_compiles()
     for name, value in SETTINGS.items():
         jax.config.update(f"jax_{name}", value)
     _quieten()
@@ -52,15 +53,7 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
     # A caller from Python may have started JAX already; then its devices are what there is.
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", here or num_cores())
-    try:
-        devices = jax.devices()
-        jax.device_put(0)  # to JAX_DEFAULT_DEVICE
-    except (RuntimeError, AssertionError) as error:  # the latter where the plugin of JAX_PLATFORMS is not installed
-        why = shown(error) if str(error) else "nothing is installed for its platform (NVIDIA's GPUs: the extra `cuda`)"
-        raise NotStartedError(
-            f"JAX does not start: {why}; JAX_PLATFORMS (got {os.environ.get('JAX_PLATFORMS', '')!r}) may name a "
-            "platform that is here"
-        ) from error
+    devices = _started()
     version = importlib.metadata.version("jaxlib")
     if devices[0].platform == "cpu" and version.startswith("0.10."):
         raise UserError(
@@ -72,6 +65,30 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
             f"outer.num_devices: got {num_devices}, allowed: at most the {len(devices)} "
             f"{devices[0].platform} devices here"
         )
+
+
+def _check_compiles() -> None:
+    """Refuse JAX where it is told to compile nothing."""
+    config: Any = jax.config
+    if config.jax_disable_jit:
+        raise NotStartedError(
+            f"JAX_DISABLE_JIT: got {os.environ.get('JAX_DISABLE_JIT', 'true')!r}, allowed: unset, or false; without "
+            "compiling trainings would take days"
+        )
+
+
+def _started() -> list[jax.Device]:
+    """Return the devices of JAX, which starts by that."""
+    try:
+        devices = jax.devices()
+        jax.device_put(0)  # to JAX_DEFAULT_DEVICE
+    except (RuntimeError, AssertionError) as error:  # the latter where the plugin of JAX_PLATFORMS is not installed
+        why = shown(error) if str(error) else "nothing is installed for its platform (NVIDIA's GPUs: the extra `cuda`)"
+        raise NotStartedError(
+            f"JAX does not start: {why}; JAX_PLATFORMS (got {os.environ.get('JAX_PLATFORMS', '')!r}) may name a "
+            "platform that is here"
+        ) from error
+    return devices
 
 
 def _quieten() -> None:

@@ -12,7 +12,7 @@ from jax import Array
 
 from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 from metadisco.imports import load_object
 from metadisco.inner import envs
 from metadisco.inner.envs import Env
@@ -87,11 +87,17 @@ def shorten(problem: ObjectiveDiscovery, num_updates: int) -> ObjectiveDiscovery
     return replace(problem, tasks=tuple(map(task, problem.tasks)), fitness=lambda result: result.evaluation.mean())
 
 
-def _scalar(fitness: Array) -> Array:
-    """Refuse a fitness that is not one number, while tracing."""
-    if jnp.shape(fitness) != ():
-        raise UserError(f"inner.fitness: got shape {jnp.shape(fitness)}, allowed: one number per life")
-    return fitness
+def _scalar(fitness: Any) -> Array:
+    """Refuse a fitness that is not one real number, while tracing."""
+    try:
+        number = jnp.asarray(fitness)
+    except (TypeError, ValueError):
+        number = None
+    if fitness is None or number is None:
+        raise UserError(f"inner.fitness: got {shown(fitness)}, allowed: one number per life")
+    if number.shape != () or jnp.iscomplexobj(number):
+        raise UserError(f"inner.fitness: got {number.dtype} of shape {number.shape}, allowed: one number per life")
+    return number
 
 
 def make_objective_discovery(config: Config) -> ObjectiveDiscovery:

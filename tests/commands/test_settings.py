@@ -11,8 +11,10 @@ from metadisco.cli import main
 from metadisco.commands.grid import config_at, one_environment
 from metadisco.commands.settings import found_with, settings_for, settings_named, settings_of
 from metadisco.config import parse_config, to_plain
+from metadisco.errors import UserError
 from metadisco.evaluation.lives import Lives
 from metadisco.export.arrays import to_arrays
+from metadisco.package import AGENTS, write_package
 from metadisco.parametrisations import LPODrift
 from metadisco.published import FOLDER
 from metadisco.runs import RunDirectory
@@ -67,6 +69,15 @@ class TestSettingsByName:
     def test_distilled_forms_have_those_that_they_were_fitted_with(self, name):
         assert found_with(find_source(CLASSIC), at(str(FOLDER / CLASSIC / name), CARTPOLE)) == {}
 
+    def test_the_file_of_an_artefact_has_those_of_its_folder(self):
+        file = FOLDER / CLASSIC / "artefact.json"
+        assert settings_named(str(file)).base == settings_named(str(file.parent)).base != {}
+
+    def test_the_file_of_something_else_has_none(self, tmp_path):
+        write_package(tmp_path / "agents", AGENTS, {}, {})
+        with pytest.raises(UserError, match=r"^--config: .*agents\.json"):
+            settings_named(tmp_path / "agents" / "agents.json")
+
     def test_without_a_name_they_are_the_defaults_or_the_objective_s_own(self, found):
         assert settings_named(None) == ({}, None)
         assert settings_of(find_source("ppo"), None) == ({}, None)
@@ -78,13 +89,15 @@ class TestSettingsByName:
     @pytest.mark.parametrize(
         ("name", "told"),
         [
-            ("nosuch", ["--config", "no objective 'nosuch'", "YAML"]),
+            ("nosuch", ["no objective 'nosuch'", "YAML"]),
             ("lpo_drift_clasic", ["did you mean 'lpo_drift_classic'"]),
             ("no/such.yaml", ["no/such.yaml", "No such file"]),
-            ("ppo", ["--config: 'ppo' keeps no settings"]),
+            ("ppo", ["'ppo' keeps no settings"]),
             (str(FOLDER / CLASSIC / "by_hand.json"), ["keeps no settings"]),
             (f"{CLASSIC}@7", ["no centre was kept after generation 7"]),
-            (".", ["no objective '.'"]),
+            *((name, [f"no objective {name!r}"]) for name in (".", "/", "", "/dev/null", "\0")),
+            (str(FOLDER), ["no objective"]),
+            (str(FOLDER / CLASSIC / "arrays.npz"), ["arrays.npz", "not UTF-8"]),
         ],
     )
     @pytest.mark.parametrize("command", ["train", "evaluate", "plot", "distil"])
@@ -92,7 +105,8 @@ class TestSettingsByName:
         monkeypatch.chdir(tmp_path)
         words = {"train": ["--objective", "ppo"], "evaluate": ["--objectives", "ppo", "--envs", CARTPOLE]}
         output = [] if command == "train" else ["--output", "out"]
-        assert_refused([command, *words.get(command, ["ppo"]), *output, "--config", name], told, capsys)
+        given = [command, *words.get(command, ["ppo"]), *output, "--config", name]
+        assert_refused(given, ["metadisco: --config: ", *told], capsys)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_file_comes_before_a_discovery_of_its_name(self, tmp_path, monkeypatch):

@@ -117,6 +117,12 @@ REFUSED = {
     "other observations": (["AGENTS", "--env", "gymnax/Acrobot-v1"], "--env: gymnax/Acrobot-v1 has observations (6,)"),
     "other in gymnasium": (["AGENTS", "--gymnasium", "Acrobot-v1"], "--gymnasium: Acrobot-v1 has observations (6,)"),
     "unknown in gymnasium": (["AGENTS", "--gymnasium", "Kartpole-v7"], "--gymnasium: got 'Kartpole-v7'"),
+    "none in gymnasium": (["AGENTS", "--gymnasium", ""], "--gymnasium: got ''"),
+    "two colons": (["AGENTS", "--gymnasium", "gy:Start-v0:b"], "--gymnasium: got 'gy:Start-v0:b'"),
+    "no module": (["AGENTS", "--gymnasium", ":X"], "--gymnasium: got ':X'"),
+    "a relative module": (["AGENTS", "--gymnasium", ".x:X-v0"], "--gymnasium: got '.x:X-v0'"),
+    "nothing of a module": (["AGENTS", "--gymnasium", "json:"], "--gymnasium: got 'json:'"),
+    "unknown module": (["AGENTS", "--gymnasium", "no_such:X-v0"], "--gymnasium: got 'no_such:X-v0'"),
     "unknown environment": (["AGENTS", "--env", "gymnax/Kartpole-v7"], "Kartpole-v7"),
     "output": (["AGENTS", "--output", "."], "--output: '.' is a directory"),
 }

@@ -1,5 +1,7 @@
 """What an agent and an environment of Gymnasium do not share is mapped, or refused in one sentence."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from metadisco.errors import UserError
 from metadisco.evaluation import gymnasium_play
 from metadisco.inner.envs import Box, Discrete
 from metadisco.inner.envs.base import Interface
+from metadisco.own_code import forget_edited
 
 LIMIT = 4
 ONE = np.ones(1, np.float32)
@@ -84,6 +87,23 @@ def play(name, interface, choose, num_episodes=1):
         return np.stack([choose(each) for each in seen[-1]])
 
     return gymnasium_play.play(name, interface, act, 0, num_episodes), np.stack(seen)
+
+
+def test_a_module_in_the_working_directory_can_register_one(tmp_path, monkeypatch):
+    """As every module of one's own it is looked for there, and imported anew where it was edited."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for limit in (3, 5):
+        (tmp_path / "mine_registers.py").write_text(
+            "import gymnasium\n"
+            f"gymnasium.register('Mine{limit}-v0', 'gymnasium.envs.classic_control:CartPoleEnv', "
+            f"max_episode_steps={limit})\n"
+        )
+        forget_edited()
+        returns, _ = play(f"mine_registers:Mine{limit}-v0", TWO_ACTIONS, lambda obs: 0)
+        del gymnasium.registry[f"Mine{limit}-v0"]
+        assert returns == [limit]
+    del sys.modules["mine_registers"]
 
 
 @pytest.mark.parametrize("start", [0, 1, -3, 17])

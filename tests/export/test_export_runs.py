@@ -10,7 +10,9 @@ from refusals import assert_refused
 
 from metadisco import ValueLoss
 from metadisco.config import PARAMETRISATION_SETTINGS, parse_config
+from metadisco.errors import UserError
 from metadisco.export.arrays import to_arrays
+from metadisco.export.source import check_source
 from metadisco.parametrisations import PARAMETRISATIONS
 from metadisco.runs import RunDirectory
 
@@ -82,6 +84,12 @@ def test_source_of_a_parametrisation_of_ones_own_is_refused(refused, own_run, ta
 @pytest.mark.parametrize(("name", "told"), [("Wrong", "bind"), ("Loose", "tuple"), ("Odd", "'arctan'")])
 def test_source_losses_that_are_none_or_others_than_those_of_bind_are_refused(refused, make_own_run, name, told):
     refused([make_own_run(name), "--to", "torch", "--output", "a.py"], "source_losses", told)
+
+
+def test_numbers_that_source_losses_do_not_share_with_bind_are_not_shown_as_code():
+    with pytest.raises(UserError, match="source_losses") as refusal:
+        check_source("def _check():\n    raise SystemExit('not it: got array([1.0])')\n", "mine")
+    assert "array" not in str(refusal.value) and "not it" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("says", [True, False])

@@ -42,6 +42,10 @@ USELESS = {
     "a matrix": ({"action_space": Box(-np.eye(2), np.eye(2))}, "shapes (2, 2) and (2, 2)"),
     "empty": ({"action_space": Box(np.ones(0), np.ones(0))}, "shapes (0,) and (0,)"),
     "text": ({"action_space": Box(["low"], ["high"])}, "allowed: numbers"),
+    "ragged": ({"action_space": Box([[0.0], [0.0, 1.0]], ONE)}, "allowed: numbers"),
+    "ragged actions": ({"action_space": Discrete([[1], [1, 2]])}, "num_actions [[1], [1, 2]]"),
+    "an array of actions": ({"action_space": Discrete(np.asarray([2]))}, "num_actions array([2])"),
+    "true actions of an array": ({"action_space": Discrete(jnp.asarray(True))}, "num_actions"),
     "truth": ({"action_space": Box([False], [True])}, "allowed: numbers"),
     "no space": ({"action_space": 3}, "actions in a int"),
     "no actions": ({"action_space": Discrete(0)}, "num_actions 0"),
@@ -65,6 +69,13 @@ def test_what_cannot_be_trained_in_is_refused_when_it_is_made(name):
     assert told in str(refusal.value)
     assert HERE in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("of", [jnp.asarray, np.asarray, np.int64, np.float32, float])
+def test_whole_numbers_may_be_arrays(of):
+    env = envs.make(HERE, action_space=Discrete(of(2)), episode_length=of(7), obs_shape=(of(2),))
+    assert (env.action_space, env.episode_length, env.obs_shape) == (Discrete(2), 7, (2,))
+    assert {type(each) for each in (env.action_space.num_actions, env.episode_length, *env.obs_shape)} == {int}
 
 
 @pytest.mark.parametrize(

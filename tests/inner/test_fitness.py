@@ -1,5 +1,6 @@
 """What a life is worth, when episodes do not finish in every update, and over a part of it."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import jax
@@ -105,6 +106,34 @@ def test_every_fitness_is_a_scalar_that_a_better_life_raises(name):
 
 def test_every_name_that_a_config_may_use_is_a_fitness_function_and_the_other_way_round():
     assert set(FITNESS) == set(FITNESS_NAMES)
+
+
+class TestOnesOwn:
+    @pytest.fixture
+    def judged(self):
+        """(fitness) -> the shape and type that a problem makes of it, without compiling."""
+        inner = {"env": "probes:constant_reward", "ppo": {"num_env_steps": 256, "num_envs": 2, "num_steps": 8}}
+        problem = make_objective_discovery(parse_config({"inner": inner}))
+
+        def judged(fitness):
+            key = jax.random.key(0)
+            evaluate = replace(problem, fitness=fitness).evaluate
+            return jax.eval_shape(evaluate, key, jax.eval_shape(problem.init, key)).fitness
+
+        return judged
+
+    @pytest.mark.parametrize(
+        "value",
+        [None, "good", object(), 1 + 2j, jnp.ones((), jnp.complex64), jnp.ones(2), [1.0, 2.0], [[1], [1, 2]], {}],
+    )
+    def test_what_is_no_real_number_is_refused_while_tracing(self, judged, value):
+        with pytest.raises(UserError, match=r"inner\.fitness: got ") as refusal:
+            judged(lambda result: value)
+        assert "\n" not in str(refusal.value)
+
+    @pytest.mark.parametrize("value", [1, 0.5, True, np.float64(2), jnp.ones((), jnp.bfloat16)])
+    def test_any_real_number_is_taken(self, judged, value):
+        assert judged(lambda result: value).shape == (1,)
 
 
 class TestParts:

@@ -65,12 +65,20 @@ def check_episode_length(env: Env, num_evaluations: int, num_steps: int) -> None
 
 def _is_count(value: Any) -> bool:
     """Whether this is a whole number from 1 to what the device counts to, perhaps written as 1e3."""
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return number and bool(1 <= value <= MAX_INT and value == int(value))
+    number = _as_array(value)
+    return number.shape == () and number.dtype.kind in "iuf" and bool(1 <= value <= MAX_INT and value == int(value))
+
+
+def _as_array(value: Any) -> np.ndarray:
+    """Return what was given as an array; one of an object where it is none, such as ragged lists."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError):
+        return np.asarray(None)
 
 
 def _checked_box(box: Box, name: str) -> Box:
-    given = tuple(np.asarray(bound) for bound in box)
+    given = tuple(map(_as_array, box))
     if any(bound.dtype.kind not in "iuf" for bound in given):
         kinds = " and ".join(str(bound.dtype) for bound in given)
         raise UserError(f"inner.env: {name} has action bounds of type {kinds}, allowed: numbers")
