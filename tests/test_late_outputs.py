@@ -14,15 +14,8 @@ from metadisco.evaluation.lives import Lives
 from metadisco.outputs import write_or_beside, write_output
 from metadisco.package import AGENTS, read_package, write_package
 
+pytestmark = pytest.mark.usefixtures("place")
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", "outer.num_devices=1"]
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    place = tmp_path / "place"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -16,6 +16,7 @@ from metadisco.errors import UserError
 from metadisco.outputs import check_file, write_output
 from metadisco.package import AGENTS, ARTEFACT, check_package, read_package, write_package
 
+pytestmark = pytest.mark.usefixtures("place")
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1"]
 COMMANDS = {
     "numpy": (["export", "ppo", "--to", "numpy", "--output"], "my_loss.py"),
@@ -27,14 +28,6 @@ COMMANDS = {
     "rollout": (["rollout", "agents", "--output"], "returns.json"),
     "report": (["report", "lpo_drift_classic", "--no-visits", "--output"], "page.html"),
 }
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    place = tmp_path / "place"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
 
 
 @pytest.fixture
@@ -202,7 +195,6 @@ class TestRefusals:
         for at in (f"folder/{name}", f"folder/new/{name}"):
             assert_refused([*words, at, "--force"], [words[-1], "folder", "written to"], capsys)
 
-    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such folder")
     @pytest.mark.parametrize("command", COMMANDS)
     def test_a_folder_of_the_system_is_refused(self, capsys, command):
         words, name = COMMANDS[command]

@@ -45,15 +45,6 @@ def sound(tmp_path_factory):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An empty working directory."""
-    place = tmp_path / "place"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
-
-
-@pytest.fixture
 def folder(place, sound):
     """(artefact.json, arrays.npz or None) -> the folder of them."""
 
