@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metadisco.cli import main as metadisco
-from metadisco.export.arrays import to_arrays
-from metadisco.export.load import load_centre
+from metadisco.discoveries.load import load_centre
 from metadisco.outer.strategy import make_strategy
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 SEED = 20_261_127
 

@@ -20,9 +20,10 @@ import numpy as np
 
 from metadisco.cli import main as metadisco
 from metadisco.config import OBJECTIVE_SETTINGS
+from metadisco.discoveries.names import find_centre
 from metadisco.errors import UserError
-from metadisco.files import write_atomically
-from metadisco.runs import CONFIG, RunDirectory, find_centre
+from metadisco.storage.files import write_atomically
+from metadisco.storage.runs import CONFIG, RunDirectory
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 NUM_CENTRES = 17  # with the start of the search

@@ -14,17 +14,16 @@ from summary import course, markdown_table, summary
 from tuning import Grid, tuned_rows
 
 from metadisco.cli import main as metadisco
-from metadisco.commands.settings import settings_for
-from metadisco.commands.visiting import NUM_AGENTS, kept_visits
 from metadisco.config import check_env_name, check_num_seeds, to_plain
-from metadisco.display import Display
-from metadisco.distilled import FILE, PARTS, read
+from metadisco.discoveries.distilled import FILE, PARTS, read
+from metadisco.discoveries.published import FOLDER, hidden
+from metadisco.discoveries.sources import find_source, short_names
 from metadisco.errors import UserError
+from metadisco.evaluation.settings import settings_for
+from metadisco.evaluation.visiting import NUM_AGENTS, kept_visits
 from metadisco.evaluation.visits import Visits
-from metadisco.files import write_atomically
 from metadisco.outer.devices import start_jax
-from metadisco.published import FOLDER, hidden
-from metadisco.sources import find_source, short_names
+from metadisco.storage.files import write_atomically
 
 NUM_RANDOM = 3
 FRESH = "seed=1000000"  # agents that no search trained
@@ -190,7 +189,7 @@ class Study(NamedTuple):
         """Return what trainings in an environment visit; on that of the study, as counted for the figures."""
         source = find_source(self.objective)
         env, config, _ = settings_for(source, env, self.config, {})
-        return kept_visits(source, config, env, self.output / "figures", Display(quiet=True))
+        return kept_visits(source, config, env, self.output / "figures", say=lambda sentence: None)
 
     def short(self, name: str) -> str:
         """Return what to call an objective; a learned one is never called as a baseline is."""

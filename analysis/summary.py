@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from metadisco.display import format_number
 from metadisco.evaluation.comparison import from_json
 from metadisco.evaluation.statistics import Difference, Estimate, paired_difference
 from metadisco.evaluation.tables import SCORE_TITLES
+from metadisco.storage.rows import format_number
 
 FIRST_SCORE = "area_under_curve"  # what searches are after
 NUM_PARTS = 4  # of a life

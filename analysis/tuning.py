@@ -11,10 +11,10 @@ import numpy as np
 
 from metadisco import load_objective, make
 from metadisco.config import Config
+from metadisco.discoveries.sources import find_source
 from metadisco.evaluation.lives import train_lives, untraced
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.evaluation.store import CellStore
-from metadisco.sources import find_source
+from metadisco.storage.cells import CellStore
 
 NUM_SEEDS = 16
 TUNING, JUDGEMENT = 3_000_000, 1_000_000  # added to the config's seed

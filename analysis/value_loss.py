@@ -16,7 +16,6 @@ from study import Plan, Study, run
 from summary import markdown_table
 
 from metadisco import load_objective
-from metadisco.commands.visiting import NUM_AGENTS
 from metadisco.distillation.features import (
     FLAT,
     asymmetry,
@@ -26,6 +25,7 @@ from metadisco.distillation.features import (
     quantiles,
 )
 from metadisco.distillation.surfaces import value_loss_curve
+from metadisco.evaluation.visiting import NUM_AGENTS
 from metadisco.evaluation.visits import VALUE_EDGES
 
 PLAN = Plan(

@@ -35,7 +35,7 @@ def measured(generation: Generation) -> int:
     """Return the size that `metadisco evolve outer.chunk_size=auto` would take."""
     import jax
 
-    from metadisco.commands.evolve import REHEARSED_UPDATES
+    from metadisco.commands.evolve.run import REHEARSED_UPDATES
     from metadisco.config import parse_config
     from metadisco.outer.chunks import measure_chunk_size
     from metadisco.outer.devices import make_mesh

@@ -26,7 +26,7 @@ def show(measured: Any, output: Path | None) -> None:
 def write(measured: Any, output: Path | None) -> None:
     """Write results as JSON where that is asked for."""
     if output:
-        from metadisco.files import write_atomically
+        from metadisco.storage.files import write_atomically
 
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, json.dumps(measured, indent=2) + "\n")
@@ -77,7 +77,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def check_output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End the command where results could not be written in the end."""
     from metadisco.errors import UserError
-    from metadisco.outputs import check_file
+    from metadisco.storage.outputs import check_file
 
     try:
         if options.output:

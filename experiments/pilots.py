@@ -28,17 +28,17 @@ from pydantic import Field, PositiveFloat
 from metadisco.cli import main as metadisco
 from metadisco.config import Config, apply_overrides, build_settings, parse_config, parse_override, read_yaml, to_plain
 from metadisco.config.fields import settings
+from metadisco.discoveries.load import load_objective
 from metadisco.errors import UserError
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.export.load import load_objective
-from metadisco.files import write_atomically
 from metadisco.outer.devices import start_jax
-from metadisco.outputs import check_file
 from metadisco.plotting import save
 from metadisco.plotting.style import line_style, set_legend, set_title, uncluttered
 from metadisco.problems.objective_discovery import make_tasks
-from metadisco.runs import RunDirectory
+from metadisco.storage.files import write_atomically
+from metadisco.storage.outputs import check_file
+from metadisco.storage.runs import RunDirectory
 from metadisco.types import Objective
 
 NUM_EVALUATIONS = 8

@@ -3,11 +3,9 @@ from .config import Config as Config
 from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
 from .config import StrategyConfig as StrategyConfig
+from .discoveries.agents import load_policy as load_policy
+from .discoveries.load import load_objective as load_objective
 from .errors import UserError as UserError
-from .evaluation.agents import load_policy as load_policy
-from .export.hooks import as_policy_loss as as_policy_loss
-from .export.hooks import as_value_loss as as_value_loss
-from .export.load import load_objective as load_objective
 from .inner.envs import Box as Box
 from .inner.envs import Discrete as Discrete
 from .inner.envs import Env as Env
@@ -20,6 +18,8 @@ from .objectives import dpo as dpo
 from .objectives import dpo_drift as dpo_drift
 from .objectives import mirror as mirror
 from .objectives import ppo as ppo
+from .objectives.hooks import as_policy_loss as as_policy_loss
+from .objectives.hooks import as_value_loss as as_value_loss
 from .outer.search import search as search
 from .parametrisations import LPODrift as LPODrift
 from .parametrisations import PolicyAndValue as PolicyAndValue

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metadisco.commands.options import make_parser
 from metadisco.errors import MachineError, UserError, describe_os_error, nearest, shown
-from metadisco.options import make_parser
 
 if TYPE_CHECKING:
     from metadisco.outer.team import Place
@@ -131,7 +131,7 @@ def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], 
 
 def _run(options: argparse.Namespace) -> int:
     """Hand over to the command."""
-    from metadisco.own_code import forget_edited
+    from metadisco.config.code.own_code import forget_edited
 
     forget_edited()  # a second command of this process, too, is one of what the files hold
     try:
@@ -145,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check_import() -> None:
     """Refuse variables that JAX, which reads them as it is imported, cannot read."""
     try:
-        from metadisco import arithmetic  # noqa: F401 - the least of ours that imports JAX
+        from metadisco.objectives import arithmetic  # noqa: F401 - the least of ours that imports JAX
     except ValueError as error:
         given = ", ".join(f"{name}={value!r}" for name, value in os.environ.items() if name.startswith("JAX_"))
         raise UserError(f"JAX cannot be imported: {shown(error)}; its variables are {given}") from error
@@ -163,17 +163,17 @@ def _evolve(options: argparse.Namespace) -> int:
     if options.distributed or options.processes not in (None, 1):  # one process is no job
         return _launch(options)
 
-    from metadisco.interrupt import Interrupt
+    from metadisco.commands.evolve.interrupt import Interrupt
 
     with Interrupt(_say, options.is_last) as interrupt:
-        from metadisco.commands.evolve import evolve
+        from metadisco.commands.evolve.run import evolve
 
         return evolve(*words, interrupt, options.max_hours, options.started)
 
 
 def _launch(options: argparse.Namespace) -> int:
     """Start the processes of a job that run here."""
-    from metadisco.commands.launch import launch, launch_member
+    from metadisco.commands.evolve.launch import launch, launch_member
 
     words = options.config, options.overrides, options.run, options.quiet, options.max_hours
     if options.processes is not None:
@@ -183,8 +183,8 @@ def _launch(options: argparse.Namespace) -> int:
 
 def _take_part(options: argparse.Namespace) -> int:
     """Be one of the processes of a job."""
-    from metadisco.commands.member import take_part
-    from metadisco.interrupt import Interrupt
+    from metadisco.commands.evolve.interrupt import Interrupt
+    from metadisco.commands.evolve.member import take_part
 
     place = _place(options)._replace(parent=os.getppid(), again=tuple(shlex.split(options.again)))
     words = options.config, options.overrides, options.run, options.quiet
@@ -234,7 +234,7 @@ def _rollout(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from metadisco.commands.evaluate import evaluate
-    from metadisco.commands.settings import settings_named
+    from metadisco.evaluation.settings import settings_named
 
     objectives, envs, words = _words_of_lists(options)
     return evaluate(
@@ -289,7 +289,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from metadisco.commands.report import report
+    from metadisco.commands.report.page import report
 
     words = options.run, options.output, options.evaluation, options.distilled, options.visits
     return report(*words, options.force, options.quiet)

@@ -12,9 +12,9 @@ from metadisco import Sample, load_objective
 from metadisco.cli import main
 from metadisco.config import parse_config
 from metadisco.evaluation import visits
-from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import LPODrift, PolicyAndValue, make_parametrisation
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 ENV = "probes:rewarded_action"
 PPO = {"num_envs": 2, "num_steps": 8, "num_env_steps": 64, "num_minibatches": 1, "hidden_sizes": [4]}
@@ -106,11 +106,11 @@ class TestPlot:
     def test_what_is_visited_is_counted_once(self, drift_run, tmp_path, monkeypatch):
         words = ["plot", f"{drift_run}@1", "--output", str(tmp_path / "out"), "--quiet"]
         assert main(words) == 0
-        monkeypatch.setattr("metadisco.commands.visiting.count_visits", lambda *_: pytest.fail("trained again"))
+        monkeypatch.setattr("metadisco.evaluation.visiting.count_visits", lambda *_: pytest.fail("trained again"))
         assert main(words) == 0
 
     def test_without_visits_nothing_is_trained(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("metadisco.commands.visiting.count_visits", lambda *_: pytest.fail("trained"))
+        monkeypatch.setattr("metadisco.evaluation.visiting.count_visits", lambda *_: pytest.fail("trained"))
         assert main(["plot", "kl", "--no-visits", "--output", str(tmp_path / "out"), "--quiet"]) == 0
         assert {path.stem for path in (tmp_path / "out").iterdir()} == {"drift", "drift_slices"}
 

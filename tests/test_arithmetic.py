@@ -24,9 +24,9 @@ from metadisco import (
     search,
     train,
 )
-from metadisco.arithmetic import SETTINGS, gives_nan
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.inner.ppo import init
+from metadisco.objectives.arithmetic import SETTINGS, gives_nan
 from metadisco.outer.devices import start_jax
 
 pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")

@@ -13,9 +13,9 @@ from refusals import assert_refused
 from metadisco import __version__
 from metadisco.cli import main
 from metadisco.config import EXCLUDED_STRATEGIES, STRATEGIES, parse_config
-from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import ValueLoss
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 

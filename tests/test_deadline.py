@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from metadisco.deadline import LEAVE_SECONDS, MARGIN, WINDOW, Deadline
+from metadisco.commands.evolve.deadline import LEAVE_SECONDS, MARGIN, WINDOW, Deadline
 from metadisco.errors import UserError
 
 HOUR = 3600.0

@@ -10,9 +10,9 @@ import pytest
 from samples import make_sample
 
 from metadisco import load_objective
+from metadisco.discoveries.published import FOLDER, published_names
 from metadisco.distillation.surfaces import drift_surface
-from metadisco.published import FOLDER, published_names
-from metadisco.runs import RunDirectory
+from metadisco.storage.runs import RunDirectory
 
 ROOT = Path(__file__).parent.parent
 DISCOVERIES = ("lpo_drift_classic", "lpo_drift_classic_1", "value_loss_cartpole", "value_loss_cartpole_1")

@@ -21,7 +21,7 @@ from metadisco.config import Config, flatten, to_plain
 from metadisco.inner.fitness import final_return
 from metadisco.outer.search import Progress
 from metadisco.problems import make_fitness, make_objective_discovery
-from metadisco.runs import MAY_CHANGE
+from metadisco.storage.runs import MAY_CHANGE
 
 ROOT = Path(__file__).parent.parent
 EXTENDING = ROOT / "docs" / "extending.md"
@@ -144,7 +144,7 @@ def test_documented_look_at_the_loss_prints_four_losses(directory: Path) -> None
 
 
 def test_documented_source_of_the_loss_is_that_of_bind() -> None:
-    from metadisco.export.pairs import make_pairs
+    from metadisco.discoveries.pairs import make_pairs
     from metadisco.export.source import About, check_source, write_source
 
     section = EXTENDING.read_text().split("### Source of it")[1].split("\n## ")[0]

@@ -9,11 +9,11 @@ from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.config import parse_config
+from metadisco.discoveries.sources import find_source
 from metadisco.evaluation.lives import Lives
-from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import LPODrift
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 NUM_SEEDS = 2
 ENVS = ("probes:rewarded_action", "probes:matching_action")

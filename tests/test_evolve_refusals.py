@@ -6,8 +6,8 @@ import pytest
 from refusals import assert_refused
 
 from metadisco.config import parse_config, write_yaml
-from metadisco.lock import RunLock
-from metadisco.runs import RunDirectory
+from metadisco.storage.lock import RunLock
+from metadisco.storage.runs import RunDirectory
 
 CONFIG = {
     "inner": {"env": "gymnax/CartPole-v1", "ppo": {"num_envs": 2, "num_steps": 16, "num_env_steps": 32}},

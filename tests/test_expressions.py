@@ -11,7 +11,8 @@ from samples import make_sample
 
 from metadisco.distillation.families import DRIFT_FAMILIES
 from metadisco.errors import UserError
-from metadisco.expressions import (
+from metadisco.objectives import DRIFTS, PENALTIES, mirror
+from metadisco.objectives.expressions import (
     OPERATIONS,
     POLICY_VARIABLES,
     VALUE_VARIABLES,
@@ -27,7 +28,6 @@ from metadisco.expressions import (
     to_json,
     value_loss_of,
 )
-from metadisco.objectives import DRIFTS, PENALTIES, mirror
 
 X = np.array([-3.2, -0.9, -0.25, 0.3, 1.1, 2.7])
 Y = np.array([1.4, -2.1, 0.35, -0.7, 0.6, 3.3])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metadisco.errors import UserError
-from metadisco.files import check_writable, nulls, read_arrays, write_arrays, write_atomically
+from metadisco.storage.files import check_writable, nulls, read_arrays, write_arrays, write_atomically
 
 ARRAYS = {
     "Dense_0/kernel": np.asarray([[0.1, -0.0], [np.pi, 1e-45]], np.float32),

@@ -11,8 +11,8 @@ import pytest
 from metadisco.cli import main
 from metadisco.errors import MachineError
 from metadisco.evaluation.lives import Lives
-from metadisco.outputs import write_or_beside, write_output
-from metadisco.package import AGENTS, read_package, write_package
+from metadisco.storage.outputs import write_or_beside, write_output
+from metadisco.storage.package import AGENTS, read_package, write_package
 
 pytestmark = pytest.mark.usefixtures("place")
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", "outer.num_devices=1"]
@@ -102,7 +102,7 @@ def test_all_that_was_trained_is_kept(monkeypatch, capsys, appears):
         write_package(path, AGENTS, {"are": "ours"}, {}, rest[-1])
 
     monkeypatch.setattr("metadisco.evaluation.lives.train_agents", train_agents)
-    monkeypatch.setattr("metadisco.evaluation.agents.save_agents", save_agents)
+    monkeypatch.setattr("metadisco.discoveries.agents.save_agents", save_agents)
     code = main([*TRAIN, "--output", "curves.json", "--save", "agents.zip"])
     out, err = capsys.readouterr()
     assert code == (1 if appears else 0)
@@ -119,8 +119,8 @@ def test_a_rollout_is_shown_all_the_same(monkeypatch, capsys):
         return np.ones((1, 2))
 
     agents = SimpleNamespace(final_return=np.zeros(1), env="gymnax/CartPole-v1", objective="ppo")
-    monkeypatch.setattr("metadisco.evaluation.agents.load_agents", lambda _: agents)
-    monkeypatch.setattr("metadisco.evaluation.agents.policy_at", lambda *_: None)
+    monkeypatch.setattr("metadisco.discoveries.agents.load_agents", lambda _: agents)
+    monkeypatch.setattr("metadisco.discoveries.agents.policy_at", lambda *_: None)
     monkeypatch.setattr("metadisco.commands.rollout._play_here", play)
     assert main(["rollout", "agents", "--output", "returns.json"]) == 1
     out, err = capsys.readouterr()

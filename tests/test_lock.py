@@ -7,7 +7,7 @@ import os
 import pytest
 
 from metadisco.errors import MachineError, UserError
-from metadisco.lock import RunLock
+from metadisco.storage.lock import RunLock
 
 
 def quiet(sentence):

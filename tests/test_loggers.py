@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from metadisco.commands.recorder import RunRecorder
+from metadisco.commands.display import Display
+from metadisco.commands.evolve.deadline import Deadline
+from metadisco.commands.evolve.recorder import RunRecorder
 from metadisco.config import LoggingConfig, parse_config
-from metadisco.deadline import Deadline
-from metadisco.display import Display
 from metadisco.errors import UserError
-from metadisco.loggers import check_loggers, make_loggers
-from metadisco.runs import RunDirectory
+from metadisco.storage.loggers import check_loggers, make_loggers
+from metadisco.storage.runs import RunDirectory
 
 ROW = {"generation": 3, "fitness_mean": 1.5, "fitness_best": None, "step_skipped": False}
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from samples import make_sample
 
-from metadisco import objectives
 from metadisco.config import OBJECTIVE_SETTINGS
 from metadisco.objectives import (
     OBJECTIVES,
@@ -19,6 +18,7 @@ from metadisco.objectives import (
     ppo,
     squared_error,
 )
+from metadisco.objectives import closed as objectives
 from metadisco.types import Objective, Sample
 
 EPS = 0.2

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from metadisco.imports import load_object
-from metadisco.own_code import code_of, forget_edited
+from metadisco.config.code.imports import load_object
+from metadisco.config.code.own_code import code_of, forget_edited
 
 ENV = "opt_env:GAIN"
 OPTIONAL = "try:\n    {0}\nexcept ImportError:\n    GAIN = 1\n"
@@ -102,7 +102,9 @@ def test_what_others_imported_before_a_helper_came_is_unknown(folder, monkeypatc
     importlib.import_module("opt_env")
     write("opt_help.py", "GAIN = 2\n")
     young = "opt_help"
-    monkeypatch.setattr("metadisco.modules._is_older_than_process", lambda spec: spec is None or spec.name != young)
+    monkeypatch.setattr(
+        "metadisco.config.code.modules._is_older_than_process", lambda spec: spec is None or spec.name != young
+    )
     assert code_of(ENV) != code_of(ENV)
 
 

@@ -13,8 +13,8 @@ from refusals import assert_refused
 
 from metadisco.cli import main
 from metadisco.errors import UserError
-from metadisco.outputs import check_file, write_output
-from metadisco.package import AGENTS, ARTEFACT, check_package, read_package, write_package
+from metadisco.storage.outputs import check_file, write_output
+from metadisco.storage.package import AGENTS, ARTEFACT, check_package, read_package, write_package
 
 pytestmark = pytest.mark.usefixtures("place")
 TRAIN = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1"]

@@ -9,14 +9,14 @@ import types
 import numpy as np
 import pytest
 
-from metadisco import modules
 from metadisco.cli import main
-from metadisco.commands.report_parts import comparison_of, forms_of
+from metadisco.commands.report.parts import comparison_of, forms_of
 from metadisco.config import parse_config
-from metadisco.imports import load_object
-from metadisco.own_code import code_of, forget_edited, source_of
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.config.code import modules
+from metadisco.config.code.imports import load_object
+from metadisco.config.code.own_code import code_of, forget_edited, source_of
+from metadisco.discoveries.sources import find_source
+from metadisco.storage.runs import RunDirectory
 
 FILES = {
     "own_env.py": "import os\nimport own_help\nfrom own_pack import deep\n\ndef make_env():\n    import own_late\n",

@@ -10,10 +10,10 @@ from samples import make_sample
 from metadisco import UserError, load_objective, published
 from metadisco.cli import main
 from metadisco.config import parse_config
-from metadisco.export.arrays import to_arrays
+from metadisco.discoveries.sources import find_source
 from metadisco.parametrisations import ValueLoss
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 NAME = "a_discovery"
 PARAMETRISATION = ValueLoss(hidden_sizes=(4,), start="random")

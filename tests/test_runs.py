@@ -5,8 +5,8 @@ import pytest
 
 from metadisco.config import parse_config, to_plain
 from metadisco.errors import UserError
-from metadisco.rows import describe_numbers
-from metadisco.runs import RunDirectory
+from metadisco.storage.rows import describe_numbers
+from metadisco.storage.runs import RunDirectory
 
 
 def config_of(**outer):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from metadisco.objectives import ppo
+from metadisco.objectives.tabulate import BOUND, NUM_NODES, TabulableLoss, _build, _value_and_slope, tabulated
 from metadisco.parametrisations import ValueLoss
-from metadisco.tabulate import BOUND, NUM_NODES, TabulableLoss, _build, _value_and_slope, tabulated
 
 WIDTH = 32
 NUM_POINTS = 2000

@@ -15,7 +15,7 @@ from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
 from metadisco.plotting import save, value_loss_figure
-from metadisco.runs import RunDirectory
+from metadisco.storage.runs import RunDirectory
 
 NUM_SEEDS = 64
 SEED_OFFSET = 1_000_000  # fresh seeds: none that the evolution saw

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from metadisco.commands.settings import found_with
+from metadisco.commands.display import Display
 from metadisco.config import Config
-from metadisco.display import Display
-from metadisco.sources import Source, short_names
+from metadisco.discoveries.sources import Source, short_names
+from metadisco.evaluation.settings import found_with
 
 NUM_NAMED = 4
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.commands.announce import announce
+from metadisco.commands.display import Display
 from metadisco.commands.evaluate import evaluate
-from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import own_settings, settings_for
 from metadisco.config import (
     PARAMETRISATION_SETTINGS,
     Config,
@@ -21,11 +20,12 @@ from metadisco.config import (
     parse_override,
     to_plain,
 )
-from metadisco.display import Display
-from metadisco.distilled import FILE, FORMAT, PARTS, VERSION
+from metadisco.config.grid import split_objective
+from metadisco.discoveries.distilled import FILE, FORMAT, PARTS, VERSION
+from metadisco.discoveries.sources import Source, find_source, plain_env
 from metadisco.errors import UserError, nearest
-from metadisco.files import check_writable, write_atomically
-from metadisco.sources import Source, find_source, plain_env
+from metadisco.evaluation.settings import own_settings, settings_for
+from metadisco.storage.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
     from metadisco.distillation.symbolic import Grammar
@@ -127,14 +127,14 @@ def _distil(
 
     start_jax(config.outer.num_devices, config.deterministic)
 
-    from metadisco.commands.visiting import NUM_AGENTS, kept_visits
+    from metadisco.discoveries.load import load_objective
     from metadisco.distillation.forms import as_json, find_forms, num_steps
     from metadisco.distillation.targets import drift_target, value_target
-    from metadisco.export.load import load_objective
+    from metadisco.evaluation.visiting import NUM_AGENTS, kept_visits
 
     grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
     objective = load_objective(source.name)
-    visits = kept_visits(source, config, env, output, display, announced)
+    visits = kept_visits(source, config, env, output, display.say, announced)
     targets = {
         part: drift_target(objective.policy_loss, visits)
         if part == "policy"
@@ -208,9 +208,9 @@ def _teach(
     import jax
 
     from metadisco.distillation.network import teach
-    from metadisco.export.arrays import to_arrays
     from metadisco.parametrisations import make_parametrisation
-    from metadisco.runs import RunDirectory
+    from metadisco.storage.arrays import to_arrays
+    from metadisco.storage.runs import RunDirectory
 
     config = parse_config(own_settings(source))
     plain = to_plain(config)

@@ -11,13 +11,13 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.commands.announce import announce
-from metadisco.commands.grid import config_at, one_environment, split_objective
-from metadisco.commands.settings import Settings, found_with
+from metadisco.commands.display import Display
 from metadisco.config import Config, check_env_name, check_num_seeds, parse_override, to_plain
-from metadisco.display import Display
+from metadisco.config.grid import config_at, one_environment, split_objective
+from metadisco.discoveries.sources import Source, find_source, plain_env, short_names
 from metadisco.errors import UserError
-from metadisco.files import check_writable, nulls, write_atomically
-from metadisco.sources import Source, find_source, plain_env, short_names
+from metadisco.evaluation.settings import Settings, found_with
+from metadisco.storage.files import check_writable, nulls, write_atomically
 
 if TYPE_CHECKING:
     from metadisco.evaluation.comparison import Cell, Row
@@ -109,12 +109,12 @@ def _train(
 
     start_jax(first.outer.num_devices, first.deterministic)
 
+    from metadisco.discoveries.load import load_objective
     from metadisco.evaluation.comparison import Cell
     from metadisco.evaluation.lives import RANDOM, Lives, live, seed_keys, train_lives
     from metadisco.evaluation.reference import random_return
-    from metadisco.evaluation.store import CellStore
-    from metadisco.export.load import load_objective
     from metadisco.problems import make_task
+    from metadisco.storage.cells import CellStore
 
     loaded = {each.name: load_objective(each.name) for each in contenders}
     made = {name: make_task(name, config.inner.env_settings, config.inner.ppo).env for name, config in configs.items()}

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metadisco.commands.grid import split_objective
 from metadisco.config import InnerConfig, TaskConfig, build_settings, describe_tasks, parse_override
-from metadisco.distilled import FILE, read
+from metadisco.config.grid import split_objective
+from metadisco.discoveries.distilled import FILE, read
+from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError, nearest
-from metadisco.outputs import check_file, write_output
-from metadisco.package import ARTEFACT, check_package
-from metadisco.sources import Source, find_source
+from metadisco.storage.outputs import check_file, write_output
+from metadisco.storage.package import ARTEFACT, check_package
 
 ADVANTAGES = {
     "minibatch": "standardised per minibatch where it was found",
@@ -53,7 +53,7 @@ def export(
 
     start_jax(None)
 
-    from metadisco.export.save import save_artefact
+    from metadisco.discoveries.save import save_artefact
 
     if target == "artefact":
         save_artefact(source, output, force)
@@ -86,8 +86,8 @@ def _in_form(source: Source, form: str | None) -> Source:
 
 
 def _source_text(source: Source, named: Source, language: str, output: Path) -> str:
+    from metadisco.discoveries.save import content_of, trained_on
     from metadisco.export.losses import losses_of
-    from metadisco.export.save import content_of, trained_on
     from metadisco.export.source import About, check_source, write_source
 
     data, arrays = content_of(source)

@@ -8,8 +8,8 @@ from metadisco.config import (
     STRATEGIES,
     SUITES,
 )
+from metadisco.discoveries.published import published_names
 from metadisco.errors import UserError
-from metadisco.published import published_names
 
 
 def list_names() -> int:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metadisco.commands.announce import announce
-from metadisco.commands.grid import split_objective
-from metadisco.commands.settings import settings_for
+from metadisco.commands.display import Display
 from metadisco.config import Config, parse_override
-from metadisco.display import Display
+from metadisco.config.grid import split_objective
+from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
-from metadisco.files import check_writable
-from metadisco.sources import Source, find_source
+from metadisco.evaluation.settings import settings_for
+from metadisco.storage.files import check_writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,12 +82,12 @@ def draw(
 
     start_jax(config.outer.num_devices, config.deterministic)
 
-    from metadisco.commands.visiting import kept_visits
-    from metadisco.export.load import load_objective
+    from metadisco.discoveries.load import load_objective
+    from metadisco.evaluation.visiting import kept_visits
     from metadisco.plotting import run_figure, save
 
     objective = load_objective(source.name)
-    visits = kept_visits(source, config, env, output, display, announced) if visit else None
+    visits = kept_visits(source, config, env, output, display.say, announced) if visit else None
     where = f", visited on {env}" if visit else ""
     if source.run is not None and source.run.metrics():
         save(run_figure(source.run.metrics(), title=source.short_name), output / "run")
@@ -105,7 +105,7 @@ def draw(
 
 def _history(source: Source) -> dict[int, "Objective"]:
     """Return the objective after some of the generations at which the run's centre was kept."""
-    from metadisco.export.load import load_objective
+    from metadisco.discoveries.load import load_objective
 
     if source.run is None:
         return {}
@@ -118,7 +118,7 @@ def _drift_figures(
     source: Source, objective: "Objective", visits: "Visits | None", where: str, three_d: bool
 ) -> Iterator[tuple[str, "Figure"]]:
     from metadisco.distillation.surfaces import DriftSurface, depends_on, drift_surface
-    from metadisco.objectives import dpo, ppo
+    from metadisco.objectives.closed import dpo, ppo
     from metadisco.plotting import drift_3d_figure, drift_evolution_figure, drift_figure, drift_slices_figure
 
     log_ratio = np.linspace(-MAX_LOG_RATIO, MAX_LOG_RATIO, NUM_RATIOS)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from metadisco.commands.display import Display
 from metadisco.config import apply_overrides, check_num_seeds, parse_config, parse_override, read_yaml, set_in_entries
-from metadisco.display import Display, format_number
 from metadisco.errors import UserError
-from metadisco.files import write_atomically
+from metadisco.storage.files import write_atomically
+from metadisco.storage.rows import format_number
 
 MAY_DIFFER = ("outer.", "seed")
 DIGITS = 5

@@ -9,14 +9,14 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.config import check_env_name
-from metadisco.display import format_number
 from metadisco.errors import MachineError, UserError
-from metadisco.files import nulls
-from metadisco.outputs import check_apart, check_file, write_all, write_output
-from metadisco.package import AGENTS, files_of
+from metadisco.storage.files import nulls
+from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
+from metadisco.storage.package import AGENTS, files_of
+from metadisco.storage.rows import format_number
 
 if TYPE_CHECKING:
-    from metadisco.evaluation.agents import TrainedAgents
+    from metadisco.discoveries.agents import TrainedAgents
     from metadisco.inner.policy import Policy
 
 MAX_EPISODES = 100_000
@@ -48,7 +48,7 @@ def rollout(
 
     start_jax(None)
 
-    from metadisco.evaluation.agents import load_agents, policy_at
+    from metadisco.discoveries.agents import load_agents, policy_at
 
     agents = load_agents(path)
     chosen = range(len(agents.final_return)) if agent is None else [agent]

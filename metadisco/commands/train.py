@@ -12,15 +12,16 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.commands.announce import announce
-from metadisco.commands.grid import Point, config_at, expand, one_environment, split_objective
-from metadisco.commands.settings import found_with, settings_named
+from metadisco.commands.display import Display
 from metadisco.config import Config, check_num_seeds, parse_override, to_plain
-from metadisco.display import Display, format_number
+from metadisco.config.grid import Point, config_at, expand, one_environment, split_objective
+from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import MachineError, UserError
-from metadisco.files import nulls
-from metadisco.outputs import check_apart, check_file, write_all, write_output
-from metadisco.package import AGENTS, check_package
-from metadisco.sources import Source, find_source
+from metadisco.evaluation.settings import found_with, settings_named
+from metadisco.storage.files import nulls
+from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
+from metadisco.storage.package import AGENTS, check_package
+from metadisco.storage.rows import format_number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -125,7 +126,7 @@ def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
 
 
 def _save(path: Path, objective: str, trained: Trained, force: bool) -> None:
-    from metadisco.evaluation.agents import save_agents
+    from metadisco.discoveries.agents import save_agents
     from metadisco.inner import envs
 
     (task,) = trained.config.inner.tasks
@@ -146,8 +147,8 @@ def _train_points(
 
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
 
+    from metadisco.discoveries.load import load_objective
     from metadisco.evaluation.lives import TRAINING, train_agents, untraced
-    from metadisco.export.load import load_objective
     from metadisco.problems import make_task
 
     trained: dict[int, Trained] = {}

@@ -13,8 +13,8 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.distillation.targets import Target, centred, variables
-from metadisco.expressions import Expression, add, apply, evaluate, multiply, substitute
-from metadisco.losses import ppo_drift
+from metadisco.objectives.expressions import Expression, add, apply, evaluate, multiply, substitute
+from metadisco.objectives.losses import ppo_drift
 
 
 class Family(NamedTuple):

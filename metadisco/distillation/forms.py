@@ -10,7 +10,7 @@ from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, Fit,
 from metadisco.distillation.formulas import Verdict, check_drift, to_sympy, written
 from metadisco.distillation.symbolic import Grammar, search
 from metadisco.distillation.targets import Target
-from metadisco.expressions import complexity, to_json
+from metadisco.objectives.expressions import complexity, to_json
 
 EXACT_DIGITS = 17
 

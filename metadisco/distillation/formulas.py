@@ -9,8 +9,8 @@ import numpy as np
 import sympy
 from sympy.printing.str import StrPrinter
 
-from metadisco.expressions import Expression, Node, evaluate, names_in, parts_of
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.expressions import Expression, Node, evaluate, names_in, parts_of
 
 SYMBOLS = {
     "r": sympy.Symbol("r", positive=True),

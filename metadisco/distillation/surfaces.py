@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives.closed import MAX_LOG_RATIO
 from metadisco.types import Loss, Sample
 
 SECOND_INPUTS = ("target", "old_value")

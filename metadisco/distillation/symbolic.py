@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from metadisco.distillation.families import GAP, Family, Fit, fit, measure, value_and_slope
 from metadisco.distillation.targets import Target
-from metadisco.expressions import Expression, add, apply, complexity, multiply, substitute
+from metadisco.objectives.expressions import Expression, add, apply, complexity, multiply, substitute
 
 CONSTANT = "c"
 

@@ -17,7 +17,7 @@ from metadisco.evaluation.statistics import (
     probability_of_improvement,
     stratified_bootstrap,
 )
-from metadisco.files import nulls
+from metadisco.storage.files import nulls
 
 OF_CURVES = "area_under_curve"
 SCORES = ("final_return", OF_CURVES)

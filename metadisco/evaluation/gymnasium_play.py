@@ -12,8 +12,8 @@ import numpy as np
 from gymnasium import spaces
 from jax import Array
 
+from metadisco.config.code.imports import importing
 from metadisco.errors import UserError
-from metadisco.imports import importing
 from metadisco.inner.envs.base import Box, Discrete, Interface
 from metadisco.types import Key
 

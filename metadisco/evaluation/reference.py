@@ -13,7 +13,7 @@ from metadisco.inner.envs import Discrete, Env
 from metadisco.inner.fitness import Fitness
 from metadisco.inner.rollout import play_episodes
 from metadisco.inner.train import train
-from metadisco.objectives import ppo
+from metadisco.objectives.closed import ppo
 from metadisco.problems import Task
 from metadisco.types import Key
 

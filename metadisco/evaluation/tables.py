@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from metadisco.display import format_number
+from metadisco.discoveries.sources import short_names
 from metadisco.evaluation.comparison import Row
-from metadisco.sources import short_names
+from metadisco.storage.rows import format_number
 
 HEADINGS = ("objective", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
 GAPS = "updates without an ended episode"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from metadisco.expressions import Expression, Node
+from metadisco.objectives.expressions import Expression, Node
 
 INFIX = {"add": (1, "{} + {}"), "subtract": (1, "{} - {}"), "multiply": (2, "{} * {}"), "divide": (2, "{} / {}")}
 ATOM = 4

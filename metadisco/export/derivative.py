@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from metadisco.export.code import clip_bounds
-from metadisco.expressions import Expression, Node, apply, fold, multiply
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.expressions import Expression, Node, apply, fold, multiply
 
 
 def derivative(expression: Expression, of: Mapping[str, Expression]) -> Expression:

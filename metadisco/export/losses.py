@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from metadisco.discoveries.load import load_learned
 from metadisco.distillation.families import DRIFT_FAMILIES
 from metadisco.errors import UserError
-from metadisco.export.load import load_learned
-from metadisco.expressions import POLICY_VARIABLES, VALUE_VARIABLES, Expression, fold, from_json, substitute, to_json
-from metadisco.losses import Losses, Network, ppo_drift, ppo_value_loss
+from metadisco.objectives.expressions import (
+    POLICY_VARIABLES,
+    VALUE_VARIABLES,
+    Expression,
+    fold,
+    from_json,
+    substitute,
+    to_json,
+)
+from metadisco.objectives.losses import Losses, Network, ppo_drift, ppo_value_loss
 
 CONSTANTS = {"ppo": {"epsilon": "clip_eps"}, "dpo": {"alpha": "alpha", "beta": "beta"}}
 _FORM_VARIABLES = {"policy": POLICY_VARIABLES, "value": VALUE_VARIABLES}
@@ -43,7 +51,7 @@ def losses_of(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: s
         )
     losses = source_losses(meta_params)
     if not isinstance(losses, Losses):
-        raise UserError(f"source_losses: got {type(losses).__name__}, allowed: metadisco.losses.Losses")
+        raise UserError(f"source_losses: got {type(losses).__name__}, allowed: metadisco.objectives.losses.Losses")
     return Losses(*(_checked(part, each) for part, each in losses._asdict().items()))
 
 

@@ -10,11 +10,11 @@ import jinja2
 import numpy as np
 
 from metadisco._version import __version__
+from metadisco.discoveries.pairs import INPUTS, OUTPUTS
 from metadisco.errors import UserError
-from metadisco.export.pairs import INPUTS, OUTPUTS
 from metadisco.export.writer import WIDTH, Writer, indented
-from metadisco.losses import Losses
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.losses import Losses
 
 LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
 CLIP_SETTINGS = {

@@ -7,9 +7,9 @@ import numpy as np
 
 from metadisco.export.code import RELU, Code
 from metadisco.export.derivative import derivative
-from metadisco.expressions import Expression, add, apply, multiply, names_in, substitute
-from metadisco.losses import Network
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.expressions import Expression, add, apply, multiply, names_in, substitute
+from metadisco.objectives.losses import Network
 
 WIDTH = 104  # of a row of weights
 

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.config import PPOConfig
-from metadisco.inner.dense import dense
+from metadisco.inner.cpu.dense import dense
 from metadisco.inner.distributions import Distribution, make_distribution
 from metadisco.inner.envs.base import Env, Interface
 from metadisco.types import Key

@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Int
 
 from metadisco.config import PPOConfig
 from metadisco.errors import UserError
-from metadisco.inner.adam import AdamState, adam_step
+from metadisco.inner.cpu.adam import AdamState, adam_step
+from metadisco.inner.cpu.shuffle import shuffled_minibatches
 from metadisco.inner.networks import Agent
 from metadisco.inner.normalise import EPSILON
-from metadisco.inner.shuffle import shuffled_minibatches
 from metadisco.types import Key, Objective, Sample
 
 

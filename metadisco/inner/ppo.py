@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import PPOConfig
-from metadisco.inner.adam import AdamState, init_adam
+from metadisco.inner.cpu.adam import AdamState, init_adam
 from metadisco.inner.envs.base import Env
 from metadisco.inner.gae import gae
 from metadisco.inner.networks import Agent, make_agent
@@ -32,6 +31,7 @@ from metadisco.inner.optimise import (
 )
 from metadisco.inner.policy import Policy, network_input
 from metadisco.inner.rollout import Decision, Returns, RolloutState, Transitions, init_rollout, rollout
+from metadisco.objectives.arithmetic import gives_nan, in_float32
 from metadisco.types import Key, Objective
 
 OFTEN = 4  # episodes cut within a rollout, from which on it is cheaper to treat all its steps alike

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from metadisco.inner.cpu.threefry import plain_key
 from metadisco.inner.envs.base import Env, EnvState
-from metadisco.inner.threefry import plain_key
 from metadisco.types import Key
 
 

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
+from metadisco.inner.cpu.threefry import straight_key
 from metadisco.inner.envs import Env, check_episode_length
 from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
 from metadisco.inner.rollout import Returns
-from metadisco.inner.threefry import straight_key
-from metadisco.tabulate import NUM_NODES, TabulableLoss
+from metadisco.objectives.arithmetic import gives_nan, in_float32
+from metadisco.objectives.tabulate import NUM_NODES, TabulableLoss
 from metadisco.types import Key, Objective
 
 

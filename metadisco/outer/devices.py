@@ -11,8 +11,8 @@ import jax
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from metadisco.arithmetic import SETTINGS
 from metadisco.errors import UserError, shown
+from metadisco.objectives.arithmetic import SETTINGS
 from metadisco.outer.team import num_cores
 
 CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from metadisco.arithmetic import in_float32
 from metadisco.config import OuterConfig
+from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
 from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from metadisco.arithmetic import in_float32
 from metadisco.config import LearnedDriftSettings, LPODriftSettings
-from metadisco.losses import Losses, Network, layers_of, ppo_value_loss
-from metadisco.objectives import clip_drift, mirror, probability_ratio, value_loss
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.objectives.closed import clip_drift, mirror, probability_ratio, value_loss
+from metadisco.objectives.losses import Losses, Network, layers_of, ppo_value_loss
 from metadisco.types import Key, Loss, MetaParams, Objective, Sample
 
 NUM_FEATURES = 8

@@ -2,10 +2,10 @@
 
 import jax
 
-from metadisco.arithmetic import in_float32
 from metadisco.config import PolicyAndValueSettings
-from metadisco.losses import Losses, Network, layers_of
-from metadisco.objectives import mirror
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.objectives.closed import mirror
+from metadisco.objectives.losses import Losses, Network, layers_of
 from metadisco.parametrisations.lpo_drift import init_drift, learned_drift
 from metadisco.parametrisations.value_loss import init_value_loss, learned_value_loss
 from metadisco.types import Key, MetaParams, Objective

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from metadisco.config import PARAMETRISATION_SETTINGS, build_settings
+from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError
-from metadisco.imports import load_object
 from metadisco.parametrisations.lpo_drift import LPODrift
 from metadisco.parametrisations.policy_and_value import PolicyAndValue
 from metadisco.parametrisations.value_loss import ValueLoss

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from metadisco.arithmetic import in_float32
 from metadisco.config import LearnedValueLossSettings, ValueLossSettings
-from metadisco.losses import Losses, Network, layers_of, ppo_drift
-from metadisco.objectives import clip_drift, mirror
-from metadisco.tabulate import TabulableLoss, tabulated
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.objectives.closed import clip_drift, mirror
+from metadisco.objectives.losses import Losses, Network, layers_of, ppo_drift
+from metadisco.objectives.tabulate import TabulableLoss, tabulated
 from metadisco.types import Key, Loss, MetaParams, Objective, Sample
 
 

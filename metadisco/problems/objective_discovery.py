@@ -10,16 +10,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from metadisco.arithmetic import gives_nan, in_float32
 from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
+from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError, shown
-from metadisco.imports import load_object
 from metadisco.inner import envs
 from metadisco.inner.envs import Env
 from metadisco.inner.fitness import FITNESS, Fitness, share_of_gaps
 from metadisco.inner.train import check_evaluation, train
+from metadisco.objectives.arithmetic import gives_nan, in_float32
+from metadisco.objectives.tabulate import NUM_NODES
 from metadisco.parametrisations import make_parametrisation
-from metadisco.tabulate import NUM_NODES
 from metadisco.types import Evaluation, Key, MetaParams, Parametrisation, TaskInfo
 
 

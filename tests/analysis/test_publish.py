@@ -6,9 +6,9 @@ from scripts import scripts_of
 
 from metadisco import load_objective
 from metadisco.config import parse_config
-from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import ValueLoss
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 PARAMETRISATION = ValueLoss(hidden_sizes=(4,), start="random")
 SECTION = {"name": "value_loss", "hidden_sizes": [4], "start": "random"}

@@ -8,10 +8,10 @@ import pytest
 from scripts import ROOT, scripts_of
 
 from metadisco.config import parse_config
-from metadisco.export.arrays import to_arrays
+from metadisco.discoveries.published import FOLDER
 from metadisco.parametrisations import ValueLoss
-from metadisco.published import FOLDER
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 PARAMETRISATION = ValueLoss(hidden_sizes=(4,), start="random")
 SECTION = {"name": "value_loss", "hidden_sizes": [4], "start": "random"}

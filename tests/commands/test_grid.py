@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from metadisco.commands.grid import config_at, expand, split_objective
+from metadisco.config.grid import config_at, expand, split_objective
 from metadisco.errors import UserError
 
 

@@ -5,9 +5,9 @@ import signal
 import pytest
 from refusals import assert_refused
 
-from metadisco.commands.causes import Ending, explain
-from metadisco.commands.launch import complete
-from metadisco.commands.recorder import differences
+from metadisco.commands.evolve.causes import Ending, explain
+from metadisco.commands.evolve.launch import complete
+from metadisco.commands.evolve.recorder import differences
 from metadisco.config import write_yaml
 from metadisco.errors import UserError
 from metadisco.outer.team import Place

@@ -7,8 +7,8 @@ import pytest
 from refusals import assert_refused
 
 from metadisco.cli import main
-from metadisco.commands.grid import config_at, one_environment
 from metadisco.config import parse_config, write_yaml
+from metadisco.config.grid import config_at, one_environment
 from metadisco.errors import UserError
 
 CARTPOLE, ACROBOT, PENDULUM = "gymnax/CartPole-v1", "gymnax/Acrobot-v1", "gymnax/Pendulum-v1"

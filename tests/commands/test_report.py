@@ -7,15 +7,15 @@ import jax
 import pytest
 
 from metadisco import UserError
-from metadisco.commands.report import _commands, _name
-from metadisco.commands.report_facts import changed_settings, environments, facts_of
-from metadisco.commands.report_parts import comparison_of, forms_of
+from metadisco.commands.report.facts import changed_settings, environments, facts_of
+from metadisco.commands.report.page import _commands, _name
+from metadisco.commands.report.parts import comparison_of, forms_of
 from metadisco.config import parse_config
-from metadisco.distilled import FILE
-from metadisco.export.arrays import to_arrays
+from metadisco.discoveries.distilled import FILE
+from metadisco.discoveries.sources import find_source
 from metadisco.parametrisations import make_parametrisation
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 SEVERAL = {
     "ppo": {"num_envs": 4, "num_steps": 64, "learning_rate": 0.001},

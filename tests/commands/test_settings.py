@@ -8,17 +8,17 @@ import pytest
 from refusals import assert_refused
 
 from metadisco.cli import main
-from metadisco.commands.grid import config_at, one_environment
-from metadisco.commands.settings import found_with, settings_for, settings_named, settings_of
 from metadisco.config import parse_config, to_plain
+from metadisco.config.grid import config_at, one_environment
+from metadisco.discoveries.published import FOLDER
+from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError
 from metadisco.evaluation.lives import Lives
-from metadisco.export.arrays import to_arrays
-from metadisco.package import AGENTS, write_package
+from metadisco.evaluation.settings import found_with, settings_for, settings_named, settings_of
 from metadisco.parametrisations import LPODrift
-from metadisco.published import FOLDER
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.package import AGENTS, write_package
+from metadisco.storage.runs import RunDirectory
 
 CLASSIC = "lpo_drift_classic"
 CARTPOLE, ACROBOT, CATCH = "gymnax/CartPole-v1", "gymnax/Acrobot-v1", "gymnax/Catch-bsuite"

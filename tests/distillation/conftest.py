@@ -7,7 +7,7 @@ import pytest
 from samples import make_sample
 from written_forms import content
 
-from metadisco.distilled import FILE
+from metadisco.discoveries.distilled import FILE
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import json
 import pytest
 from written_forms import DRIFTS, content, part
 
-from metadisco.distilled import FILE
+from metadisco.discoveries.distilled import FILE
+from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError
-from metadisco.export.load import load_objective
-from metadisco.sources import find_source
 
 NEST = 100_000
 DAMAGE = {

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from written_forms import DRIFTS, LOSSES, part, ratio_gap
 
-from metadisco.distilled import FILE, find_distilled
+from metadisco.discoveries.distilled import FILE, find_distilled
+from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.sources import Source, find_source, short_names
 from metadisco.errors import UserError
-from metadisco.export.load import load_objective
 from metadisco.objectives import clipped_squared_error, ppo, squared_error
-from metadisco.sources import Source, find_source, short_names
 
 
 class TestFinding:

@@ -12,8 +12,8 @@ from metadisco.distillation.network import teach
 from metadisco.distillation.surfaces import value_loss_points
 from metadisco.distillation.targets import drift_target
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, Visits
-from metadisco.expressions import apply
 from metadisco.objectives import clip_drift, dpo, dpo_drift, kl_drift, mirror, ppo, quadratic_drift
+from metadisco.objectives.expressions import apply
 from metadisco.parametrisations import LPODrift, ValueLoss
 
 FAMILIES = {family.name: family for family in (*DRIFT_FAMILIES, *VALUE_FAMILIES)}

@@ -10,15 +10,15 @@ from known_targets import huber
 from samples import make_sample
 from written_forms import content, ratio_gap
 
+from metadisco.discoveries.distilled import read
+from metadisco.discoveries.load import load_objective
 from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, measure
 from metadisco.distillation.forms import Forms, as_json
 from metadisco.distillation.formulas import SYMBOLS, check_drift
 from metadisco.distillation.targets import drift_target
-from metadisco.distilled import read
 from metadisco.errors import UserError
-from metadisco.export.load import load_objective
-from metadisco.expressions import apply, multiply, substitute, to_json, value_loss_of
 from metadisco.objectives import dpo
+from metadisco.objectives.expressions import apply, multiply, substitute, to_json, value_loss_of
 
 FAMILIES = {family.name: family for family in (*DRIFT_FAMILIES, *VALUE_FAMILIES)}
 CONSTANTS = {"coef": 0.7, "scale": 1.0, "left": 0.3, "width": 0.456}

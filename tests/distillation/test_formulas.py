@@ -13,7 +13,7 @@ import sympy
 
 from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, Family
 from metadisco.distillation.formulas import MAGNITUDE, PROGRESS, SYMBOLS, _jet, check_drift, to_sympy, written
-from metadisco.expressions import OPERATIONS, Expression, add, apply, evaluate, multiply, substitute, to_json
+from metadisco.objectives.expressions import OPERATIONS, Expression, add, apply, evaluate, multiply, substitute, to_json
 
 GAP = apply("subtract", "r", 1)
 LOG = "log_ratio"

@@ -10,19 +10,19 @@ import pytest
 from known_targets import huber, value_points
 from quick import quick
 
+from metadisco.commands.display import Display
 from metadisco.commands.distil import _teach
 from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings, parse_config
-from metadisco.display import Display
+from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.sources import find_source
 from metadisco.distillation import network
 from metadisco.distillation.network import teach
 from metadisco.distillation.surfaces import drift_points, value_loss_points
 from metadisco.distillation.targets import drift_target
-from metadisco.export.arrays import to_arrays
-from metadisco.export.load import load_objective
 from metadisco.objectives import dpo
 from metadisco.parametrisations import LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 STEPS = 500
 GOAL = np.random.default_rng(1).normal(size=400)

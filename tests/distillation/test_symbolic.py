@@ -14,8 +14,8 @@ from metadisco.distillation.network import teach
 from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar, search
 from metadisco.distillation.targets import drift_target, value_target
 from metadisco.evaluation.visits import VALUE_EDGES, Visits
-from metadisco.expressions import Node, complexity, drift_of, evaluate, value_loss_of
 from metadisco.objectives import dpo, mirror, no_drift
+from metadisco.objectives.expressions import Node, complexity, drift_of, evaluate, value_loss_of
 from metadisco.parametrisations import LPODrift
 
 SMALL = Grammar(("square", "tanh"), 1)

@@ -11,7 +11,7 @@ from refusals import assert_refused
 
 from metadisco import UserError, load_policy
 from metadisco.cli import main
-from metadisco.evaluation.agents import load_agents
+from metadisco.discoveries.agents import load_agents
 
 NUM_AGENTS = 3
 SETTINGS = [

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from metadisco.config import parse_config
-from metadisco.evaluation import store as stores
 from metadisco.evaluation.comparison import Cell, as_json, compare, marl_eval
 from metadisco.evaluation.lives import Lives
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.evaluation.store import CellStore
+from metadisco.storage import cells as stores
+from metadisco.storage.cells import CellStore
 
 CONFIG = parse_config({})
 ENVS = ("suite/one", "suite/two:fast")

@@ -8,11 +8,11 @@ import pytest
 from gymnasium import spaces
 from gymnasium.envs.classic_control import CartPoleEnv
 
+from metadisco.config.code.own_code import forget_edited
 from metadisco.errors import UserError
 from metadisco.evaluation import gymnasium_play
 from metadisco.inner.envs import Box, Discrete
 from metadisco.inner.envs.base import Interface
-from metadisco.own_code import forget_edited
 
 LIMIT = 4
 ONE = np.ones(1, np.float32)

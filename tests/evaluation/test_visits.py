@@ -10,12 +10,12 @@ from compiling import QUICK
 from probes import matching_action
 from samples import make_sample
 
-from metadisco import objectives
 from metadisco.config import PPOConfig, parse_config
 from metadisco.evaluation import visits
 from metadisco.evaluation.lives import VISITS, seed_keys
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits, _count, count_visits
 from metadisco.inner.train import train
+from metadisco.objectives import closed as objectives
 from metadisco.types import Sample
 
 PPO = {

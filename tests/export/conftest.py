@@ -9,9 +9,9 @@ import pytest
 
 from metadisco.cli import main
 from metadisco.config import parse_config
-from metadisco.export.arrays import to_arrays
 from metadisco.parametrisations import ValueLoss
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 pytest.register_assert_rewrite("artefact_cases", "damage", "exporting", "loss_contract")
 

@@ -17,10 +17,10 @@ from loss_samples import rows, samples
 from metadisco import Sample, load_objective
 from metadisco.cli import main
 from metadisco.config import parse_config
-from metadisco.distilled import FILE, FORMAT, VERSION
-from metadisco.export.arrays import to_arrays
+from metadisco.discoveries.distilled import FILE, FORMAT, VERSION
 from metadisco.parametrisations import make_parametrisation
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 from metadisco.types import Objective
 
 CLOSED = ("ppo", "dpo", "kl", "quadratic", "total_variation", "policy_gradient")

@@ -11,13 +11,13 @@ from artefact_cases import CASES, assert_bit_equal, export
 from refusals import assert_refused
 
 from metadisco import UserError, load_objective
-from metadisco.artefact import read_artefact, write_artefact
 from metadisco.cli import main
-from metadisco.commands.settings import own_settings
 from metadisco.config import parse_config
-from metadisco.export.arrays import to_arrays
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.discoveries.artefact import read_artefact, write_artefact
+from metadisco.discoveries.sources import find_source
+from metadisco.evaluation.settings import own_settings
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 
 class TestSources:

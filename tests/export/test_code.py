@@ -9,8 +9,8 @@ import pytest
 
 from metadisco.export.code import Code
 from metadisco.export.derivative import derivative
-from metadisco.expressions import OPERATIONS, Node, add, apply, evaluate, names_in, to_json
 from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives.expressions import OPERATIONS, Node, add, apply, evaluate, names_in, to_json
 
 NUM_EXPRESSIONS = 40
 VARIABLES = ("error", "error", "target", "old_value", "progress")

@@ -86,7 +86,7 @@ class TestFolders:
 
     def test_a_file_too_large_is_not_read(self, sound, folder, monkeypatch):
         path = folder(sound.text)
-        monkeypatch.setattr("metadisco.package.MAX_BYTES", len(sound.text) - 1)
+        monkeypatch.setattr("metadisco.storage.package.MAX_BYTES", len(sound.text) - 1)
         refuse(path, "artefact.json is larger than")
 
 
@@ -198,7 +198,7 @@ class TestZipFiles:
 
     def test_a_member_that_grows_beyond_all_bounds_is_not_unpacked(self, sound, archive, monkeypatch):
         limit = 2**20
-        monkeypatch.setattr("metadisco.files.MAX_BYTES", limit)
+        monkeypatch.setattr("metadisco.storage.files.MAX_BYTES", limit)
         for name in ("artefact.json", "arrays.npz"):
             content = {"artefact.json": sound.text.encode(), "arrays.npz": sound.packed} | {name: bytes(64 * limit)}
             path = archive(npz(content.items(), zipfile.ZIP_DEFLATED))
@@ -208,7 +208,7 @@ class TestZipFiles:
     def test_arrays_that_grow_beyond_all_bounds_are_not_unpacked(self, sound, folder, monkeypatch):
         """Compressed arrays are as short as their archive is, and as large as they like."""
         limit = 2**20
-        monkeypatch.setattr("metadisco.files.MAX_BYTES", limit)
+        monkeypatch.setattr("metadisco.storage.files.MAX_BYTES", limit)
         size = 16 * limit
         array = npy(header(shape=f"({size},)"), bytes(4 * size))
         packed = npz([("output/bias.npy", array)], zipfile.ZIP_DEFLATED)

@@ -11,15 +11,15 @@ from refusals import assert_refused
 from metadisco import ValueLoss
 from metadisco.config import PARAMETRISATION_SETTINGS, parse_config
 from metadisco.errors import UserError
-from metadisco.export.arrays import to_arrays
 from metadisco.export.source import check_source
 from metadisco.parametrisations import PARAMETRISATIONS
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
 
 OWN = """
 from metadisco import ValueLoss
-from metadisco.expressions import apply
-from metadisco.losses import Losses
+from metadisco.objectives.expressions import apply
+from metadisco.objectives.losses import Losses
 
 
 class Mine:

@@ -6,10 +6,10 @@ import json
 import pytest
 from exporting import FORMS, export
 
-from metadisco.artefact import read_artefact, write_artefact
 from metadisco.config import parse_config
-from metadisco.runs import RunDirectory
-from metadisco.sources import find_source
+from metadisco.discoveries.artefact import read_artefact, write_artefact
+from metadisco.discoveries.sources import find_source
+from metadisco.storage.runs import RunDirectory
 
 
 def settings(text):

@@ -10,8 +10,8 @@ import pytest
 import metadisco
 from metadisco import PolicyAndValue, Sample, ppo
 from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
-from metadisco.expressions import Node, drift_of, value_loss_of
 from metadisco.objectives import mirror
+from metadisco.objectives.expressions import Node, drift_of, value_loss_of
 from metadisco.types import Objective
 
 SHAPES = ((), (5,), (2, 3))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from metadisco.config import parse_config
+from metadisco.discoveries.load import load_centre, load_objective
 from metadisco.errors import UserError
-from metadisco.export.arrays import from_arrays, to_arrays
-from metadisco.export.load import load_centre, load_objective
 from metadisco.objectives import ppo
 from metadisco.parametrisations import ValueLoss
-from metadisco.runs import RunDirectory
+from metadisco.storage.arrays import from_arrays, to_arrays
+from metadisco.storage.runs import RunDirectory
 from metadisco.types import Sample
 
 VALUE_LOSS = ValueLoss(hidden_sizes=(8,), start="random")

@@ -14,11 +14,19 @@ from quick import quick
 from self_checks import HELD, HOLD
 from source_text import assert_helpers_are_used, assert_needs_its_library_alone, lint
 
-from metadisco.artefact import write_artefact
 from metadisco.cli import main
-from metadisco.export.save import content_of
-from metadisco.expressions import OPERATIONS, POLICY_VARIABLES, VALUE_VARIABLES, Node, from_json, names_in, parts_of
-from metadisco.sources import find_source
+from metadisco.discoveries.artefact import write_artefact
+from metadisco.discoveries.save import content_of
+from metadisco.discoveries.sources import find_source
+from metadisco.objectives.expressions import (
+    OPERATIONS,
+    POLICY_VARIABLES,
+    VALUE_VARIABLES,
+    Node,
+    from_json,
+    names_in,
+    parts_of,
+)
 
 LANGUAGES = ("numpy", "jax")
 SHAPES = ((), (6,), (2, 3))

@@ -24,7 +24,7 @@ def import_ahead() -> None:
     import orbax.checkpoint  # noqa: F401
     import scipy.stats  # noqa: F401
 
-    import metadisco.commands.evolve  # noqa: F401
+    import metadisco.commands.evolve.run  # noqa: F401
 
     assert not jax._src.xla_bridge.backends_are_initialized()
 

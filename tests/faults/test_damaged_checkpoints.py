@@ -8,11 +8,11 @@ import pytest
 from lives import assert_equal_in_every_bit, files_of
 from toys import NOISY
 
-from metadisco.checkpoints import Checkpoints, digest_of
 from metadisco.cli import main
 from metadisco.outer.search import SearchState
 from metadisco.outer.strategy import make_strategy
-from metadisco.runs import RunDirectory
+from metadisco.storage.checkpoints import Checkpoints, digest_of
+from metadisco.storage.runs import RunDirectory
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once", "toy_problem")]
 

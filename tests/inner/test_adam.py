@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from metadisco.config import PPOConfig
-from metadisco.inner.adam import adam_step, init_adam
+from metadisco.inner.cpu.adam import adam_step, init_adam
 
 
 @pytest.mark.parametrize("gradient_size", [1e-3, 1.0, 1e3])

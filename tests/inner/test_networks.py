@@ -12,8 +12,8 @@ from probes import target_action
 
 from metadisco.config import PPOConfig, apply_overrides, parse_config
 from metadisco.errors import UserError
-from metadisco.inner.adam import adam_step, init_adam
-from metadisco.inner.dense import dense
+from metadisco.inner.cpu.adam import adam_step, init_adam
+from metadisco.inner.cpu.dense import dense
 from metadisco.inner.envs import Discrete, auto_reset
 from metadisco.inner.networks import make_agent, num_parameters
 from metadisco.inner.optimise import Hyperparameters

@@ -9,7 +9,6 @@ import pytest
 from compiling import QUICK
 from probes import matching_action, rewarded_action
 
-from metadisco import objectives
 from metadisco.config import InnerConfig, PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.envs import Discrete, auto_reset
@@ -20,8 +19,9 @@ from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.policy import network_input, play
 from metadisco.inner.rollout import Transitions
 from metadisco.inner.train import train
+from metadisco.objectives import closed as objectives
+from metadisco.objectives.tabulate import NUM_NODES
 from metadisco.parametrisations import ValueLoss
-from metadisco.tabulate import NUM_NODES
 from metadisco.types import Objective
 
 BATCH = 4 * 8

@@ -21,10 +21,10 @@ from probes import (
     time_limit,
 )
 
-from metadisco import objectives
 from metadisco.config import PPOConfig
 from metadisco.inner.networks import make_agent
 from metadisco.inner.train import train
+from metadisco.objectives import closed as objectives
 
 GAMMA = 0.8
 SEEDS = 3

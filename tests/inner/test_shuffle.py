@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metadisco.inner.shuffle import PACKED_LIMIT, shuffled_minibatches
+from metadisco.inner.cpu.shuffle import PACKED_LIMIT, shuffled_minibatches
 
 
 @pytest.mark.parametrize("batch_size", [6, 64, 96, PACKED_LIMIT + 4])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from metadisco.config import PPOConfig
+from metadisco.inner.cpu.threefry import plain_key, straight_key
 from metadisco.inner.envs import Discrete, auto_reset
-from metadisco.inner.threefry import plain_key, straight_key
 from metadisco.inner.train import train
 from metadisco.objectives import ppo
 

@@ -7,9 +7,9 @@ import pytest
 
 from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
 from metadisco.errors import UserError
-from metadisco.export.arrays import from_arrays, to_arrays
 from metadisco.objectives import ppo, squared_error
 from metadisco.parametrisations import LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
+from metadisco.storage.arrays import from_arrays, to_arrays
 from metadisco.types import Sample
 
 POLICY = {"hidden_sizes": (8,), "time_aware": True, "feature_clip": 3.0, "clip_eps": 0.1, "output_scale": 2.0}

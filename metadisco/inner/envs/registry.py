@@ -3,12 +3,12 @@
 import importlib
 from typing import Any
 
-from metadisco.arithmetic import in_float32
 from metadisco.config import check_env_name
+from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError
-from metadisco.imports import load_object
 from metadisco.inner.envs.base import Env
 from metadisco.inner.envs.checks import checked
+from metadisco.objectives.arithmetic import in_float32
 
 
 def make(name: str, **kwargs: Any) -> Env:

@@ -1,0 +1,100 @@
+"""What a long command shows: a live bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from metadisco.storage.rows import format_number
+
+SHOWN = (
+    ("fitness_mean", "mean"),
+    ("fitness_std", "±"),
+    ("fitness_best", "best"),
+    ("centre_fitness", "centre"),
+    ("failed_members", "failed"),
+    ("env_steps_per_second", "steps/s"),
+)
+ALWAYS = {"fitness_mean", "fitness_std", "fitness_best", "env_steps_per_second"}
+
+
+class Display:
+    """Progress of a command over generations, or whatever it counts.
+
+    Args:
+        quiet: show nothing at all.
+    """
+
+    def __init__(self, quiet: bool = False):
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._total, self._what = 0, "generation"
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text, markup=False)
+
+    def start(self, done: int, total: int, what: str = "generation") -> None:
+        """Begin to count generations, or whatever else."""
+        self._total, self._what = total, what
+        if self._console.is_terminal:
+            self._progress = Progress(
+                TextColumn(what),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=20),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                TextColumn("{task.fields[facts]}"),
+                console=self._console,
+            )
+            self._progress.add_task(what, completed=done, total=total, facts="")
+            self._progress.start()
+
+    def generation(self, row: Mapping[str, Any]) -> None:
+        """Show one row of metrics."""
+        self.advance(row["generation"] + 1, describe(row))
+
+    def advance(self, done: int, facts: str) -> None:
+        """Show that so many are done, and what there is to say of the last."""
+        if self._progress is None:
+            self.say(f"{self._what} {done}/{self._total}  {facts}")
+        else:
+            self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
+
+    def stop(self) -> None:
+        """Leave the terminal as it was; may be called more than once."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def describe(row: Mapping[str, Any]) -> str:
+    """Return one line of the numbers one watches; failures only where there are any."""
+    parts = []
+    for name, label in SHOWN:
+        value = row.get(name)
+        if name in ALWAYS or value:
+            parts.append(f"{label} {'-' if value is None else format_number(value)}")
+    if "centre_fitness" in row and row["centre_fitness"] is None:
+        parts.append("centre failed")
+    if skip := describe_skip(row):
+        parts.append(skip)
+    return "  ".join(parts)
+
+
+def describe_skip(row: Mapping[str, Any]) -> str:
+    """Return why nothing was learned in a generation; empty where something was."""
+    if not row.get("step_skipped"):
+        return ""
+    why = "all members failed" if row.get("fitness_mean") is None else "all members have the same fitness"
+    return f"nothing learned: {why}"

@@ -1,0 +1,65 @@
+"""Sentences on what goes wrong in a search without stopping it, from its rows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from metadisco.commands.display import describe_skip
+
+FIRST_NOTICE = 5  # generations in a row; then at each doubling, as a long search would fill the screen
+
+
+def is_notable(count: int) -> bool:
+    """Return whether so many generations in a row are worth a sentence: 5, 10, 20, 40 and so on."""
+    return count >= FIRST_NOTICE and count % FIRST_NOTICE == 0 and (count // FIRST_NOTICE).bit_count() == 1
+
+
+class Notices:
+    """Keeps count of generations in which nothing was learned, most members failed, or no episode ended.
+
+    Args:
+        rows: those of the generations before.
+        population_size: members of a generation.
+    """
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]], population_size: int):
+        self._population_size = population_size
+        self._skipped_in_a_row, self._failing_in_a_row, self._skipped = 0, 0, 0
+        self._no_episode = False
+        for row in rows:
+            self.note(row)
+
+    def note(self, row: Mapping[str, Any]) -> list[str]:
+        """Count a row, and return what is to be said of it."""
+        skipped = bool(row.get("step_skipped"))
+        failing = 2 * (row.get("failed_members") or 0) >= self._population_size
+        self._skipped += skipped
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if skipped else 0
+        self._failing_in_a_row = self._failing_in_a_row + 1 if failing else 0
+        sentences = []
+        if is_notable(self._skipped_in_a_row):
+            sentences.append(
+                f"{describe_skip(row)}, for {self._skipped_in_a_row} generations in a row; the search stands still "
+                f"({_advice(failing)})"
+            )
+        elif is_notable(self._failing_in_a_row):
+            sentences.append(
+                f"half of the members or more failed, for {self._failing_in_a_row} generations in a row: their "
+                f"losses or parameters became NaN or infinite ({_advice(failing)})"
+            )
+        if row.get("lives_without_episode") and not self._no_episode:
+            self._no_episode = True
+            sentences.append(
+                f"in {row['lives_without_episode']} lives no episode ended: where that is so, fitness is that of "
+                "evaluation episodes, cut at the time limit (a longer inner.ppo.num_env_steps lets episodes end)"
+            )
+        return sentences
+
+    def summary(self) -> str:
+        """Return how many generations taught nothing, to be put at the end; empty where none did."""
+        return f"; in {self._skipped} of them nothing was learned" if self._skipped else ""
+
+
+def _advice(failing: bool) -> str:
+    if failing:
+        return "a smaller outer.strategy.std or inner.ppo.learning_rate may help"
+    return "a larger outer.strategy.std, longer lives or another inner.fitness may tell members apart"

@@ -1,0 +1,230 @@
+"""What `metadisco evolve` writes down of a search, and what it says."""
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from metadisco.commands.display import Display
+from metadisco.commands.evolve.deadline import Deadline
+from metadisco.commands.evolve.interrupt import Interrupt
+from metadisco.commands.evolve.notices import Notices
+from metadisco.config import Config, to_plain
+from metadisco.errors import UserError
+from metadisco.storage.lock import RunLock
+from metadisco.storage.loggers import make_loggers
+from metadisco.storage.rows import describe_numbers
+from metadisco.storage.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from metadisco.outer.evaluate import Evaluator
+    from metadisco.outer.search import Progress, SearchState
+    from metadisco.storage.checkpoints import Checkpoints
+
+
+class RunRecorder:
+    """Leaves the traces of a search in its run directory and on the screen.
+
+    Attributes:
+        done: generations completed.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        config: Config,
+        display: Display,
+        lock: RunLock,
+        deadline: Deadline,
+        interrupt: Interrupt,
+    ):
+        self._run, self._config, self._display = run, config, display
+        self._lock, self._deadline, self._interrupt = lock, deadline, interrupt
+        self._checkpoints: Checkpoints | None = None
+        self._loggers: list[Any] = []
+        self._notices = Notices([], config.outer.strategy.population_size)
+        self._mark = time.monotonic()
+        self.done = 0
+
+    def check(self) -> None:
+        """Compare the configuration with that of a run that exists.
+
+        Raises:
+            UserError: listing the keys that differ and may not.
+        """
+        for change in self._run.check_continues(self._config) if self._run.exists else []:
+            self._display.say(change)
+
+    def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
+        """Return the newest state of a run that exists; writes nothing."""
+        if not self._run.exists:
+            return None
+        restored = self._open().restore(template, self._display.say)
+        self.done = restored[1].generation if restored else 0
+        rows, centres = self._run.metrics(), self._run.centre_generations()
+        reached = max([row["generation"] + 1 for row in rows] + centres, default=0)
+        if restored is None and reached:
+            raise UserError(
+                f"--run: {str(self._run.path)!r} has metrics or centres up to generation {reached} but no checkpoint "
+                "to go on from; allowed: another --run; its centres can still be evaluated and exported"
+            )
+        if reached > self.done:
+            self._display.say(
+                f"metrics or centres reach generation {reached}, the newest checkpoint generation {self.done}: "
+                f"{describe_numbers([self.done + 1, reached] if reached > self.done + 1 else [reached])} "
+                "will be run again, to the same numbers"
+            )
+        missing = set(range(self.done)) - {row["generation"] for row in rows}
+        if missing:
+            self._display.say(f"metrics.jsonl has lost the rows of generations {describe_numbers(missing)}")
+        return restored
+
+    def _open(self) -> "Checkpoints":
+        from metadisco.storage.checkpoints import Checkpoints
+
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._run.path / "checkpoints", self._config.outer.keep_checkpoints)
+        return self._checkpoints
+
+    def announce(self, evaluator: "Evaluator") -> None:
+        """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
+        self._check_memory(evaluator)
+        facts, before = _facts(evaluator), self._run.last_start()
+        logged = self._run.metrics()
+        rows = [row for row in logged if row["generation"] < self.done]
+        as_before = all({"processes": 1, **before}.get(name) == value for name, value in facts.items())
+        self._deadline.check_start([row.get("seconds") or 0.0 for row in rows] if as_before else [])
+        self._interrupt.begin()
+        if not self._run.exists:
+            self._run.create(self._config)
+        self._run.tidy()
+        settings, num_again = to_plain(self._config), len(logged) - len(rows)
+        self._loggers = make_loggers(self._config.logging, self._run.path, settings, num_again)
+        self._run.cut_metrics(self.done)
+        self._notices = Notices(rows, self._config.outer.strategy.population_size)
+        for sentence in differences(before, facts):
+            self._display.say(sentence)
+        self._note(evaluator)
+        self._describe(evaluator)
+        self._display.start(self.done, self._config.outer.num_generations)
+        self._mark = time.monotonic()
+
+    def _check_memory(self, evaluator: "Evaluator") -> None:
+        """Refuse on CPU what this machine cannot hold, where Linux would end the process without a word."""
+        devices = evaluator.num_devices // evaluator.num_processes
+        needed, there = (evaluator.chunk_bytes or 0) * devices, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if evaluator.platform == "cpu" and needed > there:
+            raise UserError(
+                f"outer.strategy.population_size: got {self._config.outer.strategy.population_size}, for which "
+                f"{needed / 2**30:,.0f} GiB of memory are needed and {there / 2**30:,.0f} GiB are here; "
+                "allowed: fewer members or rollouts, or a smaller outer.chunk_size"
+            )
+
+    def _note(self, evaluator: "Evaluator") -> None:
+        """Keep on what the run goes on from here."""
+        seconds = round(evaluator.compile_seconds, 2)
+        self._run.note_start(_facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
+
+    def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
+        """Return the chunk size of the newest start, if a measured one, on as many devices of the same kind."""
+        measured = self._run.exists and self._run.config().outer.chunk_size == "auto"
+        before = self._run.last_start() if measured else {}
+        kept = before.get("chunk_size")
+        same = (before.get("devices"), before.get("platform")) == (num_devices, platform)
+        return kept if same and isinstance(kept, int) and kept > 0 else None
+
+    def note_change(self, evaluator: "Evaluator") -> None:
+        """Keep that the run goes on with other chunks, in the middle."""
+        self._lock.check()
+        self._note(evaluator)
+
+    def _describe(self, evaluator: "Evaluator") -> None:
+        """Say what a generation costs and what it runs on."""
+        outer, tasks = self._config.outer, self._config.inner.tasks
+        life = sum(task.ppo.executed_env_steps for task in tasks)
+        where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
+        memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
+        self._display.say(
+            f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
+            f"{outer.num_rollouts} rollouts of {life:,} steps{where} = {outer.num_lives * life:,} steps a generation"
+        )
+        of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
+        self._display.say(
+            f"{evaluator.num_devices} {evaluator.platform} devices{of}, chunks of {evaluator.chunk_size} lives; "
+            f"memory per device {memory}; compiled in {evaluator.compile_seconds:.1f} s"
+        )
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append a row to metrics.jsonl, the loggers and the screen."""
+        self._deadline.note_generation(self._lap(), "centre_fitness" in row)
+        self._lock.check()
+        self._run.append_metrics(row)
+        for logger in self._loggers:
+            logger.log(row)
+        self.done = row["generation"] + 1
+        self._display.generation(row)
+        for sentence in self._notices.note(row):
+            self._display.say(sentence)
+
+    def save(self, state: "SearchState", progress: "Progress") -> None:
+        """Keep the centre, then the whole state: a state on disk implies that its centre is."""
+        from metadisco.storage.arrays import to_arrays
+
+        self._mark = time.monotonic()
+        self._lock.check()
+        self._run.write_centre(progress.generation, to_arrays(state.strategy.centre))
+        self._open().save(state, progress)
+        self._deadline.note_save(self._lap())
+
+    def _lap(self) -> float:
+        """Return the seconds since it was asked for last, or a save began."""
+        before, self._mark = self._mark, time.monotonic()
+        return self._mark - before
+
+    def has_time(self) -> bool:
+        """Return whether another generation fits before the deadline."""
+        every = self._config.outer.evaluate_every
+        return self._deadline.fits(evaluated=bool(every) and (self.done + 1) % every == 0)
+
+    def say(self, sentence: str) -> None:
+        """Show one sentence."""
+        self._display.say(sentence)
+
+    def summary(self) -> str:
+        """Return what is to be said of all generations, to be appended to a sentence."""
+        return self._notices.summary()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close files; where something has failed before, as far as that goes."""
+        for closing in (*self._loggers, self._checkpoints):
+            if closing is not None:
+                with contextlib.suppress(*([] if error is None else [Exception])):
+                    closing.close()
+
+
+def _facts(evaluator: "Evaluator") -> dict[str, Any]:
+    """Return what numbers may depend on, for provenance.json."""
+    names = {"processes": "num_processes", "devices": "num_devices", "platform": "platform", "chunk_size": "chunk_size"}
+    return {key: getattr(evaluator, name) for key, name in names.items()}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say on what a run goes on that is not what it ran on before, and what becomes of its numbers.
+
+    Args:
+        before: the newest entry of provenance.json; empty for a new run.
+        now: `processes`, `devices`, `platform` and `chunk_size`.
+    """
+    old = {"processes": 1, **before} if before else {}
+    changed = [name for name in now if name in old and old[name] != now[name]]
+    exact = "platform" not in changed and "chunk_size" not in changed and now["platform"] == "cpu"
+    same = exact and now["chunk_size"] == 1
+    what = "numbers stay the same to the bit" if same else "numbers agree to float tolerance only"
+    return [f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed]

@@ -1,0 +1,108 @@
+"""What a run was, in words and numbers, for a page about it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from metadisco.config import PARAMETRISATION_SETTINGS, describe_tasks, flatten, lifetime, parse_config, to_plain
+from metadisco.discoveries.sources import Source
+from metadisco.storage.rows import format_number
+
+NOT_KNOWN = "not known"
+
+
+def facts_of(source: Source) -> list[tuple[str, str]]:
+    """Return what was run, in words."""
+    assert source.run is not None and source.config is not None
+    config, rows, start = source.config, source.run.metrics(), source.run.last_start()
+    tasks, strategy = config.inner.tasks, config.outer.strategy
+    lives = {task.name: lifetime(task.ppo) for task in tasks}
+    several = "; ".join(f"{life} on {name}" for name, life in lives.items())
+    facts = [
+        ("Learned", str(config.parametrisation["name"])),
+        ("Environments", ", ".join(lives)),
+        ("One life", f"{next(iter(lives.values()))} of PPO" if len(set(lives.values())) == 1 else several),
+        ("Fitness", f"{config.inner.fitness} ({config.outer.aggregate} over environments)"),
+        (
+            "Search",
+            f"{strategy.name}: {strategy.population_size} members × {config.outer.num_rollouts} rollouts a generation",
+        ),
+        ("Meta-seed", str(config.seed)),
+    ]
+    if rows:
+        facts += _of_rows(source, rows)
+    if start:
+        versions = ", ".join(
+            f"{key} {start[key]}" for key in ("metadisco", "jax", "evosax", "gymnax") if start.get(key)
+        )
+        facts.append(("Versions", versions))
+        if start.get("commit"):
+            facts.append(("Commit", str(start["commit"])))
+    return facts
+
+
+def _of_rows(source: Source, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return what the metrics say, of which a published run has every eighth generation alone."""
+    generations = rows[-1]["generation"] + 1
+    facts = [("Generations", f"{generations:,}")]
+    if source.centre is not None and int(source.centre.stem) != generations:
+        facts.append(("Centre shown", f"after {int(source.centre.stem):,} generations"))
+    facts.append(("Spent", f"{rows[-1].get('env_steps') or 0:,} environment steps{_time(rows, generations)}"))
+    known = [row["centre_fitness"] for row in rows if row.get("centre_fitness") is not None]
+    if known:
+        first, last = format_number(known[0]), format_number(known[-1])
+        facts.append(("Fitness of the centre", f"{first} when first evaluated, {last} when last evaluated"))
+    failed = sum(row.get("failed_members") or 0 for row in rows)
+    of_kept = "" if len(rows) == generations else f" in the {len(rows):,} generations whose metrics are kept"
+    facts.append(("Failed members", f"{failed:,}{of_kept}"))
+    return facts
+
+
+def _time(rows: Sequence[dict[str, Any]], generations: int) -> str:
+    """Return how long the generations took, without compiling and evaluations of the centre."""
+    known = [row["seconds"] for row in rows if isinstance(row.get("seconds"), (int, float))]
+    if not known:
+        return ""
+    seconds = sum(known) / len(known) * generations
+    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    without = "without compiling and evaluations of the centre"
+    if len(known) == generations:
+        return f", {time} {without}"
+    return f", about {time} {without}, by the {len(known):,} generations whose times are kept"
+
+
+def environments(source: Source) -> list[tuple[str, str]]:
+    """Return by environment with which settings agents were trained there; first what all of them share."""
+    assert source.config is not None
+    common, each = describe_tasks(source.config.inner.tasks)
+    shared = [("everywhere", ", ".join(common))] if common else []
+    return [*shared, *((env, ", ".join(words)) for env, words in each)]
+
+
+def changed_settings(source: Source) -> list[tuple[str, str, str]]:
+    """Return key, value and default of the settings that differ from those of the same parametrisation and strategy."""
+    assert source.config is not None
+    config = source.config
+    parametrisation = config.parametrisation["name"]
+    names = {"parametrisation": {"name": parametrisation}, "outer": {"strategy": {"name": config.outer.strategy.name}}}
+    ours, defaults = flatten(to_plain(config)), flatten(to_plain(parse_config(names)))
+    if config.inner.envs:
+        del ours["inner.env"]
+    if parametrisation not in PARAMETRISATION_SETTINGS:  # the code alone knows
+        defaults |= {key: NOT_KNOWN for key in ours if key.startswith("parametrisation.") and key not in defaults}
+    found = []
+    for key, value in sorted(ours.items()):
+        default = defaults.get(_in_all(key), "")
+        if value != default and not (key.startswith("inner.envs.") and value in ({}, None)):
+            found.append((key, _text(value), _text(default)))
+    return found
+
+
+def _in_all(key: str) -> str:
+    """Return the key that a setting of one environment has where it is set for all: inner.ppo.gamma."""
+    inner, _, rest = key.partition("inner.envs.")
+    section = rest.partition(".")[2]
+    return f"inner.{section}" if not inner and section.startswith("ppo.") else key
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value)

@@ -1,0 +1,181 @@
+"""What other commands wrote about a run's objective, for a page about it; what is of another one is left out."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metadisco.commands.evaluate import figure_name
+from metadisco.discoveries.distilled import FILE, PARTS, read
+from metadisco.discoveries.published import located
+from metadisco.discoveries.sources import Source, short_names
+from metadisco.errors import UserError
+
+if TYPE_CHECKING:
+    from metadisco.evaluation.tables import Table
+
+
+class Part(NamedTuple):
+    """A part of the page."""
+
+    content: dict[str, Any] | None
+    """For the template; None where there is nothing to show."""
+    note: str = ""
+    """A sentence about whose it is, where that is not certain."""
+    figures: tuple[Path, ...] = ()
+    """Files of its figures."""
+    in_place: bool = False
+    """Whether it is where it is looked for without a word."""
+
+
+def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
+    """Return tables and figures of an evaluation.
+
+    Args:
+        source: the objective that it is to be of.
+        given: the folder that was named; then it is an error if it is of another objective.
+        path: the folder to look in where none was named.
+
+    Raises:
+        UserError: for what cannot be read, or was named and is of another objective.
+    """
+    file = (given or path) / "results.json"
+    if given is None and not file.is_file():
+        return Part(None)
+    try:
+        found = _read_comparison(file)
+    except UserError as error:
+        return Part(None, _left_out(error, given, "--evaluation"))
+    note, shown = _whose(source, found.hashes, found.names, "--evaluation", given, path)
+    return Part(found.content, note, found.figures) if shown else Part(None, note)
+
+
+def forms_of(source: Source, given: Path | None, path: Path) -> Part:
+    """Return closed forms and how they train; arguments and errors as for `comparison_of`."""
+    folder = given or path
+    if given is None and not (folder / FILE).is_file():
+        return Part(None)
+    try:
+        data = read(folder / FILE)
+    except UserError as error:
+        return Part(None, _left_out(error, given, "--distilled"))
+    stated = data.get("source_sha256")
+    hashes = {stated} if isinstance(stated, str) else None
+    note, shown = _whose(source, hashes, {str(data.get("source"))}, "--distilled", given, path)
+    if not shown:
+        return Part(None, note)
+    parts = {part: _forms(data[part], part) for part in PARTS if part in data}
+    content: dict[str, Any] = {"parts": parts, "path": str(folder / FILE), "retrained": None}
+    retrained = folder / "retrained" / "results.json"
+    if retrained.is_file():
+        try:
+            content["retrained"] = _read_comparison(retrained).content
+        except UserError as error:
+            note = " ".join(filter(None, (note, _left_out(error, given, "--distilled"))))
+    return Part(content, note, in_place=given is None)
+
+
+def _left_out(error: UserError, given: Path | None, option: str) -> str:
+    """Return the sentence about what cannot be read where nobody named it.
+
+    Raises:
+        UserError: where it was named.
+    """
+    if given is not None:
+        raise UserError(f"{option}: {error}") from error
+    return f"{error}; it is left out."
+
+
+def _whose(
+    source: Source, hashes: Collection[Any] | None, names: Collection[str], option: str, given: Path | None, path: Path
+) -> tuple[str, bool]:
+    """Return a sentence about whether something is of an objective, and whether it is to be shown.
+
+    Args:
+        source: the objective.
+        hashes: what tells the objectives of it from others; None where an earlier version wrote it.
+        names: of these objectives when it was written.
+        option: that names its folder.
+        given: the folder that was named.
+        path: the folder where none was named.
+    """
+    where = str(given or path)
+    if hashes is not None:
+        if source.sha256 in hashes:
+            return "", True
+        if given is not None:
+            raise UserError(f"{option}: {where!r} is of another objective than {source.name!r}")
+        return f"What is in {where} is of another objective, or of this run at another time, and is left out.", False
+    if any(_means(name, source) for name in names):
+        return f"What is in {where} does not say of which weights it is; it is of an objective of this name.", True
+    left_out = ", and is left out" if given is None else ""
+    return f"What is in {where} is not known to be of this run{left_out}.", given is not None
+
+
+def _means(name: str, source: Source) -> bool:
+    """Whether a name from another time is that of an objective."""
+    return Path(located(name)).resolve() == Path(located(source.name)).resolve()
+
+
+class Comparison(NamedTuple):
+    """An evaluation that was read."""
+
+    content: dict[str, Any]
+    """What is shown of it."""
+    figures: tuple[Path, ...]
+    hashes: Collection[Any] | None
+    """What tells its objectives from others; None where an earlier version wrote it."""
+    names: Collection[str]
+    """Of its objectives when it was written."""
+
+
+def _read_comparison(file: Path) -> Comparison:
+    """Read what `metadisco evaluate` wrote.
+
+    Raises:
+        UserError: if it cannot be shown.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        figures = [file.parent / "figures" / f"{figure_name(env)}.png" for env in data["envs"]]
+        seeds, (baseline,) = int(data["seeds"]), short_names([data["baseline"]]).values()
+        stated, names = data.get("objectives"), {cell["objective"] for cell in data["cells"]}
+        hashes = set(stated.values()) if isinstance(stated, dict) else None
+        content = {"seeds": seeds, "baseline": baseline, "tables": _tables(data)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{str(file)!r} holds no results of this version of metadisco evaluate") from error
+    return Comparison(content, tuple(each for each in figures if each.is_file()), hashes, names)
+
+
+def _tables(data: dict[str, Any]) -> list["Table"]:
+    from metadisco.evaluation.comparison import from_json
+    from metadisco.evaluation.tables import tables
+
+    held_out = {(cell["objective"], cell["env"]): cell["held_out"] for cell in data["cells"]}
+    return tables(from_json(data["rows"]), held_out, data["baseline"])
+
+
+def _forms(data: dict[str, Any], part: str) -> dict[str, Any]:
+    """Return the forms of one loss as text; what a file written by hand does not say is left empty."""
+    rejected = data.get("rejected")
+    return {
+        "forms": [
+            (
+                name,
+                form.get("text", json.dumps(form["expression"])),
+                form.get("complexity", ""),
+                _number(form.get("relative_error")),
+                form.get("nonnegative", "") if part == "policy" else _number(form.get("scale")),
+            )
+            for name, form in data["forms"].items()
+        ],
+        "rejected": [
+            (name, form.get("text", ""), form.get("reason", ""))
+            for name, form in (rejected.items() if isinstance(rejected, dict) else ())
+            if isinstance(form, dict)
+        ],
+    }
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (int, float)) else ""

@@ -1,0 +1,1 @@
+"""Code of one's own: found, imported, and known by its source."""

@@ -1,0 +1,1 @@
+"""What a name of an objective means, and how it is loaded and kept."""

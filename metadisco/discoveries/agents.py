@@ -1,0 +1,241 @@
+"""Trained agents as JSON and arrays, in a folder or a zip file, and back. Axes: S agents.
+
+`agents.json` says where and how they were trained, and what they give for some observations; `arrays.npz` holds their
+parameters and observation statistics by path, all agents stacked.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from metadisco._version import __version__
+from metadisco.config import Config, PPOConfig, build_settings, to_plain
+from metadisco.errors import UserError
+from metadisco.inner.envs.base import Box, Discrete, Env, Interface
+from metadisco.inner.networks import make_agent
+from metadisco.inner.normalise import init_statistics
+from metadisco.inner.policy import Policy, choose, outputs
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.storage.arrays import from_arrays, to_arrays
+from metadisco.storage.files import nulls
+from metadisco.storage.package import AGENTS, Package, find_package, read_package, write_package
+from metadisco.types import Key
+
+NUM_CHECKS = 3
+TOLERANCE = 1e-4
+
+
+class TrainedAgents(NamedTuple):
+    """Agents that differ in their seed alone, and what was kept of their training."""
+
+    env: str
+    """Full name of the environment."""
+    env_settings: dict[str, Any]
+    interface: Interface
+    ppo: PPOConfig
+    objective: str
+    """Its name when they were trained."""
+    final_return: np.ndarray
+    """[S] mean return of the last evaluation in training; NaN where that failed."""
+    policies: Policy
+    """Arrays with a leading axis S."""
+
+
+def save_agents(
+    path: Path,
+    env: Env,
+    config: Config,
+    objective: str,
+    final_return: np.ndarray,
+    policies: Any,
+    force: bool = False,
+) -> None:
+    """Write trained agents: a zip file where the name ends in .zip, else a folder.
+
+    Args:
+        path: what to write.
+        env: where they were trained.
+        config: with which settings.
+        objective: with which one, by name.
+        final_return: [S].
+        policies: a `Policy` whose arrays have a leading axis S.
+        force: replace agents that are there.
+    """
+    (task,) = config.inner.tasks
+    interface = Interface(env.obs_shape, env.action_space)
+    obs = np.random.default_rng(0).normal(size=(NUM_CHECKS, *env.obs_shape)).astype(np.float32)
+    parameters, values = _outputs(policies, obs, interface, task.ppo)
+    data = {
+        "metadisco": __version__,
+        "objective": objective,
+        "env": task.env,
+        "env_settings": task.env_settings,
+        "obs_shape": list(env.obs_shape),
+        "action_space": _space_as_json(env.action_space),
+        "ppo": to_plain(task.ppo),
+        "seed": config.seed,
+        "final_return": nulls(final_return),
+        "checks": {"obs": obs.tolist(), "parameters": nulls(parameters), "values": nulls(values)},
+    }
+    write_package(path, AGENTS, data, to_arrays(policies), force)
+
+
+@in_float32
+def load_agents(path: str | Path) -> TrainedAgents:
+    """Read trained agents, after seeing that they give what they gave when they were written.
+
+    Args:
+        path: the folder or zip file that `metadisco train --save` wrote.
+
+    Raises:
+        UserError: naming what is missing or wrong.
+    """
+    found = find_package(str(path), AGENTS)
+    if found is None:
+        raise UserError(f"{str(path)!r} holds no trained agents: no {AGENTS.file}, and no zip file")
+    package = read_package(found, AGENTS)
+    data, where = package.data, str(package.path)
+    interface = _interface(data, where)
+    section = data.get("ppo")
+    if not isinstance(section, dict):
+        raise UserError(f"{where}: lacks the settings in ppo")
+    ppo = build_settings(PPOConfig, section, prefix=f"{where}: ppo.")
+    returns = data.get("final_return")
+    if not isinstance(returns, list) or not all(each is None or _is_number(each) for each in returns) or not returns:
+        raise UserError(f"{where}: final_return must be a list with a number or null for each agent")
+    template = jax.eval_shape(jax.vmap(lambda key: _fresh(key, interface, ppo)), _keys(len(returns)))
+    agents = TrainedAgents(
+        env=_text(data, "env", where),
+        env_settings=data["env_settings"] if isinstance(data.get("env_settings"), dict) else {},
+        interface=interface,
+        ppo=ppo,
+        objective=_text(data, "objective", where),
+        final_return=np.asarray(returns, np.float32),
+        policies=from_arrays(package.arrays, template, where),
+    )
+    _check(agents, package)
+    return agents
+
+
+def load_policy(path: str | Path, agent: int = 0) -> Callable[..., Array]:
+    """Return `act(obs, key=None)` of one trained agent, for playing in a loop of one's own.
+
+    `obs` are raw observations of shape [..., *obs_shape]; the result is an action of the environment each: the most
+    likely one, or with a key one that is sampled.
+
+    Args:
+        path: the folder or zip file that `metadisco train --save` wrote.
+        agent: which of those in it.
+
+    Raises:
+        UserError: if there is no such agent, or what is there cannot be used.
+    """
+    agents = load_agents(path)
+    policy, network = policy_at(agents, agent), make_agent(agents.interface, agents.ppo)
+
+    @in_float32
+    @jax.jit
+    def act(obs: Array, key: Key | None = None) -> Array:
+        deterministic = key is None
+        obs = jnp.asarray(obs, jnp.float32)
+        return choose(
+            _keys(1)[0] if key is None else key, policy, obs, network, agents.ppo, deterministic=deterministic
+        )
+
+    return act
+
+
+def policy_at(agents: TrainedAgents, agent: int) -> Policy:
+    """Return the policy of one agent.
+
+    Raises:
+        UserError: if there is no agent of this number.
+    """
+    num_agents = len(agents.final_return)
+    if not 0 <= agent < num_agents:
+        raise UserError(f"agent: got {agent}, allowed: 0 to {num_agents - 1}")
+    policy: Policy = jax.tree.map(lambda leaf: leaf[agent], agents.policies)
+    return policy
+
+
+def _keys(number: int) -> Key:
+    return jax.random.split(jax.random.key(0), number)
+
+
+def _fresh(key: Key, interface: Interface, ppo: PPOConfig) -> Policy:
+    return Policy(make_agent(interface, ppo).init(key), init_statistics(interface.obs_shape))
+
+
+def _outputs(policies: Any, obs: np.ndarray, interface: Interface, ppo: PPOConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return distribution parameters [S, N, D] and values [S, N] of all agents."""
+    network = make_agent(interface, ppo)
+    of_one = jax.jit(jax.vmap(lambda policy: outputs(policy, jnp.asarray(obs), network, ppo)))
+    with jax.default_matmul_precision("float32"):  # recent GPUs would round more
+        parameters, values = jax.device_get(of_one(jax.tree.map(jnp.asarray, policies)))
+    return parameters, values
+
+
+def _check(agents: TrainedAgents, package: Package) -> None:
+    """Refuse agents that do not give what they gave when they were written."""
+    checks, where = package.data.get("checks"), str(package.path)
+    try:
+        obs = np.asarray(checks["obs"], np.float32)  # type: ignore[index]
+        expected = [np.asarray(checks[name], np.float32) for name in ("parameters", "values")]  # type: ignore[index]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{where}: its observations and outputs to check are incomplete") from error
+    if not len(obs) or obs.shape[1:] != agents.interface.obs_shape:
+        raise UserError(f"{where}: its observations to check have another shape than the environment's")
+    for found, stored in zip(_outputs(agents.policies, obs, agents.interface, agents.ppo), expected, strict=True):
+        same = found.shape == stored.shape and bool(
+            np.all(
+                (np.abs(found - stored) <= TOLERANCE * np.maximum(1, np.abs(stored)))
+                | (~np.isfinite(found) & np.isnan(stored))
+            )
+        )
+        if not same:
+            raise UserError(f"{where}: its agents give something else here than when they were written")
+
+
+def _space_as_json(space: Discrete | Box) -> dict[str, Any]:
+    if isinstance(space, Discrete):
+        return {"num_actions": space.num_actions}
+    return {"low": space.low.tolist(), "high": space.high.tolist()}
+
+
+def _interface(data: dict[str, Any], where: str) -> Interface:
+    """Return what the agents know of their environment."""
+    shape, space = data.get("obs_shape"), data.get("action_space")
+    if not isinstance(shape, list) or not all(_is_size(size) for size in shape):
+        raise UserError(f"{where}: obs_shape must be a list of whole numbers above 0")
+    if isinstance(space, dict) and _is_size(space.get("num_actions")):
+        return Interface(tuple(shape), Discrete(space["num_actions"]))
+    if isinstance(space, dict) and all(
+        isinstance(space.get(name), list) and all(map(_is_number, space[name])) for name in ("low", "high")
+    ):
+        box = Box(*(np.asarray(space[name], np.float32) for name in ("low", "high")))
+        if box.low.shape == box.high.shape and box.low.size:
+            return Interface(tuple(shape), box)
+    raise UserError(f"{where}: action_space must have num_actions, or low and high")
+
+
+MAX_SIZE = 2**24
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_SIZE
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(data: dict[str, Any], key: str, where: str) -> str:
+    if not isinstance(data.get(key), str):
+        raise UserError(f"{where}: lacks {key}")
+    text: str = data[key]
+    return text

@@ -1,0 +1,74 @@
+"""The artefact: a discovered objective as JSON and arrays, in a folder or a zip file. Needs no JAX.
+
+`artefact.json` says what the objective is, how it was found, how it is to be called, and what it gives for some inputs;
+`arrays.npz` holds the meta-parameters of a learned one, by path in their tree.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metadisco.discoveries.distilled import PARTS, check_constants
+from metadisco.discoveries.published import located
+from metadisco.errors import UserError, shown
+from metadisco.storage.package import ARTEFACT, Package, find_package, read_package, write_package
+
+KINDS: dict[str, dict[str, type]] = {
+    "learned": {"parametrisation": dict},
+    "closed": {"name": str, "settings": dict},
+    "forms": {"expressions": dict, "constants": dict},
+}
+"""What an objective can be, and what then says which."""
+
+
+def find_artefact(name: str) -> Path | None:
+    """Return the path of an artefact or of a published discovery, or None where a name means neither."""
+    return find_package(located(name), ARTEFACT)
+
+
+def write_artefact(path: Path, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False) -> None:
+    """Write an artefact: a zip file where the name ends in .zip, else a folder.
+
+    Args:
+        path: what to write.
+        data: what artefact.json is to say; format, version and checksums are added.
+        arrays: meta-parameters by their path; empty for a closed form.
+        force: replace one that is there.
+    """
+    write_package(path, ARTEFACT, data, arrays, force)
+
+
+def read_artefact(path: Path) -> Package:
+    """Read an artefact and check that it is whole, and says what objective it is.
+
+    Raises:
+        UserError: naming what is wrong with it.
+    """
+    artefact = read_package(path, ARTEFACT)
+    _check_objective(artefact.data.get("objective"), path)
+    trained_on = artefact.data.get("trained_on")
+    if trained_on is not None:
+        envs = trained_on.get("envs") if isinstance(trained_on, dict) else None
+        if not isinstance(envs, list) or not all(isinstance(env, str) for env in envs):
+            raise UserError(f"{path}: trained_on lacks a list of envs")
+    return artefact
+
+
+def _check_objective(said: Any, path: Path) -> None:
+    """Refuse what does not say which objective it is."""
+    kind = said.get("kind") if isinstance(said, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise UserError(f"{path}: got an objective of kind {shown(kind)}, allowed: {', '.join(KINDS)}")
+    for key, of in KINDS[kind].items():
+        if not isinstance(said.get(key), of):
+            raise UserError(f"{path}: an objective of kind {kind!r} lacks its {key}")
+    if kind == "learned" and not isinstance(said["parametrisation"].get("name"), str):
+        raise UserError(f"{path}: its parametrisation lacks a name")
+    if kind == "forms":
+        check_constants(said["constants"], str(path))
+        if not said["expressions"] or not set(said["expressions"]) <= set(PARTS):
+            raise UserError(
+                f"{path}: got expressions of {shown(list(said['expressions']))}, allowed: {', '.join(PARTS)}"
+            )

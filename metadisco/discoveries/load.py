@@ -1,0 +1,164 @@
+"""Objectives by name or path. Needs neither orbax nor any environment library."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from metadisco.config import OBJECTIVE_SETTINGS, build_settings
+from metadisco.config.code.imports import load_object
+from metadisco.discoveries.artefact import find_artefact, read_artefact
+from metadisco.discoveries.distilled import find_distilled
+from metadisco.discoveries.names import find_centre
+from metadisco.discoveries.pairs import check_pairs
+from metadisco.errors import UserError, shown
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.objectives.closed import OBJECTIVES, clip_drift, mirror, value_loss
+from metadisco.objectives.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
+from metadisco.parametrisations import FEATURES, PARAMETRISATIONS, make_parametrisation
+from metadisco.storage.arrays import from_arrays
+from metadisco.storage.files import read_arrays
+from metadisco.storage.package import Package
+from metadisco.types import MetaParams, Objective, Parametrisation
+
+
+@in_float32
+def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
+    """Return an objective.
+
+    Args:
+        path_or_name: a closed objective such as "ppo"; or a discovery that comes with the package, such as
+            "value_loss_cartpole"; or the path of a run: its newest centre, or with `RUN@640` the one after 640
+            generations. A centre is where the search stood, never the luckiest member. Or the path of an artefact; or
+            of distilled forms: the closest, or with `PATH@form` another one.
+        **settings: constants of a closed objective, such as clip_eps.
+
+    Raises:
+        UserError: if there is no such objective, or what is there cannot be used.
+    """
+    name = str(path_or_name)
+    if name in OBJECTIVES:
+        checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
+        return OBJECTIVES[name](**vars(checked))
+    objective = _load(name)
+    if settings:
+        raise UserError(f"objective: {name!r} was made with its constants, so that {', '.join(settings)} cannot be set")
+    return objective
+
+
+def _load(name: str) -> Objective:
+    """Return the objective of a file or folder."""
+    distilled = find_distilled(name)
+    if distilled is not None:
+        return _forms(distilled.expressions, distilled.constants, str(distilled.path))
+    artefact = find_artefact(name)
+    if artefact is not None:
+        return load_artefact(read_artefact(artefact))
+    parametrisation, meta_params = load_centre(name)
+    return parametrisation.bind(meta_params)
+
+
+def load_artefact(artefact: Package) -> Objective:
+    """Return the objective of an artefact, after seeing that it gives what it gave when it was written.
+
+    Raises:
+        UserError: if it does not, or its parametrisation, features or arrays do not fit this version.
+    """
+    said, where = artefact.data["objective"], str(artefact.path)
+    if said["kind"] == "closed":
+        objective = _closed(said["name"], said["settings"], where)
+    elif said["kind"] == "forms":
+        objective = _forms(said["expressions"], said["constants"], where)
+    else:
+        parametrisation, meta_params = load_learned(said, artefact.arrays, where)
+        objective = parametrisation.bind(meta_params)
+    if said["kind"] != "learned" and artefact.arrays:
+        raise UserError(f"{where}: holds arrays, which a closed form does not have")
+    check_pairs(objective, artefact.data.get("pairs"), where)
+    return objective
+
+
+def load_learned(
+    said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str
+) -> tuple[Parametrisation, MetaParams]:
+    """Return the parametrisation and meta-parameters of a learned objective.
+
+    The module of a parametrisation of one's own is imported, as for a run; nothing but a class that has `init` and
+    `bind` is called, whatever the file names.
+
+    Args:
+        said: what an artefact says of its objective.
+        arrays: meta-parameters by path.
+        where: what to call it in complaints.
+
+    Raises:
+        UserError: if parametrisation, features or arrays do not fit this version.
+    """
+    section = said["parametrisation"]
+    name = section["name"]
+    if name not in PARAMETRISATIONS:
+        _check_own(name, where)
+    version, _ = FEATURES.get(name, (None, ""))
+    got = said.get("feature_version")
+    if got != version or type(got) is not type(version):
+        raise UserError(f"{where}: got version {shown(got)} of the features of {name}, allowed: {version!r}")
+    try:
+        parametrisation = make_parametrisation(section)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    template = jax.eval_shape(parametrisation.init, jax.random.key(0))
+    return parametrisation, from_arrays(arrays, template, where)
+
+
+def _check_own(name: str, where: str) -> None:
+    """Refuse a name that is neither one of ours nor that of a parametrisation's class, which is imported for that."""
+    module, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise UserError(
+            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(PARAMETRISATIONS)}), and no "
+            "package.module:Name"
+        )
+    try:
+        found = load_object(name, key="its parametrisation")
+    except UserError as error:
+        raise UserError(
+            f"{where}: {error}; allowed: the code with which it was made, on the Python path or in the directory where "
+            "the command is started"
+        ) from error
+    if not isinstance(found, type) or not all(callable(getattr(found, method, None)) for method in ("init", "bind")):
+        raise UserError(f"{where}: its parametrisation {shown(name)} is no class with init and bind")
+
+
+def _closed(name: str, settings: Mapping[str, Any], where: str) -> Objective:
+    if name not in OBJECTIVES:
+        raise UserError(f"{where}: got the closed objective {shown(name)}, allowed: {', '.join(OBJECTIVES)}")
+    checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix=f"{where}: ")
+    return OBJECTIVES[name](**vars(checked))
+
+
+def _forms(expressions: Mapping[str, Any], constants: Mapping[str, Any], where: str) -> Objective:
+    """Return the objective of closed forms; PPO's own losses where there is none."""
+    policy_loss = mirror(clip_drift(constants["clip_eps"]))
+    own_value_loss = value_loss(constants["value_clip_eps"])
+    if "policy" in expressions:
+        policy_loss = mirror(drift_of(from_json(expressions["policy"], POLICY_VARIABLES, f"{where}: policy")))
+    if "value" in expressions:
+        own_value_loss = value_loss_of(from_json(expressions["value"], VALUE_VARIABLES, f"{where}: value"))
+    return Objective(policy_loss, own_value_loss)
+
+
+def load_centre(name: str) -> tuple[Parametrisation, MetaParams]:
+    """Return the parametrisation of a run and one of its centres.
+
+    Args:
+        name: path of the run, optionally with @generation.
+
+    Raises:
+        UserError: if there is no such run or generation, or its arrays do not fit.
+    """
+    run, file = find_centre(name)
+    parametrisation = make_parametrisation(run.config().parametrisation)
+    template = jax.eval_shape(parametrisation.init, jax.random.key(0))
+    return parametrisation, from_arrays(read_arrays(file), template, str(file))

@@ -1,0 +1,62 @@
+"""Runs by name: RUN or RUN@generation; a published discovery is one, too. Needs no JAX."""
+
+from pathlib import Path
+
+from metadisco.config import OBJECTIVE_SETTINGS
+from metadisco.discoveries.published import hidden, located, published_names
+from metadisco.errors import UserError, nearest
+from metadisco.storage.runs import CONFIG, RunDirectory
+
+MAX_NAME = 4096  # letters of a path
+
+
+def find_run(name: str) -> tuple[Path, int | None]:
+    """Split RUN or RUN@generation into the run's path and the generation; a published discovery is a run, too.
+
+    Raises:
+        UserError: if no run is there.
+    """
+    if len(name) > MAX_NAME:
+        raise UserError(f"no objective {name[:40]!r}…, allowed: a shorter name")
+    place = located(name)
+    path, generation = Path(place), None
+    stem, at, number = place.rpartition("@")
+    if at and not path.exists() and number.isascii() and number.isdigit():
+        path, generation = Path(stem), int(number)
+    if not (path / CONFIG).is_file():
+        if (published := hidden(name)) is not None:
+            raise UserError(
+                f"no objective {name!r}: what is here by that name comes before the published discovery and is no run, "
+                f"allowed: {str(published)!r}"
+            )
+        names = (*OBJECTIVE_SETTINGS, *published_names())
+        raise UserError(
+            f"no objective {name!r}, allowed: {', '.join(names)}, "
+            f"or the path of a run, artefact or distilled forms{nearest(name, names)}"
+        )
+    return path, generation
+
+
+def find_centre(name: str) -> tuple[RunDirectory, Path]:
+    """Return a run and the file of one of its centres.
+
+    Args:
+        name: path of the run: its newest centre; or with @generation the one after so many generations.
+
+    Raises:
+        UserError: if there is no such run or generation.
+    """
+    path, generation = find_run(name)
+    run = RunDirectory(path)
+    kept = run.centre_generations()
+    if not kept:
+        raise UserError(f"{name!r} holds no centre yet: the run has reached no checkpoint")
+    if generation is not None and generation not in kept:
+        raise UserError(f"{name!r}: no centre was kept after generation {generation}, allowed: {_listed(kept)}")
+    return run, run.centre_path(kept[-1] if generation is None else generation)
+
+
+def _listed(generations: list[int]) -> str:
+    if len(generations) <= 12:
+        return ", ".join(map(str, generations))
+    return f"{', '.join(map(str, generations[:4]))}, …, {', '.join(map(str, generations[-4:]))}"

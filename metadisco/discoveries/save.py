@@ -1,0 +1,107 @@
+"""An objective as an artefact."""
+
+from pathlib import Path
+from typing import Any
+
+from metadisco._version import __version__
+from metadisco.config import to_plain
+from metadisco.discoveries.artefact import write_artefact
+from metadisco.discoveries.load import load_artefact, load_centre, load_objective
+from metadisco.discoveries.pairs import make_pairs
+from metadisco.discoveries.sources import Source
+from metadisco.parametrisations import FEATURES
+from metadisco.storage.arrays import to_arrays
+
+LICENCE = "Apache-2.0"
+CALL = {
+    "policy_loss": "elementwise, to be minimised; the gradient of its mean flows through the new log probability",
+    "value_loss": "elementwise, to be minimised, with no clipping of the value by the caller beside it",
+    "log_ratio": "held at 40 before it is exponentiated; beyond that slopes are 0",
+    "advantage": "GAE(lambda), standardised as inner.ppo.normalise_advantages of trained_on says; a constant",
+    "target": "lambda-return: the advantage before it is standardised, plus the old value; a constant",
+    "value_coef": "a factor of the caller on the mean of the value loss; inner.ppo.value_coef of trained_on",
+    "entropy": "not part of it; a bonus of the caller, inner.ppo.entropy_coef of trained_on",
+    "progress": "elapsed fraction of the training, in [0, 1)",
+}
+
+
+def save_artefact(source: Source, path: Path, force: bool = False) -> None:
+    """Write an objective as an artefact.
+
+    Args:
+        source: what is written; its settings are filled in, its defaults do not matter later.
+        path: a zip file if it ends in .zip, else a folder.
+        force: replace an artefact that is there.
+
+    Raises:
+        UserError: if the objective cannot be loaded.
+    """
+    data, arrays = content_of(source)
+    write_artefact(path, data, arrays, force)
+
+
+def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what an artefact of an objective says, and its arrays.
+
+    Args:
+        source: the objective.
+
+    Raises:
+        UserError: if the objective cannot be loaded.
+    """
+    if source.artefact is not None:
+        load_artefact(source.artefact)  # what cannot be used here is not handed on
+        return {**source.artefact.data, **_missing(source.artefact.data)}, source.artefact.arrays
+    described, arrays = _describe(source)
+    data = {
+        "metadisco": __version__,
+        "objective": described,
+        "trained_on": trained_on(source),
+        "call": CALL,
+        "licence": LICENCE,
+        "pairs": make_pairs(load_objective(source.name, **described.get("settings", {}))),
+    }
+    return data, arrays
+
+
+def _missing(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what is to be said in place of what an artefact does not say."""
+    return {key: value for key, value in (("trained_on", None), ("licence", "not stated")) if key not in data}
+
+
+def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what an objective is, and its arrays."""
+    if source.distilled is not None:
+        return {
+            "kind": "forms",
+            "constants": source.distilled.constants,
+            "expressions": source.distilled.expressions,
+        }, {}
+    if source.config is None:
+        name, settings = source.identity
+        return {"kind": "closed", "name": name, "settings": settings}, {}
+    parametrisation, meta_params = load_centre(source.name)
+    name = source.config.parametrisation["name"]
+    section = {"name": name, **to_plain(parametrisation)} if name in FEATURES else source.config.parametrisation
+    version, words = FEATURES.get(name, (None, ""))
+    described = {"kind": "learned", "parametrisation": section, "feature_version": version, "features": words}
+    return described, to_arrays(meta_params)
+
+
+def trained_on(source: Source) -> dict[str, Any] | None:
+    """Return where, with which settings and how long the search looked; None for what no search found."""
+    if source.run is None or source.config is None:
+        return None if source.trained_on is None else {"envs": sorted(source.trained_on)}
+    plain, rows, start = to_plain(source.config), source.run.metrics(), source.run.last_start()
+    generation = int(source.centre.stem) if source.centre else 0
+    spent = [row.get("env_steps") for row in rows if row["generation"] < generation]
+    return {
+        "envs": [task.env for task in source.config.inner.tasks],
+        "inner": plain["inner"],
+        "outer": plain["outer"],
+        "seed": source.config.seed,
+        "generations": generation,
+        "env_steps": spent[-1] if spent else None,
+        "metadisco": start.get("metadisco"),
+        "commit": start.get("commit"),
+    }

@@ -1,0 +1,136 @@
+"""What the name of an objective means, found without loading it. Needs no JAX."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from metadisco.config import OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, Config, build_settings, to_plain
+from metadisco.config.code.own_code import source_of
+from metadisco.discoveries.artefact import find_artefact, read_artefact
+from metadisco.discoveries.distilled import FILE, PARTS, Distilled, find_distilled
+from metadisco.discoveries.names import find_centre
+from metadisco.errors import UserError
+from metadisco.storage.package import Package
+from metadisco.storage.runs import CONFIG, RunDirectory
+
+
+class Source(NamedTuple):
+    """An objective as it was named."""
+
+    name: str
+    identity: Any
+    """Whatever its losses depend on, as plain data; a parametrisation of one's own by its source, too."""
+    trained_on: frozenset[str] | None
+    """Environments of its meta-training, without backend; None for a closed form."""
+    parts: tuple[str, ...]
+    """Which of its losses are of interest: `policy`, `value`."""
+    run: RunDirectory | None = None
+    """Where it comes from a run."""
+    config: Config | None = None
+    """The run's."""
+    centre: Path | None = None
+    """The file of the run's centre that is meant."""
+    artefact: Package | None = None
+    """Where it comes from an artefact; a published discovery is a run and an artefact of it in one folder."""
+    distilled: Distilled | None = None
+    """Where it comes from distilled forms."""
+
+    @property
+    def short_name(self) -> str:
+        """What to call it."""
+        return short_names([self.name])[self.name]
+
+    @property
+    def sha256(self) -> str:
+        """What tells it from any other objective, whatever it is called."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def section(self) -> Mapping[str, Any] | None:
+        """Name and settings of the parametrisation that learned it; None for a closed form."""
+        if self.config is not None:
+            return self.config.parametrisation
+        section: Mapping[str, Any] | None = (
+            self.artefact.data["objective"].get("parametrisation") if self.artefact else None
+        )
+        return section
+
+
+def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
+    """Return what a name of an objective means.
+
+    Args:
+        name: a closed objective, a published discovery, or the path of a run, of an artefact or of distilled forms.
+        settings: constants of a closed objective that are not at their defaults.
+
+    Raises:
+        UserError: if there is no such thing.
+    """
+    if name in OBJECTIVE_SETTINGS:
+        checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings or {}, prefix="objective.")
+        return Source(name, [name, to_plain(checked)], None, ("policy",))
+    if settings:
+        raise UserError(f"objective: {name!r} was made with its constants, so that {', '.join(settings)} cannot be set")
+    distilled = find_distilled(name)
+    if distilled is not None:
+        trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
+        identity: Any = [distilled.constants, distilled.expressions]
+        return Source(name, identity, trained_on, tuple(distilled.expressions), distilled=distilled)
+    path = find_artefact(name)
+    artefact = None if path is None else read_artefact(path)
+    if artefact is not None and not (artefact.path / CONFIG).is_file():
+        return _artefact_source(name, artefact)
+    run, file = find_centre(name)
+    config = run.config()
+    identity = _with_code([to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()])
+    trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
+    parts = _learned_parts(config.parametrisation["name"])
+    return Source(name, identity, trained_on, parts, run, config, file, artefact)
+
+
+def _learned_parts(parametrisation: str) -> tuple[str, ...]:
+    """Return which losses a parametrisation learns; one of one's own, not imported here, is taken to learn both."""
+    parts: tuple[str, ...] = getattr(PARAMETRISATION_SETTINGS.get(parametrisation), "learns", PARTS)
+    return parts
+
+
+def _with_code(identity: list[Any]) -> list[Any]:
+    """Return an identity with digests of the source of one's own that it names, where there is any."""
+    code = source_of(identity)
+    return [*identity, code] if code else identity
+
+
+def _artefact_source(name: str, artefact: Package) -> Source:
+    objective, trained_on = artefact.data["objective"], artefact.data.get("trained_on")
+    envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
+    identity = _with_code([objective, artefact.data["arrays_sha256"]])
+    if objective["kind"] == "learned":
+        parts = _learned_parts(objective["parametrisation"]["name"])
+    else:
+        parts = tuple(objective.get("expressions", ("policy",)))
+    return Source(name, identity, envs, parts, artefact=artefact)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return what to call objectives in tables and figures: the last part of a path, the name of a distilled form.
+
+    Where two would be called the same, all keep their full names.
+    """
+    full = list(dict.fromkeys(names))
+    short = {}
+    for name in full:
+        stem, at, form = name.rpartition("@")
+        is_form = at and (stem.endswith(".json") or (Path(stem) / FILE).is_file())
+        short[name] = f"form {form}" if is_form else _last_part(Path(name))
+    return short if len(set(short.values())) == len(full) else {name: name for name in full}
+
+
+def _last_part(path: Path) -> str:
+    return path.stem if path.suffix == ".zip" else path.name or path.resolve().name
+
+
+def plain_env(env: str) -> str:
+    """Return the name of an environment without a backend."""
+    return env.partition(":")[0] if "/" in env else env

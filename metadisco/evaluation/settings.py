@@ -1,0 +1,142 @@
+"""Settings of the trainings that a command makes, and those that an objective was found with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from metadisco.config import MEASURING, Config, check_env_name, read_yaml, to_plain
+from metadisco.config.grid import config_at, one_environment
+from metadisco.discoveries.sources import Source, find_source
+from metadisco.errors import UserError
+from metadisco.storage.package import ARTEFACT
+
+TELLING = ("num_env_steps", "num_envs", "num_steps", "learning_rate", "num_epochs", "num_minibatches")
+"""Settings that are named first where some differ."""
+
+
+class Settings(NamedTuple):
+    """Settings as in a config file, and where they come from."""
+
+    base: Mapping[str, Any]
+    origin: str | None
+    """A file, or the name of an objective; None for the defaults."""
+
+
+class SettingsThere(NamedTuple):
+    """Settings of trainings in one environment."""
+
+    env: str
+    config: Config
+    settings: Settings
+    """Of all environments, before any override."""
+
+
+def settings_named(name: str | Path | None) -> Settings:
+    """Return the settings that `--config` names.
+
+    Args:
+        name: a YAML file; or a discovery, a run or an artefact, for those it was found with; None for the defaults.
+
+    Raises:
+        UserError: if there is no such thing, or it has no settings.
+    """
+    if name is None:
+        return Settings({}, None)
+    try:
+        base = _settings_in(Path(name), str(name))
+    except UserError as error:
+        raise UserError(f"--config: {error}") from error
+    return Settings(base, str(name))
+
+
+def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
+    """Return the settings of a YAML file, or those that an objective was found with."""
+    if path.suffix in (".yaml", ".yml") or (path.is_file() and path.suffix != ".zip"):
+        data = read_yaml(path)
+        if "format" not in data:  # which files have that other commands wrote
+            return data
+    try:
+        source = find_source(str(path.parent) if path.name == ARTEFACT.file and path.is_file() else name)
+    except UserError as error:
+        raise UserError(str(error) if path.exists() else f"no YAML file, and {error}") from error
+    own = own_settings(source)
+    if not own:
+        raise UserError(f"{name!r} keeps no settings, allowed: a YAML file, or what a search found")
+    return own
+
+
+def settings_of(source: Source, name: str | Path | None) -> Settings:
+    """Return the settings that `--config` names, or else those of the objective's own meta-training, if it had one."""
+    if name is not None:
+        return settings_named(name)
+    own = own_settings(source)
+    return Settings(own, source.name if own else None)
+
+
+def own_settings(source: Source) -> Mapping[str, Any]:
+    """Return the settings of an objective's own meta-training; empty where there was none, or nothing says."""
+    if source.run is not None:
+        return read_yaml(source.run.config_path)
+    if source.distilled is not None:
+        return {"inner": source.distilled.inner} if source.distilled.inner else {}
+    if source.artefact is None or source.section is None:
+        return {}
+    trained_on = source.artefact.data.get("trained_on") or {}
+    kept = {key: value for key, value in trained_on.items() if key in ("inner", "outer", "seed")}
+    return {"parametrisation": dict(source.section), **kept}
+
+
+def settings_for(
+    source: Source, env: str | None, name: str | Path | None, overrides: Mapping[str, Any]
+) -> SettingsThere:
+    """Return the environment, the settings there, and those that they were taken from.
+
+    Args:
+        source: the objective.
+        env: the environment; the first one of the settings when left out. One that they do not name gets what they
+            say of all environments.
+        name: as for `settings_of`.
+        overrides: by dotted key.
+
+    Raises:
+        UserError: for what cannot be used.
+    """
+    for key in ("inner.env", "inner.envs"):
+        if key in overrides:
+            raise UserError(f"{key}: got {overrides[key]!r}, but the environment is named by --env")
+    if env is not None:
+        check_env_name(env, key="--env")
+    settings = settings_of(source, name)
+    if env is None:
+        env = config_at(settings.base, {}).inner.tasks[0].env
+    return SettingsThere(env, config_at(one_environment(settings.base, env), overrides), settings)
+
+
+def found_with(source: Source, config: Config) -> dict[str, Any] | None:
+    """Return the settings of an objective's meta-training that differ from those that agents are trained under.
+
+    Args:
+        source: the objective.
+        config: of the trainings, in one environment.
+
+    Returns:
+        The search's values by key of `inner.ppo`, and `env_settings`; None for an objective that was not learned, or
+        of which nothing says how.
+    """
+    (task,) = config.inner.tasks
+    own = own_settings(source)
+    if source.trained_on is None or "inner" not in own:
+        return None
+    try:
+        theirs = config_at(one_environment(own, task.env), {}).inner
+        seen = task.env in {each.env for each in config_at(own, {}).inner.tasks}
+    except UserError:  # of another version
+        return None
+    if source.distilled is not None and not seen:  # it keeps the settings of one environment of several
+        return None
+    used, found = to_plain(task.ppo), to_plain(theirs.ppo)
+    keys = [*TELLING, *(key for key in used if key not in (*TELLING, *MEASURING))]
+    differing = {key: found[key] for key in keys if found[key] != used[key]}
+    if seen and theirs.env_settings != task.env_settings:
+        differing["env_settings"] = theirs.env_settings
+    return differing

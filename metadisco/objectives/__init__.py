@@ -1,0 +1,41 @@
+"""The losses of an objective: closed forms, expression trees, tables, and hooks for a training loop of one's own."""
+
+from metadisco.objectives.closed import (
+    DRIFTS,
+    MAX_LOG_RATIO,
+    OBJECTIVES,
+    PENALTIES,
+    clip_drift,
+    clipped_squared_error,
+    dpo,
+    dpo_drift,
+    kl_drift,
+    mirror,
+    no_drift,
+    ppo,
+    probability_ratio,
+    quadratic_drift,
+    squared_error,
+    total_variation_penalty,
+    value_loss,
+)
+
+__all__ = [
+    "DRIFTS",
+    "MAX_LOG_RATIO",
+    "OBJECTIVES",
+    "PENALTIES",
+    "clip_drift",
+    "clipped_squared_error",
+    "dpo",
+    "dpo_drift",
+    "kl_drift",
+    "mirror",
+    "no_drift",
+    "ppo",
+    "probability_ratio",
+    "quadratic_drift",
+    "squared_error",
+    "total_variation_penalty",
+    "value_loss",
+]

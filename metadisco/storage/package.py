@@ -1,0 +1,230 @@
+"""JSON and arrays that belong together, in a folder or a zip file, with checksums. Needs no JAX.
+
+The JSON file says what kind of thing it is; `arrays.npz` holds its arrays, if it has any. Nothing in it is executed.
+Checksums find damage; they are no signature.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metadisco.errors import UserError, shown
+from metadisco.storage.files import (
+    MAX_BYTES,
+    check_writable,
+    pack_arrays,
+    unpack_arrays,
+    unzip,
+    write_together,
+)
+from metadisco.storage.outputs import check_file, check_replaceable, there_already, write_or_beside, write_output
+
+ARRAYS = "arrays.npz"
+SEAL = ("format", "version", "sha256")
+"""Keys that writing adds to the data."""
+
+
+class Kind(NamedTuple):
+    """A kind of thing that is kept like this."""
+
+    file: str
+    """Name of the JSON file."""
+    format: str
+    """What that file says it is."""
+    version: int
+    """Of what is in it."""
+    what: str
+    """What to call it in complaints."""
+
+
+ARTEFACT = Kind("artefact.json", "metadisco objective", 1, "objective")
+AGENTS = Kind("agents.json", "metadisco agents", 1, "agents")
+
+
+class Package(NamedTuple):
+    """What was read."""
+
+    path: Path
+    data: dict[str, Any]
+    """The JSON file."""
+    arrays: dict[str, np.ndarray]
+    """By name; none where there are none."""
+
+
+def find_package(name: str, kind: Kind) -> Path | None:
+    """Return the path of a folder or zip file of a kind, or None where a name means none."""
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return path if (path / kind.file).is_file() else None
+        return path if path.suffix == ".zip" and path.is_file() else None
+    except OSError:  # too long a name for any file
+        return None
+
+
+def files_of(path: Path, kind: Kind) -> list[Path]:
+    """Return the files of a folder or zip file of a kind: those that reading it reads."""
+    return [path / kind.file, path / ARRAYS] if path.is_dir() else [path]
+
+
+def write_package(
+    path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False
+) -> None:
+    """Write a zip file where the name ends in .zip, whole or not at all; else a folder.
+
+    The two files of a folder get their names one after the other, once both are on the disk. In between it is neither
+    the old nor the new one, which the checksums tell: after a kill just then it is refused until it is written again.
+
+    Args:
+        path: what to write.
+        kind: what it is.
+        data: what the JSON file is to say; format, version and checksums are added.
+        arrays: by name; there may be none.
+        force: replace one that is there.
+
+    Raises:
+        MachineError: if one is there that is not to be replaced; this one was written beside it then.
+    """
+    packed = pack_arrays(arrays) if arrays else b""
+    sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind)
+    members = {kind.file: (json.dumps(sealed, indent=1) + "\n").encode(), **({ARRAYS: packed} if arrays else {})}
+    if path.suffix == ".zip":
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        write_output(path, stream.getvalue(), force)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_or_beside(path, lambda at: _write_folder(at, kind, members, force))
+
+
+def _write_folder(path: Path, kind: Kind, members: Mapping[str, bytes], force: bool) -> None:
+    """Write the members of a folder; what else lies in one that is replaced stays."""
+    path.mkdir(exist_ok=True)
+    if not force and any(path.iterdir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    write_together({path / name: members[name] for name in (ARRAYS, kind.file) if name in members}, force)
+    if ARRAYS not in members:
+        (path / ARRAYS).unlink(missing_ok=True)
+
+
+def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
+    """Refuse what `write_package` could not write, or would put beside something else.
+
+    Raises:
+        UserError: naming what is in the way.
+    """
+    zipped = path.suffix == ".zip"
+    if zipped:
+        check_file(path, option, force)
+    else:
+        check_writable(path, option, kind.file)
+    there = _names_in(path)
+    if kind.file not in there and not all(_is_own(name, kind) for name in there):
+        what = "zip file" if zipped else "folder"
+        raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new {what}, or one with {kind.file}")
+    if there and not force:
+        raise there_already(path, option)
+    for name in () if zipped else (kind.file, ARRAYS):
+        check_replaceable(path / name, option, force)
+
+
+def _names_in(path: Path) -> list[str]:
+    """Return the names in a folder or zip file; none where nothing is there, or nothing in it."""
+    if path.is_dir():
+        return [each.name for each in path.iterdir()]
+    if not path.is_file() or path.stat().st_size == 0:
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return [path.name]  # it is something else
+
+
+def _is_own(name: str, kind: Kind) -> bool:
+    """Whether a file is one of a kind's, or what is left of one whose writing was killed."""
+    return any(name == own or (name.startswith(f"{own}.") and name.endswith(".tmp")) for own in (kind.file, ARRAYS))
+
+
+def read_package(path: Path, kind: Kind) -> Package:
+    """Read what `write_package` wrote and check that it is whole.
+
+    Raises:
+        UserError: naming what is wrong with it.
+    """
+    content = _unzipped(path, kind) if path.is_file() else _folder(path, kind)
+    data = _checked(content.get(kind.file), path, kind)
+    packed = content.get(ARRAYS)
+    stated = data.get("arrays_sha256")
+    if (packed is None) != (stated is None):
+        raise UserError(f"{path}: {ARRAYS} is {'missing' if packed is None else 'there, which it should not be'}")
+    if packed is not None and _digest(packed) != stated:
+        raise UserError(f"{path}: {ARRAYS} was changed or damaged: its checksum is another")
+    return Package(path, data, {} if packed is None else unpack_arrays(packed, f"{path}: {ARRAYS}"))
+
+
+def _folder(path: Path, kind: Kind) -> dict[str, bytes]:
+    """Return the files of a folder; there may be others, which are not looked at."""
+    try:
+        found = [name for name in (kind.file, ARRAYS) if (path / name).is_file()]
+        for name in found:
+            if (path / name).stat().st_size > MAX_BYTES:
+                raise UserError(f"{path}: {name} is larger than {MAX_BYTES // 2**20} MiB")
+        return {name: (path / name).read_bytes() for name in found}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _unzipped(path: Path, kind: Kind) -> dict[str, bytes]:
+    """Return the members of a zip file, in memory; only those of its kind may be in it."""
+    members = unzip(path, f"{path}: cannot be read as a zip file")
+    extra = [name for name in members if name not in (kind.file, ARRAYS)]
+    if extra:
+        raise UserError(f"{path}: holds a member {shown(extra[0])}, allowed: {kind.file} and {ARRAYS}")
+    return members
+
+
+def _checked(text: bytes | None, path: Path, kind: Kind) -> dict[str, Any]:
+    """Return what the JSON file says, after seeing that it is of its kind and was not changed."""
+    if text is None:
+        raise UserError(f"{path}: {kind.file} is missing")
+    try:
+        data = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {shown(error)}") from error
+    if not isinstance(data, dict) or data.get("format") != kind.format:
+        raise UserError(f"{path}: {kind.file} describes no {kind.what}")
+    if data.get("version") != kind.version or isinstance(data["version"], bool):
+        raise UserError(f"{path}: got version {shown(data.get('version'))} of {kind.file}, allowed: {kind.version}")
+    try:
+        sealed = _sealed(data, kind)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {kind.file} cannot be read as JSON: {shown(error)}") from error
+    if data != sealed:
+        raise UserError(f"{path}: {kind.file} was changed or damaged: its checksum is another")
+    return data
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _sealed(data: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """Return data with format, version and a checksum over all of it; those that it has are replaced."""
+    whole = {"format": kind.format, "version": kind.version, **{key: data[key] for key in data if key not in SEAL}}
+    text = json.dumps(whole, sort_keys=True, allow_nan=False)
+    return {**whole, "sha256": _digest(text.encode())}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
