@@ -31,3 +31,4 @@ from .types import MetaProblem as MetaProblem
 from .types import Objective as Objective
 from .types import Parametrisation as Parametrisation
 from .types import Sample as Sample
+from .types import TaskInfo as TaskInfo

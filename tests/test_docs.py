@@ -20,7 +20,7 @@ from metadisco import PPOConfig
 from metadisco.config import Config, flatten, to_plain
 from metadisco.inner.fitness import final_return
 from metadisco.outer.search import Progress
-from metadisco.problems import make_fitness, make_objective_discovery
+from metadisco.problems import make_fitness, make_problem
 from metadisco.storage.runs import MAY_CHANGE
 
 ROOT = Path(__file__).parent.parent
@@ -236,9 +236,9 @@ def test_what_extending_says_is_checked_is_refused_by_name(
         "parametrisation": {"name": "my_loss:AsymmetricHuber"},
         "inner": {"env": "my_env:make_env", "fitness": "my_fitness:last_quarter"},
     }
-    make_objective_discovery(parse_config(mine))
+    make_problem(parse_config(mine))
     with pytest.raises(UserError) as refusal:
-        make_objective_discovery(parse_config({key: mine[key] | change.get(key, {}) for key in mine}))
+        make_problem(parse_config({key: mine[key] | change.get(key, {}) for key in mine}))
     assert [name for name in names if name not in str(refusal.value)] == []
 
 
@@ -291,7 +291,7 @@ def test_documented_cheap_talk_is_a_meta_problem(cheap_talk: ModuleType, in_dire
     # Traced only: what is shown fits together under vmap, with shapes checked; compiling would tell nothing more.
     evaluation = jax.eval_shape(jax.vmap(problem.evaluate, (None, 0)), jax.random.key(1), population)
     assert evaluation.fitness.shape == (3, 1)
-    assert evaluation.metrics["env_steps"].dtype == jnp.int32
+    assert problem.env_steps == 16
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
