@@ -159,10 +159,11 @@ class RunRecorder:
         outer, tasks = self._config.outer, self._config.tasks
         life = evaluator.env_steps // outer.num_lives
         where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
+        steps = f" of {life:,} steps{where} = {evaluator.env_steps:,} steps a generation" if life else " a generation"
         memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
         self._display.say(
             f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
-            f"{outer.num_rollouts} rollouts of {life:,} steps{where} = {evaluator.env_steps:,} steps a generation"
+            f"{outer.num_rollouts} rollouts{steps}"
         )
         of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
         self._display.say(
