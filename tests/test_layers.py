@@ -130,18 +130,3 @@ def test_no_script_calls_the_command_line(folder):
 def test_a_library_that_may_change_is_named_in_one_file(library, home):
     users = {module for module, names in IMPORTS.items() if any(name.split(".")[0] == library for name in names)}
     assert users == {home}
-
-
-@pytest.mark.parametrize("file", FILES, ids=[module_of(file) or "metadisco" for file in FILES])
-def test_a_file_imports_names_one_by_one_and_leaves_printing_to_the_commands(file):
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    stars = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
-    assert stars == []
-    if module_of(file).split(".")[0] in ("cli", "commands"):
-        return
-    prints = [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-    ]
-    assert prints == []

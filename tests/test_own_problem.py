@@ -12,7 +12,7 @@ from rows import timeless
 from metadisco import UserError, load_meta_params, load_objective
 from metadisco.cli import main
 from metadisco.config import read_yaml
-from metadisco.storage.package import ARTEFACT, read_package
+from metadisco.storage.package import ARTEFACT, read_package, write_package
 from metadisco.storage.runs import RunDirectory
 
 PROBLEM = """
@@ -51,6 +51,12 @@ class Fit:
     def evaluate(self, key, meta_params):
         near = -self.scale * jnp.square(meta_params["w"] - 1).sum() + 0.1 * jax.random.normal(key)
         return Evaluation(jnp.stack([near, 2 * near]), {"size": jnp.abs(meta_params["w"]).max()})
+
+class Untold:
+    init = evaluate = Fit.init
+
+    def __init__(self, scale=1.0):
+        pass
 """
 CONFIG = """
 problem: {name: "own_fit:Fit", scale: 0.5}
@@ -123,6 +129,14 @@ def test_what_was_learned_is_an_artefact_that_can_be_loaded_and_handed_on():
     assert not jnp.array_equal(learned[0], load_meta_params("fit@2")["w"])
 
 
+def test_an_artefact_cannot_have_a_function_called():
+    data = {"problem": {"name": "os:mkdir", "path": "made"}, "learned": {"inner": {}, "parametrisation": {}}}
+    write_package(Path("evil.zip"), ARTEFACT, data, {"w": np.zeros(3, np.float32)}, force=True)
+    with pytest.raises(UserError, match="os:mkdir is no class"):
+        load_meta_params("evil.zip")
+    assert not Path("made").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -153,8 +167,9 @@ def test_it_is_no_objective_in_python_either():
         ("problem.name=3", ["problem.name: got 3"]),
         ("inner=3", ["inner: got 3", "a section"]),
         ("problem=3", ["problem: got 3", "a section"]),
-        ("problem.name=own_fit:Curve", ["own_fit:Curve refused"]),
-        ("problem.name=builtins:dict", ["problem.name: builtins:dict has no 'tasks'"]),
+        ("problem.name=own_fit:Curve", ["problem.name: own_fit:Curve is no class with init and evaluate"]),
+        ("problem.name=own_fit:Untold", ["problem.name: own_fit:Untold has no 'tasks'"]),
+        ("problem.name=os:getcwd", ["problem.name: os:getcwd is no class"]),
         ("parametrisation.width=3", ["parametrisation.name: missing"]),
     ],
 )

@@ -16,7 +16,7 @@ from metadisco.storage.arrays import from_arrays
 from metadisco.storage.files import read_arrays
 from metadisco.types import Key, MetaParams, MetaProblem
 
-DEMANDED = ("tasks", "env_steps", "init", "evaluate")
+METHODS, FACTS = ("init", "evaluate"), ("tasks", "env_steps")
 
 
 def make_own_problem(
@@ -43,8 +43,12 @@ def make_own_problem(
         if "name" not in parametrisation:
             raise UserError("parametrisation.name: missing, allowed: a name")
         arguments["parametrisation"] = make_parametrisation(parametrisation)
+    found = load_object(name, key="problem.name")
+    missing = [each for each in METHODS if not callable(getattr(found, each, None))]
+    if not isinstance(found, type) or missing:  # an artefact of somebody else's may name whatever function there is
+        raise UserError(f"problem.name: {name} is no class with {' and '.join(METHODS)}, which a meta-problem is")
     made: MetaProblem = load_object(name, key="problem.name", arguments=arguments)
-    for each in DEMANDED:
+    for each in FACTS:
         if not hasattr(made, each):
             raise UserError(f"problem.name: {name} has no {each!r}, which a meta-problem needs")
     return made

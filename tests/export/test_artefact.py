@@ -188,7 +188,7 @@ class TestContent:
 
     def test_it_is_said_how_to_call_the_losses_and_under_which_licence(self, case):
         said = case.read()
-        assert (said["format"], said["version"]) == ("metadisco objective", 1)
+        assert (said["format"], said["version"]) == ("metadisco objective", 2)
         assert said["licence"] == "Apache-2.0"
         assert set(said["call"]) == {
             "policy_loss", "value_loss", "log_ratio", "advantage", "target", "value_coef", "entropy", "progress"
