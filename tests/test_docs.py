@@ -1,5 +1,6 @@
 """What the documentation shows is run, and where it points to exists."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -317,6 +318,24 @@ def test_documented_cheap_talk_is_a_meta_problem(cheap_talk: ModuleType, in_dire
     evaluation = jax.eval_shape(jax.vmap(problem.evaluate, (None, 0)), jax.random.key(1), population)
     assert evaluation.fitness.shape == (3, 1)
     assert problem.env_steps == 16
+
+
+@pytest.mark.parametrize(
+    "path", ["expressions:multiply", "losses:Losses", "tabulate:TabulableLoss", "published:FOLDER", "objectives:mirror"]
+)
+def test_import_paths_that_were_documented_before_still_work(path: str) -> None:
+    module, _, name = path.partition(":")
+    assert hasattr(importlib.import_module(f"metadisco.{module}"), name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_says_is_in_the_package_is_there(page: Path) -> None:
+    for path in set(re.findall(r"`(?:from )?(metadisco(?:\.\w+)+)(?: import [^`]+)?`", page.read_text())):
+        module, _, name = path.rpartition(".")
+        try:
+            importlib.import_module(path)
+        except ModuleNotFoundError:
+            assert hasattr(importlib.import_module(module), name), path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
