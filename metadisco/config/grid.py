@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args, get_origin
 
-from metadisco.config import Config, apply_overrides, flatten, parse_config, to_plain
+from metadisco.config import Config, InnerConfig, apply_overrides, flatten, parse_config, to_plain
 from metadisco.errors import UserError
 
 
@@ -50,6 +50,8 @@ def _takes_list(key: str) -> bool:
         return True
     kind: Any = Config
     for name in key.split("."):
+        if kind is Any:  # the section of a problem
+            kind = InnerConfig
         kinds = {field.name: field.type for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else {}
         kind = kinds.get(name)
     return any(get_origin(each) is tuple for each in get_args(kind))

@@ -180,10 +180,15 @@ def test_it_is_of_version_1_and_says_all_that_matters(name):
 
 
 def test_it_is_written_again_as_it_is(name, tmp_path):
-    """The content to the byte; how the zip file packs it is its own business."""
+    """But for the version, and the problem that was the only one in version 1."""
     path = tmp_path / "again"
     assert main(["export", str(PATHS[name]), "--to", "artefact", "--output", str(path), "--quiet"]) == 0
-    assert {file.name: file.read_bytes() for file in path.iterdir()} == files_of(name)
+    before, after = files_of(name), {file.name: file.read_bytes() for file in path.iterdir()}
+    old, new = (json.loads(files.pop("artefact.json")) for files in (before, after))
+    assert after == before
+    assert (new.pop("version"), new.pop("problem")) == (2, {"name": "objective_discovery"})
+    assert old.pop("version") == 1
+    assert {**new, "sha256": ""} == {**old, "sha256": ""}
 
 
 @jax.custom_jvp
