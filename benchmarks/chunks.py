@@ -39,11 +39,11 @@ def measured(generation: Generation) -> int:
     from metadisco.config import parse_config
     from metadisco.outer.chunks import measure_chunk_size
     from metadisco.outer.devices import make_mesh
-    from metadisco.problems import make_objective_discovery, shorten
+    from metadisco.problems import make_problem
 
-    problem, mesh = make_objective_discovery(parse_config(generation.settings())), make_mesh()
+    problem, mesh = make_problem(parse_config(generation.settings())), make_mesh()
     lives = generation.population * generation.rollouts // mesh.size
-    return measure_chunk_size(shorten(problem, REHEARSED_UPDATES), lives, mesh, problem.init(jax.random.key(0)))[0]
+    return measure_chunk_size(problem.rehearsal(REHEARSED_UPDATES), lives, mesh, problem.init(jax.random.key(0)))[0]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

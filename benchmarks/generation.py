@@ -93,9 +93,9 @@ def build_config(config: "Config") -> Built:
 
     from metadisco.outer.devices import make_mesh
     from metadisco.outer.evaluate import Evaluator
-    from metadisco.problems import make_objective_discovery
+    from metadisco.problems import make_problem
 
-    problem = make_objective_discovery(config)
+    problem = make_problem(config)
     population = perturbed(problem.init, config.outer.strategy.population_size)
     evaluator = Evaluator(problem, config.outer, make_mesh(), problem.init(jax.random.key(0)))
     return Built(evaluator, lambda: evaluator.population(jax.random.key(1), population))

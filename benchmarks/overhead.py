@@ -58,17 +58,18 @@ def judge_by_squares() -> None:
     from metadisco import problems
     from metadisco.types import Evaluation
 
-    make = problems.make_objective_discovery
+    make = problems.make_problem
 
     class Squares:
         def __init__(self, config: Any):
-            self.init = make(config).init
+            problem = make(config)
+            self.init, self.tasks, self.env_steps = problem.init, problem.tasks, problem.env_steps
 
         def evaluate(self, key: Any, meta_params: Any) -> Evaluation:
             squares = sum(jnp.square(leaf - 1).sum() for leaf in jax.tree.leaves(meta_params))
-            return Evaluation(-jnp.stack([squares]), {"env_steps": jnp.zeros((), jnp.int32)})
+            return Evaluation(-jnp.stack([squares]))
 
-    problems.make_objective_discovery = Squares
+    problems.make_problem = Squares
 
 
 def worker(specification: dict[str, Any]) -> None:

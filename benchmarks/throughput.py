@@ -84,10 +84,10 @@ def serve_ours(generation: Generation, channel: Channel) -> None:
     """Time generations as `metadisco evolve` runs them."""
     from metadisco.config import parse_config
     from metadisco.outer.search import search
-    from metadisco.problems import make_objective_discovery
+    from metadisco.problems import make_problem
 
     config = parse_config(generation.settings(num_generations=ENDLESS, evaluate_every=0))
-    problem = make_objective_discovery(config)
+    problem = make_problem(config)
     recorder = PacedRecorder(channel, perturbed(problem.init, generation.population))
     search(problem, config.outer, recorder, should_stop=lambda: recorder.stopped, announce=recorder.announce)
 
@@ -95,9 +95,9 @@ def serve_ours(generation: Generation, channel: Channel) -> None:
 def serve_one_vmap(generation: Generation, channel: Channel) -> None:
     """Time a generation in one vmap on one device."""
     from metadisco.config import parse_config
-    from metadisco.problems import make_objective_discovery
+    from metadisco.problems import make_problem
 
-    problem = make_objective_discovery(parse_config(generation.settings()))
+    problem = make_problem(parse_config(generation.settings()))
     serve_compiled("one_vmap", generation, channel, problem.evaluate, problem.init)
 
 

@@ -5,6 +5,7 @@ from .config import PPOConfig as PPOConfig
 from .config import StrategyConfig as StrategyConfig
 from .discoveries.agents import load_policy as load_policy
 from .discoveries.load import load_objective as load_objective
+from .discoveries.own_problem import load_meta_params as load_meta_params
 from .errors import UserError as UserError
 from .inner.envs import Box as Box
 from .inner.envs import Discrete as Discrete
@@ -31,3 +32,4 @@ from .types import MetaProblem as MetaProblem
 from .types import Objective as Objective
 from .types import Parametrisation as Parametrisation
 from .types import Sample as Sample
+from .types import TaskInfo as TaskInfo

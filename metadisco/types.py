@@ -3,8 +3,8 @@
 Axes: P population, R rollouts, K tasks, B samples of a minibatch.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
@@ -49,24 +49,27 @@ class Objective(NamedTuple):
     """Loss of the value function; its gradient flows through `value`. Weighted by value_coef in the update."""
 
 
+Bound_co = TypeVar("Bound_co", covariant=True)
+
+
 @runtime_checkable
-class Parametrisation(Protocol):
-    """A frozen dataclass of static settings that says what is learned and how it enters PPO."""
+class Parametrisation(Protocol[Bound_co]):
+    """A frozen dataclass of static settings that says what is learned, and what it becomes."""
 
     def init(self, key: Key) -> MetaParams:
         """Return meta-parameters to start the search from."""
 
-    def bind(self, meta_params: MetaParams) -> Objective:
-        """Return the objective that these meta-parameters define."""
+    def bind(self, meta_params: MetaParams) -> Bound_co:
+        """Return what these meta-parameters define: an `Objective`, a message function, a meta-policy."""
 
 
 class Evaluation(NamedTuple):
-    """How one inner life, or the lives of one per task, went."""
+    """How one evaluation of meta-parameters went: one inner run, or one per task."""
 
     fitness: Float[Array, "K"]
-    """Higher is better, one entry per task; NaN: that inner life failed."""
-    metrics: dict[str, Array]
-    """Scalars to report. `env_steps`, the environment steps taken, is always there."""
+    """Higher is better, one entry per task; NaN: that inner run failed."""
+    metrics: dict[str, Array] = {}  # noqa: RUF012 - never changed
+    """Scalars to report by name: `NAME` becomes `metrics/NAME` in the row of a generation."""
 
 
 class TaskInfo(NamedTuple):
@@ -81,11 +84,41 @@ class TaskInfo(NamedTuple):
 
 
 @runtime_checkable
+class TaskLike(Protocol):
+    """Anything with a name and a scale: a `TaskInfo`, or a task that holds more."""
+
+    @property
+    def name(self) -> str:
+        """As of a `TaskInfo`."""
+
+    @property
+    def zero(self) -> float:
+        """As of a `TaskInfo`."""
+
+    @property
+    def one(self) -> float:
+        """As of a `TaskInfo`."""
+
+
+@runtime_checkable
 class MetaProblem(Protocol):
-    """What the outer loop sees of the inner one: meta-parameters in, one whole inner life, fitness out."""
+    """What the outer loop sees of the inner one: meta-parameters in, one whole evaluation, fitness out.
+
+    Two further methods are optional. `evaluate_against(key, meta_params, centre, generation)` takes the place of
+    `evaluate` in self-play: it sees the centre of the search, and the generation as an int32 scalar, alike for all
+    members. `baseline(key)` returns fitness [K] of what the centre is compared with, wherever that is evaluated.
+    """
+
+    @property
+    def tasks(self) -> Sequence[TaskLike]:
+        """Names and scales of the K tasks."""
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps of one evaluation, over all tasks."""
 
     def init(self, key: Key) -> MetaParams:
         """Return meta-parameters to start the search from."""
 
     def evaluate(self, key: Key, meta_params: MetaParams) -> Evaluation:
-        """Judge meta-parameters by one inner life per task; pure, and safe under `jit` and `vmap`."""
+        """Judge meta-parameters on every task; pure, and safe under `jit` and `vmap`."""

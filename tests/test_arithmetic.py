@@ -14,6 +14,7 @@ from metadisco import (
     LPODrift,
     PolicyAndValue,
     PPOConfig,
+    TaskInfo,
     UserError,
     ValueLoss,
     as_policy_loss,
@@ -154,13 +155,16 @@ def test_losses_are_as_exact_as_what_they_are_given(name):
 class Towards(NamedTuple):
     """A meta-problem without lives: the fitness is how near x is to 1; a member whose x is above 1.1 fails."""
 
+    tasks: tuple[TaskInfo, ...] = (TaskInfo("near"),)
+    env_steps: int = 1
+
     def init(self, key):
         return {"x": jnp.zeros(2)}
 
     def evaluate(self, key, meta_params):
         x = meta_params["x"]
         fitness = jnp.where(x[0] > 0.1, jnp.nan, -jnp.square(x - 1).sum())
-        return Evaluation(fitness[None], {"env_steps": jnp.asarray(1, jnp.int32)})
+        return Evaluation(fitness[None])
 
 
 class Rows(list):
@@ -168,6 +172,9 @@ class Rows(list):
 
     def restore(self, template):
         return None
+
+    def start(self, evaluator):
+        pass
 
     def log(self, row):
         self.append((row["fitness_mean"], row["failed_members"]))

@@ -20,7 +20,7 @@ from metadisco import PPOConfig
 from metadisco.config import Config, flatten, to_plain
 from metadisco.inner.fitness import final_return
 from metadisco.outer.search import Progress
-from metadisco.problems import make_fitness, make_objective_discovery
+from metadisco.problems import make_fitness, make_problem
 from metadisco.storage.runs import MAY_CHANGE
 
 ROOT = Path(__file__).parent.parent
@@ -86,7 +86,10 @@ def in_directory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 
 def test_extending_shows_a_file_for_each_thing_that_its_config_names() -> None:
     shown = named_files(EXTENDING)
-    assert list(shown) == ["my_loss.py", "my_env.py", "my_fitness.py", "mine.yaml", "look.py", "search_mine.py"]
+    assert list(shown) == [
+        "my_loss.py", "my_env.py", "my_fitness.py", "mine.yaml", "look.py",
+        "my_problem.py", "my_problem.yaml", "read_steps.py", "search_mine.py",
+    ]  # fmt: skip
     assert re.findall(r"(\w+):[A-Za-z]\w*$", shown["mine.yaml"], re.MULTILINE) == ["my_loss", "my_env", "my_fitness"]
 
 
@@ -103,7 +106,10 @@ def test_interfaces_lists_the_keys_of_metrics(directory: Path) -> None:
     last = (directory / "runs" / "mine" / "metrics.jsonl").read_text().splitlines()[-1]
     section = INTERFACES.read_text().split("### `metrics.jsonl`")[1].split("###")[0]
     documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    assert set(documented) == set(json.loads(last))
+    keys = set(json.loads(last))
+    assert set(documented) == {key for key in keys if "/" not in key}
+    prefixes = set(re.findall(r"^\| `(\w+)/", section, re.MULTILINE)) | {"centre"}
+    assert {key.partition("/")[0] for key in keys if "/" in key} <= prefixes
     assert len(documented) == len(set(documented))
 
 
@@ -148,7 +154,7 @@ def test_documented_source_of_the_loss_is_that_of_bind() -> None:
     from metadisco.export.source import About, check_source, write_source
 
     section = EXTENDING.read_text().split("### Source of it")[1].split("\n## ")[0]
-    imports = "\n".join(re.findall(r"`(from metadisco\.\w+ import [^`]+)`", section))
+    imports = "\n".join(re.findall(r"`(from metadisco(?:\.\w+)+ import [^`]+)`", section))
     method = re.search(r"^    def source_losses.*?(?=^```)", section, re.MULTILINE | re.DOTALL)
     assert method is not None
     scope: dict[str, Any] = {"__name__": "documented"}
@@ -189,6 +195,25 @@ def test_documented_search_from_python_moves_the_centre_in_every_generation(dire
     assert [row.split()[0] for row in rows] == ["0", "1", "2"]
     assert all(float(row.split()[2]) > 0 for row in rows)
     assert "log_threshold" in centre
+
+
+def test_documented_problem_without_an_environment_is_evolved_drawn_reported_and_loaded(
+    in_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from metadisco.cli import main
+
+    evolve, plot, report, export = (words[1:] for words in commands(EXTENDING)[4:8])
+    for words in ([*evolve, "outer.num_generations=8", "outer.num_devices=1"], plot, report, export):
+        assert main([*words, "--quiet"]) == 0, words
+    rows = [json.loads(line) for line in Path("runs/steps/metrics.jsonl").read_text().splitlines()]
+    assert rows[7]["centre_fitness"] > rows[3]["centre_fitness"]
+    assert rows[7]["centre/step"] > rows[3]["centre/step"] > 0
+    assert "metrics/loss_halfway" in rows[0]
+    assert Path("figures/run.png").is_file()
+    assert "my_problem:StepSizes" in Path("steps.html").read_text()
+    capsys.readouterr()
+    exec(named_files(EXTENDING)["read_steps.py"], {})
+    assert float(capsys.readouterr().out.split()[-1]) > 0.01
 
 
 def test_documented_recorder_hands_back_what_a_search_saved(directory: Path) -> None:
@@ -236,9 +261,9 @@ def test_what_extending_says_is_checked_is_refused_by_name(
         "parametrisation": {"name": "my_loss:AsymmetricHuber"},
         "inner": {"env": "my_env:make_env", "fitness": "my_fitness:last_quarter"},
     }
-    make_objective_discovery(parse_config(mine))
+    make_problem(parse_config(mine))
     with pytest.raises(UserError) as refusal:
-        make_objective_discovery(parse_config({key: mine[key] | change.get(key, {}) for key in mine}))
+        make_problem(parse_config({key: mine[key] | change.get(key, {}) for key in mine}))
     assert [name for name in names if name not in str(refusal.value)] == []
 
 
@@ -291,7 +316,7 @@ def test_documented_cheap_talk_is_a_meta_problem(cheap_talk: ModuleType, in_dire
     # Traced only: what is shown fits together under vmap, with shapes checked; compiling would tell nothing more.
     evaluation = jax.eval_shape(jax.vmap(problem.evaluate, (None, 0)), jax.random.key(1), population)
     assert evaluation.fitness.shape == (3, 1)
-    assert evaluation.metrics["env_steps"].dtype == jnp.int32
+    assert problem.env_steps == 16
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -17,7 +17,10 @@ SHOWN = (
     ("failed_members", "failed"),
     ("env_steps_per_second", "steps/s"),
 )
-ALWAYS = {"fitness_mean", "fitness_std", "fitness_best", "env_steps_per_second"}
+ALWAYS = {"fitness_mean", "fitness_std", "fitness_best"}
+METRICS = "metrics/"
+ELSEWHERE = {"metrics/without_episode", "metrics/gaps"}
+"""Metrics of problems with PPO inside, of which notices tell where there is anything to tell."""
 
 
 class Display:
@@ -98,9 +101,10 @@ class Display:
 def describe(row: Mapping[str, Any]) -> str:
     """Return one line of the numbers one watches; failures only where there are any."""
     parts = []
-    for name, label in SHOWN:
+    metrics = [(name, name.partition("/")[2]) for name in row if name.startswith(METRICS) and name not in ELSEWHERE]
+    for name, label in (*SHOWN[:-1], *metrics, SHOWN[-1]):
         value = row.get(name)
-        if name in ALWAYS or value:
+        if value or name in ALWAYS or (name.startswith(METRICS) and value is not None):
             parts.append(f"{label} {'-' if value is None else format_number(value)}")
     if "centre_fitness" in row and row["centre_fitness"] is None:
         parts.append("centre failed")

@@ -16,8 +16,9 @@ from .objectives import (
     WeightedObjectiveSettings,
 )
 from .outer import OuterConfig, StrategyConfig
-from .parse import build_settings, check_references, parse_config, to_plain
+from .parse import build_settings, check_references, completed, parse_config, to_plain
 from .ppo import MEASURING, PPOConfig
+from .problems import PROBLEMS
 from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
@@ -30,6 +31,7 @@ __all__ = [
     "MEASURING",
     "OBJECTIVE_SETTINGS",
     "PARAMETRISATION_SETTINGS",
+    "PROBLEMS",
     "STRATEGIES",
     "SUITES",
     "Config",
@@ -58,6 +60,7 @@ __all__ = [
     "check_fitness_name",
     "check_num_seeds",
     "check_references",
+    "completed",
     "describe_tasks",
     "flatten",
     "lifetime",

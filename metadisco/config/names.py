@@ -1,5 +1,7 @@
 """Names of ours that a config may use, checked before JAX is imported."""
 
+from collections.abc import Sequence
+
 from metadisco.errors import UserError, nearest
 
 from .fields import MAX_INT
@@ -40,14 +42,13 @@ def check_num_seeds(number: int) -> None:
         raise UserError(f"--seeds: got {number}, allowed: a whole number from 1 to {MAX_INT}")
 
 
-def check_fitness_name(name: str) -> None:
+def check_fitness_name(name: str, names: Sequence[str] = FITNESS_NAMES) -> None:
     """Refuse a name that is neither one of our fitness functions nor `package.module:my_fitness`.
 
     Raises:
         UserError: with the nearest name that is allowed.
     """
-    if name not in FITNESS_NAMES and ":" not in name:
+    if name not in names and ":" not in name:
         raise UserError(
-            f"inner.fitness: got {name!r}, allowed: {', '.join(FITNESS_NAMES)} or package.module:name"
-            f"{nearest(name, FITNESS_NAMES)}"
+            f"inner.fitness: got {name!r}, allowed: {', '.join(names)} or package.module:name{nearest(name, names)}"
         )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,9 +11,9 @@ from metadisco.errors import UserError, nearest, shown
 
 from .fields import MAX_INT
 from .names import check_env_name, check_fitness_name
-from .objectives import PARAMETRISATION_SETTINGS
 from .ppo import PPOConfig
-from .root import DEFAULT_PARAMETRISATION, Config, InnerConfig
+from .problems import DEFAULT_PROBLEM, ProblemKind, problem_kind
+from .root import Config, InnerConfig
 
 T = TypeVar("T")
 
@@ -31,33 +31,55 @@ _ALLOWED = {
 
 
 def parse_config(data: Mapping[str, Any]) -> Config:
-    """Validate a whole configuration and resolve the settings of a built-in parametrisation.
+    """Validate a whole configuration: what is in its sections is up to the problem that it names.
 
-    Settings of a parametrisation of one's own (`package.module:Name`) are checked where it is imported.
+    Settings of one's own (`package.module:Name`) are checked where they are imported.
 
     Raises:
         UserError: one sentence with the key, what was got and what is allowed.
     """
     config = build_settings(Config, data)
-    _check_inner(config.inner)
-    section = dict(config.parametrisation)
-    name = section.pop("name", DEFAULT_PARAMETRISATION)
+    name = config.problem.get("name", DEFAULT_PROBLEM)
+    kind = problem_kind(name)
+    given = {key: data.get(key, {}) for key in ("inner", "parametrisation")}
+    if kind is None:
+        for key, section in given.items():
+            if not isinstance(section, Mapping):
+                raise UserError(f"{key}: got {shown(section)}, allowed: a section of keys and values")
+        return dataclasses.replace(config, **given)
+    problem = _resolved(
+        kind.settings, {key: value for key, value in config.problem.items() if key != "name"}, "problem."
+    )
+    inner: Any = build_settings(kind.inner, given["inner"], prefix="inner.")
+    if isinstance(inner, InnerConfig):
+        _check_inner(inner, kind.fitness_names)
+    parametrisation = _parametrisation(kind, config.parametrisation if "parametrisation" in data else {})
+    return dataclasses.replace(config, problem={"name": name, **problem}, parametrisation=parametrisation, inner=inner)
+
+
+def _parametrisation(kind: ProblemKind, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section of a parametrisation, with all settings of a built-in one."""
+    section = dict(given)
+    name = section.pop("name", next(iter(kind.parametrisations)))
+    allowed = ", ".join(kind.parametrisations) + " or package.module:Name"
     if not isinstance(name, str):
-        raise UserError(f"parametrisation.name: got {name!r}, allowed: {_names(PARAMETRISATION_SETTINGS)}")
+        raise UserError(f"parametrisation.name: got {name!r}, allowed: {allowed}")
     if ":" in name:
-        return config
-    if name not in PARAMETRISATION_SETTINGS:
-        raise UserError(
-            f"parametrisation.name: got {name!r}, allowed: {_names(PARAMETRISATION_SETTINGS)}"
-            f"{nearest(name, PARAMETRISATION_SETTINGS)}"
-        )
-    resolved: Any = build_settings(PARAMETRISATION_SETTINGS[name], section, prefix="parametrisation.")
-    return dataclasses.replace(config, parametrisation={"name": name, **to_plain(resolved)})
+        return {"name": name, **section}
+    if name not in kind.parametrisations:
+        hint = nearest(name, kind.parametrisations)
+        raise UserError(f"parametrisation.name: got {name!r}, allowed: {allowed}{hint}")
+    return {"name": name, **_resolved(kind.parametrisations[name], section, "parametrisation.")}
 
 
-def _check_inner(inner: InnerConfig) -> None:
+def _resolved(cls: type, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return plain settings with all defaults."""
+    return to_plain(build_settings(cls, given, prefix=prefix))
+
+
+def _check_inner(inner: InnerConfig, fitness_names: Sequence[str]) -> None:
     """Refuse names of ours that do not exist, and settings of one environment that do not fit."""
-    check_fitness_name(inner.fitness)
+    check_fitness_name(inner.fitness, fitness_names)
     if inner.env is not None:
         check_env_name(inner.env)
     for index, each in enumerate(inner.envs):
@@ -74,18 +96,14 @@ def check_references(config: Config) -> None:
     Raises:
         UserError: naming the environment that lacks a reference.
     """
-    if len(config.inner.envs) < 2 or config.outer.aggregate == "mean_rank":
+    if len(config.tasks) < 2 or config.outer.aggregate == "mean_rank":
         return
-    for index, each in enumerate(config.inner.envs):
+    for index, each in enumerate(config.tasks):
         if each.reference is None:
             raise UserError(
                 f"inner.envs.{index}.reference: missing for {each.env}, allowed: random and ppo, which metadisco "
                 "reference CONFIG.yaml writes, or outer.aggregate=mean_rank, which needs none"
             )
-
-
-def _names(table: Mapping[str, Any]) -> str:
-    return ", ".join(table) + " or package.module:Name"
 
 
 def build_settings(cls: type[T], data: Mapping[str, Any], prefix: str = "") -> T:
@@ -109,7 +127,7 @@ def build_settings(cls: type[T], data: Mapping[str, Any], prefix: str = "") -> T
 def _sentence(error: Any, cls: type, prefix: str) -> str:
     """Turn one of pydantic's errors into our sentence."""
     location = [str(part) for part in error["loc"]]
-    key = prefix + ".".join(location)
+    key = (prefix + ".".join(location)).rstrip(".")
     kind, got = error["type"], error["input"]
     if kind == "unexpected_keyword_argument":
         allowed = _keys_beside(cls, location[:-1])
@@ -156,4 +174,19 @@ def _keys_beside(cls: type, path: list[str]) -> list[str]:
 def to_plain(config: Any) -> dict[str, Any]:
     """Return a settings object as plain data: dicts, lists, numbers and text."""
     plain = json.loads(TypeAdapter(type(config)).dump_json(config))
-    return dict(plain)
+    empty = [key for key in ("inner", "parametrisation") if isinstance(config, Config) and plain[key] == {}]
+    return {key: value for key, value in plain.items() if key not in empty}
+
+
+def completed(config: Config, problem: Any) -> Config:
+    """Return a configuration with the facts that a problem has given to its parametrisation, such as `obs_size`.
+
+    With them what was learned can be loaded without making the problem's environments.
+
+    Args:
+        config: as written.
+        problem: made of it; its parametrisation, if it has one, names such settings in its attribute `facts`.
+    """
+    parametrisation = getattr(problem, "parametrisation", None)
+    facts = {name: getattr(parametrisation, name) for name in getattr(parametrisation, "facts", ())}
+    return dataclasses.replace(config, parametrisation={**config.parametrisation, **facts}) if facts else config

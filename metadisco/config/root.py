@@ -1,4 +1,4 @@
-"""The whole configuration of `metadisco evolve` and `metadisco train`."""
+"""The whole configuration of `metadisco evolve` and `metadisco train`, and the section `inner` of problems with PPO."""
 
 from dataclasses import field
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ from .fields import Bool, Float, Fraction, NonNegativeInt, Text, settings
 from .names import FITNESS_OF_A_PART
 from .outer import OuterConfig
 from .ppo import PPOConfig
+from .problems import DEFAULT_PROBLEM
 
 DEFAULT_ENV = "gymnax/CartPole-v1"
 DEFAULT_PARAMETRISATION = "value_loss"
@@ -120,11 +121,19 @@ class Config:
     """Meta-seed: everything random follows from it."""
     deterministic: Bool = False
     """Ask XLA for deterministic kernels on GPU, at a cost in speed; CPU is deterministic anyway."""
+    problem: dict[str, Any] = field(default_factory=lambda: {"name": DEFAULT_PROBLEM})
+    """What is asked: `name` and its settings; a name may be `package.module:MyProblem`."""
     parametrisation: dict[str, Any] = field(default_factory=lambda: {"name": DEFAULT_PARAMETRISATION})
     """What is learned: `name` and its settings; a name may be `package.module:MyParametrisation`."""
-    inner: InnerConfig = InnerConfig()
-    """One inner life."""
+    inner: Any = InnerConfig()
+    """How an evaluation runs: an `InnerConfig` where PPO is inside, else what the problem says; of a problem of one's
+    own a mapping, as it was given."""
     outer: OuterConfig = OuterConfig()
     """The search."""
     logging: LoggingConfig = LoggingConfig()
     """Where metrics go."""
+
+    @property
+    def tasks(self) -> tuple[TaskConfig, ...]:
+        """The environments of the inner runs; none where a problem has no PPO inside."""
+        return self.inner.tasks if isinstance(self.inner, InnerConfig) else ()

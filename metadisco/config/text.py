@@ -2,12 +2,15 @@
 
 import datetime
 import io
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.util import load_yaml_guess_indent
 
 from metadisco.errors import UserError
 
@@ -78,9 +81,44 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def compose(text: str) -> Any:
-    """Return YAML text as ruamel's tree of nodes, which know where in the text they stand."""
-    return YAML(typ="rt", pure=True).compose(io.StringIO(text))
+class Layout:
+    """YAML text that is changed in places: comments, order and quotes stay, by ruamel's round trip.
+
+    Attributes:
+        data: what the text says; changed by `put`.
+    """
+
+    def __init__(self, text: str):
+        self._newline = "\r\n" if "\r\n" in text else "\n"
+        self._yaml = YAML(pure=True)
+        self._yaml.preserve_quotes = True
+        self._yaml.width = 2**31
+        self._yaml.representer.add_representer(
+            type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+        )
+        lines = text.replace("\r\n", "\n")
+        self.data, indent, offset = load_yaml_guess_indent(lines, yaml=self._yaml)
+        first = re.search(r"^( +)[\w'\"]", lines, re.MULTILINE)
+        self._yaml.indent(mapping=len(first[1]) if first else 2, sequence=indent or 2, offset=offset or 0)
+
+    def put(self, section: Any, name: str, values: Mapping[str, Any]) -> None:
+        """Give a section a key with a section of plain values, which replace those that it has."""
+        old = section.get(name)
+        if isinstance(old, dict):
+            old.update(values)
+            return
+        new = CommentedMap(values)
+        new.fa.set_flow_style()
+        if name in section:
+            section[name] = new
+        else:
+            section.insert(min(1, len(section)), name, new)  # what follows the last key is mostly a comment on the next
+
+    def text(self) -> str:
+        """Return the text."""
+        stream = io.StringIO()
+        self._yaml.dump(self.data, stream)
+        return stream.getvalue().replace("\n", self._newline)
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""The artefact: a discovered objective as JSON and arrays, in a folder or a zip file. Needs no JAX.
+"""The artefact: what was discovered as JSON and arrays, in a folder or a zip file. Needs no JAX.
 
-`artefact.json` says what the objective is, how it was found, how it is to be called, and what it gives for some inputs;
-`arrays.npz` holds the meta-parameters of a learned one, by path in their tree.
+`artefact.json` says what it is and how it was found, of an objective also how it is to be called and what it gives for
+some inputs; `arrays.npz` holds meta-parameters, by path in their tree. Version 1 knew objectives alone; since version 2
+`problem` says, as in a config, what was asked.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from metadisco.config.problems import DEFAULT_PROBLEM, PROBLEMS
 from metadisco.discoveries.distilled import PARTS, check_constants
 from metadisco.discoveries.published import located
 from metadisco.errors import UserError, shown
@@ -47,13 +49,40 @@ def read_artefact(path: Path) -> Package:
         UserError: naming what is wrong with it.
     """
     artefact = read_package(path, ARTEFACT)
-    _check_objective(artefact.data.get("objective"), path)
+    if _check_problem(artefact.data, path) == DEFAULT_PROBLEM:
+        _check_objective(artefact.data.get("objective"), path)
+    else:
+        _check_learned(artefact.data.get("learned"), path)
     trained_on = artefact.data.get("trained_on")
     if trained_on is not None:
         envs = trained_on.get("envs") if isinstance(trained_on, dict) else None
         if not isinstance(envs, list) or not all(isinstance(env, str) for env in envs):
             raise UserError(f"{path}: trained_on lacks a list of envs")
     return artefact
+
+
+def problem_of(artefact: Package) -> dict[str, Any]:
+    """Return the section `problem` of an artefact."""
+    said: dict[str, Any] = artefact.data.get("problem", {"name": DEFAULT_PROBLEM})
+    return said
+
+
+def _check_problem(data: Mapping[str, Any], path: Path) -> str:
+    """Return the name of the problem that an artefact says it is of."""
+    said = data.get("problem", {"name": DEFAULT_PROBLEM})
+    name = said.get("name") if isinstance(said, dict) else None
+    if not isinstance(name, str) or (name not in PROBLEMS and ":" not in name):
+        raise UserError(
+            f"{path}: got the problem {shown(said)}, allowed: {', '.join(PROBLEMS)} or package.module:Name, by name"
+        )
+    return name
+
+
+def _check_learned(said: Any, path: Path) -> None:
+    """Refuse what does not say what was learned, where that is no objective."""
+    sections = ("inner", "parametrisation")
+    if not isinstance(said, dict) or not all(isinstance(said.get(key), dict) for key in sections):
+        raise UserError(f"{path}: got what was learned as {shown(said)}, allowed: sections {' and '.join(sections)}")
 
 
 def _check_objective(said: Any, path: Path) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
 from metadisco.config.code.imports import load_object
-from metadisco.discoveries.artefact import find_artefact, read_artefact
+from metadisco.discoveries.artefact import find_artefact, problem_of, read_artefact
 from metadisco.discoveries.distilled import find_distilled
 from metadisco.discoveries.names import find_centre
 from metadisco.discoveries.pairs import check_pairs
+from metadisco.discoveries.sources import check_objective
 from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.objectives.closed import OBJECTIVES, clip_drift, mirror, value_loss
@@ -56,6 +57,8 @@ def _load(name: str) -> Objective:
     artefact = find_artefact(name)
     if artefact is not None:
         return load_artefact(read_artefact(artefact))
+    run, _ = find_centre(name)
+    check_objective(name, run.config().problem)
     parametrisation, meta_params = load_centre(name)
     return parametrisation.bind(meta_params)
 
@@ -66,6 +69,7 @@ def load_artefact(artefact: Package) -> Objective:
     Raises:
         UserError: if it does not, or its parametrisation, features or arrays do not fit this version.
     """
+    check_objective(str(artefact.path), problem_of(artefact))
     said, where = artefact.data["objective"], str(artefact.path)
     if said["kind"] == "closed":
         objective = _closed(said["name"], said["settings"], where)

@@ -5,12 +5,15 @@ from typing import Any
 
 from metadisco._version import __version__
 from metadisco.config import to_plain
+from metadisco.config.problems import DEFAULT_PROBLEM
 from metadisco.discoveries.artefact import write_artefact
 from metadisco.discoveries.load import load_artefact, load_centre, load_objective
+from metadisco.discoveries.own_problem import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
 from metadisco.discoveries.sources import Source
 from metadisco.parametrisations import FEATURES
 from metadisco.storage.arrays import to_arrays
+from metadisco.storage.files import read_arrays
 
 LICENCE = "Apache-2.0"
 CALL = {
@@ -50,11 +53,17 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: if the objective cannot be loaded.
     """
     if source.artefact is not None:
-        load_artefact(source.artefact)  # what cannot be used here is not handed on
+        if source.problem["name"] == DEFAULT_PROBLEM:  # what cannot be used here is not handed on
+            load_artefact(source.artefact)
+        else:
+            load_meta_params(source.name)
         return {**source.artefact.data, **_missing(source.artefact.data)}, source.artefact.arrays
+    if source.problem["name"] != DEFAULT_PROBLEM:
+        return _content_of_another_problem(source)
     described, arrays = _describe(source)
     data = {
         "metadisco": __version__,
+        "problem": dict(source.problem),
         "objective": described,
         "trained_on": trained_on(source),
         "call": CALL,
@@ -64,9 +73,25 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     return data, arrays
 
 
+def _content_of_another_problem(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what an artefact says of a discovery that is no objective, and its arrays."""
+    assert source.config is not None and source.centre is not None
+    load_meta_params(source.name)  # what cannot be used here is not handed on
+    plain = to_plain(source.config)
+    data = {
+        "metadisco": __version__,
+        "problem": dict(source.problem),
+        "learned": {key: plain.get(key, {}) for key in ("inner", "parametrisation")},
+        "trained_on": trained_on(source),
+        "licence": LICENCE,
+    }
+    return data, read_arrays(source.centre)
+
+
 def _missing(data: dict[str, Any]) -> dict[str, Any]:
     """Return what is to be said in place of what an artefact does not say."""
-    return {key: value for key, value in (("trained_on", None), ("licence", "not stated")) if key not in data}
+    unsaid = {"problem": {"name": DEFAULT_PROBLEM}, "trained_on": None, "licence": "not stated"}
+    return {key: value for key, value in unsaid.items() if key not in data}
 
 
 def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -96,8 +121,8 @@ def trained_on(source: Source) -> dict[str, Any] | None:
     generation = int(source.centre.stem) if source.centre else 0
     spent = [row.get("env_steps") for row in rows if row["generation"] < generation]
     return {
-        "envs": [task.env for task in source.config.inner.tasks],
-        "inner": plain["inner"],
+        "envs": [task.env for task in source.config.tasks],
+        "inner": plain.get("inner", {}),
         "outer": plain["outer"],
         "seed": source.config.seed,
         "generations": generation,

@@ -1,4 +1,4 @@
-"""What the name of an objective means, found without loading it. Needs no JAX."""
+"""What the name of a discovery means, found without loading it."""
 
 import hashlib
 import json
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from metadisco.config import OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, Config, build_settings, to_plain
 from metadisco.config.code.own_code import source_of
-from metadisco.discoveries.artefact import find_artefact, read_artefact
+from metadisco.config.problems import DEFAULT_PROBLEM, FINDS_OBJECTIVES, what_is_found
+from metadisco.discoveries.artefact import find_artefact, problem_of, read_artefact
 from metadisco.discoveries.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.discoveries.names import find_centre
 from metadisco.errors import UserError
@@ -17,7 +18,7 @@ from metadisco.storage.runs import CONFIG, RunDirectory
 
 
 class Source(NamedTuple):
-    """An objective as it was named."""
+    """A discovery as it was named: an objective, or what another problem looks for."""
 
     name: str
     identity: Any
@@ -36,6 +37,8 @@ class Source(NamedTuple):
     """Where it comes from an artefact; a published discovery is a run and an artefact of it in one folder."""
     distilled: Distilled | None = None
     """Where it comes from distilled forms."""
+    problem: Mapping[str, Any] = {"name": DEFAULT_PROBLEM}
+    """What was asked: section of a config."""
 
     @property
     def short_name(self) -> str:
@@ -49,21 +52,47 @@ class Source(NamedTuple):
 
     @property
     def section(self) -> Mapping[str, Any] | None:
-        """Name and settings of the parametrisation that learned it; None for a closed form."""
+        """Name and settings of the parametrisation that learned it; None for a closed form, or where there is none."""
         if self.config is not None:
-            return self.config.parametrisation
-        section: Mapping[str, Any] | None = (
-            self.artefact.data["objective"].get("parametrisation") if self.artefact else None
-        )
-        return section
+            return self.config.parametrisation or None
+        if self.artefact is None:
+            return None
+        said = self.artefact.data.get("objective") or self.artefact.data["learned"]
+        return said.get("parametrisation") or None
 
 
 def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
-    """Return what a name of an objective means.
+    """Return what a name of an objective means: for whatever needs an objective.
 
     Args:
         name: a closed objective, a published discovery, or the path of a run, of an artefact or of distilled forms.
         settings: constants of a closed objective that are not at their defaults.
+
+    Raises:
+        UserError: if there is no such thing, or it is no objective.
+    """
+    source = find_discovery(name, settings)
+    check_objective(name, source.problem)
+    return source
+
+
+def check_objective(name: str, problem: Mapping[str, Any]) -> None:
+    """Refuse what is no objective.
+
+    Args:
+        name: as it was given.
+        problem: of which it is; section of a config.
+
+    Raises:
+        UserError: saying what it is.
+    """
+    found = what_is_found(problem)
+    if found != FINDS_OBJECTIVES:
+        raise UserError(f"{name!r} holds {found}, found by the problem {problem['name']}; allowed: {FINDS_OBJECTIVES}")
+
+
+def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Source:
+    """Return what a name means, whatever problem it was found by; see `find_source`.
 
     Raises:
         UserError: if there is no such thing.
@@ -84,8 +113,12 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
         return _artefact_source(name, artefact)
     run, file = find_centre(name)
     config = run.config()
-    identity = _with_code([to_plain(config)["parametrisation"], hashlib.sha256(file.read_bytes()).hexdigest()])
-    trained_on = frozenset(plain_env(task.env) for task in config.inner.tasks)
+    centre = hashlib.sha256(file.read_bytes()).hexdigest()
+    trained_on = frozenset(plain_env(task.env) for task in config.tasks)
+    if config.problem["name"] != DEFAULT_PROBLEM:
+        identity = _with_code([config.problem, config.parametrisation, centre])
+        return Source(name, identity, trained_on, (), run, config, file, artefact, problem=config.problem)
+    identity = _with_code([to_plain(config)["parametrisation"], centre])
     parts = _learned_parts(config.parametrisation["name"])
     return Source(name, identity, trained_on, parts, run, config, file, artefact)
 
@@ -103,8 +136,12 @@ def _with_code(identity: list[Any]) -> list[Any]:
 
 
 def _artefact_source(name: str, artefact: Package) -> Source:
-    objective, trained_on = artefact.data["objective"], artefact.data.get("trained_on")
+    problem, trained_on = problem_of(artefact), artefact.data.get("trained_on")
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
+    if problem["name"] != DEFAULT_PROBLEM:
+        identity = _with_code([problem, artefact.data["learned"], artefact.data["arrays_sha256"]])
+        return Source(name, identity, envs, (), artefact=artefact, problem=problem)
+    objective = artefact.data["objective"]
     identity = _with_code([objective, artefact.data["arrays_sha256"]])
     if objective["kind"] == "learned":
         parts = _learned_parts(objective["parametrisation"]["name"])

@@ -48,7 +48,7 @@ class Lives(NamedTuple):
 def untraced(config: Config) -> Config:
     """Return a config with its traced settings blanked: equal for configs that can share a compiled program."""
     blank: dict[str, float] = dict.fromkeys(Hyperparameters._fields, 0.5)
-    ppo = dataclasses.replace(config.inner.ppo, **blank)  # type: ignore[arg-type]
+    ppo = dataclasses.replace(config.inner.ppo, **blank)
     return dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
 
 

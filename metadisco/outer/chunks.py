@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from metadisco.config import OuterConfig
 from metadisco.errors import MachineError
 from metadisco.outer.devices import AXIS, default_chunk_size, fair_chunk_size, spread
-from metadisco.outer.evaluate import Evaluator
+from metadisco.outer.evaluate import Evaluator, judging
 from metadisco.types import MetaParams, MetaProblem
 
 SIZES = {"cpu": (4, 8, 16, 32)}
@@ -66,17 +66,27 @@ def measure_chunk_size(
     return best, rates
 
 
+@runtime_checkable
+class Notes(Protocol):
+    """What is known of the chunks of a run, and is to be kept of them."""
+
+    def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
+        """Return what an earlier start of the same run had found on as many devices of a kind."""
+
+    def note_change(self, evaluator: Evaluator) -> None:
+        """Be told of the evaluation with smaller chunks that takes the place of another one."""
+
+    def say(self, sentence: str) -> None:
+        """Be told what was measured, or has changed."""
+
+
 class Chunks(NamedTuple):
     """How a search finds its chunk size where the config says `auto`, and what it does where memory runs out."""
 
     rehearsal: MetaProblem | None = None
     """The meta-problem with short lives, to measure with; None: by the fixed rule."""
-    kept: Callable[[int, str], int | None] = lambda num_devices, platform: None
-    """Returns what an earlier start of the same run had found on as many devices of a kind."""
-    say: Callable[[str], None] = lambda sentence: None
-    """Told what was measured."""
-    changed: Callable[[Evaluator], None] = lambda evaluator: None
-    """Told of the evaluation with smaller chunks that takes the place of another one."""
+    notes: Notes | None = None
+    """Told of all this; None: nobody is."""
     may_halve: bool = True
     """Whether `auto` may take smaller chunks where memory runs out."""
 
@@ -98,15 +108,16 @@ class Chunks(NamedTuple):
             jax.errors.JaxRuntimeError: `error`, if it is another one.
         """
         smaller = self._smaller(error, build, config, evaluator.chunk_size)
-        self.say("numbers are equal to the bit up to here, and to float tolerance from here on")
-        self.changed(smaller)
+        self._say("numbers are equal to the bit up to here, and to float tolerance from here on")
+        if self.notes is not None:
+            self.notes.note_change(smaller)
         return smaller
 
     def _smaller(self, error: Exception, build: Build, config: OuterConfig, size: int) -> Evaluator:
         """Halve chunks until their evaluation can be compiled."""
         while True:
             before, size = size, self._halved(error, config, size)
-            self.say(f"out of device memory with chunks of {before} lives: {size} from here on")
+            self._say(f"out of device memory with chunks of {before} lives: {size} from here on")
             try:
                 return build(chunk_size=size)
             except jax.errors.JaxRuntimeError as another:
@@ -126,13 +137,17 @@ class Chunks(NamedTuple):
         raise MachineError(f"out of device memory with chunks of {size} lives, allowed: {remedy}") from error
 
     def _choose(self, config: OuterConfig, mesh: Mesh, example: MetaParams) -> int | None:
-        kept = self.kept(mesh.size, _platform(mesh))
+        kept = self.notes.kept_chunk_size(mesh.size, _platform(mesh)) if self.notes is not None else None
         if kept is not None or self.rehearsal is None:
             return kept
         size, rates = measure_chunk_size(self.rehearsal, config.num_lives // mesh.size, mesh, example)
         measured = ", ".join(f"{each}: {rate / rates[size]:.0%}" for each, rate in rates.items())
-        self.say(f"chunk size {size} is the fastest on short lives ({measured})")
+        self._say(f"chunk size {size} is the fastest on short lives ({measured})")
         return size
+
+    def _say(self, sentence: str) -> None:
+        if self.notes is not None:
+            self.notes.say(sentence)
 
 
 BY_RULE = Chunks()
@@ -154,7 +169,10 @@ def _seconds(rehearsal: MetaProblem, size: int, mesh: Mesh, example: MetaParams)
     keys = jax.random.split(jax.random.key(0), lives)
     copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), example)
     arguments = jax.device_put((keys, copies), sharding)
-    program = spread(rehearsal.evaluate, mesh, size).lower(*arguments).compile()
+    function, num_shared = judging(rehearsal)
+    shared = (example, jnp.zeros((), jnp.int32))[:num_shared]
+    arguments = (*jax.device_put(shared, NamedSharding(mesh, PartitionSpec())), *arguments)
+    program = spread(function, mesh, size, num_shared).lower(*arguments).compile()
     _check_memory(program, mesh)
     return min(_timed(program, arguments) for _ in range(1 + ROUNDS))
 

@@ -5,6 +5,7 @@ import importlib.metadata
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -187,7 +188,7 @@ def fair_chunk_size(lives_per_device: int, limit: int) -> int:
     return divisor if divisor * 2 >= limit else limit
 
 
-def spread(function: Callable[..., Any], mesh: Mesh, chunk_size: int) -> Any:
+def spread(function: Callable[..., Any], mesh: Mesh, chunk_size: int, num_shared: int = 0) -> Any:
     """Map `function` over the leading axis of its arguments, spread over devices, in chunks.
 
     Each device takes its share in chunks of `chunk_size`, one after another; a chunk is vmapped, and the last may be
@@ -197,14 +198,22 @@ def spread(function: Callable[..., Any], mesh: Mesh, chunk_size: int) -> Any:
         function: of one element; pure.
         mesh: from `make_mesh`; its size must divide the leading axis.
         chunk_size: elements side by side on one device.
+        num_shared: arguments that come first and are the same, whole, for every element.
     """
 
-    def on_device(*items: Any) -> Any:
+    def on_device(*arguments: Any) -> Any:
+        shared, items = arguments[:num_shared], arguments[num_shared:]
+        each = partial(function, *shared)
         if chunk_size == 1:
-            return jax.lax.map(lambda item: function(*item), items)
+            return jax.lax.map(lambda item: each(*item), items)
         if jax.tree.leaves(items)[0].shape[0] <= chunk_size:
-            return jax.vmap(function)(*items)
-        return jax.lax.map(lambda item: function(*item), items, batch_size=chunk_size)
+            return jax.vmap(each)(*items)
+        return jax.lax.map(lambda item: each(*item), items, batch_size=chunk_size)
 
     share = PartitionSpec(AXIS)
-    return jax.jit(jax.shard_map(on_device, mesh=mesh, in_specs=share, out_specs=share, check_vma=False))
+
+    def everywhere(*arguments: Any) -> Any:
+        specs = (PartitionSpec(),) * num_shared + (share,) * (len(arguments) - num_shared)
+        return jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=share, check_vma=False)(*arguments)
+
+    return jax.jit(everywhere)

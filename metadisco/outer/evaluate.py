@@ -4,7 +4,7 @@ Axes: P population, R rollouts, K tasks, L = P·R lives.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from metadisco.config import OuterConfig
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 from metadisco.outer.devices import (
     AXIS,
     collect,
@@ -24,16 +24,16 @@ from metadisco.outer.devices import (
     distribute,
     spread,
 )
-from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo
+from metadisco.types import Evaluation, Key, MetaParams, MetaProblem, TaskLike
 
 
-class PopulationEvaluation(NamedTuple):
+class JudgedPopulation(NamedTuple):
     """How a population did, on the first device of each process."""
 
     fitness: Float[Array, "P K"]
     """Mean over rollouts per task; NaN where one of them failed."""
-    metrics: dict[str, Array]
-    """Metrics of each life, [L]."""
+    metrics: dict[str, Float[Array, "P R"]]
+    """Metrics of each evaluation."""
 
 
 class Evaluator:
@@ -44,13 +44,13 @@ class Evaluator:
         config: population, rollouts and chunk.
         mesh: the devices.
         example: meta-parameters of one member.
-        tasks: as `search` takes them.
         chunk_size: lives side by side on one device; that of the config if left out, or by the fixed rule.
 
     Raises:
-        UserError: if problem or tasks are not what the protocol says; before anything is compiled.
+        UserError: if the problem is not what the protocol says; before anything is compiled.
 
     Attributes:
+        env_steps: environment steps of a generation.
         chunk_size: lives side by side on one device.
         num_devices: devices in use, of all processes.
         num_processes: processes that they belong to.
@@ -65,48 +65,101 @@ class Evaluator:
         config: OuterConfig,
         mesh: Mesh,
         example: MetaParams,
-        tasks: Sequence[TaskInfo] = (),
         chunk_size: int | None = None,
     ):
         self._config, self._mesh = config, mesh
-        self._sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+        self._sharding, self._whole = (NamedSharding(mesh, spec) for spec in (PartitionSpec(AXIS), PartitionSpec()))
         self.num_devices, self.num_processes = mesh.size, jax.process_count()
         lives_per_device = config.num_lives // mesh.size
         self.platform = mesh.devices.flat[0].platform
         chunk_size = chunk_size or config.given_chunk_size or default_chunk_size(lives_per_device, self.platform)
         self.chunk_size = min(chunk_size, lives_per_device)
+        self.env_steps = check_problem(problem) * config.num_lives
+        function, self._num_shared = judging(problem)
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), config.num_lives))
         lives = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.num_lives, *x.shape), x.dtype), example)
-        shapes = [
-            jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._sharding), tree)
-            for tree in (keys, lives)
-        ]
+        shared = (example, jax.ShapeDtypeStruct((), jnp.int32))[: self._num_shared]
         connect(mesh)
         start = time.monotonic()
-        lowered = spread(problem.evaluate, mesh, self.chunk_size).lower(*shapes)
-        _check_shape(lowered.out_info, config.num_lives)
-        _check_tasks(tasks, lowered.out_info.fitness.shape[1])
+        lowered = spread(function, mesh, self.chunk_size, self._num_shared).lower(
+            *self._shapes(shared, self._whole), *self._shapes((keys, lives), self._sharding)
+        )
+        check_evaluation(lowered.out_info, problem, config.num_lives)
         self._run = lowered.compile()
+        self._baseline = self._compiled_baseline(problem, keys) if config.evaluate_every else None
         self.compile_seconds = time.monotonic() - start
         self.chunk_bytes = _memory(self._run)
 
-    def population(self, key: Key, population: MetaParams) -> PopulationEvaluation:
-        """Judge every member by R lives on the same R seeds (common random numbers)."""
+    @staticmethod
+    def _shapes(tree: Any, sharding: NamedSharding) -> Any:
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+
+    def _compiled_baseline(self, problem: MetaProblem, keys: Any) -> Any:
+        """Compile the problem's baseline, if it has one."""
+        baseline = getattr(problem, "baseline", None)
+        if baseline is None:
+            return None
+        lowered = spread(baseline, self._mesh, self.chunk_size).lower(self._shapes(keys, self._sharding))
+        wanted = (self._config.num_lives, len(problem.tasks))
+        if getattr(lowered.out_info, "shape", None) != wanted:
+            raise UserError(f"baseline of the meta-problem: allowed: one number for each of {wanted[1]} tasks")
+        return lowered.compile()
+
+    def population(
+        self, key: Key, population: MetaParams, centre: MetaParams = None, generation: int = 0
+    ) -> JudgedPopulation:
+        """Judge every member by R evaluations on the same R seeds (common random numbers).
+
+        Args:
+            key: of the generation.
+            population: P members.
+            centre: of the search, for problems of self-play.
+            generation: likewise.
+        """
         size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
         keys = jnp.tile(jax.random.split(key, rollouts), size)
-        return self._lives(keys, jax.tree.map(lambda leaf: jnp.repeat(leaf, rollouts, 0), population))
+        return self._judged(
+            keys, jax.tree.map(lambda leaf: jnp.repeat(leaf, rollouts, 0), population), centre, generation
+        )
 
-    def centre(self, key: Key, centre: MetaParams) -> Float[Array, "K"]:
-        """Judge one set of meta-parameters by as many lives as a generation has, each on a seed of its own."""
+    def centre(self, key: Key, centre: MetaParams, generation: int = 0) -> JudgedPopulation:
+        """Judge one set of meta-parameters by as many evaluations as a generation has, each on a seed of its own."""
         lives = self._config.num_lives
         copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), centre)
-        return self._lives(jax.random.split(key, lives), copies).fitness.mean(0)
+        return self._judged(jax.random.split(key, lives), copies, centre, generation)
 
-    def _lives(self, keys: Array, meta_params: MetaParams) -> PopulationEvaluation:
-        result = self._run(*distribute((keys, meta_params), self._sharding))
+    def baseline(self, key: Key) -> Float[Array, "K"] | None:
+        """Return the fitness of the problem's baseline on the seeds of `centre`; None where it has none."""
+        if self._baseline is None:
+            return None
+        keys = distribute(jax.random.split(key, self._config.num_lives), self._sharding)
+        fitness: Array = collect(self._baseline(keys), self._mesh)
+        return fitness.mean(0)
+
+    def _judged(self, keys: Array, meta_params: MetaParams, centre: MetaParams, generation: int) -> JudgedPopulation:
+        shared = (centre, jnp.asarray(generation, jnp.int32))[: self._num_shared]
+        result = self._run(*distribute(shared, self._whole), *distribute((keys, meta_params), self._sharding))
         fitness, metrics = collect(tuple(result), self._mesh)
-        size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
-        return PopulationEvaluation(fitness.reshape(size, rollouts, -1).mean(1), metrics)
+        shape = self._config.strategy.population_size, self._config.num_rollouts
+        return JudgedPopulation(
+            fitness.reshape(*shape, -1).mean(1), {name: each.reshape(shape) for name, each in metrics.items()}
+        )
+
+
+def judging(problem: MetaProblem) -> tuple[Callable[..., Evaluation], int]:
+    """Return the function that judges one member, and how many arguments before its key are the same for all.
+
+    In self-play these are the centre and the generation.
+    """
+    against = getattr(problem, "evaluate_against", None)
+    if against is None:
+        return problem.evaluate, 0
+
+    def judge(centre: MetaParams, generation: Array, key: Key, meta_params: MetaParams) -> Evaluation:
+        result: Evaluation = against(key, meta_params, centre, generation)
+        return result
+
+    return judge, 2
 
 
 def _memory(compiled: Any) -> int | None:
@@ -118,24 +171,46 @@ def _memory(compiled: Any) -> int | None:
     return sum(int(getattr(analysis, part)) for part in parts)
 
 
-def _check_shape(evaluation: Any, num_lives: int) -> None:
-    """Refuse a meta-problem whose evaluation is not what the protocol says, before it is compiled."""
-    shape = tuple(evaluation.fitness.shape)
-    if len(shape) != 2 or shape[0] != num_lives:
-        raise UserError(f"fitness of the meta-problem: got shape {shape[1:]} per life, allowed: one number per task")
-    if "env_steps" not in evaluation.metrics:
-        raise UserError("metrics of the meta-problem: 'env_steps', the steps taken by a life, is missing")
+def check_problem(problem: MetaProblem) -> int:
+    """Return the environment steps of one evaluation, after seeing that a problem says what the protocol demands.
 
-
-def _check_tasks(tasks: Sequence[TaskInfo], num_tasks: int) -> None:
-    """Refuse what cannot describe the tasks of a problem."""
-    if tasks and len(tasks) != num_tasks:
-        raise UserError(f"tasks: got {len(tasks)}, allowed: one TaskInfo for each of the problem's {num_tasks} tasks")
+    Raises:
+        UserError: for tasks or steps that are not there, or are no such thing.
+    """
+    tasks, env_steps = (getattr(problem, name, None) for name in ("tasks", "env_steps"))
+    if not isinstance(env_steps, int) or isinstance(env_steps, bool) or env_steps < 0:
+        raise UserError(f"env_steps of the meta-problem: got {shown(env_steps)}, allowed: a whole number from 0 on")
+    if not isinstance(tasks, Sequence) or not tasks or not all(hasattr(task, "name") for task in tasks):
+        raise UserError(f"tasks of the meta-problem: got {shown(tasks)}, allowed: a TaskInfo for each task")
     if len({task.name for task in tasks}) < len(tasks):
         raise UserError(f"tasks: got the names {[task.name for task in tasks]}, allowed: names that differ")
     for task in tasks:
         if task.zero == task.one:
             raise UserError(f"tasks: {task.name} has {task.zero} for 0 and for 1, allowed: two numbers that differ")
+    return env_steps
+
+
+def check_evaluation(evaluation: Any, problem: MetaProblem, num_lives: int) -> None:
+    """Refuse a meta-problem whose evaluation is not what the protocol says, before it is compiled.
+
+    Raises:
+        UserError: for a fitness that is not a number for each task, or a metric that is no number.
+    """
+    if not isinstance(evaluation, Evaluation):
+        raise UserError(f"evaluate of the meta-problem: got {type(evaluation).__name__}, allowed: an Evaluation")
+    shape, num_tasks = tuple(getattr(evaluation.fitness, "shape", ())), len(problem.tasks)
+    if shape != (num_lives, num_tasks):
+        raise UserError(
+            f"fitness of the meta-problem: got shape {shape[1:]} for each evaluation, allowed: ({num_tasks},), "
+            "one number for each of its tasks"
+        )
+    for name, metric in evaluation.metrics.items():
+        shape = tuple(getattr(metric, "shape", ()))
+        if not isinstance(name, str) or shape != (num_lives,) or jnp.iscomplexobj(metric):
+            raise UserError(
+                f"metrics of the meta-problem: got {shown(name)} of shape {shape[1:]} for each evaluation, allowed: "
+                "real scalars by name"
+            )
 
 
 def choose_num_devices(config: OuterConfig) -> int:
@@ -185,7 +260,7 @@ def _check_processes(config: OuterConfig) -> int:
     return processes
 
 
-def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskInfo] = ()) -> Float[Array, "P"]:
+def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskLike] = ()) -> Float[Array, "P"]:
     """Make one number per member of its fitness over tasks; a failed task fails the member.
 
     Args:

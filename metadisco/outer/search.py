@@ -9,14 +9,15 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from metadisco.config import OuterConfig
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
 from metadisco.outer.devices import make_mesh
-from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
+from metadisco.outer.evaluate import Evaluator, JudgedPopulation, aggregate, choose_num_devices
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
-from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo
+from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
 
 
 class SearchState(NamedTuple):
@@ -43,6 +44,9 @@ class Recorder(Protocol):
     def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
         """Return the newest saved state, or None where there is none."""
 
+    def start(self, evaluator: Evaluator) -> None:
+        """Be told of the compiled evaluation, before the first generation and before anything is recorded."""
+
     def log(self, row: dict[str, Any]) -> None:
         """Keep the metrics of one generation."""
 
@@ -68,10 +72,8 @@ def search(
     config: OuterConfig,
     recorder: Recorder,
     *,
-    tasks: Sequence[TaskInfo] = (),
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
-    announce: Callable[[Evaluator], None] = lambda evaluator: None,
     chunks: Chunks = BY_RULE,
 ) -> MetaParams:
     """Evolve meta-parameters, from where `recorder` left off.
@@ -80,11 +82,8 @@ def search(
         problem: what is evolved, and how it is judged.
         config: the settings of the search.
         recorder: where state and metrics go, and come from when a run is continued.
-        tasks: names and scales of the problem's tasks; several of them are reported one by one. None: fitness is
-            aggregated as it is.
         seed: meta-seed of a new run; a continued one keeps its own.
         should_stop: asked after every generation; when true, the state is saved and the search ends.
-        announce: told of the compiled evaluation before the first generation, and before anything is recorded.
         chunks: how a chunk size is found where the config leaves it to a measurement.
 
     Returns:
@@ -107,15 +106,15 @@ def search(
     state = jax.device_put(state, jax.local_devices()[0])
     if progress.generation >= config.num_generations:
         return state.strategy.centre
-    build = partial(Evaluator, problem, config, mesh, start, tasks)
+    build = partial(Evaluator, problem, config, mesh, start)
     evaluator = chunks.start(build, config, mesh, start)
-    announce(evaluator)
+    recorder.start(evaluator)
     if restored is None:
         recorder.save(state, progress)
     saved = progress.generation
     while progress.generation < config.num_generations:
         try:
-            state, progress, row = _generation(state, progress, strategy, evaluator, config, tasks)
+            state, progress, row = _generation(state, progress, strategy, evaluator, config, problem.tasks)
         except jax.errors.JaxRuntimeError as error:
             if is_out_of_memory(error) and saved < progress.generation:
                 recorder.save(state, progress)  # what comes before other chunks is not run again with them
@@ -142,41 +141,79 @@ def _generation(
     strategy: Strategy,
     evaluator: Evaluator,
     config: OuterConfig,
-    tasks: Sequence[TaskInfo],
+    tasks: Sequence[TaskLike],
 ) -> tuple[SearchState, Progress, dict[str, Any]]:
     """Run one generation; return the new state, what it cost so far, and its row of metrics."""
     start = time.monotonic()
     generation = progress.generation
     keys = Keys(*(jax.random.fold_in(key, generation) for key in _streams(state.key)))
     population, asked = strategy.ask(keys.ask, state.strategy)
-    evaluation = evaluator.population(keys.lives, population)
-    fitness = aggregate(evaluation.fitness, config.aggregate, tasks)
+    judged = evaluator.population(keys.lives, population, state.strategy.centre, generation)
+    fitness = aggregate(judged.fitness, config.aggregate, tasks)
     told, report = strategy.tell(keys.tell, population, fitness, asked)
     state = state._replace(strategy=told)
-    env_steps = int(np.asarray(evaluation.metrics["env_steps"], np.int64).sum())
-    row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(evaluation.fitness, tasks, "fitness_mean")
-    if "without_episode" in evaluation.metrics:
-        row["lives_without_episode"] = int(np.asarray(evaluation.metrics["without_episode"]).sum())
-    if "gaps" in evaluation.metrics:
-        row["curve_gaps"] = float(np.asarray(evaluation.metrics["gaps"], np.float64).mean())
+    row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(judged.fitness, tasks, "fitness_mean")
+    row |= _metrics_row(judged, "metrics") | _whole_metrics(judged)
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
-        centre = evaluator.centre(keys.centre, told.centre)
-        row["centre_fitness"] = _number(_centre_fitness(centre, config, tasks))
-        row |= _task_row(centre[None], tasks, "centre_fitness")
-    progress = Progress(generation + 1, progress.env_steps + env_steps)
+        row |= _centre_row(keys.centre, told.centre, generation, evaluator, config, tasks)
+    progress = Progress(generation + 1, progress.env_steps + evaluator.env_steps)
     row = {"generation": generation} | row
-    row |= {"env_steps": progress.env_steps, "seconds": seconds, "env_steps_per_second": env_steps / seconds}
+    row |= {"env_steps": progress.env_steps, "seconds": seconds, "env_steps_per_second": evaluator.env_steps / seconds}
     return state, progress, row
 
 
-def _centre_fitness(fitness: Array, config: OuterConfig, tasks: Sequence[TaskInfo]) -> Array:
-    """Return one number for the centre; ranks need a population, so that there the mean over tasks stands in."""
+def _centre_row(
+    key: Key,
+    centre: MetaParams,
+    generation: int,
+    evaluator: Evaluator,
+    config: OuterConfig,
+    tasks: Sequence[TaskLike],
+) -> dict[str, Any]:
+    """Judge the centre, and the problem's baseline where it has one, on the same seeds; return their part of a row."""
+    judged = evaluator.centre(key, centre, generation)
+    rows = _overall_row(judged.fitness.mean(0), config, tasks, "centre_fitness") | _metrics_row(judged, "centre")
+    baseline = evaluator.baseline(key)
+    return rows if baseline is None else rows | _overall_row(baseline, config, tasks, "baseline_fitness")
+
+
+def _overall_row(
+    fitness: Float[Array, "K"], config: OuterConfig, tasks: Sequence[TaskLike], key: str
+) -> dict[str, Any]:
+    """Return one number over tasks, and that of each of several.
+
+    Ranks need a population, so that where members are ranked the mean over tasks stands in.
+    """
     how = "mean" if config.aggregate == "mean_rank" else config.aggregate
-    return aggregate(fitness[None], how, tasks)[0]
+    return {key: _number(aggregate(fitness[None], how, tasks)[0])} | _task_row(fitness[None], tasks, key)
 
 
-def _task_row(fitness: Array, tasks: Sequence[TaskInfo], key: str) -> dict[str, Any]:
+def _metrics_row(judged: JudgedPopulation, prefix: str) -> dict[str, Any]:
+    """Return each metric of the problem as its mean over members that did not fail, null where there is none.
+
+    A member's own is the mean over its rollouts.
+    """
+    worked = np.isfinite(np.asarray(judged.fitness)).all(1)
+    row = {}
+    for name, each in judged.metrics.items():
+        members = np.asarray(each, np.float64).mean(1)
+        known = members[worked & np.isfinite(members)]
+        row[f"{prefix}/{name}"] = float(known.mean()) if known.size else None
+    return row
+
+
+def _whole_metrics(judged: JudgedPopulation) -> dict[str, Any]:
+    """Return what rows have always told of problems with PPO inside, over all evaluations, failed ones included."""
+    row: dict[str, Any] = {}
+    if "without_episode" in judged.metrics:
+        row["lives_without_episode"] = int(np.asarray(judged.metrics["without_episode"]).sum())
+    if "gaps" in judged.metrics:
+        row["curve_gaps"] = float(np.asarray(judged.metrics["gaps"], np.float64).mean())
+    return row
+
+
+def _task_row(fitness: Float[Array, "P K"], tasks: Sequence[TaskLike], key: str) -> dict[str, Any]:
     """Return the mean fitness on each of several tasks, unscaled, over the members that did not fail there."""
     if len(tasks) < 2:
         return {}

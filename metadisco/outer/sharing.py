@@ -20,10 +20,11 @@ class SharedRecorder:
     Args:
         team: the processes.
         recorder: in the first process, where traces go; None in the others.
+        started: called in the others where the first one records that the search starts.
     """
 
-    def __init__(self, team: Team, recorder: Recorder | None):
-        self._team, self._recorder = team, recorder
+    def __init__(self, team: Team, recorder: Recorder | None, started: Callable[[], None] = lambda: None):
+        self._team, self._recorder, self._started = team, recorder, started
         self.done = 0
         """Generations completed."""
 
@@ -39,11 +40,13 @@ class SharedRecorder:
         self.done = found[1].generation if found else 0
         return found
 
-    def announce(self, evaluator: Evaluator, announce: Callable[[Evaluator], None] | None) -> None:
+    def start(self, evaluator: Evaluator) -> None:
         """Let the first process say what was compiled."""
         with self._team.agreed():
-            if announce is not None:
-                announce(evaluator)
+            if self._recorder is not None:
+                self._recorder.start(evaluator)
+            else:
+                self._started()
 
     def log(self, row: dict[str, Any]) -> None:
         """Keep the metrics of one generation."""

@@ -9,14 +9,16 @@ from jaxtyping import Bool, Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from metadisco.plotting.style import LEGEND_SIZE, PALETTE, robust_limits, say, set_title, uncluttered, wrapped
 
 POPULATION, CENTRE = PALETTE[0], PALETTE[1]
-PER_ENV = ("fitness_mean/", "centre_fitness/")
+PER_TASK = ("fitness_mean/", "centre_fitness/")
+METRICS = ("metrics/", "centre/")
+ELSEWHERE = ("without_episode", "gaps")
+"""Metrics of problems with PPO inside, of which reports tell where there is anything to tell."""
 NUM_COLUMNS = 4
 PANEL_WIDTH = 2.2  # inches
 MANY_ROWS = 200  # beyond which lines are thinner
@@ -26,15 +28,19 @@ MAX_MARKED = 64  # points of a line, beyond which markers would touch each other
 def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     """Draw what metrics.jsonl holds: fitness above; failures, steps, perturbations and speed below it.
 
-    Several environments get a panel each, with the unscaled fitness of the population and of the centre there.
+    Several tasks get a panel each, with the unscaled fitness of the population and of the centre there; so does each
+    metric that the problem reports.
 
     Args:
         rows: lines of metrics.jsonl, in any order; numbers may be null or missing, and are then left out.
         title: of the figure.
     """
     rows = sorted(rows, key=lambda row: row["generation"])
-    envs = list(dict.fromkeys(key.split("/", 1)[1] for row in rows for key in row if key.startswith(PER_ENV)))
-    heights = [3.0, 2.0] + [2.0] * math.ceil(len(envs) / NUM_COLUMNS)
+    further = [
+        *((name, PER_TASK, "fitness, unscaled") for name in _named(rows, PER_TASK)),
+        *((name, METRICS, "") for name in _named(rows, METRICS) if name not in ELSEWHERE),
+    ]
+    heights = [3.0, 2.0] + [2.0] * math.ceil(len(further) / NUM_COLUMNS)
     figure = Figure(figsize=(11, 1.2 + sum(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), NUM_COLUMNS, height_ratios=heights)
     panels = [figure.add_subplot(grid[0, :]), *(figure.add_subplot(grid[1, column]) for column in range(NUM_COLUMNS))]
@@ -46,7 +52,12 @@ def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     _draw_from_zero(speed, rows, "env_steps_per_second", "speed", "environment steps / s")
     if np.isfinite(_column(rows, "env_steps_per_second")).any():
         speed.yaxis.set_major_formatter(EngFormatter())
-    panels += _draw_envs(figure, grid, rows, envs)
+    for number, (name, prefixes, unit) in enumerate(further):
+        axes = figure.add_subplot(grid[2 + number // NUM_COLUMNS, number % NUM_COLUMNS])
+        _draw_pair(axes, rows, [f"{prefix}{name}" for prefix in prefixes])
+        axes.set_title(wrapped(figure, name, 10, PANEL_WIDTH), fontsize=10, parse_math=False)
+        axes.set_ylabel(unit)
+        panels.append(axes)
     generations = [row["generation"] for row in rows] or [0]
     margin = max(0.5, 0.01 * (generations[-1] - generations[0]))
     for axes in panels:
@@ -54,6 +65,11 @@ def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(8 if axes is fitness else 4, integer=True, min_n_ticks=1))
     set_title(figure, f"{title}\n{_spent(rows)}")
     return figure
+
+
+def _named(rows: Sequence[Mapping[str, Any]], prefixes: tuple[str, ...]) -> list[str]:
+    """Return what follows a prefix in the keys of rows, in order, each once."""
+    return list(dict.fromkeys(key.split("/", 1)[1] for row in rows for key in row if key.startswith(prefixes)))
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> Float[np.ndarray, "R"]:
@@ -95,9 +111,8 @@ def _line_through(axes: Axes, x: Float[np.ndarray, "R"], y: Float[np.ndarray, "R
 
 def _draw_fitness(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     generation = _column(rows, "generation")
-    mean, std, best, worst, centre = (
-        _column(rows, key) for key in ("fitness_mean", "fitness_std", "fitness_best", "fitness_worst", "centre_fitness")
-    )
+    names = ("fitness_mean", "fitness_std", "fitness_best", "fitness_worst", "centre_fitness", "baseline_fitness")
+    mean, std, best, worst, centre, baseline = (_column(rows, key) for key in names)
     low, high = mean - std, mean + std
     lone = _alone(low)
     axes.vlines(generation[lone], low[lone], high[lone], color=POPULATION, alpha=0.2, linewidth=8)
@@ -111,8 +126,9 @@ def _draw_fitness(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
             _line(axes, generation, worst, "v", color=POPULATION, linewidth=0.8, linestyle=":", label="worst member"),
         ),
         (centre, _line_through(axes, generation, centre, color=CENTRE, linestyle="--", label="centre")),
+        (baseline, _line_through(axes, generation, baseline, color="0.4", linestyle=":", label="baseline")),
     ]
-    _limit(axes, np.stack([low, high, best, worst, mean, centre]))
+    _limit(axes, np.stack([low, high, best, worst, mean, centre, baseline]))
     axes.set_ylabel("fitness (higher is better)")
     axes.legend(
         handles=[artist for values, artist in entries if np.isfinite(values).any()],
@@ -166,17 +182,9 @@ def _finish(axes: Axes, values: Float[np.ndarray, "..."]) -> None:
         say(axes, "no values")
 
 
-def _draw_envs(figure: Figure, grid: GridSpec, rows: Sequence[Mapping[str, Any]], envs: Sequence[str]) -> list[Axes]:
-    panels = []
-    for number, env in enumerate(envs):
-        axes = figure.add_subplot(grid[2 + number // NUM_COLUMNS, number % NUM_COLUMNS])
-        generation, mean, centre = (
-            _column(rows, key) for key in ("generation", f"fitness_mean/{env}", f"centre_fitness/{env}")
-        )
-        _line(axes, generation, mean, color=POPULATION, linewidth=1.5)
-        _line_through(axes, generation, centre, color=CENTRE, linewidth=1.2, linestyle="--")
-        _limit(axes, np.stack([mean, centre]))
-        axes.set_title(wrapped(figure, env, 10, PANEL_WIDTH), fontsize=10, parse_math=False)
-        axes.set_ylabel("fitness, unscaled")
-        panels.append(axes)
-    return panels
+def _draw_pair(axes: Axes, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> None:
+    """Draw a quantity of the population, and the same of the centre."""
+    generation, mean, centre = (_column(rows, key) for key in ("generation", *keys))
+    _line(axes, generation, mean, color=POPULATION, linewidth=1.5)
+    _line_through(axes, generation, centre, color=CENTRE, linewidth=1.2, linestyle="--")
+    _limit(axes, np.stack([mean, centre]))

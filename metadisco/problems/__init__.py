@@ -1,23 +1,7 @@
 """Meta-problems: what the outer loop judges. The only place that sees inner lives and parametrisations alike."""
 
-from metadisco.problems.objective_discovery import (
-    ObjectiveDiscovery,
-    Task,
-    make_fitness,
-    make_objective_discovery,
-    make_task,
-    make_tasks,
-    shorten,
-    task_infos,
-)
+from metadisco.problems.objective_discovery import ObjectiveDiscovery
+from metadisco.problems.registry import make_problem
+from metadisco.problems.tasks import Task, make_fitness, make_task, make_tasks
 
-__all__ = [
-    "ObjectiveDiscovery",
-    "Task",
-    "make_fitness",
-    "make_objective_discovery",
-    "make_task",
-    "make_tasks",
-    "shorten",
-    "task_infos",
-]
+__all__ = ["ObjectiveDiscovery", "Task", "make_fitness", "make_problem", "make_task", "make_tasks"]

@@ -39,14 +39,14 @@ class Kind(NamedTuple):
     """Name of the JSON file."""
     format: str
     """What that file says it is."""
-    version: int
-    """Of what is in it."""
+    versions: tuple[int, ...]
+    """Of what is in it; those that are read, the one that is written last."""
     what: str
     """What to call it in complaints."""
 
 
-ARTEFACT = Kind("artefact.json", "metadisco objective", 1, "objective")
-AGENTS = Kind("agents.json", "metadisco agents", 1, "agents")
+ARTEFACT = Kind("artefact.json", "metadisco objective", (1, 2), "discovery")
+AGENTS = Kind("agents.json", "metadisco agents", (1,), "agents")
 
 
 class Package(NamedTuple):
@@ -94,7 +94,7 @@ def write_package(
         MachineError: if one is there that is not to be replaced; this one was written beside it then.
     """
     packed = pack_arrays(arrays) if arrays else b""
-    sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind)
+    sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind, kind.versions[-1])
     members = {kind.file: (json.dumps(sealed, indent=1) + "\n").encode(), **({ARRAYS: packed} if arrays else {})}
     if path.suffix == ".zip":
         stream = io.BytesIO()
@@ -204,10 +204,12 @@ def _checked(text: bytes | None, path: Path, kind: Kind) -> dict[str, Any]:
         raise UserError(f"{path}: {kind.file} cannot be read as JSON: {shown(error)}") from error
     if not isinstance(data, dict) or data.get("format") != kind.format:
         raise UserError(f"{path}: {kind.file} describes no {kind.what}")
-    if data.get("version") != kind.version or isinstance(data["version"], bool):
-        raise UserError(f"{path}: got version {shown(data.get('version'))} of {kind.file}, allowed: {kind.version}")
+    version = data.get("version")
+    if version not in kind.versions or isinstance(version, bool | float):
+        allowed = ", ".join(map(str, kind.versions))
+        raise UserError(f"{path}: got version {shown(version)} of {kind.file}, allowed: {allowed}")
     try:
-        sealed = _sealed(data, kind)
+        sealed = _sealed(data, kind, version)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: {kind.file} cannot be read as JSON: {shown(error)}") from error
     if data != sealed:
@@ -219,9 +221,9 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _sealed(data: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+def _sealed(data: Mapping[str, Any], kind: Kind, version: int) -> dict[str, Any]:
     """Return data with format, version and a checksum over all of it; those that it has are replaced."""
-    whole = {"format": kind.format, "version": kind.version, **{key: data[key] for key in data if key not in SEAL}}
+    whole = {"format": kind.format, "version": version, **{key: data[key] for key in data if key not in SEAL}}
     text = json.dumps(whole, sort_keys=True, allow_nan=False)
     return {**whole, "sha256": _digest(text.encode())}
 

@@ -114,8 +114,12 @@ class RunDirectory:
                 raise
             raise UserError(f"--run: cannot write {str(self.path)!r}: {error.strerror}") from error
 
-    def check_continues(self, config: Config) -> list[str]:
+    def check_continues(self, config: Config, whole: bool = True) -> list[str]:
         """Compare a configuration with the run's.
+
+        Args:
+            config: that a command asks for.
+            whole: whether its problem has been made; before, what a problem fills in is not there to be compared.
 
         Returns:
             Sentences about differences that are allowed.
@@ -125,6 +129,8 @@ class RunDirectory:
         """
         old, new = flatten(to_plain(self.config())), flatten(to_plain(config))
         differs = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+        if not whole:
+            differs = [key for key in differs if not key.startswith("parametrisation.") or new.get(key) is not None]
         refused = [key for key in differs if not key.startswith(MAY_CHANGE)]
         if refused:
             what = "; ".join(f"{key} is {old.get(key)!r} there and {new.get(key)!r} here" for key in refused)

@@ -22,7 +22,6 @@ def edited(tmp_path, text, values):
     "text",
     [
         "inner:\n  envs:\n  - env: a:b\n",
-        "inner:\n  envs:\n  - env: a:b",  # no line break at the end
         "inner:\r\n  envs:\r\n  - env: a:b # comment\r\n    ppo: {gamma: 0.5}\r\n",
         "inner:\n  envs:\n    - env: a:b\n  fitness: final_return\n",  # a list further in
         "inner:\n    envs:\n      - env: a:b  # two spaces\n        ppo:\n            gamma: 0.5\n",
@@ -30,7 +29,6 @@ def edited(tmp_path, text, values):
         "# head\n\ninner:\n  # list\n  envs:\n  - env: a:b\n    # the end of it\n  fitness: final_return\n# end\n",
         "outer:\n  chunk_size: null\ninner:\n  envs:\n  - env: a:b\n",
         "inner:\n  ppo:\n    num_env_steps: 5e5\n    num_envs: 1_024\n    gamma: 0.990\n  envs:\n  - env: 'a:b'\n",
-        "inner:\n  ppo:\n    hidden_sizes: [ 8 ]\n    value_hidden_sizes: ~\n  envs:\n    # one\n    - env: a:b\n",
         f"# {'long ' * 100}\nparametrisation: {{{', '.join(f'x{n}: {n}' for n in range(100))}}}\n"
         "inner:\n  envs:\n  - env: a:b\n",
     ],
@@ -81,6 +79,9 @@ def test_comments_between_old_values_stay(tmp_path):
     "entries",
     [
         "[{env: 'a:b',}, {env: 'c:d'}]",
+        "\n    # both\n    - env: 'a:b'\n    - env: 'c:d'",
+        "\n  - env: a:b\n  -  env:   c:d",
+        "[ { env: 'a:b' }, { env: 'c:d' } ]",
         "\n  - env: a:b\n    reference:\n  - {env: 'c:d',}",
     ],
 )
@@ -109,7 +110,7 @@ def test_what_is_not_understood_is_refused_or_done_right(tmp_path, entries):
 
 def test_a_list_from_a_merged_section_is_refused():
     text = "base: &i {envs: [{env: 'a:b'}]}\ninner: {<<: *i}\n"
-    with pytest.raises(UserError, match="no merged sections"):
+    with pytest.raises(UserError, match="a plain list of sections"):
         set_in_entries(text, ("inner", "envs"), "reference", [VALUES])
 
 

@@ -20,7 +20,7 @@ from metadisco.config import (
 from metadisco.config.text import parse_yaml
 from metadisco.errors import UserError
 from metadisco.inner.train import TrainResult
-from metadisco.problems import make_objective_discovery, objective_discovery, task_infos
+from metadisco.problems import make_problem, objective_discovery
 from metadisco.types import TaskInfo
 
 CARTPOLE, ACROBOT = "gymnax/CartPole-v1", "gymnax/Acrobot-v1"
@@ -170,7 +170,8 @@ class TestTasks:
 
     def test_infos_hold_names_and_scales(self):
         config = parsed({"env": CARTPOLE}, {"env": CARTPOLE, "reference": REFERENCE})
-        assert task_infos(config) == (TaskInfo(CARTPOLE, 0, 1), TaskInfo(f"{CARTPOLE}#2", -500, -80))
+        infos = [TaskInfo(task.name, task.zero, task.one) for task in make_problem(config).tasks]
+        assert infos == [TaskInfo(CARTPOLE, 0, 1), TaskInfo(f"{CARTPOLE}#2", -500, -80)]
 
 
 class TestText:
@@ -272,7 +273,7 @@ class TestLives:
                 )
 
             monkeypatch.setattr(objective_discovery, "train", fake_train)
-            problem = make_objective_discovery(self.CONFIG)
+            problem = make_problem(self.CONFIG)
             return problem.evaluate(jax.random.key(3), problem.init(jax.random.key(4)))
 
         return evaluate
@@ -287,7 +288,7 @@ class TestLives:
         assert one != other
 
     def test_steps_of_all_tasks_are_counted(self, evaluate):
-        assert evaluate(lambda key, env, config: 1.0).metrics["env_steps"] == 512 + 1024
+        assert make_problem(self.CONFIG).env_steps == 512 + 1024
 
     def test_a_life_that_failed_fails_its_task_alone(self, evaluate):
         fitness = evaluate(lambda key, env, config: 7.0, lambda config: config.gamma != 0.5).fitness

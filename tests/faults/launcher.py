@@ -35,8 +35,7 @@ def play(set_attribute) -> None:
 
     import metadisco.problems
 
-    set_attribute(metadisco.problems, "make_objective_discovery", lambda config: NOISY)
-    set_attribute(metadisco.problems, "task_infos", lambda config: ())
+    set_attribute(metadisco.problems, "make_problem", lambda config: NOISY)
 
 
 def run(order: dict) -> int:

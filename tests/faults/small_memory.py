@@ -40,13 +40,13 @@ def bounded(mebibytes):
 
 
 if __name__ == "__main__":
-    announce, mebibytes = RunRecorder.announce, int(sys.argv[1])
+    start, mebibytes = RunRecorder.start, int(sys.argv[1])
 
-    def announce_and_bound(self, evaluator):
-        announce(self, evaluator)
+    def start_and_bound(self, evaluator):
+        start(self, evaluator)
         print(f"needs {evaluator.chunk_bytes / 2**20:.0f}", flush=True)
         jax.block_until_ready(jnp.zeros(1))
         bounded(mebibytes)
 
-    RunRecorder.announce = announce_and_bound
+    RunRecorder.start = start_and_bound
     raise SystemExit(main(sys.argv[2:]))

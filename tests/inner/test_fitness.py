@@ -21,7 +21,7 @@ from metadisco.inner.fitness import (
     share_of_gaps,
 )
 from metadisco.inner.train import TrainResult
-from metadisco.problems import make_fitness, make_objective_discovery
+from metadisco.problems import make_fitness, make_problem
 
 NAN = np.nan
 FILL = jax.jit(fill_gaps)
@@ -113,7 +113,7 @@ class TestOnesOwn:
     def judged(self):
         """(fitness) -> the shape and type that a problem makes of it, without compiling."""
         inner = {"env": "probes:constant_reward", "ppo": {"num_env_steps": 256, "num_envs": 2, "num_steps": 8}}
-        problem = make_objective_discovery(parse_config({"inner": inner}))
+        problem = make_problem(parse_config({"inner": inner}))
 
         def judged(fitness):
             key = jax.random.key(0)
@@ -190,7 +190,7 @@ class TestParts:
 
     def test_it_is_refused_before_anything_is_compiled(self):
         inner = {"fitness": "mean_evaluation", "fitness_part": [0.5, 0.9], "env": "probes:constant_reward"}
-        problem = make_objective_discovery(parse_config({"inner": {**inner, "ppo": {"num_evaluations": 1}}}))
+        problem = make_problem(parse_config({"inner": {**inner, "ppo": {"num_evaluations": 1}}}))
         key = jax.random.key(0)
         with pytest.raises(UserError, match=r"inner\.fitness_part: got \[0\.5, 0\.9\]"):
             jax.eval_shape(problem.evaluate, key, problem.init(key))

@@ -22,12 +22,10 @@ def searches_share_what_is_compiled() -> Iterator[None]:
             strategies[repr(config)] = make_strategy(config, example)
         return strategies[repr(config)]
 
-    def evaluator_once(
-        problem: Any, config: OuterConfig, mesh: Any, example: Any, tasks: Any, chunk_size: int | None
-    ) -> Evaluator:
-        kind = (problem, config.strategy.population_size, config.num_rollouts, mesh.size, tuple(tasks), chunk_size)
+    def evaluator_once(problem: Any, config: OuterConfig, mesh: Any, example: Any, chunk_size: int | None) -> Evaluator:
+        kind = (problem, config.strategy.population_size, config.num_rollouts, mesh.size, chunk_size)
         if kind not in evaluators:
-            evaluators[kind] = Evaluator(problem, config, mesh, example, tasks, chunk_size)
+            evaluators[kind] = Evaluator(problem, config, mesh, example, chunk_size)
         return evaluators[kind]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,6 +1,7 @@
 """How a chunk size is chosen, and what happens where memory runs out."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,30 @@ from metadisco.outer.chunks import Chunks, is_out_of_memory, measure_chunk_size
 from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.search import search
-from metadisco.types import Evaluation
+from metadisco.types import Evaluation, TaskInfo
 
 FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 68719476736 bytes.")
+
+
+class Notebook(NamedTuple):
+    """Notes on chunks, kept in memory."""
+
+    kept: int | None
+    said: list[str]
+    changed: list[Evaluator]
+
+    def kept_chunk_size(self, num_devices, platform):
+        return self.kept
+
+    def note_change(self, evaluator):
+        self.changed.append(evaluator)
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+
+def notebook(kept=None):
+    return Notebook(kept, [], [])
 
 
 def searched(size, recorder=None, **settings):
@@ -33,11 +55,11 @@ def small_memory(monkeypatch):
     """Devices on which more than two lives at once do not fit, from the third generation on."""
     plain, calls = Evaluator.population, []
 
-    def population(self, key, members):
+    def population(self, key, members, *rest):
         calls.append(self.chunk_size)
         if len(calls) > 2 and self.chunk_size > 2:
             raise FULL
-        return plain(self, key, members)
+        return plain(self, key, members, *rest)
 
     monkeypatch.setattr(Evaluator, "population", population)
     return calls
@@ -46,12 +68,14 @@ def small_memory(monkeypatch):
 class Slow:
     """Lives that take a while each, so that the largest chunk cannot win by chance."""
 
+    tasks, env_steps = (TaskInfo("spin"),), 1
+
     def init(self, key):
         return {"x": jnp.ones(3)}
 
     def evaluate(self, key, meta_params):
         spun = jax.lax.fori_loop(0, 20_000, lambda _, x: x * 0.999 + 1e-3, meta_params["x"].sum())
-        return Evaluation(jnp.stack([spun]), {"env_steps": jnp.int32(1)})
+        return Evaluation(jnp.stack([spun]))
 
 
 def test_sizes_are_tried_that_leave_no_short_chunk_and_the_fastest_is_taken():
@@ -77,27 +101,26 @@ def test_sizes_for_which_memory_does_not_suffice_are_left_out(monkeypatch):
 
 
 def test_auto_says_what_it_picked_and_a_kept_size_is_not_measured_again():
-    said, seen = [], []
-    recorder = MemoryRecorder()
+    notes, recorder = notebook(), MemoryRecorder()
     config = config_of(chunk_size="auto", num_rollouts=2)
-    measured = Chunks(rehearsal=NOISY, say=said.append)
-    search(NOISY, config, recorder, chunks=measured, announce=lambda built: seen.append(built.chunk_size))
-    assert len(said) == 1 and f"chunk size {seen[0]} is the fastest on short lives" in said[0]
-    kept = Chunks(rehearsal=NOISY, say=said.append, kept=lambda *devices: 3)
-    search(NOISY, config, MemoryRecorder(), chunks=kept, announce=lambda built: seen.append(built.chunk_size))
-    assert seen[1] == 3 and len(said) == 1
+    search(NOISY, config, recorder, chunks=Chunks(NOISY, notes))
+    (sentence,) = notes.said
+    assert f"chunk size {recorder.started[0].chunk_size} is the fastest on short lives" in sentence
+    again, recorder = notebook(kept=3), MemoryRecorder()
+    search(NOISY, config, recorder, chunks=Chunks(NOISY, again))
+    assert recorder.started[0].chunk_size == 3 and not again.said
 
 
 def test_without_anything_to_measure_with_auto_is_the_fixed_rule():
-    seen = []
-    config = config_of(chunk_size="auto", num_rollouts=2)
-    search(NOISY, config, MemoryRecorder(), announce=lambda built: seen.append(built.chunk_size))
-    assert seen == [chunks.default_chunk_size(2 * SIZE, "cpu")]
+    recorder = MemoryRecorder()
+    search(NOISY, config_of(chunk_size="auto", num_rollouts=2), recorder)
+    assert [each.chunk_size for each in recorder.started] == [chunks.default_chunk_size(2 * SIZE, "cpu")]
 
 
 def test_where_memory_runs_out_auto_halves_says_so_and_goes_on(enough_memory, small_memory):
-    said, changed, recorder = [], [], MemoryRecorder()
-    centre = searched("auto", recorder, kept=lambda *devices: 8, say=said.append, changed=changed.append)
+    notes, recorder = notebook(kept=8), MemoryRecorder()
+    centre = searched("auto", recorder, notes=notes)
+    said, changed = notes.said, notes.changed
     assert small_memory == [8, 8, 8, 4, 2, 2, 2, 2]
     assert [built.chunk_size for built in changed] == [4, 2]
     assert len(said) == 4
@@ -119,26 +142,26 @@ def test_a_given_chunk_size_is_not_changed_but_a_smaller_one_named(small_memory)
 
 
 def test_chunks_of_one_cannot_be_halved(monkeypatch):
-    def population(self, key, members):
+    def population(self, key, members, *rest):
         raise FULL
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(MachineError, match="chunks of 1 lives, allowed: a smaller life"):
-        searched("auto", kept=lambda *devices: 1)
+        searched("auto", notes=notebook(kept=1))
 
 
 def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
-    def population(self, key, members):
+    def population(self, key, members, *rest):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        searched("auto", kept=lambda *devices: 8)
+        searched("auto", notes=notebook(kept=8))
     assert is_out_of_memory(FULL)
 
 
 def test_memory_that_does_not_suffice_to_compile_halves_the_first_size(monkeypatch):
-    said, seen, built = [], [], partial(Evaluator)
+    notes, recorder, built = notebook(), MemoryRecorder(), partial(Evaluator)
 
     def build(*words, chunk_size=None, **more):
         if chunk_size is None or chunk_size > 2:
@@ -147,11 +170,9 @@ def test_memory_that_does_not_suffice_to_compile_halves_the_first_size(monkeypat
 
     monkeypatch.setattr("metadisco.outer.search.Evaluator", build)
     config = config_of(chunk_size="auto", num_rollouts=2)
-    search(
-        NOISY, config, MemoryRecorder(), chunks=Chunks(say=said.append), announce=lambda e: seen.append(e.chunk_size)
-    )
-    assert seen == [2]
-    assert len(said) == 2
+    search(NOISY, config, recorder, chunks=Chunks(notes=notes))
+    assert [each.chunk_size for each in recorder.started] == [2]
+    assert len(notes.said) == 2
 
 
 def test_a_search_that_was_given_its_chunks_is_the_one_with_chunks_by_rule(enough_memory):
@@ -161,4 +182,4 @@ def test_a_search_that_was_given_its_chunks_is_the_one_with_chunks_by_rule(enoug
 
 def test_where_it_may_not_halve_auto_says_what_would_fit(small_memory):
     with pytest.raises(MachineError, match=r"chunks of 8 lives, allowed: outer\.chunk_size=4"):
-        searched("auto", kept=lambda *devices: 8, may_halve=False)
+        searched("auto", notes=notebook(kept=8), may_halve=False)

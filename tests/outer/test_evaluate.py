@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toys import ENV_STEPS, Quadratic
+from toys import Quadratic
 
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
@@ -75,7 +75,9 @@ class TestPopulation:
 
     def test_metrics_hold_every_life(self, getkey, population):
         metrics = evaluator_of(NOISY, num_rollouts=2).population(getkey(), population).metrics
-        np.testing.assert_array_equal(metrics["env_steps"], np.full(8, ENV_STEPS))
+        luck = np.asarray(metrics["luck"])
+        assert luck.shape == (4, 2)
+        np.testing.assert_array_equal(luck, np.broadcast_to(luck[0], (4, 2)))  # the seeds are shared
 
     def test_every_task_has_a_fitness_of_its_own(self, getkey, population):
         fitness = evaluator_of(Quadratic(num_tasks=3)).population(getkey(), population).fitness
@@ -106,7 +108,7 @@ class TestCentre:
     def test_lives_of_the_centre_have_a_seed_each(self, getkey):
         """The mean over L independent seeds: with the members' R seeds alone it would not be."""
         key, centre = getkey(), {"x": jnp.zeros(3)}
-        fitness = evaluator_of(NOISY, num_rollouts=2).centre(key, centre)
+        fitness = evaluator_of(NOISY, num_rollouts=2).centre(key, centre).fitness.mean(0)
         lives = [NOISY.evaluate(seed, centre).fitness for seed in jax.random.split(key, 8)]
         assert len({float(life[0]) for life in lives}) == 8
         np.testing.assert_allclose(fitness, np.mean(lives, 0), rtol=1e-5)
@@ -114,8 +116,8 @@ class TestCentre:
     def test_one_failed_life_makes_the_centre_fail(self, getkey):
         problem = Quadratic(noise=1.0, fails_above=5.0)
         evaluator = evaluator_of(problem, num_rollouts=2)
-        assert np.isnan(evaluator.centre(getkey(), {"x": jnp.full(3, 9.0)})).all()
-        assert np.isfinite(evaluator.centre(getkey(), {"x": jnp.zeros(3)})).all()
+        assert np.isnan(evaluator.centre(getkey(), {"x": jnp.full(3, 9.0)}).fitness.mean(0)).all()
+        assert np.isfinite(evaluator.centre(getkey(), {"x": jnp.zeros(3)}).fitness.mean(0)).all()
 
 
 class TestChunksAndDevices:
@@ -220,15 +222,26 @@ class TestContract:
                 evaluation = super().evaluate(key, meta_params)
                 return evaluation._replace(fitness=evaluation.fitness[0])
 
-        with pytest.raises(UserError, match="one number per task"):
+        with pytest.raises(UserError, match="one number for each of its tasks"):
             evaluator_of(OneNumber())
 
-    def test_metrics_without_env_steps_are_refused(self):
-        class Uncounted(Quadratic):
+    @pytest.mark.parametrize("metric", [jnp.zeros(2), jnp.zeros((), jnp.complex64)])
+    def test_metrics_that_are_no_real_scalars_are_refused(self, metric):
+        class Measured(Quadratic):
             def evaluate(self, key, meta_params):
-                return super().evaluate(key, meta_params)._replace(metrics={})
+                return super().evaluate(key, meta_params)._replace(metrics={"mine": metric})
 
-        with pytest.raises(UserError, match="env_steps"):
+        with pytest.raises(UserError, match=r"'mine'.*allowed: real scalars"):
+            evaluator_of(Measured())
+
+    @pytest.mark.parametrize("env_steps", [None, -1, 1.5, True, jnp.int32(3)])
+    def test_env_steps_that_are_no_number_are_refused(self, env_steps):
+        class Uncounted(Quadratic):
+            @property
+            def env_steps(self):
+                return env_steps
+
+        with pytest.raises(UserError, match="env_steps of the meta-problem"):
             evaluator_of(Uncounted())
 
 

@@ -1,7 +1,6 @@
 """The generation loop: its rows, its seeds, what it saves, and that it goes on from there."""
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +10,9 @@ from toys import ENV_STEPS, KEYS, NOISY, SIZE, MemoryRecorder, Quadratic, bits, 
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
 from metadisco.outer.search import Recorder, search
+from metadisco.types import TaskInfo
+
+CENTRE = ("centre_fitness", "centre/luck")
 
 pytestmark = pytest.mark.usefixtures("searches_share_what_is_compiled")
 
@@ -31,7 +33,7 @@ class TestRows:
         assert [row["generation"] for row in rows] == [0, 1, 2, 3, 4, 5]
         for row in rows:
             evaluated = row["generation"] % 2 == 1
-            assert set(row) == (KEYS | {"centre_fitness"} if evaluated else KEYS)
+            assert set(row) == (KEYS | {"centre_fitness", "centre/luck"} if evaluated else KEYS)
 
     def test_values_are_plain_numbers_that_json_holds(self, whole):
         assert json.loads(json.dumps(whole[1].rows, allow_nan=False)) == whole[1].rows
@@ -95,16 +97,15 @@ class TestContinuing:
         assert timeless(recorder.rows) == timeless(whole[1].rows[3:])
 
     def test_a_finished_run_is_left_alone(self, whole):
-        announced: list[Any] = []
         recorder = MemoryRecorder(whole[1].states[6])
-        centre = search(NOISY, config_of(), recorder, announce=announced.append)
+        centre = search(NOISY, config_of(), recorder)
         assert bits(centre) == bits(whole[0])
-        assert (recorder.rows, recorder.states, announced) == ([], {}, [])
+        assert (recorder.rows, recorder.states, recorder.started) == ([], {}, [])
 
     def test_evaluating_the_centre_more_or_less_often_does_not_change_the_search(self, whole):
         for evaluate_every in (0, 1, 3):
             centre, recorder = ran(evaluate_every=evaluate_every)
-            assert timeless(recorder.rows, "centre_fitness") == timeless(whole[1].rows, "centre_fitness")
+            assert timeless(recorder.rows, *CENTRE) == timeless(whole[1].rows, *CENTRE)
             assert bits(centre) == bits(whole[0])
             evaluated = [row["generation"] for row in recorder.rows if "centre_fitness" in row]
             assert evaluated == [number for number in range(6) if evaluate_every and (number + 1) % evaluate_every == 0]
@@ -204,19 +205,24 @@ class TestSaving:
         _, continued = ran(saved=recorder.states[3])
         assert timeless(continued.rows) == timeless(whole[1].rows[3:])
 
-    def test_the_evaluation_is_announced_before_anything_is_saved(self):
+    def test_the_search_starts_before_anything_is_saved(self):
         happened: list[str] = []
 
         class Telling(MemoryRecorder):
+            def start(self, evaluator):
+                happened.append("started")
+
             def save(self, state, progress):
                 happened.append(f"saved {progress.generation}")
 
-        search(NOISY, config_of(1), Telling(), announce=lambda evaluator: happened.append("announced"))
-        assert happened == ["announced", "saved 0", "saved 1"]
+        search(NOISY, config_of(1), Telling())
+        assert happened == ["started", "saved 0", "saved 1"]
 
 
 def test_a_population_that_does_not_divide_is_refused_before_the_problem_is_touched():
     class Untouchable:
+        tasks, env_steps = (TaskInfo("none"),), 0
+
         def init(self, key):
             raise AssertionError
 

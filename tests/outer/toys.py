@@ -10,8 +10,9 @@ from jax import Array
 from rows import TIMES
 
 from metadisco.config import OuterConfig, StrategyConfig
+from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.search import Progress, SearchState, search
-from metadisco.types import Evaluation
+from metadisco.types import Evaluation, TaskInfo
 
 ENV_STEPS = 10  # of one life
 SIZE = 8  # of the population
@@ -26,6 +27,7 @@ KEYS = {
     "std",
     "step_norm",
     "env_steps",
+    "metrics/luck",
     *TIMES,
 }
 
@@ -40,6 +42,7 @@ class Quadratic:
         fails_above: lives whose first number is above it end in NaN.
         fails_by_luck: share of keys with which a life ends in NaN, whatever x is.
         num_tasks: tasks; on task k the fitness is multiplied by k + 1.
+        scales: names and scales of the tasks.
     """
 
     weight: float = 1.0
@@ -47,6 +50,15 @@ class Quadratic:
     fails_above: float = float("inf")
     fails_by_luck: float = 0.0
     num_tasks: int = 1
+    scales: tuple[TaskInfo, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[TaskInfo, ...]:
+        return self.scales or tuple(TaskInfo(f"task {number}") for number in range(self.num_tasks))
+
+    @property
+    def env_steps(self) -> int:
+        return ENV_STEPS
 
     def init(self, key: Array) -> dict[str, Array]:
         return {"x": 0.1 * jax.random.normal(key, (3,))}
@@ -57,7 +69,7 @@ class Quadratic:
         fitness = -self.weight * jnp.square(x - 1).sum() + self.noise * jax.random.normal(key_noise)
         failed = (x[0] > self.fails_above) | (jax.random.uniform(key_luck) < self.fails_by_luck)
         tasks = jnp.where(failed, jnp.nan, fitness) * (1.0 + jnp.arange(self.num_tasks))
-        return Evaluation(tasks, {"env_steps": jnp.asarray(ENV_STEPS, jnp.int32), "luck": jax.random.uniform(key_luck)})
+        return Evaluation(tasks, {"luck": jax.random.uniform(key_luck)})
 
 
 @dataclass
@@ -66,10 +78,14 @@ class MemoryRecorder:
 
     saved: tuple[SearchState, Progress] | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
+    started: list[Evaluator] = field(default_factory=list)
     states: dict[int, tuple[SearchState, Progress]] = field(default_factory=dict)
 
     def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
         return self.saved
+
+    def start(self, evaluator: Evaluator) -> None:
+        self.started.append(evaluator)
 
     def log(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
@@ -87,12 +103,10 @@ def config_of(num_generations: int = 6, name: str = "Open_ES", **settings: Any) 
     return OuterConfig(num_generations=num_generations, strategy=strategy, **defaults | settings)
 
 
-def ran(
-    problem: Any = NOISY, *, saved: Any = None, seed: int = 0, tasks: Any = (), **settings: Any
-) -> tuple[Any, MemoryRecorder]:
+def ran(problem: Any = NOISY, *, saved: Any = None, seed: int = 0, **settings: Any) -> tuple[Any, MemoryRecorder]:
     """Search, and return the centre with what was recorded."""
     recorder = MemoryRecorder(saved)
-    return search(problem, config_of(**settings), recorder, tasks=tasks, seed=seed), recorder
+    return search(problem, config_of(**settings), recorder, seed=seed), recorder
 
 
 def bits(tree: Any) -> list[bytes]:

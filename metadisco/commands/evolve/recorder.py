@@ -11,7 +11,7 @@ from metadisco.commands.display import Display
 from metadisco.commands.evolve.deadline import Deadline
 from metadisco.commands.evolve.interrupt import Interrupt
 from metadisco.commands.evolve.notices import Notices
-from metadisco.config import Config, to_plain
+from metadisco.config import Config, completed, to_plain
 from metadisco.errors import UserError
 from metadisco.storage.lock import RunLock
 from metadisco.storage.loggers import make_loggers
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metadisco.outer.evaluate import Evaluator
     from metadisco.outer.search import Progress, SearchState
     from metadisco.storage.checkpoints import Checkpoints
+    from metadisco.types import MetaProblem
 
 
 class RunRecorder:
@@ -54,7 +55,7 @@ class RunRecorder:
         Raises:
             UserError: listing the keys that differ and may not.
         """
-        for change in self._run.check_continues(self._config) if self._run.exists else []:
+        for change in self._run.check_continues(self._config, whole=False) if self._run.exists else []:
             self._display.say(change)
 
     def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
@@ -88,7 +89,20 @@ class RunRecorder:
             self._checkpoints = Checkpoints(self._run.path / "checkpoints", self._config.outer.keep_checkpoints)
         return self._checkpoints
 
-    def announce(self, evaluator: "Evaluator") -> None:
+    def complete(self, problem: "MetaProblem") -> None:
+        """Fill into the configuration what only the problem knows, and compare it with that of a run that exists.
+
+        That is the settings of its parametrisation with all facts that the problem has given to it, such as the size
+        of an observation: what was learned can then be loaded without its environments.
+
+        Raises:
+            UserError: listing the keys that differ and may not.
+        """
+        self._config = completed(self._config, problem)
+        if self._run.exists:
+            self._run.check_continues(self._config)
+
+    def start(self, evaluator: "Evaluator") -> None:
         """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
         self._check_memory(evaluator)
         facts, before = _facts(evaluator), self._run.last_start()
@@ -142,13 +156,14 @@ class RunRecorder:
 
     def _describe(self, evaluator: "Evaluator") -> None:
         """Say what a generation costs and what it runs on."""
-        outer, tasks = self._config.outer, self._config.inner.tasks
-        life = sum(task.ppo.executed_env_steps for task in tasks)
+        outer, tasks = self._config.outer, self._config.tasks
+        life = evaluator.env_steps // outer.num_lives
         where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
+        steps = f" of {life:,} steps{where} = {evaluator.env_steps:,} steps a generation" if life else " a generation"
         memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
         self._display.say(
             f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
-            f"{outer.num_rollouts} rollouts of {life:,} steps{where} = {outer.num_lives * life:,} steps a generation"
+            f"{outer.num_rollouts} rollouts{steps}"
         )
         of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
         self._display.say(

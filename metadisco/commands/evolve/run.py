@@ -4,7 +4,7 @@ import contextlib
 import importlib.metadata
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.commands.display import Display
@@ -109,7 +109,7 @@ def check_run(path: Path, config: Config) -> None:
     run = RunDirectory(path)
     run.check_usable()
     if run.exists:
-        run.check_continues(config)
+        run.check_continues(config, whole=False)
 
 
 def limit_words(max_hours: str | None) -> list[str]:
@@ -151,28 +151,24 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
     from metadisco.outer.chunks import Chunks
     from metadisco.outer.search import search
     from metadisco.outer.sharing import SharedRecorder
-    from metadisco.problems import make_objective_discovery, shorten, task_infos
+    from metadisco.problems import make_problem
 
     with team.agreed():
-        problem = make_objective_discovery(config)
-    shared = SharedRecorder(team, recorder)
+        problem = make_problem(config)
+        if recorder:
+            recorder.complete(problem)
+    shared = SharedRecorder(team, recorder, interrupt.begin)
     chunks = Chunks(may_halve=False)
     if recorder and team is ALONE and config.outer.chunk_size == "auto" and not config.deterministic:
-        chunks = Chunks(
-            rehearsal=shorten(problem, REHEARSED_UPDATES),
-            kept=recorder.kept_chunk_size,
-            say=recorder.say,
-            changed=recorder.note_change,
-        )
+        rehearsal = getattr(problem, "rehearsal", None)
+        chunks = Chunks(rehearsal and rehearsal(REHEARSED_UPDATES), recorder)
     with recorder or contextlib.nullcontext():
         search(
             problem,
             config.outer,
             shared,
-            tasks=task_infos(config),
             seed=config.seed,
             should_stop=lambda: team.should_stop(_wants_to_stop(recorder, interrupt)),
-            announce=lambda evaluator: shared.announce(evaluator, _announcement(recorder, interrupt)),
             chunks=chunks,
         )
     return shared.done
@@ -181,11 +177,6 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
 def _wants_to_stop(recorder: RunRecorder | None, interrupt: Interrupt) -> bool:
     """Return whether this process was asked to stop, or sees that time is over."""
     return interrupt.requested or (recorder is not None and not recorder.has_time())
-
-
-def _announcement(recorder: RunRecorder | None, interrupt: Interrupt) -> Callable[..., None]:
-    """Return what is done once all is compiled; processes that record nothing only stop differently from then on."""
-    return recorder.announce if recorder else lambda evaluator: interrupt.begin()
 
 
 def _outcome(done: int, asked: int, run_path: Path, summary: str, hours: str, again: str) -> str:

@@ -1,0 +1,83 @@
+"""A meta-problem of one's own, `package.module:MyProblem`, and meta-parameters of whatever problem by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from metadisco.config.code.imports import load_object
+from metadisco.config.problems import problem_kind
+from metadisco.discoveries.sources import find_discovery
+from metadisco.errors import UserError
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.parametrisations import make_parametrisation
+from metadisco.storage.arrays import from_arrays
+from metadisco.storage.files import read_arrays
+from metadisco.types import Key, MetaParams, MetaProblem
+
+DEMANDED = ("tasks", "env_steps", "init", "evaluate")
+
+
+def make_own_problem(
+    problem: Mapping[str, Any], inner: Mapping[str, Any], parametrisation: Mapping[str, Any]
+) -> MetaProblem:
+    """Make a problem: its class is called with its settings as keyword arguments.
+
+    Where a config has a section `inner`, it comes as the argument `inner`, a mapping; where it has a section
+    `parametrisation`, what that makes comes as the argument `parametrisation`.
+
+    Args:
+        problem: section of a config: `name`, and settings.
+        inner: section of a config; empty where there is none.
+        parametrisation: likewise.
+
+    Raises:
+        UserError: if there is no such class, it refuses its settings, or what it makes is no meta-problem.
+    """
+    name = problem["name"]
+    arguments = {key: value for key, value in problem.items() if key != "name"}
+    if inner:
+        arguments["inner"] = dict(inner)
+    if parametrisation:
+        if "name" not in parametrisation:
+            raise UserError("parametrisation.name: missing, allowed: a name")
+        arguments["parametrisation"] = make_parametrisation(parametrisation)
+    made: MetaProblem = load_object(name, key="problem.name", arguments=arguments)
+    for each in DEMANDED:
+        if not hasattr(made, each):
+            raise UserError(f"problem.name: {name} has no {each!r}, which a meta-problem needs")
+    return made
+
+
+@in_float32
+def load_meta_params(name: str | Path) -> MetaParams:
+    """Return the meta-parameters of a discovery, whatever problem it was found by.
+
+    Args:
+        name: a published discovery, or the path of a run (its newest centre, or with `RUN@640` the one after 640
+            generations) or of an artefact.
+
+    Raises:
+        UserError: if there is no such thing, or its arrays do not fit.
+    """
+    source = find_discovery(str(name))
+    if source.config is not None and source.centre is not None:
+        config, arrays, where = source.config, read_arrays(source.centre), str(source.centre)
+        start = _start_of(config.problem, config.inner, config.parametrisation)
+    elif source.artefact is not None and source.artefact.arrays:
+        said = source.artefact.data.get("learned", {})
+        arrays, where = source.artefact.arrays, str(source.artefact.path)
+        start = _start_of(source.problem, said.get("inner", {}), source.section or {})
+    else:
+        raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")
+    return from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
+
+
+def _start_of(
+    problem: Mapping[str, Any], inner: Any, parametrisation: Mapping[str, Any]
+) -> Callable[[Key], MetaParams]:
+    """Return what makes meta-parameters of the same shapes as those that were learned."""
+    if problem_kind(problem["name"]) is None:
+        return make_own_problem(problem, inner, parametrisation).init
+    return make_parametrisation(parametrisation).init

@@ -1,0 +1,19 @@
+"""Meta-problems by name."""
+
+from metadisco.config import Config
+from metadisco.config.problems import problem_kind
+from metadisco.discoveries.own_problem import make_own_problem
+from metadisco.types import MetaProblem
+
+
+def make_problem(config: Config) -> MetaProblem:
+    """Build the meta-problem that a config describes.
+
+    Raises:
+        UserError: for a name that nothing here has, or a setting that does not fit.
+    """
+    kind = problem_kind(config.problem["name"])
+    if kind is None:
+        return make_own_problem(config.problem, config.inner, config.parametrisation)
+    problem: MetaProblem = kind.from_config(config)
+    return problem

@@ -1,0 +1,108 @@
+"""What problems with PPO inside share: environments with the settings of PPO there, and a fitness. Axes: K tasks."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
+from metadisco.config.code.imports import load_object
+from metadisco.errors import UserError, shown
+from metadisco.inner import envs
+from metadisco.inner.envs import Env
+from metadisco.inner.fitness import FITNESS, Fitness
+from metadisco.inner.train import check_evaluation
+from metadisco.objectives.tabulate import NUM_NODES
+
+
+class Task(NamedTuple):
+    """An environment, how PPO is set there, and what the outer loop knows of it, as in a `TaskInfo`."""
+
+    env: Env
+    ppo: PPOConfig
+    name: str = ""
+    """Left out, it is `task` and a number."""
+    zero: float = 0.0
+    one: float = 1.0
+
+
+def named(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """Return tasks that all have names."""
+    return tuple(task if task.name else task._replace(name=f"task {number}") for number, task in enumerate(tasks, 1))
+
+
+def make_task(env: str, env_settings: Mapping[str, Any], ppo: PPOConfig) -> Task:
+    """Make an environment in which agents are to be trained.
+
+    Raises:
+        UserError: for an environment or a setting of one that does not exist, or episodes too long to evaluate.
+    """
+    made = envs.make(env, **env_settings)
+    check_evaluation(made, ppo)
+    return Task(made, ppo)
+
+
+def make_tasks(config: Config) -> tuple[Task, ...]:
+    """Make the environments of a config, with the scales of their fitness where references are given.
+
+    Raises:
+        UserError: for an environment or a setting of one that does not exist.
+    """
+    made = []
+    for index, task in enumerate(config.tasks):
+        scale = () if task.reference is None else (task.reference.random, task.reference.ppo)
+        try:
+            env, ppo, *_ = make_task(task.env, task.env_settings, task.ppo)
+        except UserError as error:
+            if not config.inner.envs:
+                raise
+            raise UserError(str(error).replace("inner.", f"inner.envs.{index}.", 1)) from error
+        made.append(Task(env, ppo, task.name, *scale))
+    return tuple(made)
+
+
+def shorten(task: Task, num_updates: int) -> Task:
+    """Return a task with lives of a few updates and no evaluation, to measure speed with."""
+    # Long enough for a tabulated loss, if the whole life is.
+    updates = max(num_updates, math.ceil(NUM_NODES / (task.ppo.batch_size * task.ppo.num_epochs)))
+    steps = min(task.ppo.executed_env_steps, updates * task.ppo.batch_size)
+    short = replace(task.ppo, num_env_steps=steps, num_evaluations=1, num_evaluation_episodes=1)
+    return task._replace(env=task.env._replace(episode_length=1), ppo=short)
+
+
+def make_fitness(name: str, part: tuple[float, float] = (0.0, 1.0)) -> Fitness:
+    """Return a fitness function by name, or `package.module:my_fitness`.
+
+    Args:
+        name: as in a config.
+        part: of the life, for those that look at one.
+
+    Raises:
+        UserError: for an unknown name.
+    """
+    check_fitness_name(name)
+    if name in FITNESS_OF_A_PART:
+        return partial(FITNESS[name], part=part)
+    if name in FITNESS:
+        return FITNESS[name]
+    fitness: Fitness = load_object(name, key="inner.fitness")
+    if not callable(fitness):
+        raise UserError(f"inner.fitness: {name} is {type(fitness).__name__}, allowed: a function of a TrainResult")
+    return fitness
+
+
+def as_number(fitness: Any) -> Array:
+    """Refuse a fitness that is not one real number, while tracing."""
+    try:
+        number = jnp.asarray(fitness)
+    except (TypeError, ValueError):
+        number = None
+    if fitness is None or number is None:
+        raise UserError(f"inner.fitness: got {shown(fitness)}, allowed: one number per life")
+    if number.shape != () or jnp.iscomplexobj(number):
+        raise UserError(f"inner.fitness: got {number.dtype} of shape {number.shape}, allowed: one number per life")
+    return number
