@@ -1,10 +1,15 @@
 """What a discovery is compared with, beside closed objectives: where its search began, and what no search found."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from metadisco.cli import main as metadisco
+import jax
+
 from metadisco.discoveries.load import load_centre
+from metadisco.discoveries.save import save_artefact
+from metadisco.discoveries.sources import find_source
+from metadisco.outer.devices import start_jax
 from metadisco.outer.strategy import make_strategy
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
@@ -17,8 +22,8 @@ class Closed(NamedTuple):
 
     label: str
     name: str
-    settings: tuple[str, ...] = ()
-    """Its constants, as words KEY=VALUE."""
+    settings: Mapping[str, Any] = {}
+    """Constants that are not at their defaults."""
 
 
 def closed_objective(closed: Closed, folder: Path) -> str:
@@ -26,10 +31,8 @@ def closed_objective(closed: Closed, folder: Path) -> str:
     if not closed.settings:
         return closed.name
     path = folder / closed.label
-    words = ["export", closed.name, *closed.settings, "--to", "artefact", "--output", str(path), "--force", "--quiet"]
-    code = metadisco(words)
-    if code != 0:
-        raise SystemExit(code)
+    start_jax(None)
+    save_artefact(find_source(closed.name, closed.settings), path, force=True)
     return str(path)
 
 
@@ -41,8 +44,6 @@ def random_members(run: RunDirectory, number: int, folder: Path) -> list[str]:
         number: of members.
         folder: where each becomes a run without metrics.
     """
-    import jax  # noqa: PLC0415 (after the command line, which sets how much JAX prints)
-
     config = run.config()
     _, start = load_centre(f"{run.path}@0")
     strategy = make_strategy(config.outer.strategy, start)

@@ -21,7 +21,7 @@ from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 
 PLAN = Plan(
     baselines=(
-        Closed("ppo", "ppo"), Closed("ppo_eps_0.1", "ppo", ("objective.clip_eps=0.1",)), Closed("dpo", "dpo"),
+        Closed("ppo", "ppo"), Closed("ppo_eps_0.1", "ppo", {"clip_eps": 0.1}), Closed("dpo", "dpo"),
     ),
     published="lpo_drift_classic",
     again=("lpo_drift_classic_1",),

@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from metadisco.cli import main as metadisco
 from metadisco.config import OBJECTIVE_SETTINGS
 from metadisco.discoveries.names import find_centre
+from metadisco.discoveries.save import save_artefact
+from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError
+from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 from metadisco.storage.runs import CONFIG, RunDirectory
 
@@ -82,9 +84,8 @@ def publish(run: RunDirectory, folder: Path) -> None:
     """
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as parent:
         made = Path(parent) / folder.name
-        code = metadisco(["export", str(run.path), "--to", "artefact", "--output", str(made), "--quiet"])
-        if code != 0:
-            raise SystemExit(code)
+        start_jax(None)
+        save_artefact(find_source(str(run.path)), made)
         for name in (CONFIG, "provenance.json"):
             shutil.copyfile(run.path / name, made / name)
         rows = run.metrics()

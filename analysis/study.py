@@ -1,4 +1,4 @@
-"""What the studies share: the commands that they consist of, the pages that they fill in, and tables."""
+"""What the studies share: what they draw, distil and compare, the pages that they fill in, and tables."""
 
 import argparse
 import itertools
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contenders import Closed, closed_objective, random_members
+from steps import compare, draw, find_forms
 from summary import course, markdown_table, summary
 from tuning import Grid, tuned_rows
 
-from metadisco.cli import main as metadisco
 from metadisco.config import check_env_name, check_num_seeds, to_plain
 from metadisco.discoveries.distilled import FILE, PARTS, read
 from metadisco.discoveries.published import FOLDER, hidden
@@ -26,7 +26,6 @@ from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 
 NUM_RANDOM = 3
-FRESH = "seed=1000000"  # agents that no search trained
 
 Sections = Mapping[str, str]
 """What a study finds, as Markdown by the name of a section."""
@@ -70,22 +69,18 @@ class Study(NamedTuple):
 
     def make(self) -> Sections:
         """Draw, distil, compare; return what came out."""
-        config = [f"--config={self.config}"] if self.config else []
-        run = find_source(self.objective).run
-        settings = config or ([f"--config={run.config_path}"] if run else [])
-        env = f"--env={self.env}"
-        self._run("plot", self.objective, "--output", self.output / "figures", "--three-d", env, *config)
+        draw(self.objective, self.env, self.config, self.output / "figures")
         if not self._is_distilled():
-            self._run("distil", self.objective, "--output", self.forms, env, "--seeds", 0, *config)
-        contenders = self.contenders()
+            find_forms(self.objective, self.env, self.config, self.forms)
+        contenders, run = self.contenders(), find_source(self.objective).run
         everyone, envs = contenders | self._random_members(), [*self.trained(), *self.held_out]
-        sections = {"comparison": self._compare("evaluation", everyone, envs, settings), "form": self._form()}
+        config = self.config or (run.config_path if run else None)
+        sections = {"comparison": self._compare("evaluation", everyone, envs, config), "form": self._form()}
         sections["course"] = "\n".join(
             course(self.output / "evaluation" / "results.json", contenders, env) for env in self.trained()
         )
         if self.plan.whole and self.objective == self.plan.published:
-            envs, path = self.plan.whole
-            sections["whole"] = self._compare("whole_lives", contenders, envs, [f"--config={path}"])
+            sections["whole"] = self._compare("whole_lives", contenders, *self.plan.whole)
         return sections | {"tuned": self._tuned()}
 
     def trained(self) -> list[str]:
@@ -130,14 +125,8 @@ class Study(NamedTuple):
         members = random_members(run, NUM_RANDOM, self.output / "contenders")
         return {path: f"random member {number}" for number, path in enumerate(members, 1)}
 
-    def _compare(self, folder: str, names: Mapping[str, str], envs: Sequence[str], settings: Sequence[str]) -> str:
-        output = self.output / folder
-        baseline, *_ = names
-        self._run(
-            "evaluate", "--objectives", *names, "--envs", *envs, "--baseline", baseline, "--seeds", self.num_seeds,
-            "--output", output, FRESH, *settings,
-        )  # fmt: skip
-        return summary(output / "results.json", names)
+    def _compare(self, folder: str, names: Mapping[str, str], envs: Sequence[str], config: Path | None) -> str:
+        return summary(compare(list(names), envs, config, self.num_seeds, self.output / folder), names)
 
     def _tuned(self) -> str:
         """Return a table, for each environment of the search, of objectives at their own best settings."""
@@ -179,11 +168,6 @@ class Study(NamedTuple):
         fitted = {"env": self.env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]}
         same = (said.get("source_sha256"), said.get("visited")) == (source.sha256, fitted)
         return same and (self.forms / "report.md").is_file()
-
-    def _run(self, *words: object) -> None:
-        code = metadisco([str(word) for word in words])
-        if code != 0:
-            raise SystemExit(code)
 
     def visits(self, env: str) -> Visits:
         """Return what trainings in an environment visit; on that of the study, as counted for the figures."""

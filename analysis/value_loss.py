@@ -29,7 +29,7 @@ from metadisco.evaluation.visiting import NUM_AGENTS
 from metadisco.evaluation.visits import VALUE_EDGES
 
 PLAN = Plan(
-    baselines=(Closed("squared_error", "ppo", ("objective.value_clip_eps=null",)), Closed("ppo", "ppo")),
+    baselines=(Closed("squared_error", "ppo", {"value_clip_eps": None}), Closed("ppo", "ppo")),
     published="value_loss_cartpole",
     again=("value_loss_cartpole_1",),
     held_out=(

@@ -115,9 +115,9 @@ def perturbed(init: Callable[[Any], Any], population: int) -> Any:
 
 
 @contextmanager
-def evolve_arguments(generation: Generation, **outer: Any) -> Iterator[tuple[list[str], Path]]:
-    """Yield the words of a `metadisco evolve` command, and its run directory, in a folder that is then removed."""
+def files_of_search(generation: Generation, **outer: Any) -> Iterator[tuple[Path, Path]]:
+    """Yield the file of a config, and a run directory to be, in a folder that is then removed."""
     with tempfile.TemporaryDirectory() as folder:
         config, run = Path(folder) / "config.yaml", Path(folder) / "run"
         config.write_text(json.dumps(generation.settings(**outer)))  # JSON is YAML
-        yield ["evolve", str(config), "--run", str(run), "--quiet"], run
+        yield config, run

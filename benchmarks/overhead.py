@@ -22,7 +22,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from generation import CARTPOLE, Generation, evolve_arguments
+from generation import CARTPOLE, Generation, files_of_search
 from showing import run_part
 from turns import Channel, Child
 
@@ -81,16 +81,17 @@ def worker(specification: dict[str, Any]) -> None:
         "checkpoint_every": CHECKPOINT_EVERY,
         "evaluate_every": 0,
     }
-    with evolve_arguments(generation, **outer) as (words, _):
-        from metadisco.cli import main
+    with files_of_search(generation, **outer) as (config, run):
+        from metadisco.commands.evolve.interrupt import Interrupt
+        from metadisco.commands.evolve.run import evolve
         from metadisco.outer.devices import start_jax
 
         start_jax(None)
         times = watch_judging()
         if specification["run"] == "toy":
             judge_by_squares()
-        if main(words):
-            raise SystemExit(1)
+        with Interrupt(print) as interrupt:
+            evolve(config, [], run, True, interrupt)
     channel.send({"times": times})
 
 

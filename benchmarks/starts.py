@@ -19,11 +19,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
-from generation import CARTPOLE, REACHER, Generation, evolve_arguments
+from generation import CARTPOLE, REACHER, Generation, files_of_search
 from showing import run_part
 
 TASKS = {"CartPole-v1": CARTPOLE._replace(num_updates=4), "Brax reacher": REACHER._replace(num_updates=2)}
-COMMAND = [sys.executable, "-c", "from metadisco.cli import main; raise SystemExit(main())"]
+COMMAND = [sys.executable, "-m", "metadisco", "evolve"]
 POLL = 0.02  # seconds
 MOST_ROUNDS = {"Brax reacher": 2}  # which takes a minute to compile
 
@@ -31,9 +31,10 @@ MOST_ROUNDS = {"Brax reacher": 2}  # which takes a minute to compile
 def start(generation: Generation, cache: Path) -> dict[str, float]:
     """Start the command; return what the start cost, in seconds."""
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
-    with evolve_arguments(generation, num_generations=1, evaluate_every=0) as (words, run), TemporaryFile("w+") as said:
+    with files_of_search(generation, num_generations=1, evaluate_every=0) as (config, run), TemporaryFile("w+") as said:
         begun = time.monotonic()
-        process = subprocess.Popen(COMMAND + words, env=environment, stderr=said)
+        words = [*COMMAND, str(config), "--run", str(run), "--quiet"]
+        process = subprocess.Popen(words, env=environment, stderr=said)
         metrics = run / "metrics.jsonl"
         while not (metrics.exists() and metrics.read_text().endswith("\n")):
             if process.poll() not in (None, 0):

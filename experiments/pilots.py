@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,11 +26,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from pydantic import Field, PositiveFloat
 
-from metadisco.cli import main as metadisco
+from metadisco.commands.evolve.interrupt import Interrupt
+from metadisco.commands.evolve.run import evolve
 from metadisco.config import Config, apply_overrides, build_settings, parse_config, parse_override, read_yaml, to_plain
 from metadisco.config.fields import settings
 from metadisco.discoveries.load import load_objective
-from metadisco.errors import UserError
+from metadisco.errors import MachineError, UserError
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
@@ -86,6 +88,9 @@ def main() -> None:
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except MachineError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
 
 
 def read_plan(path: Path) -> Plan:
@@ -141,7 +146,7 @@ def run_pilots(plan: Plan, path: Path, folder: Path) -> None:
     config_path = path.with_name(plan.config)
     runs = {name: folder / folder_of(name) for name in plan.pilots}
     for name, words in plan.pilots.items():
-        evolve(config_path, [*plan.words, *words], plan.env_steps, runs[name])
+        run_pilot(config_path, [*plan.words, *words], plan.env_steps, runs[name])
     config = config_of(config_path, [])
     start_jax(None)
     baseline = load_objective(plan.baseline.name, **plan.baseline.settings)
@@ -154,15 +159,14 @@ def run_pilots(plan: Plan, path: Path, folder: Path) -> None:
     print(table(result))
 
 
-def evolve(config_path: Path, words: Sequence[str], env_steps: float, run: Path) -> None:
+def run_pilot(config_path: Path, words: Sequence[str], env_steps: float, run: Path) -> None:
     """Run one pilot, for as many generations as it may take environment steps."""
     config = config_of(config_path, words)
     life = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
     generations = max(1, round(env_steps / (life * config.outer.num_lives)))
     lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
-    code = metadisco(["evolve", str(config_path), *words, *lengths, "--run", str(run)])
-    if code != 0:
-        raise SystemExit(code)
+    with Interrupt(partial(print, file=sys.stderr)) as interrupt:
+        evolve(config_path, [*words, *lengths], run, False, interrupt)
     if len(RunDirectory(run).metrics()) < generations:  # it was told to stop
         raise SystemExit(0)
 

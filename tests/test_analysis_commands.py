@@ -4,6 +4,7 @@ import html
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import assert_refused
@@ -124,7 +125,7 @@ def test_that_a_loss_of_one_input_has_no_surface_is_said(section, told, tmp_path
     section = {"name": "value_loss", **section}
     run = make_run(tmp_path / "run", make_parametrisation(section), **section)
     drawn = []
-    monkeypatch.setattr("metadisco.plotting.save", lambda figure, path: drawn.append(path.name))
+    monkeypatch.setattr("metadisco.plotting.objective.save", lambda figure, path: drawn.append(path.name))
     words = ["plot", str(run), "--no-visits", "--output", str(tmp_path / "out")]
     assert main([*words, "--three-d"]) == 0
     err = capsys.readouterr().err
@@ -157,8 +158,8 @@ class TestDistil:
             np.testing.assert_allclose(found, (form["value_error"], form["slope_error"]), rtol=1e-6, atol=1e-9)
 
     def test_the_file_its_folder_and_the_name_of_its_closest_form_mean_the_same(self, data, distilled):
-        zero = np.zeros(5, np.float32)
-        sample = Sample(np.linspace(-1, 1, 5, dtype=np.float32), zero + 1, zero, zero, zero, np.float32(0))
+        zero = jnp.zeros(5)
+        sample = Sample(jnp.linspace(-1, 1, 5), zero + 1, zero, zero, zero, jnp.zeros(()))
         names = (distilled, distilled / "distilled.json", f"{distilled / 'distilled.json'}@{data['policy']['closest']}")
         losses = [np.asarray(load_objective(name).policy_loss(sample)) for name in names]
         np.testing.assert_array_equal(losses[0], losses[1])

@@ -97,7 +97,7 @@ def test_figures_are_drawn_for_each_environment(output):
 
 def test_a_cell_that_is_there_is_not_trained_again(output, run, monkeypatch, capsys):
     before = (output / "results.json").read_bytes()
-    monkeypatch.setattr("metadisco.evaluation.lives.train_lives", None)
+    monkeypatch.setattr("metadisco.evaluation.evaluate.train_lives", None)
     assert main(command(run, output)) == 0
     assert capsys.readouterr().err.count("kept from before") == 4
     assert (output / "results.json").read_bytes() == before
@@ -121,9 +121,10 @@ def test_a_cell_of_an_environment_that_was_edited_is_trained_again(tmp_path, mon
         return [Lives._make([numbers[:, None] if name == "curve" else numbers for name in Lives._fields])]
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("metadisco.evaluation.lives.train_lives", train_lives)
-    monkeypatch.setattr("metadisco.evaluation.lives.live", lambda *arguments: np.zeros(NUM_SEEDS))
-    monkeypatch.setattr("metadisco.commands.evaluate._write", lambda output, result, *rest: results.append(result))
+    monkeypatch.setattr("metadisco.evaluation.evaluate.train_lives", train_lives)
+    monkeypatch.setattr("metadisco.evaluation.evaluate.live", lambda *arguments: np.zeros(NUM_SEEDS))
+    monkeypatch.setattr("metadisco.evaluation.results.write_results", lambda found, *rest: results.append(found))
+    monkeypatch.setattr("metadisco.plotting.comparison.draw_comparison", lambda *_: None)
     (tmp_path / "own_rewards.py").write_text(OWN)
     words = ["evaluate", "--objectives", "ppo", "--envs", "own_rewards:make_env", "--seeds", str(NUM_SEEDS), *SMALL]
     results = []
@@ -131,7 +132,7 @@ def test_a_cell_of_an_environment_that_was_edited_is_trained_again(tmp_path, mon
         (tmp_path / "own_gain.py").write_text(f"GAIN = {gain}\n")
         assert main([*words, "--output", "out"]) == 0
         assert capsys.readouterr().err.count("kept from before") == kept
-        assert results[-1]["cells"][0]["final_return"] == [gain] * NUM_SEEDS
+        assert results[-1].cells[0].lives.final_return.tolist() == [gain] * NUM_SEEDS
 
 
 def test_only_what_is_missing_is_trained(output, run, monkeypatch, capsys):

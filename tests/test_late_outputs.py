@@ -101,8 +101,8 @@ def test_all_that_was_trained_is_kept(monkeypatch, capsys, appears):
     def save_agents(path, *rest):
         write_package(path, AGENTS, {"are": "ours"}, {}, rest[-1])
 
-    monkeypatch.setattr("metadisco.evaluation.lives.train_agents", train_agents)
-    monkeypatch.setattr("metadisco.discoveries.agents.save_agents", save_agents)
+    monkeypatch.setattr("metadisco.evaluation.training.train_agents", train_agents)
+    monkeypatch.setattr("metadisco.evaluation.training.save_agents", save_agents)
     code = main([*TRAIN, "--output", "curves.json", "--save", "agents.zip"])
     out, err = capsys.readouterr()
     assert code == (1 if appears else 0)
@@ -119,9 +119,9 @@ def test_a_rollout_is_shown_all_the_same(monkeypatch, capsys):
         return np.ones((1, 2))
 
     agents = SimpleNamespace(final_return=np.zeros(1), env="gymnax/CartPole-v1", objective="ppo")
-    monkeypatch.setattr("metadisco.discoveries.agents.load_agents", lambda _: agents)
-    monkeypatch.setattr("metadisco.discoveries.agents.policy_at", lambda *_: None)
-    monkeypatch.setattr("metadisco.commands.rollout._play_here", play)
+    monkeypatch.setattr("metadisco.evaluation.rollout.load_agents", lambda _: agents)
+    monkeypatch.setattr("metadisco.evaluation.rollout.policy_at", lambda *_: None)
+    monkeypatch.setattr("metadisco.evaluation.rollout._play_here", play)
     assert main(["rollout", "agents", "--output", "returns.json"]) == 1
     out, err = capsys.readouterr()
     assert "return" in out and "returns-1.json" in err

@@ -7,9 +7,10 @@ import pytest
 from refusals import assert_refused
 from samples import make_sample
 
-from metadisco import UserError, load_objective, published
+from metadisco import UserError, load_objective
 from metadisco.cli import main
 from metadisco.config import parse_config
+from metadisco.discoveries import published
 from metadisco.discoveries.sources import find_source
 from metadisco.parametrisations import ValueLoss
 from metadisco.storage.arrays import to_arrays

@@ -1,10 +1,9 @@
 """What a command says of the settings under which it trains agents."""
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from metadisco.commands.display import Display
 from metadisco.config import Config
 from metadisco.discoveries.sources import Source, short_names
 from metadisco.evaluation.settings import found_with
@@ -13,19 +12,23 @@ NUM_NAMED = 4
 
 
 def announce(
-    display: Display, origin: str | None, sources: Sequence[Source], configs: Sequence[Config], keys: Collection[str]
+    say: Callable[[str], None],
+    origin: str | None,
+    sources: Sequence[Source],
+    configs: Sequence[Config],
+    keys: Collection[str],
 ) -> None:
     """Say under which settings agents are trained, and that learned objectives were found with others.
 
     Args:
-        display: told.
+        say: told.
         origin: of the settings, as in `Settings`.
         sources: the objectives.
         configs: one per training of each, each with one environment.
         keys: that KEY=VALUE words replaced.
     """
     for sentence in (*_described(origin, configs, keys), *_differences(origin, sources, configs)):
-        display.say(sentence)
+        say(sentence)
 
 
 def _described(origin: str | None, configs: Sequence[Config], keys: Collection[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What a long command shows: a live bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,6 +66,23 @@ class Display:
             self.say(f"{self._what} {done}/{self._total}  {facts}")
         else:
             self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
+
+    def counting(self, what: str) -> Callable[[int, int, str], None]:
+        """Return a function that shows how many of how many are done, and what there is to say of the last.
+
+        Args:
+            what: is counted. It begins when none is done, and ends with the last.
+        """
+
+        def progress(done: int, total: int, facts: str) -> None:
+            if done:
+                self.advance(done, facts)
+            else:
+                self.start(done, total, what)
+            if done == total:
+                self.stop()
+
+        return progress
 
     def stop(self) -> None:
         """Leave the terminal as it was; may be called more than once."""

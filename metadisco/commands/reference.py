@@ -5,16 +5,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from metadisco.commands.display import Display
 from metadisco.config import apply_overrides, check_num_seeds, parse_config, parse_override, read_yaml, set_in_entries
 from metadisco.errors import UserError
 from metadisco.storage.files import write_atomically
-from metadisco.storage.rows import format_number
 
 MAY_DIFFER = ("outer.", "seed")
-DIGITS = 5
 
 
 def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bool) -> int:
@@ -39,29 +35,10 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
     if not os.access(config_path, os.W_OK) or not os.access(config_path.absolute().parent, os.W_OK):
         raise UserError(f"cannot write config {str(config_path)!r}")
 
-    from metadisco.outer.devices import start_jax
+    from metadisco.evaluation.reference import measure_references
 
-    start_jax(config.outer.num_devices, config.deterministic)
-
-    from metadisco.evaluation.reference import measure_reference
-    from metadisco.problems import make_fitness, make_tasks
-
-    fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
-    names = [task.name for task in config.inner.tasks]
-    references = []
     with Display(quiet) as display:
-        for index, (name, task) in enumerate(zip(names, make_tasks(config), strict=True)):
-            display.say(f"{name}: {num_seeds} lives of {task.ppo.executed_env_steps:,} steps …")
-            measured = measure_reference(task, fitness, config.seed, num_seeds, config.outer)
-            values = {
-                key: _mean(key, scores, f"inner.envs.{index}", display) for key, scores in measured._asdict().items()
-            }
-            if values["ppo"] <= values["random"]:
-                raise UserError(
-                    f"inner.envs.{index}: PPO's fitness on {name} is {values['ppo']}, not above random actions' "
-                    f"{values['random']}; allowed: an environment and settings where PPO learns"
-                )
-            references.append(values)
+        references = measure_references(config, num_seeds, display.say)
         if _read(config_path) != text:
             raise UserError(f"{str(config_path)!r} was changed meanwhile; measured for what it was: {references}")
         write_atomically(config_path.resolve(), edited(references))
@@ -73,15 +50,3 @@ def _read(path: Path) -> str:
     """Return the text of a file with its line ends as they are."""
     with path.open(encoding="utf-8", newline="") as file:
         return file.read()
-
-
-def _mean(key: str, scores: np.ndarray, place: str, display: Display) -> float:
-    """Return the mean over the lives that did not fail, in a few digits, and show it with its uncertainty."""
-    finite = scores[np.isfinite(scores)].astype(np.float64)
-    if finite.size == 0:
-        raise UserError(f"{place}: all {scores.size} lives of PPO failed (NaN), so that there is no reference")
-    error = f" ± {format_number(finite.std(ddof=1) / finite.size**0.5)} (standard error)" if finite.size > 1 else ""
-    failed = scores.size - finite.size
-    note = f"; {failed} of {scores.size} lives failed and are left out" if failed else ""
-    display.say(f"  {key} {format_number(finite.mean())}{error}{note}")
-    return float(f"{finite.mean():.{DIGITS}g}")

@@ -3,23 +3,16 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from metadisco._version import __version__
+from metadisco.commands.tables import print_table
 from metadisco.config import check_env_name
 from metadisco.errors import MachineError, UserError
-from metadisco.storage.files import nulls
 from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
 from metadisco.storage.package import AGENTS, files_of
 from metadisco.storage.rows import format_number
 
-if TYPE_CHECKING:
-    from metadisco.discoveries.agents import TrainedAgents
-    from metadisco.inner.policy import Policy
-
 MAX_EPISODES = 100_000
+HEADINGS = ("agent", "return", "± std over episodes", "at the end of training")
 
 
 def rollout(
@@ -44,35 +37,21 @@ def rollout(
         for file in files_of(path, AGENTS):
             check_apart(output, "--output", file, "the agents")
         check_file(output, "--output", force)
-    from metadisco.outer.devices import start_jax
 
-    start_jax(None)
+    from metadisco.evaluation.rollout import as_json
+    from metadisco.evaluation.rollout import rollout as play
 
-    from metadisco.discoveries.agents import load_agents, policy_at
-
-    agents = load_agents(path)
-    chosen = range(len(agents.final_return)) if agent is None else [agent]
-    policies = [policy_at(agents, each) for each in chosen]
-    where = env or agents.env if gymnasium is None else f"Gymnasium's {gymnasium}"
-    if gymnasium is not None:
-        returns = _play_in_gymnasium(gymnasium, agents, policies, seed, num_episodes, deterministic)
-    else:
-        returns = _play_here(env, agents, policies, seed, num_episodes, deterministic)
+    played = play(path, num_episodes, agent=agent, env=env, gymnasium=gymnasium, deterministic=deterministic, seed=seed)
     writes = []
     if output is not None:
-        result = {
-            "metadisco": __version__,
-            "agents": list(chosen),
-            "env": where,
-            "seed": seed,
-            "deterministic": deterministic,
-            "final_return": nulls(agents.final_return[list(chosen)]),
-            "returns": nulls(returns),
-        }
-        writes.append(partial(write_output, output, json.dumps(result, allow_nan=False) + "\n", force))
+        result = json.dumps(as_json(played), allow_nan=False) + "\n"
+        writes.append(partial(write_output, output, result, force))
     troubles = write_all(writes)
     if not quiet:
-        _print_table(agents, list(chosen), where, returns)
+        rows = zip(played.chosen, played.returns.mean(1), played.returns.std(1), played.final_return, strict=True)
+        lines = [[str(each), *(format_number(float(number)) for number in numbers)] for each, *numbers in rows]
+        title = f"{played.objective} on {played.env}, {num_episodes} episodes each"
+        print_table(title, HEADINGS, lines)
     if troubles:
         raise MachineError("; ".join(troubles))
     return 0
@@ -95,87 +74,3 @@ def _check(num_episodes: int, env: str | None, gymnasium: str | None, seed: int)
                 f"--gymnasium: got {gymnasium!r}, allowed: Gymnasium's name of an environment, such as CartPole-v1, or "
                 "package.module:NAME where importing the module registers it"
             )
-
-
-def _play_here(
-    env: str | None,
-    agents: "TrainedAgents",
-    policies: "list[Policy]",
-    seed: int,
-    num_episodes: int,
-    deterministic: bool,
-) -> np.ndarray:
-    """Return the return of every episode of every agent."""
-    import jax
-    import jax.numpy as jnp
-
-    from metadisco.inner import envs, policy
-
-    if env is None and "/" not in agents.env:
-        raise UserError(f"--env: missing; these agents learned in {agents.env!r}, to be named if you trust its code")
-    same = env in (None, agents.env)
-    made = envs.make(env or agents.env, **(agents.env_settings if same else {}))
-    if (made.obs_shape, repr(made.action_space)) != (
-        agents.interface.obs_shape,
-        repr(agents.interface.action_space),
-    ):
-        raise UserError(
-            f"--env: {env or agents.env} has observations {made.obs_shape} and actions {made.action_space}, "
-            f"allowed: {agents.interface.obs_shape} and {agents.interface.action_space}, as in training"
-        )
-
-    envs.check_episode_length(made, 1, agents.ppo.num_updates * agents.ppo.num_steps)
-
-    @jax.jit
-    @jax.vmap
-    def play(key: Any, each: Any) -> Any:
-        return policy.play(key, each, made, agents.ppo, num_episodes, deterministic=deterministic)
-
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(len(policies)))
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *policies)
-    return np.asarray(play(keys, stacked))
-
-
-def _play_in_gymnasium(
-    name: str,
-    agents: "TrainedAgents",
-    policies: "list[Policy]",
-    seed: int,
-    num_episodes: int,
-    deterministic: bool,
-) -> np.ndarray:
-    import functools
-
-    import jax
-
-    from metadisco.evaluation import gymnasium_play
-    from metadisco.inner.networks import make_agent
-    from metadisco.inner.policy import choose
-
-    network = make_agent(agents.interface, agents.ppo)
-
-    @jax.jit
-    def act(policy: Any, key: Any, obs: Any) -> Any:
-        return choose(key, policy, obs, network, agents.ppo, deterministic=deterministic)
-
-    return np.stack(
-        [
-            gymnasium_play.play(name, agents.interface, functools.partial(act, policy), seed, num_episodes)
-            for policy in policies
-        ]
-    )
-
-
-def _print_table(agents: "TrainedAgents", chosen: list[int], where: str, returns: np.ndarray) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    title = f"{agents.objective} on {where}, {returns.shape[1]} episodes each"
-    table = Table(title=title, title_justify="left")
-    for name in ("agent", "return", "± std over episodes", "at the end of training"):
-        table.add_column(name, justify="right")
-    for each, row in zip(chosen, returns, strict=True):
-        table.add_row(
-            str(each), *map(format_number, (float(row.mean()), float(row.std()), float(agents.final_return[each])))
-        )
-    Console(highlight=False).print(table)

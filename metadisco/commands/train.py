@@ -6,38 +6,27 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metadisco._version import __version__
 from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
-from metadisco.config import Config, check_num_seeds, parse_override, to_plain
+from metadisco.commands.tables import print_table, shown
+from metadisco.config import Config, check_num_seeds, parse_override
 from metadisco.config.grid import Point, config_at, expand, one_environment, split_objective
-from metadisco.discoveries.sources import Source, find_source
+from metadisco.discoveries.sources import find_source
 from metadisco.errors import MachineError, UserError
-from metadisco.evaluation.settings import found_with, settings_named
-from metadisco.storage.files import nulls
+from metadisco.evaluation.settings import settings_named
 from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
 from metadisco.storage.package import AGENTS, check_package
-from metadisco.storage.rows import format_number
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from metadisco.evaluation.lives import Lives
-    from metadisco.inner.policy import Policy
+    from metadisco.evaluation.training import Trained
 
-
-class Trained(NamedTuple):
-    """One point of the grid, trained on all seeds."""
-
-    point: Point
-    config: Config
-    lives: "Lives"
-    policies: "Policy"
-    """At the end; its arrays have a leading axis of seeds."""
+SEEDS = ("seed", "final return", "area under curve", "gaps")
+POINTS = ("final return", "± std over seeds", "area under curve", "gaps", "failed")
 
 
 def train(
@@ -67,18 +56,21 @@ def train(
     _check_outputs(output, save, force, points)
     configs = [_config_of(point, base, objective) for point in points]
     source = find_source(objective, split_objective(points[0].overrides)[0])
+
+    from metadisco.evaluation.training import as_json, save_trained, train_points
+
     with Display(quiet) as display:
-        announced = partial(announce, display, settings.origin, [source], configs, dict(overrides))
-        trained = _train_points(objective, points, configs, num_seeds, display, announced)
+        announced = partial(announce, display.say, settings.origin, [source], configs, dict(overrides))
+        trained = train_points(objective, points, configs, num_seeds, say=display.say, announced=announced)
     writes: list[Callable[[], None]] = []
     if output is not None:
-        result = _as_json(source, settings.origin, trained, num_seeds)
-        writes.append(partial(write_output, output, json.dumps(result, allow_nan=False) + "\n", force))
+        result = json.dumps(as_json(source, settings.origin, trained), allow_nan=False) + "\n"
+        writes.append(partial(write_output, output, result, force))
     if save is not None:
-        writes.append(partial(_save, save, objective, trained[0], force))
+        writes.append(partial(save_trained, save, objective, trained[0], force))
     troubles = write_all(writes)
     if not quiet:
-        _print_table(objective, trained)
+        _print(objective, trained)
     if troubles:
         raise MachineError("; ".join(troubles))
     return 0
@@ -125,123 +117,30 @@ def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
     return config
 
 
-def _save(path: Path, objective: str, trained: Trained, force: bool) -> None:
-    from metadisco.discoveries.agents import save_agents
-    from metadisco.inner import envs
-
-    (task,) = trained.config.inner.tasks
-    env = envs.make(task.env, **task.env_settings)
-    save_agents(path, env, trained.config, objective, trained.lives.final_return, trained.policies, force)
-
-
-def _train_points(
-    objective: str,
-    points: Sequence[Point],
-    configs: Sequence[Config],
-    num_seeds: int,
-    display: Display,
-    announced: Callable[[], None],
-) -> list[Trained]:
-    """Train all points; those that differ in traced settings alone share one compiled program."""
-    from metadisco.outer.devices import start_jax
-
-    start_jax(configs[0].outer.num_devices, configs[0].deterministic)
-
-    from metadisco.discoveries.load import load_objective
-    from metadisco.evaluation.lives import TRAINING, train_agents, untraced
-    from metadisco.problems import make_task
-
-    trained: dict[int, Trained] = {}
-    groups: dict[Any, list[int]] = {}
-    for index, (point, config) in enumerate(zip(points, configs, strict=True)):
-        constants, _ = split_objective(point.overrides)
-        groups.setdefault((repr(untraced(config)), repr(constants)), []).append(index)
-    ready = []
-    for indices in groups.values():  # all of them first: a wrong name must not cost the others
-        constants, _ = split_objective(points[indices[0]].overrides)
-        config = configs[indices[0]]
-        (task,) = config.inner.tasks
-        ready.append((load_objective(objective, **constants), make_task(task.env, task.env_settings, task.ppo).env))
-    announced()
-    for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
-        display.say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
-        results = train_agents(loaded, env, [configs[i] for i in indices], num_seeds, TRAINING)
-        for index, (lives, policies) in zip(indices, results, strict=True):
-            trained[index] = Trained(points[index], configs[index], lives, policies)
-    return [trained[index] for index in range(len(points))]
-
-
-def _as_json(source: Source, origin: str | None, trained: Sequence[Trained], num_seeds: int) -> dict[str, Any]:
-    first = trained[0]
-    head = {
-        "metadisco": __version__,
-        "objective": source.name,
-        "env": first.config.inner.env,
-        "seed": first.config.seed,
-        "seeds": list(range(num_seeds)),
-        "config": origin,
-    }
-    if not first.point.settings:
-        return head | {"settings": first.point.overrides} | _result(first, source)
-    return head | {"grid": [{"settings": each.point.settings} | _result(each, source) for each in trained]}
-
-
-def _result(each: Trained, source: Source) -> dict[str, Any]:
-    return {
-        "inner": to_plain(each.config)["inner"],
-        "found_with": found_with(source, each.config),
-        "final_return": nulls(each.lives.final_return),
-        "area_under_curve": nulls(each.lives.area_under_curve),
-        "env_steps": each.config.inner.ppo.env_steps_of_updates,
-        "curve": nulls(each.lives.curve),
-        "curve_filled": nulls(each.lives.filled),
-        "gaps": nulls(each.lives.gaps),
-    }
-
-
-def _print_table(objective: str, trained: Sequence[Trained]) -> None:
+def _print(objective: str, trained: "Sequence[Trained]") -> None:
     """Print returns: of each seed, or for a grid of each point, best first."""
-    from rich.console import Console
-    from rich.table import Table
-
-    first = trained[0]
-    title = f"{objective} on {first.config.inner.env}, {len(first.lives.final_return)} seeds"
-    table = Table(title=title, title_justify="left")
-    if first.point.settings:
-        _grid_rows(table, trained)
-    else:
-        _seed_rows(table, first.lives)
-    Console(highlight=False).print(table)
-
-
-def _seed_rows(table: "Table", lives: "Lives") -> None:
-    for name in ("seed", "final return", "area under curve", "gaps"):
-        table.add_column(name, justify="right")
-    for seed, (*scores, gaps) in enumerate(zip(lives.final_return, lives.area_under_curve, lives.gaps, strict=True)):
-        table.add_row(str(seed), *map(_shown, scores), f"{gaps:.0%}")
-    table.add_section()
-    means = map(_mean, (lives.final_return, lives.area_under_curve))
-    table.add_row("mean", *map(_shown, means), f"{lives.gaps.mean():.0%}")
+    point, config, lives, _ = trained[0]
+    title = f"{objective} on {config.inner.env}, {len(lives.final_return)} seeds"
+    if point.settings:
+        names = [name.removeprefix("inner.ppo.") for name in point.settings]
+        best_first = sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lives.final_return), nan=-np.inf))
+        lines = [[*map(str, each.point.settings.values()), *_of_point(each.lives)] for each in best_first]
+        print_table(title, [*names, *POINTS], lines)
+        return
+    scores = zip(lives.final_return, lives.area_under_curve, lives.gaps, strict=True)
+    lines = [[str(seed), shown(final), shown(area), f"{gaps:.0%}"] for seed, (final, area, gaps) in enumerate(scores)]
+    means = shown(_mean(lives.final_return)), shown(_mean(lives.area_under_curve))
+    print_table(title, SEEDS, lines, last=["mean", *means, f"{lives.gaps.mean():.0%}"])
 
 
-def _grid_rows(table: "Table", trained: Sequence[Trained]) -> None:
-    for name in trained[0].point.settings:
-        table.add_column(name.removeprefix("inner.ppo."), justify="right")
-    for name in ("final return", "± std over seeds", "area under curve", "gaps", "failed"):
-        table.add_column(name, justify="right")
-    for each in sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lives.final_return), nan=-np.inf)):
-        final = each.lives.final_return[np.isfinite(each.lives.final_return)]
-        spread = float(final.std()) if final.size else math.nan
-        numbers = (_mean(final), spread, _mean(each.lives.area_under_curve))
-        gaps, failed = f"{each.lives.gaps.mean():.0%}", len(each.lives.final_return) - final.size
-        table.add_row(*map(str, each.point.settings.values()), *map(_shown, numbers), gaps, str(failed))
+def _of_point(lives: "Lives") -> list[str]:
+    """Return the entries of a point under POINTS."""
+    final = lives.final_return[np.isfinite(lives.final_return)]
+    numbers = (_mean(final), float(final.std()) if final.size else math.nan, _mean(lives.area_under_curve))
+    return [*map(shown, numbers), f"{lives.gaps.mean():.0%}", str(len(lives.final_return) - final.size)]
 
 
 def _mean(values: np.ndarray) -> float:
     """Return the mean of the finite values, NaN where there is none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else math.nan
-
-
-def _shown(value: float) -> str:
-    return "-" if math.isnan(value) else format_number(value)

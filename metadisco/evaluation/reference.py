@@ -1,5 +1,6 @@
 """Reference returns: what uniformly random actions and PPO get, to put the fitness of several tasks on one scale."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -7,17 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from metadisco.config import OuterConfig
+from metadisco.config import Config, OuterConfig
+from metadisco.errors import UserError
 from metadisco.evaluation.lives import REFERENCE, live, seed_keys
 from metadisco.inner.envs import Discrete, Env
 from metadisco.inner.fitness import Fitness
 from metadisco.inner.rollout import play_episodes
 from metadisco.inner.train import train
 from metadisco.objectives.closed import ppo
-from metadisco.problems import Task
+from metadisco.outer.devices import start_jax
+from metadisco.problems import Task, make_fitness, make_tasks
+from metadisco.storage.rows import format_number
 from metadisco.types import Key
 
 EPISODES_PER_SEED = 8
+DIGITS = 5
 
 
 class ReferenceReturns(NamedTuple):
@@ -27,6 +32,48 @@ class ReferenceReturns(NamedTuple):
     """Mean return of whole episodes with uniformly random actions."""
     ppo: np.ndarray
     """Fitness of lives with PPO's objective, its constants at their defaults; NaN for a life that failed."""
+
+
+def measure_references(
+    config: Config, num_seeds: int, say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, float]]:
+    """Return the means of what random actions and PPO get in each environment of a config, in a few digits.
+
+    Args:
+        config: with several environments.
+        num_seeds: lives per environment.
+        say: told of each environment, and of what it gave.
+
+    Raises:
+        UserError: where PPO is no better than random actions, or fails on all seeds.
+    """
+    start_jax(config.outer.num_devices, config.deterministic)
+    fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
+    references = []
+    for index, (task, made) in enumerate(zip(config.inner.tasks, make_tasks(config), strict=True)):
+        say(f"{task.name}: {num_seeds} lives of {made.ppo.executed_env_steps:,} steps …")
+        measured = measure_reference(made, fitness, config.seed, num_seeds, config.outer)
+        place = f"inner.envs.{index}"
+        values = {key: _mean(key, scores, place, say) for key, scores in measured._asdict().items()}
+        if values["ppo"] <= values["random"]:
+            raise UserError(
+                f"{place}: PPO's fitness on {task.name} is {values['ppo']}, not above random actions' "
+                f"{values['random']}; allowed: an environment and settings where PPO learns"
+            )
+        references.append(values)
+    return references
+
+
+def _mean(key: str, scores: np.ndarray, place: str, say: Callable[[str], None]) -> float:
+    """Return the mean over the lives that did not fail, in a few digits, and tell it with its uncertainty."""
+    finite = scores[np.isfinite(scores)].astype(np.float64)
+    if finite.size == 0:
+        raise UserError(f"{place}: all {scores.size} lives of PPO failed (NaN), so that there is no reference")
+    error = f" ± {format_number(finite.std(ddof=1) / finite.size**0.5)} (standard error)" if finite.size > 1 else ""
+    failed = scores.size - finite.size
+    note = f"; {failed} of {scores.size} lives failed and are left out" if failed else ""
+    say(f"  {key} {format_number(finite.mean())}{error}{note}")
+    return float(f"{finite.mean():.{DIGITS}g}")
 
 
 def measure_reference(task: Task, fitness: Fitness, seed: int, num_seeds: int, outer: OuterConfig) -> ReferenceReturns:

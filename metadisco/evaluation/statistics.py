@@ -69,11 +69,6 @@ def interquartile_mean(scores: Float[np.ndarray, "... S K"]) -> Float[np.ndarray
     return np.asarray(scipy.stats.trim_mean(flat, 0.25, axis=-1))
 
 
-def optimality_gap(scores: Float[np.ndarray, "... S K"], target: float = 1.0) -> Float[np.ndarray, "..."]:
-    """Return by how much scores fall short of `target` on average; what exceeds it does not count (same source)."""
-    return np.asarray(target - np.minimum(scores, target).mean((-2, -1)))
-
-
 def probability_of_improvement(ours: Float[np.ndarray, "S K"], theirs: Float[np.ndarray, "T K"]) -> float:
     """Return the probability that a seed of ours does better than one of theirs, a tie counting half, mean over tasks.
 

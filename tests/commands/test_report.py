@@ -7,8 +7,8 @@ import jax
 import pytest
 
 from metadisco import UserError
+from metadisco.commands.report.commands import commands_for, name_of
 from metadisco.commands.report.facts import changed_settings, environments, facts_of
-from metadisco.commands.report.page import _commands, _name
 from metadisco.commands.report.parts import comparison_of, forms_of
 from metadisco.config import parse_config
 from metadisco.discoveries.distilled import FILE
@@ -236,32 +236,32 @@ class TestCommands:
         make_run(place / "my runs" / "first")
         for name in ("my runs/first", "my runs/first@0"):
             source = find_source(name)
-            assert _name(source) == name
-            quoted = _commands(source)["quoted"]
+            assert name_of(source) == name
+            quoted = commands_for(source)["quoted"]
             assert quoted["objective"] == f"'{name}'"
             assert quoted["config"] == "'my runs/first/config.yaml'"
 
     def test_where_the_machine_keeps_it_is_not_told(self, place):
         run = make_run(place / "run")
         source = find_source(str(run.path))
-        assert _name(source) == "run"
-        assert str(place) not in json.dumps(_commands(source))
-        assert _name(find_source(f"{run.path}@0")) == "run@0"
-        assert str(Path.home()) not in json.dumps(_commands(find_source("lpo_drift_classic")))
+        assert name_of(source) == "run"
+        assert str(place) not in json.dumps(commands_for(source))
+        assert name_of(find_source(f"{run.path}@0")) == "run@0"
+        assert str(Path.home()) not in json.dumps(commands_for(find_source("lpo_drift_classic")))
 
     def test_a_path_that_was_given_stays_where_it_is_elsewhere(self, place, tmp_path_factory):
         run = make_run(tmp_path_factory.mktemp("elsewhere") / "run")
-        assert _name(find_source(str(run.path))) == str(run.path)
+        assert name_of(find_source(str(run.path))) == str(run.path)
 
     def test_an_environment_that_is_there_twice_is_named_once(self, place):
         env = {"env": "gymnax/CartPole-v1"}
         make_run(place / "run", inner={"envs": [env, env]}, outer={"aggregate": "mean_rank"})
-        assert _commands(find_source("run"))["envs"] == "gymnax/CartPole-v1"
+        assert commands_for(find_source("run"))["envs"] == "gymnax/CartPole-v1"
 
     def test_another_generation_and_what_is_published_have_places_of_their_own(self, place):
         make_run(place / "run")
-        assert not _commands(find_source("run"))["apart"]
+        assert not commands_for(find_source("run"))["apart"]
         for name in ("run@0", "lpo_drift_classic"):
-            commands = _commands(find_source(name))
+            commands = commands_for(find_source(name))
             assert commands["apart"]
-            assert commands["quoted"]["evaluation"] != _commands(find_source("run"))["quoted"]["evaluation"]
+            assert commands["quoted"]["evaluation"] != commands_for(find_source("run"))["quoted"]["evaluation"]

@@ -157,8 +157,8 @@ class TestAnnouncements:
         def stop(*arguments, **more):
             raise StoppedError
 
-        for place in ("evaluation.lives.train_agents", "evaluation.lives.live", "commands.visiting.count_visits"):
-            monkeypatch.setattr(f"metadisco.{place}", stop)
+        for place in ("training.train_agents", "evaluate.live", "visiting.count_visits"):
+            monkeypatch.setattr(f"metadisco.evaluation.{place}", stop)
 
         def said(*words):
             with pytest.raises(StoppedError):
@@ -226,7 +226,7 @@ def test_json_of_train_says_which_settings_were_used(monkeypatch, tmp_path):
         arrays |= {name: np.zeros((num_seeds, 1)) for name in ("curve", "filled")}
         return [(Lives(**arrays), None) for _ in configs]
 
-    monkeypatch.setattr("metadisco.evaluation.lives.train_agents", train_agents)
+    monkeypatch.setattr("metadisco.evaluation.training.train_agents", train_agents)
     words = ["train", "--objective", CLASSIC, "--env", CARTPOLE, "outer.num_devices=1", "--quiet", "--output"]
     file = tmp_path / "out.json"
     assert main([*words, str(file), "--config", CLASSIC]) == 0

@@ -10,12 +10,10 @@ import pytest
 from known_targets import huber, value_points
 from quick import quick
 
-from metadisco.commands.display import Display
-from metadisco.commands.distil import _teach
 from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings, parse_config
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import find_source
-from metadisco.distillation import network
+from metadisco.distillation.distil import _teach
 from metadisco.distillation.network import teach
 from metadisco.distillation.surfaces import drift_points, value_loss_points
 from metadisco.distillation.targets import drift_target
@@ -111,8 +109,10 @@ def test_wherever_the_search_began_a_smaller_network_is_taught_and_kept_as_a_run
     run = RunDirectory(tmp_path / "run")
     run.create(config)
     run.write_centre(0, to_arrays(make_parametrisation(config.parametrisation).init(jax.random.key(0))))
-    monkeypatch.setattr(network, "teach", functools.partial(teach, num_steps=STEPS, learning_rate=1e-2))
-    path = _teach(find_source(str(run.path)), (16,), targets, tmp_path, Display(quiet=True))
+    monkeypatch.setattr(
+        "metadisco.distillation.distil.teach", functools.partial(teach, num_steps=STEPS, learning_rate=1e-2)
+    )
+    path = _teach(find_source(str(run.path)), (16,), targets, tmp_path, lambda text: None)
     objective = load_objective(path)
     found = errors(objective, targets.values())
     assert all(slope_error < 0.5 for _, slope_error in found)

@@ -9,7 +9,6 @@ import scipy.stats
 from metadisco.evaluation.statistics import (
     interquartile_mean,
     mean,
-    optimality_gap,
     paired_difference,
     probability_of_improvement,
     stratified_bootstrap,
@@ -42,12 +41,6 @@ class TestInterquartileMean:
         several = np.stack([SCORES, SCORES + 1, 2 * SCORES]).reshape(3, 1, 13, 3)
         alone = [[interquartile_mean(each[0])] for each in several]
         np.testing.assert_allclose(interquartile_mean(several), alone)
-
-
-def test_the_optimality_gap_does_not_count_what_exceeds_the_target():
-    scores = np.array([[0.5, 3.0], [0.0, 1.0]])
-    assert optimality_gap(scores) == pytest.approx(1 - (0.5 + 1 + 0 + 1) / 4)
-    assert optimality_gap(scores, target=2.0) == pytest.approx(2 - (0.5 + 2 + 0 + 1) / 4)
 
 
 class TestProbabilityOfImprovement:

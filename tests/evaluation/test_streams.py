@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from metadisco.cli import main
-from metadisco.evaluation import lives, reference, visits
+from metadisco.evaluation import evaluate, lives, reference, visits
 from metadisco.evaluation.lives import LIVES, RANDOM, REFERENCE, TRAINING, VISITS, seed_keys
 from metadisco.outer.search import Keys, _streams
 
@@ -75,7 +75,7 @@ def test_each_command_has_a_stream_of_its_own(command, monkeypatch, tmp_path):
             raise StoppedError
         return np.zeros(64)
 
-    for module in (lives, reference, visits):
+    for module in (evaluate, lives, reference, visits):
         monkeypatch.setattr(module, "seed_keys", noted)
         monkeypatch.setattr(module, "live", live)
     monkeypatch.chdir(tmp_path)

@@ -1,27 +1,23 @@
 """`metadisco report`: one page of what a run found, which needs nothing beside itself."""
 
 import base64
-import os
-import shlex
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from metadisco._version import __version__
 from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
+from metadisco.commands.report.commands import commands_for, folder_of, generation_of, name_of
 from metadisco.commands.report.facts import changed_settings, environments, facts_of
 from metadisco.commands.report.parts import Part, comparison_of, forms_of
 from metadisco.config import to_plain, write_yaml
-from metadisco.discoveries.published import is_published, located
+from metadisco.discoveries.published import is_published
 from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
 from metadisco.evaluation.settings import settings_for
 from metadisco.storage.files import check_writable
 from metadisco.storage.outputs import check_file, write_output
-from metadisco.storage.runs import CONFIG
 
-FIND = "from metadisco.discoveries.published import FOLDER"
 TEMPLATE = Path(__file__).parents[2] / "templates" / "report.html.j2"
 CAPTIONS = {
     "run": "The search: fitness of the population and of its centre, and what the strategy did.",
@@ -51,24 +47,25 @@ def report(
     if output.is_dir() or output.suffix not in (".html", ".htm"):
         raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .html")
     check_file(output, "--output", force)
-    folder = _folder(source)
+    folder = folder_of(source)
     comparison = comparison_of(source, evaluation, folder / "evaluation")
     forms = forms_of(source, distilled, folder / "distilled")
     in_package = is_published(source.run.path)
     figures_path = output.with_name(f"{output.stem}_figures") if in_package else source.run.path / "figures"
-    if source.centre is not None and _generation(source) is not None:
+    if source.centre is not None and generation_of(source) is not None:
         figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")
     facts = facts_of(source)
-    visited = settings_for(source, None, None, {})
+    env, config, settings = settings_for(source, None, None, {})
     with Display(quiet) as display:
-        from metadisco.commands.plot import draw
+        from metadisco.plotting.objective import draw_objective
 
-        announced = partial(announce, display, visited.settings.origin, [source], [visited.config], {})
-        files = list(draw(source, visited.config, visited.env, figures_path, visit, False, display, announced))
+        say, announced = display.say, partial(announce, display.say, settings.origin, [source], [config], {})
+        drawn = draw_objective(source, config, env, figures_path, visit=visit, say=say, announced=announced)
+        files = list(drawn)
         page = _page(source, facts, files, comparison, forms)
         write_output(output, page, force)
-        display.say(f"wrote {output}")
+        say(f"wrote {output}")
     return 0
 
 
@@ -92,62 +89,9 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         config=write_yaml(to_plain(source.config)),
         changed=changed_settings(source),
         version=__version__,
-        objective=_name(source),
-        **_commands(source),
+        objective=name_of(source),
+        **commands_for(source),
     )
-
-
-def _commands(source: Source) -> dict[str, Any]:
-    """Return the words of commands, quoted for a shell, and where what they write is not found without a word."""
-    assert source.run is not None and source.config is not None
-    envs = list(dict.fromkeys(task.env for task in source.config.inner.tasks))
-    apart = is_published(source.run.path) or _generation(source) is not None
-    place = f"{source.short_name}_" if apart else f"{_folder(source)}/"
-    paths = {"evaluation": f"{place}evaluation", "distilled": f"{place}distilled"}
-    words = {"objective": _name(source), "config": str(_folder(source) / CONFIG), **paths}
-    quoted = {key: shlex.quote(word) for key, word in words.items()}
-    in_package = located(source.name) != source.name
-    if in_package:  # wherever that is installed
-        quoted["config"] = f"\"$(python -c '{FIND}; print(FOLDER)')/{source.run.path.name}/{CONFIG}\""
-    return {
-        "quoted": quoted,
-        "in_package": source.run.path.name if in_package else None,
-        "envs": " ".join(map(shlex.quote, envs)),
-        "env": shlex.quote(envs[0]),
-        "apart": apart,
-        "find": FIND,
-    }
-
-
-def _generation(source: Source) -> str | None:
-    """Return the generation that was named, as it was."""
-    assert source.centre is not None
-    _, at, generation = source.name.rpartition("@")
-    named = bool(at) and generation.isdigit() and source.centre.stem == f"{int(generation):06d}"
-    return generation if named else None
-
-
-def _folder(source: Source) -> Path:
-    """Return the run's folder as it was named, or as seen from the working directory if that is shorter.
-
-    The page may be sent to anybody: whose machine it was made on is nobody's business.
-    """
-    place, generation = located(source.name), _generation(source)
-    path = Path(place if generation is None else place.rpartition("@")[0])
-    if not path.is_absolute():
-        return path
-    is_named = path == Path(source.name) or (generation is not None and f"{path}@{generation}" == source.name)
-    if is_named and not path.is_relative_to(Path.cwd()):
-        return path
-    return Path(os.path.relpath(path))
-
-
-def _name(source: Source) -> str:
-    """Return the name of a run's objective, as it was given or as seen from the working directory."""
-    if not Path(source.name).is_absolute():
-        return source.name
-    generation = _generation(source)
-    return str(_folder(source)) if generation is None else f"{_folder(source)}@{generation}"
 
 
 def _figure(file: Path, caption: str) -> dict[str, str]:

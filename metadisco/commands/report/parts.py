@@ -5,21 +5,22 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metadisco.commands.evaluate import figure_name
 from metadisco.discoveries.distilled import FILE, PARTS, read
 from metadisco.discoveries.published import located
-from metadisco.discoveries.sources import Source, short_names
+from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
 
 if TYPE_CHECKING:
-    from metadisco.evaluation.tables import Table
+    from metadisco.evaluation.results import Results
+
+RESULTS = "results.json"
 
 
 class Part(NamedTuple):
     """A part of the page."""
 
-    content: dict[str, Any] | None
-    """For the template; None where there is nothing to show."""
+    content: Any
+    """For the template: results, or forms by what is told of them; None where there is nothing to show."""
     note: str = ""
     """A sentence about whose it is, where that is not certain."""
     figures: tuple[Path, ...] = ()
@@ -39,15 +40,15 @@ def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
     Raises:
         UserError: for what cannot be read, or was named and is of another objective.
     """
-    file = (given or path) / "results.json"
+    file = (given or path) / RESULTS
     if given is None and not file.is_file():
         return Part(None)
     try:
-        found = _read_comparison(file)
+        found = _results(file)
     except UserError as error:
         return Part(None, _left_out(error, given, "--evaluation"))
     note, shown = _whose(source, found.hashes, found.names, "--evaluation", given, path)
-    return Part(found.content, note, found.figures) if shown else Part(None, note)
+    return Part(found, note, found.figures) if shown else Part(None, note)
 
 
 def forms_of(source: Source, given: Path | None, path: Path) -> Part:
@@ -66,13 +67,20 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
         return Part(None, note)
     parts = {part: _forms(data[part], part) for part in PARTS if part in data}
     content: dict[str, Any] = {"parts": parts, "path": str(folder / FILE), "retrained": None}
-    retrained = folder / "retrained" / "results.json"
+    retrained = folder / "retrained" / RESULTS
     if retrained.is_file():
         try:
-            content["retrained"] = _read_comparison(retrained).content
+            content["retrained"] = _results(retrained)
         except UserError as error:
             note = " ".join(filter(None, (note, _left_out(error, given, "--distilled"))))
     return Part(content, note, in_place=given is None)
+
+
+def _results(file: Path) -> "Results":
+    """Read an evaluation, for which JAX is imported."""
+    from metadisco.evaluation.results import read_results
+
+    return read_results(file)
 
 
 def _left_out(error: UserError, given: Path | None, option: str) -> str:
@@ -115,44 +123,6 @@ def _whose(
 def _means(name: str, source: Source) -> bool:
     """Whether a name from another time is that of an objective."""
     return Path(located(name)).resolve() == Path(located(source.name)).resolve()
-
-
-class Comparison(NamedTuple):
-    """An evaluation that was read."""
-
-    content: dict[str, Any]
-    """What is shown of it."""
-    figures: tuple[Path, ...]
-    hashes: Collection[Any] | None
-    """What tells its objectives from others; None where an earlier version wrote it."""
-    names: Collection[str]
-    """Of its objectives when it was written."""
-
-
-def _read_comparison(file: Path) -> Comparison:
-    """Read what `metadisco evaluate` wrote.
-
-    Raises:
-        UserError: if it cannot be shown.
-    """
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        figures = [file.parent / "figures" / f"{figure_name(env)}.png" for env in data["envs"]]
-        seeds, (baseline,) = int(data["seeds"]), short_names([data["baseline"]]).values()
-        stated, names = data.get("objectives"), {cell["objective"] for cell in data["cells"]}
-        hashes = set(stated.values()) if isinstance(stated, dict) else None
-        content = {"seeds": seeds, "baseline": baseline, "tables": _tables(data)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{str(file)!r} holds no results of this version of metadisco evaluate") from error
-    return Comparison(content, tuple(each for each in figures if each.is_file()), hashes, names)
-
-
-def _tables(data: dict[str, Any]) -> list["Table"]:
-    from metadisco.evaluation.comparison import from_json
-    from metadisco.evaluation.tables import tables
-
-    held_out = {(cell["objective"], cell["env"]): cell["held_out"] for cell in data["cells"]}
-    return tables(from_json(data["rows"]), held_out, data["baseline"])
 
 
 def _forms(data: dict[str, Any], part: str) -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""An objective distilled: closed forms found, a smaller network taught, and agents trained with both."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from metadisco._version import __version__
+from metadisco.config import Config, parse_config, to_plain
+from metadisco.discoveries.distilled import FILE, FORMAT, VERSION
+from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.sources import Source, find_source, plain_env
+from metadisco.distillation.forms import Forms, as_json, find_forms, num_steps
+from metadisco.distillation.network import teach
+from metadisco.distillation.report import RETRAINED, STUDENT, write_report
+from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar
+from metadisco.distillation.targets import Target, drift_target, value_target
+from metadisco.errors import UserError, nearest
+from metadisco.evaluation.evaluate import Comparison, Progress, evaluate
+from metadisco.evaluation.results import write_results
+from metadisco.evaluation.settings import own_settings
+from metadisco.evaluation.visiting import NUM_AGENTS, kept_visits
+from metadisco.evaluation.visits import Visits
+from metadisco.outer.devices import start_jax
+from metadisco.parametrisations import make_parametrisation
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.files import write_atomically
+from metadisco.storage.runs import RunDirectory
+
+RETRAINED_FAMILIES, RETRAINED_SYMBOLIC = 2, 3
+
+
+class Distillation(NamedTuple):
+    """What was found of an objective."""
+
+    forms: Mapping[str, Forms]
+    """By part: `policy`, `value`."""
+    student: str | None
+    """Path of the network that was taught."""
+    retrained: Comparison | None
+    """How the closest forms train beside what was distilled and PPO."""
+
+
+def distil(
+    source: Source,
+    config: Config,
+    env: str,
+    output: Path,
+    *,
+    origin: str | None = None,
+    num_seeds: int = 0,
+    shapes: Sequence[str] = (),
+    max_terms: int | None = None,
+    hidden_sizes: Sequence[int] = (),
+    say: Callable[[str], None] = lambda text: None,
+    announced: Callable[[], None] = lambda: None,
+    progress: Progress = lambda done, total, last: None,
+    draw: Callable[[Comparison, Path], None] = lambda comparison, output: None,
+) -> Distillation:
+    """Find closed forms of an objective, train with the closest of them, and write what came out.
+
+    Args:
+        source: the objective.
+        config: settings of all trainings.
+        env: where they are.
+        output: folder of distilled.json, report.md, the student, and `retrained`, an evaluation.
+        origin: of the settings, as in `Settings`.
+        num_seeds: lives per form; none where it is 0.
+        shapes: functions that formulas may use; all where it is empty.
+        max_terms: of a formula.
+        hidden_sizes: widths of a network that is taught the same; none where it is empty. The objective was learned
+            by a built-in parametrisation then.
+        say: told of what takes long.
+        announced: called once all that the trainings need is there.
+        progress: told of each step of the search for forms.
+        draw: draws the evaluation into a folder.
+
+    Raises:
+        UserError: for what cannot be used; nothing was written then.
+    """
+    for stale in (output / RETRAINED / "results.json", output / RETRAINED / "table.md"):
+        stale.unlink(missing_ok=True)
+    start_jax(config.outer.num_devices, config.deterministic)
+    grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
+    targets = _targets(source, kept_visits(source, config, env, output, say, announced))
+    found = _find(targets, grammars, progress)
+    _write_forms(source, config, env, output, found)
+    student = _teach(source, hidden_sizes, targets, output, say) if hidden_sizes else None
+    retrained = None
+    if num_seeds > 0:
+        chosen = [f"{output / FILE}@{form}" for form in _closest(found)]
+        names = dict.fromkeys([source.name, "ppo", *chosen, *([student] if student else [])])
+        sources = [find_source(name) for name in names]
+        retrained = evaluate(sources, {env: config}, num_seeds, source.name, output / RETRAINED)
+        write_results(retrained, output / RETRAINED, origin)
+        draw(retrained, output / RETRAINED)
+    write_report(output, retrained is not None, student is not None)
+    return Distillation(found, student, retrained)
+
+
+def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar:
+    """Return the grammar that was asked for."""
+    grammar = default_grammar(part)
+    known = (*SHAPES, *VALUE_SHAPES)
+    grammar = grammar._replace(max_terms=max_terms or grammar.max_terms)
+    unknown = [shape for shape in shapes if shape not in known]
+    if unknown:
+        raise UserError(f"--shapes: got {unknown[0]!r}, allowed: {', '.join(known)}{nearest(unknown[0], known)}")
+    chosen = tuple(shape for shape in shapes if shape in grammar.shapes)
+    if shapes and not chosen:
+        raise UserError(f"--shapes: got {', '.join(shapes)}, allowed for a drift: {', '.join(grammar.shapes)}")
+    return grammar._replace(shapes=chosen) if shapes else grammar
+
+
+def _targets(source: Source, visits: Visits) -> dict[str, Target]:
+    """Return what is distilled, by part."""
+    objective = load_objective(source.name)
+    targets = {
+        part: drift_target(objective.policy_loss, visits)
+        if part == "policy"
+        else value_target(objective.value_loss, visits)
+        for part in source.parts
+    }
+    for part, target in targets.items():
+        if not (np.isfinite(target.value).all() and np.isfinite(target.slope).all()):
+            raise UserError(f"{source.name!r}: its {part} loss is not finite where agents train")
+    return targets
+
+
+def _find(targets: Mapping[str, Target], grammars: Mapping[str, Grammar], progress: Progress) -> dict[str, Forms]:
+    """Return the closed forms of each part."""
+    total = sum(num_steps(target, grammars[part]) for part, target in targets.items())
+    progress(0, total, "")
+    done = 0
+
+    def advance(text: str) -> None:
+        nonlocal done
+        done += 1
+        progress(done, total, text)
+
+    return {part: find_forms(target, grammars[part], advance) for part, target in targets.items()}
+
+
+def _write_forms(source: Source, config: Config, env: str, output: Path, found: Mapping[str, Forms]) -> None:
+    """Write distilled.json."""
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "metadisco": __version__,
+        "source": source.name,
+        "source_sha256": source.sha256,
+        "trained_on": None if source.trained_on is None else sorted(source.trained_on | {plain_env(env)}),
+        "visited": {"env": env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]},
+        "constants": _constants(source),
+        **{part: as_json(forms) for part, forms in found.items()},
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / FILE, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def _closest(found: Mapping[str, Forms]) -> list[str]:
+    """Return the forms to train with: of each part the closest families and formulas that are better than nothing."""
+    chosen = []
+    for forms in found.values():
+        useful = [each.name for each in forms.fits if each.relative_error < 1]
+        symbolic = [name for name in useful if name.startswith("symbolic_")]
+        chosen += [name for name in useful if name not in symbolic][:RETRAINED_FAMILIES] + symbolic[:RETRAINED_SYMBOLIC]
+    return list(dict.fromkeys(chosen))
+
+
+def _constants(source: Source) -> dict[str, Any]:
+    """Return the constants of PPO's own losses beside what was distilled."""
+    constants: dict[str, Any] = {"clip_eps": 0.2, "value_clip_eps": 0.2}
+    if source.distilled is not None:
+        return source.distilled.constants
+    said = source.artefact.data["objective"] if source.artefact else {}
+    known = source.section or said.get("constants") or said.get("settings") or {}
+    return {name: known.get(name, value) for name, value in constants.items()}
+
+
+def _teach(
+    source: Source,
+    hidden_sizes: Sequence[int],
+    targets: dict[str, Target],
+    output: Path,
+    say: Callable[[str], None],
+) -> str:
+    """Teach a network of other widths what was learned; keep it as a run that begins and ends with it."""
+    config = parse_config(own_settings(source))
+    plain = to_plain(config)
+    section = plain["parametrisation"]
+    nested = [each for each in section.values() if isinstance(each, dict)]
+    for each in nested or [section]:
+        each["hidden_sizes"] = list(hidden_sizes)
+        if "ppo_init" in each or each.get("start") == "zeros":
+            each["start"] = "random"  # of the same form, but gradients can leave it
+    say(f"teaching a network of widths {', '.join(map(str, hidden_sizes))}")
+    student = teach(jax.random.key(config.seed), make_parametrisation(section), list(targets.values()))
+    run = RunDirectory(output / STUDENT)
+    run.create(parse_config(plain))
+    run.write_centre(0, to_arrays(student.meta_params))
+    errors = {
+        part: {"value_error": value, "slope_error": slope}
+        for part, value, slope in zip(targets, student.value_errors, student.slope_errors, strict=True)
+    }
+    run.note_start({"taught_by": source.name, "relative_errors": errors})
+    return str(output / STUDENT)

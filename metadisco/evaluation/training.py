@@ -1,0 +1,108 @@
+"""Agents trained with one objective, over seeds and a grid of settings. Axes: S seeds."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from metadisco._version import __version__
+from metadisco.config import Config, to_plain
+from metadisco.config.grid import Point, split_objective
+from metadisco.discoveries.agents import save_agents
+from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.sources import Source
+from metadisco.evaluation.lives import TRAINING, Lives, train_agents, untraced
+from metadisco.evaluation.results import lives_as_json
+from metadisco.evaluation.settings import found_with
+from metadisco.inner import envs
+from metadisco.inner.policy import Policy
+from metadisco.outer.devices import start_jax
+from metadisco.problems import make_task
+
+
+class Trained(NamedTuple):
+    """One point of the grid, trained on all seeds."""
+
+    point: Point
+    config: Config
+    lives: Lives
+    policies: Policy
+    """At the end; its arrays have a leading axis S."""
+
+
+def train_points(
+    objective: str,
+    points: Sequence[Point],
+    configs: Sequence[Config],
+    num_seeds: int,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+    announced: Callable[[], None] = lambda: None,
+) -> list[Trained]:
+    """Train agents at all points of a grid; those that differ in traced settings alone share one compiled program.
+
+    Args:
+        objective: by name; points may set its constants.
+        points: of the grid.
+        configs: settings of each point, with one environment.
+        num_seeds: S, the same seeds at all points.
+        say: told of each program.
+        announced: called once all that the trainings need is there.
+
+    Raises:
+        UserError: if the objective or an environment cannot be used; nothing was trained then.
+    """
+    start_jax(configs[0].outer.num_devices, configs[0].deterministic)
+    groups: dict[Any, list[int]] = {}
+    constants = [split_objective(point.overrides)[0] for point in points]
+    for index, config in enumerate(configs):
+        groups.setdefault((repr(untraced(config)), repr(constants[index])), []).append(index)
+    ready = []
+    for first, *_ in groups.values():  # all of them before any is trained: a wrong name must not cost the others
+        (task,) = configs[first].inner.tasks
+        loaded = load_objective(objective, **constants[first])
+        ready.append((loaded, make_task(task.env, task.env_settings, task.ppo).env))
+    announced()
+    trained: dict[int, Trained] = {}
+    for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
+        say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
+        results = train_agents(loaded, env, [configs[index] for index in indices], num_seeds, TRAINING)
+        for index, (lives, policies) in zip(indices, results, strict=True):
+            trained[index] = Trained(points[index], configs[index], lives, policies)
+    return [trained[index] for index in range(len(points))]
+
+
+def save_trained(path: Path, objective: str, trained: Trained, force: bool) -> None:
+    """Keep the agents of a point as a package."""
+    (task,) = trained.config.inner.tasks
+    env = envs.make(task.env, **task.env_settings)
+    save_agents(path, env, trained.config, objective, trained.lives.final_return, trained.policies, force)
+
+
+def as_json(source: Source, origin: str | None, trained: Sequence[Trained]) -> dict[str, Any]:
+    """Return what came out as plain data.
+
+    Args:
+        source: the objective.
+        origin: of the settings, as in `Settings`.
+        trained: all points.
+    """
+    first = trained[0]
+    head = {
+        "metadisco": __version__,
+        "objective": source.name,
+        "env": first.config.inner.env,
+        "seed": first.config.seed,
+        "seeds": list(range(len(first.lives.final_return))),
+        "config": origin,
+    }
+    if not first.point.settings:
+        return head | {"settings": first.point.overrides} | _result(first, source)
+    return head | {"grid": [{"settings": each.point.settings} | _result(each, source) for each in trained]}
+
+
+def _result(each: Trained, source: Source) -> dict[str, Any]:
+    return {
+        "inner": to_plain(each.config)["inner"],
+        "found_with": found_with(source, each.config),
+        **lives_as_json(each.lives, each.config.inner.ppo.env_steps_of_updates),
+    }

@@ -1,0 +1,174 @@
+"""All figures of an objective: of the run that found it, and of its losses where agents train."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from metadisco.config import Config
+from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.sources import Source
+from metadisco.distillation.surfaces import (
+    SECOND_INPUTS,
+    DriftSurface,
+    depends_on,
+    drift_surface,
+    value_loss_curve,
+    value_loss_surface,
+)
+from metadisco.errors import UserError
+from metadisco.evaluation.visiting import kept_visits
+from metadisco.evaluation.visits import VALUE_EDGES, Visits
+from metadisco.objectives.closed import dpo, ppo
+from metadisco.outer.devices import start_jax
+from metadisco.plotting.drift import drift_evolution_figure, drift_figure
+from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.run import run_figure
+from metadisco.plotting.style import save
+from metadisco.plotting.value_loss import value_loss_evolution_figure, value_loss_figure
+from metadisco.plotting.value_loss_surface import value_loss_surface_figure
+from metadisco.types import Loss, Objective
+
+MAX_LOG_RATIO, MAX_ADVANTAGE = 1.0, 4.0
+NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
+LOG_RATIO = np.linspace(-MAX_LOG_RATIO, MAX_LOG_RATIO, NUM_RATIOS)
+ADVANTAGE = np.linspace(-MAX_ADVANTAGE, MAX_ADVANTAGE, NUM_ADVANTAGES)
+MAX_GENERATIONS = 17  # as many as a published run keeps
+MAX_ERROR = 10.0  # where nothing is known of what is visited
+
+Named = Iterator[tuple[str, Figure]]
+
+
+def draw_objective(
+    source: Source,
+    config: Config,
+    env: str,
+    output: Path,
+    *,
+    visit: bool = True,
+    three_d: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    announced: Callable[[], None] = lambda: None,
+) -> Iterator[Path]:
+    """Write all figures of an objective as PNG and SVG; give the path of each, without suffix, once it is there.
+
+    Args:
+        source: the objective.
+        config: settings of the trainings that show what is visited.
+        env: where they are.
+        output: folder of the figures; what is visited is kept there, too.
+        visit: whether to train at all.
+        three_d: draw surfaces in three dimensions as well.
+        say: told of the trainings, and of what there is no figure of.
+        announced: called before them.
+
+    Raises:
+        UserError: for what cannot be loaded or drawn.
+    """
+    figures = objective_figures(source, config, env, output, visit=visit, three_d=three_d, say=say, announced=announced)
+    for name, figure in figures:
+        save(figure, output / name)
+        yield output / name
+
+
+def objective_figures(
+    source: Source,
+    config: Config,
+    env: str,
+    output: Path,
+    *,
+    visit: bool,
+    three_d: bool,
+    say: Callable[[str], None],
+    announced: Callable[[], None],
+) -> Named:
+    """Give all figures of an objective, each with its name; arguments and errors as for `draw_objective`."""
+    start_jax(config.outer.num_devices, config.deterministic)
+    objective = load_objective(source.name)
+    visits = kept_visits(source, config, env, output, say, announced) if visit else None
+    where = f", visited on {env}" if visit else ""
+    if source.run is not None and source.run.metrics():
+        yield "run", run_figure(source.run.metrics(), title=source.short_name)
+    for part in source.parts:
+        figures = _drift_figures if part == "policy" else _value_figures
+        flat = True
+        for name, figure in figures(source, objective, visits, where, three_d):
+            flat = flat and not name.endswith("_3d")
+            yield name, figure
+        if three_d and flat:
+            say(f"--three-d: the {part} loss of {source.name} has one input, and so no surface to draw")
+
+
+def _history(source: Source) -> dict[int, Objective]:
+    """Return the objective after some of the generations at which the run's centre was kept."""
+    if source.run is None:
+        return {}
+    kept = source.run.centre_generations()
+    chosen = sorted({kept[index] for index in np.linspace(0, len(kept) - 1, MAX_GENERATIONS).round().astype(int)})
+    return {generation: load_objective(f"{source.run.path}@{generation}") for generation in chosen}
+
+
+def _surface(loss: Loss, progress: float = 0.5) -> DriftSurface:
+    return drift_surface(loss, LOG_RATIO, ADVANTAGE, progress)
+
+
+def _drift_figures(source: Source, objective: Objective, visits: Visits | None, where: str, three_d: bool) -> Named:
+    references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
+    name, loss = source.short_name, objective.policy_loss
+    drawn = _surface(loss)
+    if not np.isfinite(drawn.slope).all():
+        raise UserError(f"{source.name!r}: its policy loss is not finite, so that there is nothing to draw")
+    taken = any(name == label for label, _ in references.values())
+    surfaces = {f"{name} (this)" if taken else name: drawn}
+    surfaces |= {label: _surface(each.policy_loss) for key, (label, each) in references.items() if key != source.name}
+    counts = None if visits is None else np.asarray(visits.policy)
+    yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", visits=counts)
+    yield "drift_slices", drift_slices_figure(surfaces, title=f"Slope of the objective of {name}", visits=counts)
+    if depends_on(loss, "progress"):
+        life = {f"at {share:.0%} of the life": _surface(loss, share) for share in (0.0, 0.5, 1.0)}
+        yield "drift_over_life", drift_figure(life, title=f"Drift of {name} over a life{where}", visits=counts)
+    history = _history(source)
+    if len(history) > 1:
+        evolved = {generation: _surface(each.policy_loss) for generation, each in history.items()}
+        yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {name} over generations")
+    if three_d:
+        yield "drift_3d", drift_3d_figure(drawn, title=f"Drift of {name}")
+
+
+def _value_figures(source: Source, objective: Objective, visits: Visits | None, where: str, three_d: bool) -> Named:
+    low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.005)
+    furthest = max(-low, high)
+    error = np.linspace(-furthest, furthest, NUM_ERRORS)
+    loss, title = objective.value_loss, f"Value loss of {source.short_name}"
+    curve = value_loss_curve(loss, error)
+    if not np.isfinite(curve.derivative).all():
+        raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
+    counts = None if visits is None else np.asarray(visits.error)
+    yield "value_loss", value_loss_figure(curve, title=f"{title}{where}", label="φ", error_counts=counts)
+    history = _history(source)
+    if len(history) > 1:
+        curves = {generation: value_loss_curve(each.value_loss, error) for generation, each in history.items()}
+        yield "value_loss_evolution", value_loss_evolution_figure(curves, title=f"{title} over generations")
+    for second_input in SECOND_INPUTS:
+        if depends_on(loss, second_input):
+            yield from _value_surfaces(loss, error, second_input, visits, title, three_d)
+
+
+def _value_surfaces(
+    loss: Loss, error: Float[np.ndarray, "G"], second_input: str, visits: Visits | None, title: str, three_d: bool
+) -> Named:
+    met = None if visits is None else np.asarray(getattr(visits, second_input)).sum(0)
+    low, high = (-MAX_ERROR, MAX_ERROR) if met is None else _range(met, 0.01)
+    surface = value_loss_surface(loss, error, np.linspace(low, high, NUM_SECOND), second_input)
+    yield f"value_loss_by_{second_input}", value_loss_surface_figure(surface, title=title)
+    if three_d:
+        yield f"value_loss_by_{second_input}_3d", value_loss_surface_figure(surface, title=title, three_d=True)
+
+
+def _range(counts: np.ndarray, tail: float) -> tuple[float, float]:
+    """Return the values between which all but a share `tail` at either end of a histogram over VALUE_EDGES lies."""
+    below = np.cumsum(counts) / counts.sum()
+    low, high = np.searchsorted(below, (tail, 1 - tail))
+    return float(VALUE_EDGES[low]), float(VALUE_EDGES[high + 1])
