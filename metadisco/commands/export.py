@@ -5,7 +5,7 @@ from pathlib import Path
 
 from metadisco.config import parse_override
 from metadisco.config.grid import split_objective
-from metadisco.discoveries.sources import find_source
+from metadisco.discoveries.sources import check_objective, find_discovery
 from metadisco.errors import UserError, nearest
 from metadisco.export.form import FORMS, in_form
 from metadisco.storage.outputs import check_file, write_output
@@ -29,7 +29,9 @@ def export(
     settings, rest = split_objective(dict(map(parse_override, words)))
     if rest:
         raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")
-    named = find_source(name, settings)
+    named = find_discovery(name, settings)
+    if target != "artefact" or form:
+        check_objective(named)
     source = in_form(named, form)
     if target == "artefact":
         check_package(output, ARTEFACT, "--output", force)

@@ -7,7 +7,7 @@ from pathlib import Path
 from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.overrides import settings_in
-from metadisco.discoveries.sources import find_source
+from metadisco.discoveries.sources import check_objective, find_discovery
 from metadisco.evaluation.settings import settings_for
 from metadisco.storage.files import check_writable
 
@@ -28,9 +28,18 @@ def plot(
         UserError: for input that cannot be used; nothing was written then.
     """
     overrides = settings_in(words)
-    source = find_source(name)
-    env, config, settings = settings_for(source, env, config_name, overrides)
+    source = find_discovery(name)
+    if source.run is None or env or config_name or overrides or three_d:
+        check_objective(source)
     check_writable(output, "--output")
+    if not source.is_objective:
+        from metadisco.plotting.objective import draw_run
+
+        with Display(quiet) as display:
+            for file in draw_run(source, output):
+                display.say(f"wrote {file}.png and .svg")
+        return 0
+    env, config, settings = settings_for(source, env, config_name, overrides)
 
     from metadisco.plotting.objective import draw_objective
 

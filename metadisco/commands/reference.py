@@ -27,6 +27,8 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
             )
     check_num_seeds(num_seeds)
     config = parse_config(apply_overrides(read_yaml(config_path), overrides))
+    if not config.tasks:
+        raise UserError(f"problem.name: got {config.problem['name']}, allowed: a problem in which PPO is trained")
     if not config.inner.envs:
         raise UserError("inner.envs: the config has one environment, whose fitness needs no reference")
     text = _read(config_path)

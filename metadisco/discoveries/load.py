@@ -9,11 +9,9 @@ import numpy as np
 
 from metadisco.config import OBJECTIVE_SETTINGS, build_settings
 from metadisco.config.code.imports import load_object
-from metadisco.discoveries.artefact import find_artefact, problem_of, read_artefact
-from metadisco.discoveries.distilled import find_distilled
 from metadisco.discoveries.names import find_centre
 from metadisco.discoveries.pairs import check_pairs
-from metadisco.discoveries.sources import check_objective
+from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.objectives.closed import OBJECTIVES, clip_drift, mirror, value_loss
@@ -43,22 +41,11 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     if name in OBJECTIVES:
         checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
         return OBJECTIVES[name](**vars(checked))
-    objective = _load(name)
-    if settings:
-        raise UserError(f"objective: {name!r} was made with its constants, so that {', '.join(settings)} cannot be set")
-    return objective
-
-
-def _load(name: str) -> Objective:
-    """Return the objective of a file or folder."""
-    distilled = find_distilled(name)
-    if distilled is not None:
-        return _forms(distilled.expressions, distilled.constants, str(distilled.path))
-    artefact = find_artefact(name)
-    if artefact is not None:
-        return load_artefact(read_artefact(artefact))
-    run, _ = find_centre(name)
-    check_objective(name, run.config().problem)
+    source = find_source(name, settings)
+    if source.distilled is not None:
+        return _forms(source.distilled.expressions, source.distilled.constants, str(source.distilled.path))
+    if source.artefact is not None:
+        return load_artefact(source.artefact)
     parametrisation, meta_params = load_centre(name)
     return parametrisation.bind(meta_params)
 
@@ -69,7 +56,6 @@ def load_artefact(artefact: Package) -> Objective:
     Raises:
         UserError: if it does not, or its parametrisation, features or arrays do not fit this version.
     """
-    check_objective(str(artefact.path), problem_of(artefact))
     said, where = artefact.data["objective"], str(artefact.path)
     if said["kind"] == "closed":
         objective = _closed(said["name"], said["settings"], where)

@@ -46,6 +46,11 @@ class Source(NamedTuple):
         return short_names([self.name])[self.name]
 
     @property
+    def is_objective(self) -> bool:
+        """Whether it is something to train agents with."""
+        return what_is_found(self.problem) == FINDS_OBJECTIVES
+
+    @property
     def sha256(self) -> str:
         """What tells it from any other objective, whatever it is called."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
@@ -72,23 +77,21 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
         UserError: if there is no such thing, or it is no objective.
     """
     source = find_discovery(name, settings)
-    check_objective(name, source.problem)
+    check_objective(source)
     return source
 
 
-def check_objective(name: str, problem: Mapping[str, Any]) -> None:
+def check_objective(source: Source) -> None:
     """Refuse what is no objective.
-
-    Args:
-        name: as it was given.
-        problem: of which it is; section of a config.
 
     Raises:
         UserError: saying what it is.
     """
-    found = what_is_found(problem)
-    if found != FINDS_OBJECTIVES:
-        raise UserError(f"{name!r} holds {found}, found by the problem {problem['name']}; allowed: {FINDS_OBJECTIVES}")
+    if not source.is_objective:
+        found = what_is_found(source.problem)
+        raise UserError(
+            f"{source.name!r} holds {found}, found by the problem {source.problem['name']}; allowed: {FINDS_OBJECTIVES}"
+        )
 
 
 def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Source:

@@ -73,6 +73,14 @@ def draw_objective(
         yield output / name
 
 
+def draw_run(source: Source, output: Path) -> Iterator[Path]:
+    """Write the figure of a run, of whatever problem it is; else as `draw_objective`."""
+    rows = source.run.metrics() if source.run else []
+    if rows:
+        save(run_figure(rows, title=source.short_name), output / "run")
+        yield output / "run"
+
+
 def objective_figures(
     source: Source,
     config: Config,

@@ -15,7 +15,7 @@ FIND = "from metadisco.discoveries.published import FOLDER"
 def commands_for(source: Source) -> dict[str, Any]:
     """Return the words of commands, quoted for a shell, and where what they write is not found without a word."""
     assert source.run is not None and source.config is not None
-    envs = list(dict.fromkeys(task.env for task in source.config.inner.tasks))
+    envs = list(dict.fromkeys(task.env for task in source.config.tasks))
     apart = is_published(source.run.path) or generation_of(source) is not None
     place = f"{source.short_name}_" if apart else f"{folder_of(source)}/"
     paths = {"evaluation": f"{place}evaluation", "distilled": f"{place}distilled"}
@@ -28,7 +28,7 @@ def commands_for(source: Source) -> dict[str, Any]:
         "quoted": quoted,
         "in_package": source.run.path.name if in_package else None,
         "envs": " ".join(map(shlex.quote, envs)),
-        "env": shlex.quote(envs[0]),
+        "env": shlex.quote(envs[0]) if envs else "",
         "apart": apart,
         "find": FIND,
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from metadisco.config import PARAMETRISATION_SETTINGS, describe_tasks, flatten, lifetime, parse_config, to_plain
+from metadisco.config import describe_tasks, flatten, lifetime, parse_config, to_plain
 from metadisco.discoveries.sources import Source
 from metadisco.storage.rows import format_number
 
@@ -14,14 +14,9 @@ def facts_of(source: Source) -> list[tuple[str, str]]:
     """Return what was run, in words."""
     assert source.run is not None and source.config is not None
     config, rows, start = source.config, source.run.metrics(), source.run.last_start()
-    tasks, strategy = config.inner.tasks, config.outer.strategy
-    lives = {task.name: lifetime(task.ppo) for task in tasks}
-    several = "; ".join(f"{life} on {name}" for name, life in lives.items())
+    strategy = config.outer.strategy
     facts = [
-        ("Learned", str(config.parametrisation["name"])),
-        ("Environments", ", ".join(lives)),
-        ("One life", f"{next(iter(lives.values()))} of PPO" if len(set(lives.values())) == 1 else several),
-        ("Fitness", f"{config.inner.fitness} ({config.outer.aggregate} over environments)"),
+        *_of_problem(source),
         (
             "Search",
             f"{strategy.name}: {strategy.population_size} members × {config.outer.num_rollouts} rollouts a generation",
@@ -40,13 +35,34 @@ def facts_of(source: Source) -> list[tuple[str, str]]:
     return facts
 
 
+def _of_problem(source: Source) -> list[tuple[str, str]]:
+    """Return what was asked, and how an evaluation runs, as far as that is known."""
+    assert source.config is not None
+    config = source.config
+    facts = [] if source.is_objective else [("Problem", str(config.problem["name"]))]
+    if config.parametrisation:
+        facts.append(("Learned", str(config.parametrisation["name"])))
+    if not config.tasks:
+        return facts
+    lives = {task.name: lifetime(task.ppo) for task in config.tasks}
+    several = "; ".join(f"{life} on {name}" for name, life in lives.items())
+    return [
+        *facts,
+        ("Environments", ", ".join(lives)),
+        ("One life", f"{next(iter(lives.values()))} of PPO" if len(set(lives.values())) == 1 else several),
+        ("Fitness", f"{config.inner.fitness} ({config.outer.aggregate} over environments)"),
+    ]
+
+
 def _of_rows(source: Source, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return what the metrics say, of which a published run has every eighth generation alone."""
     generations = rows[-1]["generation"] + 1
     facts = [("Generations", f"{generations:,}")]
     if source.centre is not None and int(source.centre.stem) != generations:
         facts.append(("Centre shown", f"after {int(source.centre.stem):,} generations"))
-    facts.append(("Spent", f"{rows[-1].get('env_steps') or 0:,} environment steps{_time(rows, generations)}"))
+    env_steps = rows[-1].get("env_steps")
+    spent = [f"{env_steps:,} environment steps"] if env_steps else []
+    facts.append(("Spent", ", ".join([*spent, *_time(rows, generations)]) or NOT_KNOWN))
     known = [row["centre_fitness"] for row in rows if row.get("centre_fitness") is not None]
     if known:
         first, last = format_number(known[0]), format_number(known[-1])
@@ -57,23 +73,25 @@ def _of_rows(source: Source, rows: Sequence[dict[str, Any]]) -> list[tuple[str, 
     return facts
 
 
-def _time(rows: Sequence[dict[str, Any]], generations: int) -> str:
+def _time(rows: Sequence[dict[str, Any]], generations: int) -> list[str]:
     """Return how long the generations took, without compiling and evaluations of the centre."""
     known = [row["seconds"] for row in rows if isinstance(row.get("seconds"), (int, float))]
     if not known:
-        return ""
+        return []
     seconds = sum(known) / len(known) * generations
     time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     without = "without compiling and evaluations of the centre"
     if len(known) == generations:
-        return f", {time} {without}"
-    return f", about {time} {without}, by the {len(known):,} generations whose times are kept"
+        return [f"{time} {without}"]
+    return [f"about {time} {without}, by the {len(known):,} generations whose times are kept"]
 
 
 def environments(source: Source) -> list[tuple[str, str]]:
     """Return by environment with which settings agents were trained there; first what all of them share."""
     assert source.config is not None
-    common, each = describe_tasks(source.config.inner.tasks)
+    if not source.config.tasks:
+        return []
+    common, each = describe_tasks(source.config.tasks)
     shared = [("everywhere", ", ".join(common))] if common else []
     return [*shared, *((env, ", ".join(words)) for env, words in each)]
 
@@ -82,13 +100,15 @@ def changed_settings(source: Source) -> list[tuple[str, str, str]]:
     """Return key, value and default of the settings that differ from those of the same parametrisation and strategy."""
     assert source.config is not None
     config = source.config
-    parametrisation = config.parametrisation["name"]
-    names = {"parametrisation": {"name": parametrisation}, "outer": {"strategy": {"name": config.outer.strategy.name}}}
+    sections = {"problem": config.problem, "parametrisation": config.parametrisation}
+    names = {key: {"name": section["name"]} for key, section in sections.items() if section}
+    names["outer"] = {"strategy": {"name": config.outer.strategy.name}}
     ours, defaults = flatten(to_plain(config)), flatten(to_plain(parse_config(names)))
-    if config.inner.envs:
+    if config.tasks and config.inner.envs:
         del ours["inner.env"]
-    if parametrisation not in PARAMETRISATION_SETTINGS:  # the code alone knows
-        defaults |= {key: NOT_KNOWN for key in ours if key.startswith("parametrisation.") and key not in defaults}
+    own = [key for key, section in sections.items() if ":" in section.get("name", "")]  # the code alone knows
+    unknown = tuple(f"{key}." for key in (*own, *(["inner"] if "problem" in own else [])))
+    defaults |= {key: NOT_KNOWN for key in ours if key.startswith(unknown) and key not in defaults}
     found = []
     for key, value in sorted(ours.items()):
         default = defaults.get(_in_all(key), "")

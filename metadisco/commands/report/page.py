@@ -1,6 +1,7 @@
 """`metadisco report`: one page of what a run found, which needs nothing beside itself."""
 
 import base64
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from metadisco.commands.report.facts import changed_settings, environments, fact
 from metadisco.commands.report.parts import Part, comparison_of, forms_of
 from metadisco.config import to_plain, write_yaml
 from metadisco.discoveries.published import is_published
-from metadisco.discoveries.sources import Source, find_source
+from metadisco.discoveries.sources import Source, check_objective, find_discovery
 from metadisco.errors import UserError
 from metadisco.evaluation.settings import settings_for
 from metadisco.storage.files import check_writable
@@ -41,32 +42,40 @@ def report(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    source = find_source(run)
+    source = find_discovery(run)
     if source.run is None or source.config is None:
         raise UserError(f"RUN: got {run!r}, which is no run, allowed: the path of one")
     if output.is_dir() or output.suffix not in (".html", ".htm"):
         raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .html")
     check_file(output, "--output", force)
     folder = folder_of(source)
-    comparison = comparison_of(source, evaluation, folder / "evaluation")
-    forms = forms_of(source, distilled, folder / "distilled")
+    if evaluation or distilled:
+        check_objective(source)
+    comparison = comparison_of(source, evaluation, folder / "evaluation") if source.is_objective else Part(None)
+    forms = forms_of(source, distilled, folder / "distilled") if source.is_objective else Part(None)
     in_package = is_published(source.run.path)
     figures_path = output.with_name(f"{output.stem}_figures") if in_package else source.run.path / "figures"
     if source.centre is not None and generation_of(source) is not None:
         figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")
     facts = facts_of(source)
-    env, config, settings = settings_for(source, None, None, {})
     with Display(quiet) as display:
-        from metadisco.plotting.objective import draw_objective
-
-        say, announced = display.say, partial(announce, display.say, settings.origin, [source], [config], {})
-        drawn = draw_objective(source, config, env, figures_path, visit=visit, say=say, announced=announced)
-        files = list(drawn)
+        files = _draw(source, figures_path, visit, display.say)
         page = _page(source, facts, files, comparison, forms)
         write_output(output, page, force)
-        say(f"wrote {output}")
+        display.say(f"wrote {output}")
     return 0
+
+
+def _draw(source: Source, output: Path, visit: bool, say: Callable[[str], None]) -> list[Path]:
+    """Draw the run, and the losses of an objective; return the files without suffix."""
+    from metadisco.plotting.objective import draw_objective, draw_run
+
+    if not source.is_objective:
+        return list(draw_run(source, output))
+    env, config, settings = settings_for(source, None, None, {})
+    announced = partial(announce, say, settings.origin, [source], [config], {})
+    return list(draw_objective(source, config, env, output, visit=visit, say=say, announced=announced))
 
 
 def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], comparison: Part, forms: Part) -> str:
@@ -90,6 +99,7 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         changed=changed_settings(source),
         version=__version__,
         objective=name_of(source),
+        is_objective=source.is_objective,
         **commands_for(source),
     )
 
