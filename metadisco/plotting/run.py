@@ -49,9 +49,7 @@ def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     _draw_failures(failed, rows)
     _draw_from_zero(step, rows, "step_norm", "step of the centre", "Euclidean norm")
     _draw_from_zero(perturbations, rows, "std", "perturbations", "standard deviation")
-    _draw_from_zero(speed, rows, "env_steps_per_second", "speed", "environment steps / s")
-    if np.isfinite(_column(rows, "env_steps_per_second")).any():
-        speed.yaxis.set_major_formatter(EngFormatter())
+    _draw_speed(speed, rows)
     for number, (name, prefixes, unit) in enumerate(further):
         axes = figure.add_subplot(grid[2 + number // NUM_COLUMNS, number % NUM_COLUMNS])
         _draw_pair(axes, rows, [f"{prefix}{name}" for prefix in prefixes])
@@ -82,11 +80,12 @@ def _spent(rows: Sequence[Mapping[str, Any]]) -> str:
     generations = rows[-1]["generation"] + 1 if rows else 0
     words = [f"{generations:,} generation{'' if generations == 1 else 's'}"]
     env_steps, seconds = _column(rows, "env_steps"), _column(rows, "seconds")
-    if np.isfinite(env_steps).any():
+    if np.nan_to_num(env_steps).any():
         words.append(f"{EngFormatter(places=1)(np.nanmax(env_steps))} environment steps".replace("  ", " "))
     if np.isfinite(seconds).any() and len(rows) == generations:
         total = float(np.nansum(seconds))
-        words.append(f"{total / 3600:.1f} h" if total >= 7200 else f"{total / 60:.1f} min")
+        minutes = f"{total / 60:.1f} min" if total >= 100 else f"{total:.0f} s"
+        words.append(f"{total / 3600:.1f} h" if total >= 7200 else minutes)
     return ", ".join(words)
 
 
@@ -174,6 +173,16 @@ def _draw_from_zero(axes: Axes, rows: Sequence[Mapping[str, Any]], key: str, tit
     axes.set_ylabel(unit)
     axes.set_xlabel("generation")
     _finish(axes, values)
+
+
+def _draw_speed(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw how fast it went: by the clock where there are no environment steps."""
+    if rows and not np.nan_to_num(_column(rows, "env_steps"), nan=1.0).any():
+        _draw_from_zero(axes, rows, "seconds", "time of a generation", "seconds")
+        return
+    _draw_from_zero(axes, rows, "env_steps_per_second", "speed", "environment steps / s")
+    if np.isfinite(_column(rows, "env_steps_per_second")).any():
+        axes.yaxis.set_major_formatter(EngFormatter())
 
 
 def _finish(axes: Axes, values: Float[np.ndarray, "..."]) -> None:

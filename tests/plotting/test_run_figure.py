@@ -109,7 +109,7 @@ def test_the_title_tells_what_the_run_took():
     assert (
         "24 generations, 50.3 M environment steps, 8.0 min" in run_figure(RUNS["a short run"], title="A").get_suptitle()
     )
-    assert run_figure(RUNS["one row"], title="A").get_suptitle() == "A\n1 generation, 2.1 M environment steps, 0.3 min"
+    assert run_figure(RUNS["one row"], title="A").get_suptitle() == "A\n1 generation, 2.1 M environment steps, 20 s"
     assert run_figure([], title="A").get_suptitle() == "A\n0 generations"
 
 
