@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from metadisco.types import Objective, Sample
 
+Numbers: TypeAlias = Float[Array, "..."] | Float[np.ndarray, "..."]
 Elementwise: TypeAlias = Callable[..., Float[Array, "..."]]
 
 
@@ -24,14 +26,14 @@ def as_policy_loss(objective: Objective) -> Elementwise:
     """
 
     def policy_loss(
-        log_prob: Float[Array, "..."],
-        old_log_prob: Float[Array, "..."],
-        advantage: Float[Array, "..."],
+        log_prob: Numbers,
+        old_log_prob: Numbers,
+        advantage: Numbers,
         progress: float | Float[Array, ""] = 0.0,
     ) -> Float[Array, "..."]:
         log_ratio = log_prob - old_log_prob
         none = jnp.zeros_like(log_ratio)
-        return objective.policy_loss(Sample(log_ratio, advantage, none, none, none, jnp.asarray(progress)))
+        return objective.policy_loss(Sample(*map(jnp.asarray, (log_ratio, advantage, none, none, none, progress))))
 
     return policy_loss
 
@@ -48,12 +50,12 @@ def as_value_loss(objective: Objective) -> Elementwise:
     """
 
     def value_loss(
-        value: Float[Array, "..."],
-        old_value: Float[Array, "..."],
-        target: Float[Array, "..."],
+        value: Numbers,
+        old_value: Numbers,
+        target: Numbers,
         progress: float | Float[Array, ""] = 0.0,
     ) -> Float[Array, "..."]:
         none = jnp.zeros_like(value)
-        return objective.value_loss(Sample(none, none, value, old_value, target, jnp.asarray(progress)))
+        return objective.value_loss(Sample(*map(jnp.asarray, (none, none, value, old_value, target, progress))))
 
     return value_loss
