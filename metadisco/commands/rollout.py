@@ -156,7 +156,7 @@ def _play_in_gymnasium(
 
     @jax.jit
     def act(policy: Any, key: Any, obs: Any) -> Any:
-        return choose(key, policy, obs, network, agents.ppo, deterministic=deterministic)
+        return choose(key, policy, obs, network, deterministic=deterministic)
 
     return np.stack(
         [

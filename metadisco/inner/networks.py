@@ -29,6 +29,8 @@ class Agent(NamedTuple):
     apply: Callable[[Any, Array], tuple[Array, Array]]
     """(parameters, obs[..., *obs_shape]) -> (distribution parameters[..., D], value[...])."""
     distribution: Distribution
+    config: PPOConfig
+    """What both were made with."""
 
 
 def _initialiser(config: PPOConfig, gain: float) -> nn.initializers.Initializer:
@@ -108,7 +110,7 @@ def make_agent(env: Env | Interface, config: PPOConfig) -> Agent:
         outputs: tuple[Array, Array] = network.apply({"params": params}, flat(obs))  # type: ignore[assignment]
         return outputs
 
-    return Agent(init, apply, distribution)
+    return Agent(init, apply, distribution, config)
 
 
 def num_parameters(params: Any) -> int:
