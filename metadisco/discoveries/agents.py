@@ -143,9 +143,7 @@ def load_policy(path: str | Path, agent: int = 0) -> Callable[..., Array]:
     def act(obs: Array, key: Key | None = None) -> Array:
         deterministic = key is None
         obs = jnp.asarray(obs, jnp.float32)
-        return choose(
-            _keys(1)[0] if key is None else key, policy, obs, network, agents.ppo, deterministic=deterministic
-        )
+        return choose(_keys(1)[0] if key is None else key, policy, obs, network, deterministic=deterministic)
 
     return act
 
@@ -174,7 +172,7 @@ def _fresh(key: Key, interface: Interface, ppo: PPOConfig) -> Policy:
 def _outputs(policies: Any, obs: np.ndarray, interface: Interface, ppo: PPOConfig) -> tuple[np.ndarray, np.ndarray]:
     """Return distribution parameters [S, N, D] and values [S, N] of all agents."""
     network = make_agent(interface, ppo)
-    of_one = jax.jit(jax.vmap(lambda policy: outputs(policy, jnp.asarray(obs), network, ppo)))
+    of_one = jax.jit(jax.vmap(lambda policy: outputs(policy, jnp.asarray(obs), network)))
     with jax.default_matmul_precision("float32"):  # recent GPUs would round more
         parameters, values = jax.device_get(of_one(jax.tree.map(jnp.asarray, policies)))
     return parameters, values

@@ -129,7 +129,7 @@ def _play_in_gymnasium(
 
     @jax.jit
     def act(each: Any, key: Any, obs: Any) -> Any:
-        return policy.choose(key, each, obs, network, agents.ppo, deterministic=deterministic)
+        return policy.choose(key, each, obs, network, deterministic=deterministic)
 
     return np.stack(
         [

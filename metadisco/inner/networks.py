@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float
 
 from metadisco.config import PPOConfig
-from metadisco.inner.cpu.dense import dense
+from metadisco.inner.cpu.dense import dense, narrow_dense
 from metadisco.inner.distributions import Distribution, make_distribution
 from metadisco.inner.envs.base import Env, Interface
 from metadisco.types import Key
@@ -19,7 +19,6 @@ ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "swish": nn.swish}
 HIDDEN_GAIN = 2**0.5  # orthogonal gains of openai/baselines' PPO, kept by CleanRL
 POLICY_GAIN = 0.01
 VALUE_GAIN = 1.0
-NARROW = 4
 
 
 class Agent(NamedTuple):
@@ -30,6 +29,8 @@ class Agent(NamedTuple):
     apply: Callable[[Any, Array], tuple[Array, Array]]
     """(parameters, obs[..., *obs_shape]) -> (distribution parameters[..., D], value[...])."""
     distribution: Distribution
+    config: PPOConfig
+    """What both were made with."""
 
 
 def _initialiser(config: PPOConfig, gain: float) -> nn.initializers.Initializer:
@@ -49,43 +50,24 @@ class Torso(nn.Module):
     def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
         """Return the features of the last hidden layer."""
         for index, width in enumerate(self.widths):
-            x = Dense(self.config, width, name=f"Dense_{index}")(x)
+            x = Dense(self.config, width, HIDDEN_GAIN, dense, name=f"Dense_{index}")(x)
             x = ACTIVATIONS[self.config.activation](x)
         return x
 
 
 class Dense(nn.Module):
-    """The same as `nn.Dense`, with a gradient that is quicker on CPU."""
-
-    config: PPOConfig
-    size: int
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
-        """Return x·kernel + bias."""
-        kernel = self.param("kernel", _initialiser(self.config, HIDDEN_GAIN), (x.shape[-1], self.size))
-        return dense(x, kernel, self.param("bias", nn.initializers.zeros, (self.size,)))
-
-
-class Head(nn.Module):
-    """A dense layer of few outputs, one matrix-vector product each.
-
-    The same as `nn.Dense`, but XLA's CPU backend is slow at products with an inner or outer size of 2 to 4, which the
-    gradient of such a layer is made of.
-    """
+    """The same as `nn.Dense`, by a function that is quicker on CPU."""
 
     config: PPOConfig
     size: int
     gain: float
+    layer: Callable[[Array, Array, Array], Array]
 
     @nn.compact
-    def __call__(self, x: Float[Array, "... H"]) -> Float[Array, "... P"]:
+    def __call__(self, x: Float[Array, "... D"]) -> Float[Array, "... H"]:
         """Return x·kernel + bias."""
         kernel = self.param("kernel", _initialiser(self.config, self.gain), (x.shape[-1], self.size))
-        bias = self.param("bias", nn.initializers.zeros, (self.size,))
-        if self.size > NARROW:
-            return x @ kernel + bias
-        return jnp.stack([x @ kernel[:, column] for column in range(self.size)], -1) + bias
+        return self.layer(x, kernel, self.param("bias", nn.initializers.zeros, (self.size,)))
 
 
 class ActorCritic(nn.Module):
@@ -103,7 +85,9 @@ class ActorCritic(nn.Module):
         actor = Torso(config, config.hidden_sizes, name="actor")(x)
         critic = actor if config.shared_torso else Torso(config, value_sizes, name="critic")(x)
         heads = (("policy", self.num_outputs, POLICY_GAIN, actor), ("value", 1, VALUE_GAIN, critic))
-        parameters, value = (Head(config, size, gain, name=name)(features) for name, size, gain, features in heads)
+        parameters, value = (
+            Dense(config, size, gain, narrow_dense, name=name)(features) for name, size, gain, features in heads
+        )
         if self.state_free_log_std:
             log_std = self.param("log_std", nn.initializers.zeros, (self.num_outputs,))
             parameters = jnp.concatenate([parameters, jnp.broadcast_to(log_std, parameters.shape)], -1)
@@ -126,7 +110,7 @@ def make_agent(env: Env | Interface, config: PPOConfig) -> Agent:
         outputs: tuple[Array, Array] = network.apply({"params": params}, flat(obs))  # type: ignore[assignment]
         return outputs
 
-    return Agent(init, apply, distribution)
+    return Agent(init, apply, distribution, config)
 
 
 def num_parameters(params: Any) -> int:

@@ -75,6 +75,27 @@ def nothing(sample: Sample) -> Any:
     return ()
 
 
+class Learner(NamedTuple):
+    """How an agent learns; the same for a whole life.
+
+    Functions beside arrays: it is closed over by what `jit` compiles, never an argument of it.
+    """
+
+    agent: Agent
+    """Network, distribution, and with them `config`."""
+    objective: Objective
+    """Elementwise losses of policy and value."""
+    hyperparameters: Hyperparameters
+    """The settings that may be traced; those of `config` by the same names are not looked at."""
+    observe: Observe = nothing
+    """What to keep of the minibatches that the objective sees."""
+
+    @property
+    def config(self) -> PPOConfig:
+        """Sizes and switches, which are static."""
+        return self.agent.config
+
+
 def nothing_observed(observe: Observe) -> Any:
     """Return the sum over no minibatch of what `observe` returns, whose shape is the same for any minibatch."""
     sample = Sample(**{**dict.fromkeys(Sample._fields, jnp.zeros(1)), "progress": jnp.zeros(())})
@@ -87,21 +108,15 @@ def standardise_advantages(advantage: Float[Array, "..."]) -> Float[Array, "..."
 
 
 def _loss(
-    params: Any,
-    batch: Batch,
-    progress: Float[Array, ""],
-    agent: Agent,
-    config: PPOConfig,
-    objective: Objective,
-    hyperparameters: Hyperparameters,
-    observe: Observe,
+    params: Any, batch: Batch, progress: Float[Array, ""], learner: Learner
 ) -> tuple[Float[Array, ""], tuple[Any, ...]]:
     """Return the total loss of a minibatch and its parts."""
+    agent, objective, hyperparameters, observe = learner
     parameters, value = agent.apply(params, batch.obs)
     log_ratio = agent.distribution.log_prob(parameters, batch.action) - batch.log_prob
-    advantage = (
-        standardise_advantages(batch.advantage) if config.normalise_advantages == "minibatch" else batch.advantage
-    )
+    advantage = batch.advantage
+    if learner.config.normalise_advantages == "minibatch":
+        advantage = standardise_advantages(advantage)
     sample = Sample(
         log_ratio=log_ratio,
         advantage=advantage,
@@ -134,11 +149,7 @@ def optimise(
     optimiser_state: AdamState,
     batch: Batch,
     progress: Float[Array, ""],
-    agent: Agent,
-    config: PPOConfig,
-    objective: Objective,
-    hyperparameters: Hyperparameters,
-    observe: Observe = nothing,
+    learner: Learner,
 ) -> tuple[Any, AdamState, LossMetrics]:
     """Take the gradient steps of one update.
 
@@ -148,24 +159,16 @@ def optimise(
         optimiser_state: state of Adam.
         batch: what was collected.
         progress: elapsed fraction of the life.
-        agent: network and distribution.
-        config: sizes and switches.
-        objective: elementwise losses.
-        hyperparameters: traced scalars.
-        observe: what to keep of the minibatches.
+        learner: how it learns.
 
     Returns:
         New parameters, new optimiser state, metrics.
     """
+    config, hyperparameters = learner.config, learner.hyperparameters
     learning_rate = hyperparameters.learning_rate * (
         jnp.maximum(1 - progress, 0) if config.anneal_learning_rate else 1.0
     )
-    gradient = jax.value_and_grad(
-        partial(
-            _loss, agent=agent, config=config, objective=objective, hyperparameters=hyperparameters, observe=observe
-        ),
-        has_aux=True,
-    )
+    gradient = jax.value_and_grad(partial(_loss, learner=learner), has_aux=True)
 
     def step(
         carry: tuple[Any, AdamState, Any], indices: Int[Array, "B"]
@@ -177,7 +180,7 @@ def optimise(
         return (*learned, jax.tree.map(jnp.add, observed, seen)), (*parts, total)
 
     indices = shuffled_minibatches(key, config.num_epochs, config.num_minibatches, config.batch_size)
-    start = (params, optimiser_state, nothing_observed(observe))
+    start = (params, optimiser_state, nothing_observed(learner.observe))
     (params, optimiser_state, observed), parts = jax.lax.scan(step, start, indices)
     policy_loss, value_loss, entropy, approx_kl, ratio_error, total = parts
     metrics = LossMetrics(

@@ -30,17 +30,15 @@ def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], confi
 
 
 def outputs(
-    policy: Policy, obs: Float[Array, "..."], agent: Agent, config: PPOConfig
+    policy: Policy, obs: Float[Array, "..."], agent: Agent
 ) -> tuple[Float[Array, "... D"], Float[Array, "..."]]:
     """Return distribution parameters and values for raw observations [..., *obs_shape]."""
-    return agent.apply(policy.params, network_input(policy.observation_statistics, obs, config))
+    return agent.apply(policy.params, network_input(policy.observation_statistics, obs, agent.config))
 
 
-def choose(
-    key: Key, policy: Policy, obs: Float[Array, "..."], agent: Agent, config: PPOConfig, *, deterministic: bool
-) -> Array:
+def choose(key: Key, policy: Policy, obs: Float[Array, "..."], agent: Agent, *, deterministic: bool) -> Array:
     """Return actions for raw observations [..., *obs_shape], sampled or the most likely ones."""
-    parameters, _ = outputs(policy, obs, agent, config)
+    parameters, _ = outputs(policy, obs, agent)
     distribution = agent.distribution
     raw = distribution.mode(parameters) if deterministic else distribution.sample(key, parameters)
     return distribution.to_env(raw)
@@ -53,6 +51,6 @@ def play(
     agent = make_agent(env, config)
 
     def act(key: Key, obs: Array) -> Array:
-        return choose(key, policy, obs, agent, config, deterministic=deterministic)
+        return choose(key, policy, obs, agent, deterministic=deterministic)
 
     return play_episodes(key, env, act, num_episodes)

@@ -23,13 +23,14 @@ from metadisco.inner.normalise import (
 from metadisco.inner.optimise import (
     Batch,
     Hyperparameters,
+    Learner,
     LossMetrics,
     Observe,
     nothing,
     optimise,
     standardise_advantages,
 )
-from metadisco.inner.policy import Policy, network_input
+from metadisco.inner.policy import Policy, network_input, outputs
 from metadisco.inner.rollout import Decision, Returns, RolloutState, Transitions, init_rollout, rollout
 from metadisco.objectives.arithmetic import gives_nan, in_float32
 from metadisco.types import Key, Objective
@@ -70,16 +71,9 @@ def policy_of(state: TrainState) -> Policy:
     return Policy(state.params, state.observation_statistics)
 
 
-def decide(
-    key: Key,
-    obs: Float[Array, "N ..."],
-    agent: Agent,
-    params: Any,
-    statistics: RunningStatistics,
-    config: PPOConfig,
-) -> Decision:
+def decide(key: Key, obs: Float[Array, "N ..."], policy: Policy, agent: Agent) -> Decision:
     """Sample actions for a batch of raw observations."""
-    parameters, _ = agent.apply(params, network_input(statistics, obs, config))
+    parameters, _ = outputs(policy, obs, agent)
     action = agent.distribution.sample(key, parameters)
     return Decision(action=action, env_action=agent.distribution.to_env(action), parameters=parameters)
 
@@ -111,15 +105,34 @@ def update(
     Returns:
         The new state, what episodes got, and metrics of the learning.
     """
+    return learn(key, state, env, Learner(make_agent(env, config), objective, hyperparameters, observe))
+
+
+def learn(key: Key, state: TrainState, env: Env, learner: Learner) -> tuple[TrainState, Returns, LossMetrics]:
+    """Do what `update` says."""
     key_rollout, key_optimise = jax.random.split(key)
-    agent = make_agent(env, config)
-    act = partial(decide, agent=agent, params=state.params, statistics=state.observation_statistics, config=config)
+    config = learner.config
+    act = partial(decide, policy=policy_of(state), agent=learner.agent)
     rollout_state, transitions, returns = rollout(key_rollout, state.rollout, env, act, config.num_steps)
-    state = state._replace(rollout=rollout_state)
+    state, batch = _prepare(state._replace(rollout=rollout_state), transitions, env, learner)
+    progress = state.num_updates / config.num_updates
+    params, optimiser_state, metrics = optimise(
+        key_optimise, state.params, state.optimiser_state, batch, progress, learner
+    )
+    if config.normalise_observations:
+        statistics = update_statistics(state.observation_statistics, transitions.obs)
+        state = state._replace(observation_statistics=statistics)
+    state = state._replace(params=params, optimiser_state=optimiser_state, num_updates=state.num_updates + 1)
+    return state, returns, metrics
+
+
+def _prepare(state: TrainState, transitions: Transitions, env: Env, learner: Learner) -> tuple[TrainState, Batch]:
+    """Make a batch of a rollout, which changes only how rewards are normalised."""
+    agent, config, hyperparameters = learner.agent, learner.config, learner.hyperparameters
     seen = network_input(state.observation_statistics, transitions.obs, config)
     _, values = agent.apply(state.params, seen)
-    next_values = _next_values(transitions, values, state, agent, config, env.episode_length)
-    rewards, return_statistics, discounted_return = _scaled_rewards(transitions, state, config, hyperparameters)
+    next_values = _next_values(transitions, values, state, agent, env.episode_length)
+    state, rewards = _scaled_rewards(state, transitions, learner)
     terminated = transitions.terminated
     if not config.bootstrap_on_truncation:
         terminated = terminated | transitions.truncated
@@ -141,50 +154,21 @@ def update(
         advantage=standardise_advantages(advantage) if config.normalise_advantages == "batch" else advantage,
         target=advantage + values,
     )
-    batch = jax.tree.map(lambda x: x.reshape((config.batch_size, *x.shape[2:])), batch)
-    params, optimiser_state, metrics = optimise(
-        key_optimise,
-        state.params,
-        state.optimiser_state,
-        batch,
-        state.num_updates / config.num_updates,
-        agent,
-        config,
-        objective,
-        hyperparameters,
-        observe,
-    )
-    if config.normalise_observations:
-        statistics = update_statistics(state.observation_statistics, transitions.obs)
-        state = state._replace(observation_statistics=statistics)
-    state = state._replace(
-        params=params,
-        optimiser_state=optimiser_state,
-        return_statistics=return_statistics,
-        discounted_return=discounted_return,
-        num_updates=state.num_updates + 1,
-    )
-    return state, returns, metrics
+    return state, jax.tree.map(lambda x: x.reshape((config.batch_size, *x.shape[2:])), batch)
 
 
 def _next_values(
-    transitions: Transitions,
-    values: Float[Array, "T N"],
-    state: TrainState,
-    agent: Agent,
-    config: PPOConfig,
-    episode_length: int,
+    transitions: Transitions, values: Float[Array, "T N"], state: TrainState, agent: Agent, episode_length: int
 ) -> Float[Array, "T N"]:
     """Return V of the observation that each step led to, before any reset."""
-    last_obs = network_input(state.observation_statistics, state.rollout.obs, config)
-    _, last_value = agent.apply(state.params, last_obs)
+    policy, config = policy_of(state), agent.config
+    _, last_value = outputs(policy, state.rollout.obs, agent)
     following = jnp.concatenate([values[1:], last_value[None]])
     if not config.bootstrap_on_truncation:
         return following
     cut = transitions.truncated & ~transitions.terminated
     if episode_length * OFTEN < config.num_steps:
-        final_obs = network_input(state.observation_statistics, transitions.final_obs, config)
-        return jnp.where(cut, agent.apply(state.params, final_obs)[1], following)
+        return jnp.where(cut, outputs(policy, transitions.final_obs, agent)[1], following)
     envs = jnp.arange(config.num_envs)
 
     def is_left(carry: tuple[Array, Array]) -> Array:
@@ -193,8 +177,7 @@ def _next_values(
     def bootstrap(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         left, values = carry
         step = jnp.argmax(left, 0)  # in each environment the first that is left
-        final_obs = network_input(state.observation_statistics, transitions.final_obs[step, envs], config)
-        _, final_value = agent.apply(state.params, final_obs)
+        _, final_value = outputs(policy, transitions.final_obs[step, envs], agent)
         values = values.at[step, envs].set(jnp.where(left[step, envs], final_value, values[step, envs]))
         return left.at[step, envs].set(False), values
 
@@ -205,14 +188,16 @@ def _next_values(
 
 
 def _scaled_rewards(
-    transitions: Transitions, state: TrainState, config: PPOConfig, hyperparameters: Hyperparameters
-) -> tuple[Float[Array, "T N"], RunningStatistics, Float[Array, "N"]]:
-    """Return rewards to learn from, and the state of their normalisation."""
+    state: TrainState, transitions: Transitions, learner: Learner
+) -> tuple[TrainState, Float[Array, "T N"]]:
+    """Return the state with their normalisation as it is now, and rewards to learn from."""
+    config = learner.config
     rewards = config.reward_scale * transitions.reward
     if not config.normalise_rewards:
-        return rewards, state.return_statistics, state.discounted_return
+        return state, rewards
     done = transitions.terminated | transitions.truncated
-    carry, accumulated = discounted_returns(rewards, done, state.discounted_return, hyperparameters.gamma)
+    carry, accumulated = discounted_returns(rewards, done, state.discounted_return, learner.hyperparameters.gamma)
     # Unlike observations, rewards do not enter the ratio: their own batch may count already.
     statistics = update_statistics(state.return_statistics, accumulated)
-    return scale_rewards(statistics, rewards, config.reward_clip), statistics, carry
+    state = state._replace(return_statistics=statistics, discounted_return=carry)
+    return state, scale_rewards(statistics, rewards, config.reward_clip)

@@ -71,12 +71,8 @@ class Transitions(NamedTuple):
 
 def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
     """Start an episode in each of `num_envs` environments."""
-    env_state, obs = jax.vmap(env.reset)(_env_keys(env, jax.random.split(key, num_envs)))
+    env_state, obs = jax.vmap(env.reset)(plain_key(jax.random.split(key, num_envs)))
     return RolloutState(env_state, obs, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32), jnp.zeros((), jnp.int32))
-
-
-def _env_keys(env: Env, keys: Array) -> Array:
-    return keys if env.takes_any_key else plain_key(keys)
 
 
 def rollout(
@@ -117,7 +113,7 @@ def rollout(
     start = (state, jnp.zeros(()), jnp.zeros((), jnp.int32))
     # All keys at once: on CPU each split inside the loop costs as much as the step of a small environment.
     key_act, key_env = jax.random.split(key)
-    keys_env = _env_keys(env, jax.random.split(key_env, (num_steps, num_envs)))
+    keys_env = plain_key(jax.random.split(key_env, (num_steps, num_envs)))
     keys = jax.random.split(key_act, num_steps), keys_env
     (state, sum_returns, num_episodes), transitions = jax.lax.scan(step, start, keys)
     ended = jnp.where(num_episodes > 0, sum_returns / jnp.maximum(num_episodes, 1), jnp.nan)
@@ -150,7 +146,7 @@ def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_ep
         time, state, over = carry
         key_act, key_env = jax.random.split(jax.random.fold_in(key_steps, time))
         actions = act(key_act, state.obs)
-        keys_env = _env_keys(env, jax.random.split(key_env, num_episodes))
+        keys_env = plain_key(jax.random.split(key_env, num_episodes))
         env_state, time_step = jax.vmap(env.step)(keys_env, state.env_state, actions)
         episode_return = state.episode_return + jnp.where(over, 0.0, time_step.reward)
         over = over | time_step.terminated | time_step.truncated

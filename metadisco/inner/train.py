@@ -12,7 +12,8 @@ from metadisco.config import PPOConfig
 from metadisco.inner import ppo
 from metadisco.inner.cpu.threefry import straight_key
 from metadisco.inner.envs import Env, check_episode_length
-from metadisco.inner.optimise import Hyperparameters, LossMetrics, Observe, nothing, nothing_observed
+from metadisco.inner.networks import make_agent
+from metadisco.inner.optimise import Hyperparameters, Learner, LossMetrics, Observe, nothing, nothing_observed
 from metadisco.inner.policy import play
 from metadisco.inner.rollout import Returns
 from metadisco.objectives.arithmetic import gives_nan, in_float32
@@ -69,19 +70,11 @@ def train(
     check_evaluation(env, config)
     if hyperparameters is None:
         hyperparameters = Hyperparameters.from_config(config)
-    objective = _for_many_samples(objective, config)
+    learner = Learner(make_agent(env, config), _for_many_samples(objective, config), hyperparameters, observe)
     key_init, key_updates, key_evaluations = jax.random.split(straight_key(key), 3)
     state = ppo.init(key_init, env, config)
     evaluation = jnp.full((config.num_evaluations, config.num_evaluation_episodes), jnp.nan)
-    step = partial(
-        _step,
-        keys=(key_updates, key_evaluations),
-        env=env,
-        config=config,
-        objective=objective,
-        hyperparameters=hyperparameters,
-        observe=observe,
-    )
+    step = partial(_step, keys=(key_updates, key_evaluations), env=env, learner=learner)
     start = (state, evaluation, jnp.ones((), bool), _no_metrics(observe))
     (state, evaluation, finite, diagnostics), returns = jax.lax.scan(step, start, jnp.arange(config.num_updates))
     last = _evaluate(jax.random.fold_in(key_evaluations, config.num_updates), state, env, config)
@@ -108,18 +101,9 @@ def check_evaluation(env: Env, config: PPOConfig) -> None:
 _Carry = tuple[ppo.TrainState, Array, Array, LossMetrics]
 
 
-def _step(
-    carry: _Carry,
-    index: Array,
-    keys: tuple[Key, Key],
-    env: Env,
-    config: PPOConfig,
-    objective: Objective,
-    hyperparameters: Hyperparameters,
-    observe: Observe,
-) -> tuple[_Carry, Returns]:
+def _step(carry: _Carry, index: Array, keys: tuple[Key, Key], env: Env, learner: Learner) -> tuple[_Carry, Returns]:
     """Do update number `index`, and the evaluation that may be due before it."""
-    key_updates, key_evaluations = keys
+    (key_updates, key_evaluations), config = keys, learner.config
     state, evaluation, finite, before = carry
     if config.num_evaluations > 1:
         # `index` is the same for all lives, so this stays a branch under vmap.
@@ -131,7 +115,7 @@ def _step(
             lambda: evaluation,
         )
     key = jax.random.fold_in(key_updates, index)
-    state, returns, metrics = ppo.update(key, state, env, config, objective, hyperparameters, observe)
+    state, returns, metrics = ppo.learn(key, state, env, learner)
     metrics = metrics._replace(observed=jax.tree.map(jnp.add, before.observed, metrics.observed))
     return (state, evaluation, finite & metrics.finite, metrics), returns
 

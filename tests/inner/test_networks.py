@@ -13,7 +13,7 @@ from probes import target_action
 from metadisco.config import PPOConfig, apply_overrides, parse_config
 from metadisco.errors import UserError
 from metadisco.inner.cpu.adam import adam_step, init_adam
-from metadisco.inner.cpu.dense import dense
+from metadisco.inner.cpu.dense import dense, narrow_dense
 from metadisco.inner.envs import Discrete, auto_reset
 from metadisco.inner.networks import make_agent, num_parameters
 from metadisco.inner.optimise import Hyperparameters
@@ -180,11 +180,12 @@ class TestUnboundedGradients:
         assert jnp.isfinite(state.first["w"]).all()
 
 
+@pytest.mark.parametrize(("layer", "width"), [(dense, 4), (narrow_dense, 1), (narrow_dense, 4), (narrow_dense, 5)])
 @pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3)])
-def test_a_dense_layer_has_the_values_and_gradients_of_its_formula(shape, getkey):
-    x, kernel, bias = (jax.random.normal(getkey(), size) for size in (shape, (3, 4), (4,)))
+def test_a_dense_layer_has_the_values_and_gradients_of_its_formula(layer, width, shape, getkey):
+    x, kernel, bias = (jax.random.normal(getkey(), size) for size in (shape, (3, width), (width,)))
     for apply in (lambda f: f, jax.jit):
-        found, pull = apply(dense)(x, kernel, bias), jax.vjp(dense, x, kernel, bias)[1]
+        found, pull = apply(layer)(x, kernel, bias), jax.vjp(layer, x, kernel, bias)[1]
         expected, expected_pull = jax.vjp(lambda x, kernel, bias: x @ kernel + bias, x, kernel, bias)
         g = jax.random.normal(getkey(), expected.shape)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -300,7 +300,7 @@ def test_values_of_final_observations_stand_wherever_an_episode_was_cut(episode_
     cut = often & ~transitions.terminated
     expected = jnp.where(cut, value(transitions.final_obs), following)
     assert cut.sum(0)[0] > 3 and cut[-1, 1]
-    find = lambda transitions: ppo._next_values(transitions, values, state, agent, config, episode_length)  # noqa: E731
+    find = lambda transitions: ppo._next_values(transitions, values, state, agent, episode_length)  # noqa: E731
     never = transitions._replace(truncated=jnp.zeros_like(often))
     both = jax.vmap(find)(jax.tree.map(lambda *leaves: jnp.stack(leaves), transitions, never))
     for found in (find(transitions), both[0]):

@@ -7,10 +7,11 @@ import pytest
 
 from metadisco.config import PPOConfig
 from metadisco.inner.cpu.threefry import plain_key, straight_key
-from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.envs import Discrete, auto_reset, make
 from metadisco.inner.train import train
 from metadisco.objectives import ppo
 
+CONFIG = PPOConfig(num_envs=2, num_steps=4, num_env_steps=16, num_minibatches=2, num_epochs=1, hidden_sizes=(4,))
 DRAWS = {
     "split": lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
     "fold_in": lambda key: jax.random.key_data(jax.random.fold_in(key, 20261127)),
@@ -77,5 +78,28 @@ def test_environments_of_ones_own_get_jaxs_own_keys(getkey):
         return state, state[None] + jax.random.poisson(key, 2.0), state, state < 0
 
     env = auto_reset(reset, step, obs_shape=(1,), action_space=Discrete(2), episode_length=3)
-    config = PPOConfig(num_envs=2, num_steps=4, num_env_steps=16, num_minibatches=2, num_epochs=1, hidden_sizes=(4,))
-    assert jax.jit(lambda key: train(key, env, config, ppo()).finite)(getkey())
+    assert jax.jit(lambda key: train(key, env, CONFIG, ppo()).finite)(getkey())
+
+
+def test_a_wrapper_of_an_environment_that_makes_keys_straight_gets_jaxs_own(getkey):
+    cartpole, met = make("gymnax/CartPole-v1"), set()
+
+    def reset(key):
+        met.add(key.dtype)
+        return cartpole.reset(jax.random.split(key)[0])
+
+    def step(key, state, action):
+        met.add(key.dtype)
+        key, key_noise = jax.random.split(key)
+        state, time_step = cartpole.step(key, state, action)
+        return state, time_step._replace(reward=time_step.reward + jax.random.poisson(key_noise, 2.0))
+
+    env = cartpole._replace(reset=reset, step=step)
+    jax.eval_shape(lambda key: train(key, env, CONFIG, ppo()), getkey())
+    assert met == {getkey().dtype}
+
+
+def test_an_environment_of_gymnax_is_stepped_without_a_loop(getkey):
+    env = make("gymnax/CartPole-v1")
+    step = jax.jit(lambda key, state: env.step(key, state, jnp.int32(0))[0].x)
+    assert "while" not in step.lower(getkey(), env.reset(getkey())[0]).compile().as_text()

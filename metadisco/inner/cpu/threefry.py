@@ -5,8 +5,8 @@ few numbers that a step of a small environment needs, starting those takes far l
 twenty rounds are written out, so that XLA fuses each call into one kernel. A key that was derived is computed before it
 is used: else XLA of jax 0.11 copies the rounds of every ancestor into every kernel, and compiles for many minutes.
 Keys are typed ones of an implementation of their own; what they give is what JAX's would, which a test checks. A few
-functions of `jax.random` (poisson) and a mixture with other keys refuse them, so that environments get them only if
-they say that they take them.
+functions of `jax.random` (poisson) and a mixture with other keys refuse them, so that every environment is given JAX's
+own; the adapter of a suite that takes others makes them straight again. Either way it is a change of type alone.
 """
 
 import math

@@ -68,8 +68,6 @@ class Env(NamedTuple):
     """What actions there are."""
     episode_length: int
     """Steps after which an episode has ended at the latest; evaluation stops there."""
-    takes_any_key: bool = False
-    """Whether keys may be of another implementation than JAX's own, with the same numbers (see `inner.threefry`)."""
 
 
 def auto_reset(

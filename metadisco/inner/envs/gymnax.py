@@ -14,6 +14,7 @@ from jax import Array
 
 from metadisco.config.fields import MAX_FLOAT, MAX_INT
 from metadisco.errors import UserError, nearest
+from metadisco.inner.cpu.threefry import straight_key
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
 from metadisco.inner.envs.corrections import CORRECTIONS
 from metadisco.types import Key
@@ -58,11 +59,11 @@ def make(name: str, **params: Any) -> Env:
     encode = _encoder(observation_space)
 
     def reset(key: Key) -> tuple[EnvState, Array]:
-        obs, state = env.reset(key, env_params)
+        obs, state = env.reset(straight_key(key), env_params)
         return _strong(state), encode(obs)
 
     def step(key: Key, state: EnvState, action: Array) -> tuple[EnvState, TimeStep]:
-        obs, state, reward, terminated, truncated, info = env.step(key, state, action, env_params)
+        obs, state, reward, terminated, truncated, info = env.step(straight_key(key), state, action, env_params)
         return _strong(state), TimeStep(
             obs=encode(obs),
             reward=jnp.asarray(reward, jnp.float32).reshape(()),
@@ -72,14 +73,8 @@ def make(name: str, **params: Any) -> Env:
         )
 
     obs_shape = jax.eval_shape(reset, jax.random.key(0))[1].shape
-    return Env(
-        reset,
-        step,
-        obs_shape,
-        _action_space(env.action_space(env_params)),
-        int(env_params.max_steps_in_episode),
-        takes_any_key=True,
-    )
+    action_space = _action_space(env.action_space(env_params))
+    return Env(reset, step, obs_shape, action_space, int(env_params.max_steps_in_episode))
 
 
 def _corrected(name: str, env: Any) -> Any:
