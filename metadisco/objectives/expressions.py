@@ -42,7 +42,7 @@ def _absolute(x: Array) -> Array:
     return x * jnp.sign(jax.lax.stop_gradient(x))  # JAX's own derivative of |x| is 1 at 0
 
 
-def _where_negative(x: Array, negative: Array, other: Array) -> Array:
+def _where_negative(x: Array, negative: Any, other: Any) -> Array:
     return jnp.where(x < 0, negative, other)
 
 

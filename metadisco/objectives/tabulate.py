@@ -154,11 +154,11 @@ def _guarded(fast: Callable[..., Any], sure: Callable[..., Any]) -> Callable[...
     """
 
     @custom_vmap
-    def choose(good: Array, *arguments: Array) -> Any:
+    def choose(good: Array, *arguments: Any) -> Any:
         return jax.lax.cond(good, fast, sure, *arguments)
 
     @choose.def_vmap
-    def batch(axis_size: int, batched: list[Any], good: Array, *arguments: Array) -> tuple[Any, Any]:
+    def batch(axis_size: int, batched: list[Any], good: Array, *arguments: Any) -> tuple[Any, Any]:
         axes = jax.tree.map(lambda each: 0 if each else None, tuple(batched[1:]))
         both = _guarded(*(jax.vmap(each, in_axes=axes, axis_size=axis_size) for each in (fast, sure)))
         return both(good.all(), *arguments), (True, True)
