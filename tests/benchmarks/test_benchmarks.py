@@ -4,14 +4,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from scripts import ROOT, scripts_of
 
 BENCHMARKS = ROOT / "benchmarks"
 PARTS = ("throughput", "scaling", "cost", "chunks", "memory", "overhead", "starts")
+OTHERS = ("random_keys", "shuffle", "dense", "narrow_dense", "final_values", "value_table")
 MACHINE = {"cores": 2, "processor": "Abacus", "jax": "0.9.2", "date": "2026-11-27"}
 RUN_ALL = """
 import contextlib, pathlib, runpy, sys
@@ -33,7 +36,7 @@ def load() -> Iterator[Callable[[str], ModuleType]]:
 
 
 def test_help_of_every_part_needs_no_jax() -> None:
-    scripts = [str(BENCHMARKS / f"{part}.py") for part in (*PARTS, "gpu", "table")]
+    scripts = [str(BENCHMARKS / f"{part}.py") for part in (*PARTS, "ablation", "gpu", "table")]
     done = subprocess.run([sys.executable, "-c", RUN_ALL, *scripts], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("usage:") == len(scripts)
@@ -134,6 +137,49 @@ def test_generations_are_settings_that_are_accepted(load: Callable[[str], Module
     ):
         config = parse_config(each.settings(num_generations=1))
         assert config.outer.num_lives * config.inner.ppo.executed_env_steps == each.frames
+
+
+def test_every_arrangement_can_be_left_out(load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    ablation = load("ablation")
+    for name in ablation.ARRANGEMENTS:
+        ablation.leave_out(name, monkeypatch.setattr)
+    monkeypatch.setitem(ablation.ARRANGEMENTS, "adam", lambda: {("optimise", "adam"): None})
+    with pytest.raises(AssertionError, match="optimise"):
+        ablation.leave_out("adam", monkeypatch.setattr)
+
+
+@pytest.mark.parametrize("name", ["adam", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
+def test_what_takes_the_place_of_an_arrangement_learns_alike(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import jax
+    import numpy as np
+    from compiling import QUICK
+    from probes import matching_action
+
+    from metadisco import PPOConfig, ppo, train
+    from metadisco.objectives.tabulate import TabulableLoss
+
+    ablation, config = (
+        load("ablation"),
+        PPOConfig(num_env_steps=512, num_steps=128, num_minibatches=1, num_epochs=12, hidden_sizes=(8,)),
+    )
+    assert set(ablation.ARRANGEMENTS) == {"adam", *OTHERS}
+    plain, tabulated = ppo(), []
+
+    def tabulate() -> Any:
+        tabulated.append(name)
+        return plain.value_loss
+
+    def learned() -> Any:
+        objective = plain._replace(value_loss=TabulableLoss(plain.value_loss, tabulate))
+        life = jax.jit(lambda key: train(key, matching_action(), config, objective), compiler_options=QUICK)
+        return jax.device_get(life(jax.random.key(1)).state.params)
+
+    with_it = learned()
+    ablation.leave_out(name, monkeypatch.setattr)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-3, atol=2e-4), learned(), with_it)
+    assert len(tabulated) == (1 if name == "value_table" else 2)
 
 
 def test_whole_experiment_is_projected_along_the_length_of_lives(load: Callable[[str], ModuleType]) -> None:
