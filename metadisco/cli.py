@@ -3,13 +3,14 @@
 import argparse
 import contextlib
 import errno
+import importlib
+import inspect
 import io
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metadisco.commands.options import make_parser
@@ -110,23 +111,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest and known.command in ("rollout", "report", "list"):
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
-        known.overrides = [*known.overrides, *rest]
+        key = "overrides" if known.command == "evolve" else "words"
+        setattr(known, key, [*getattr(known, key), *rest])
     known.started = STARTED if arguments is None else time.monotonic()
     known.is_last = arguments is None
     return known
-
-
-def _is_setting(word: str) -> bool:
-    """Whether a word among names is KEY=VALUE, and not the path of something there."""
-    return "=" in word and not Path(word.rpartition("@")[0] or word).exists() and not Path(word).exists()
-
-
-def _words_of_lists(options: argparse.Namespace) -> tuple[list[str], list[str], list[str]]:
-    """Take KEY=VALUE words out of the lists that stand before them."""
-    lists = options.objectives, options.envs
-    words = [word for words in lists for word in words if _is_setting(word)]
-    objectives, envs = ([word for word in words if not _is_setting(word)] for words in lists)
-    return objectives, envs, [*options.overrides, *words]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -199,123 +188,27 @@ def _place(options: argparse.Namespace) -> "Place":
     return Place(options.coordinator, options.num_processes, options.process_id, timeout)
 
 
-def _train(options: argparse.Namespace) -> int:
-    from metadisco.commands.train import train
+def _call(place: str) -> Callable[[argparse.Namespace], int]:
+    """Return what calls a function of `metadisco.commands` with the options that it names as arguments."""
 
-    return train(
-        options.objective,
-        options.env,
-        options.seeds,
-        options.config,
-        options.overrides,
-        options.output,
-        options.save,
-        options.force,
-        options.quiet,
-    )
+    def call(options: argparse.Namespace) -> int:
+        module, _, name = place.partition(":")
+        function = getattr(importlib.import_module(f"metadisco.commands.{module}"), name)
+        code: int = function(**{each: getattr(options, each) for each in inspect.signature(function).parameters})
+        return code
 
-
-def _rollout(options: argparse.Namespace) -> int:
-    from metadisco.commands.rollout import rollout
-
-    return rollout(
-        options.agents,
-        options.agent,
-        options.episodes,
-        options.env,
-        options.gymnasium,
-        options.deterministic,
-        options.seed,
-        options.output,
-        options.force,
-        options.quiet,
-    )
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from metadisco.commands.evaluate import evaluate
-    from metadisco.evaluation.settings import settings_named
-
-    objectives, envs, words = _words_of_lists(options)
-    return evaluate(
-        objectives,
-        envs,
-        options.seeds,
-        options.output,
-        options.baseline,
-        settings_named(options.config),
-        words,
-        options.quiet,
-    )
-
-
-def _plot(options: argparse.Namespace) -> int:
-    from metadisco.commands.plot import plot
-
-    return plot(
-        options.objective,
-        options.output,
-        options.env,
-        options.config,
-        options.visits,
-        options.three_d,
-        options.overrides,
-        options.quiet,
-    )
-
-
-def _distil(options: argparse.Namespace) -> int:
-    from metadisco.commands.distil import distil
-
-    return distil(
-        options.objective,
-        options.output,
-        options.env,
-        options.config,
-        options.seeds,
-        [word for word in options.shapes if "=" not in word],
-        options.max_terms,
-        [word for word in options.network if "=" not in word],
-        [*options.overrides, *(word for word in (*options.shapes, *options.network) if "=" in word)],
-        options.quiet,
-    )
-
-
-def _export(options: argparse.Namespace) -> int:
-    from metadisco.commands.export import export
-
-    words = options.objective, options.to, options.output, options.form, options.overrides
-    return export(*words, options.force, options.quiet)
-
-
-def _report(options: argparse.Namespace) -> int:
-    from metadisco.commands.report.page import report
-
-    words = options.run, options.output, options.evaluation, options.distilled, options.visits
-    return report(*words, options.force, options.quiet)
-
-
-def _reference(options: argparse.Namespace) -> int:
-    from metadisco.commands.reference import reference
-
-    return reference(options.config, options.overrides, options.seeds, options.quiet)
-
-
-def _list(options: argparse.Namespace) -> int:
-    from metadisco.commands.listing import list_names
-
-    return list_names()
+    return call
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evolve": _evolve,
-    "train": _train,
-    "rollout": _rollout,
-    "evaluate": _evaluate,
-    "plot": _plot,
-    "distil": _distil,
-    "export": _export,
-    "report": _report,
-    "reference": _reference,
-    "list": _list,
+    "train": _call("train:train"),
+    "rollout": _call("rollout:rollout"),
+    "evaluate": _call("evaluate:evaluate"),
+    "plot": _call("plot:plot"),
+    "distil": _call("distil:distil"),
+    "export": _call("export:export"),
+    "report": _call("report.page:report"),
+    "reference": _call("reference:reference"),
+    "list": _call("listing:list_names"),
 }

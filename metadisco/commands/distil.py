@@ -35,6 +35,11 @@ def distil(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
+    words = [
+        *words,
+        *(word for word in (*shapes, *network) if "=" in word),
+    ]  # options that take several take these, too
+    shapes, network = ([word for word in given if "=" not in word] for given in (shapes, network))
     overrides = _check_options(num_seeds, max_terms, words)
     hidden_sizes = _widths(network)
     source = find_source(name)

@@ -7,13 +7,13 @@ from typing import Any
 
 from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
-from metadisco.commands.overrides import settings_in
+from metadisco.commands.overrides import is_setting, settings_in
 from metadisco.commands.tables import print_table
 from metadisco.config import check_env_name, check_num_seeds
 from metadisco.config.grid import config_at, one_environment
 from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError
-from metadisco.evaluation.settings import Settings
+from metadisco.evaluation.settings import settings_named
 from metadisco.storage.files import check_writable
 
 
@@ -23,25 +23,28 @@ def evaluate(
     num_seeds: int,
     output: Path,
     baseline: str | None,
-    settings: Settings,
+    config_name: str | None,
     words: Sequence[str],
     quiet: bool,
 ) -> int:
     """Train every objective in every environment; write and print what came out; return the exit code.
 
     Args:
-        objectives: by name; none twice.
-        envs: by full name; none twice.
+        objectives: by name; none twice. KEY=VALUE words may be among them.
+        envs: by full name; none twice; likewise.
         num_seeds: lives per cell.
         output: folder.
         baseline: what is compared with; the first objective where it is None.
-        settings: as in a config file.
+        config_name: a config file, or a discovery.
         words: settings in place of these, as KEY=VALUE.
         quiet: print nothing.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
+    settings = settings_named(config_name)
+    words = [*words, *(word for word in (*objectives, *envs) if is_setting(word))]
+    objectives, envs = ([word for word in names if not is_setting(word)] for names in (objectives, envs))
     check_num_seeds(num_seeds)
     overrides = _overrides(words)
     _check_names(objectives, envs)

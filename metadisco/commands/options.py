@@ -127,12 +127,12 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands that train agents with objectives as they are."""
     train = _command(commands, "train", "train agents with one objective", TRAIN_EXAMPLE)
     train.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="settings; a list where one value is meant is a grid"
+        "words", nargs="*", metavar="KEY=VALUE", help="settings; a list where one value is meant is a grid"
     )
     train.add_argument("--objective", required=True, metavar="O", help=OBJECTIVE)
     train.add_argument("--env", metavar="E", help="suite/name, such as gymnax/CartPole-v1")
-    train.add_argument("--seeds", type=int, default=1, metavar="N", help="agents per setting")
-    train.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out")
+    train.add_argument("--seeds", dest="num_seeds", type=int, default=1, metavar="N", help="agents per setting")
+    train.add_argument("--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out")
     train.add_argument("--output", type=Path, metavar="FILE.json", help="where to write curves and returns")
     train.add_argument(
         "--save", type=Path, metavar="DIR", help="where to keep the trained agents; a folder or zip file"
@@ -140,9 +140,11 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     _add_force(train, "--output and --save")
 
     rollout = _command(commands, "rollout", "let trained agents play", ROLLOUT_EXAMPLE)
-    rollout.add_argument("agents", type=Path, metavar="DIR", help="what metadisco train --save wrote")
+    rollout.add_argument("path", type=Path, metavar="DIR", help="what metadisco train --save wrote")
     rollout.add_argument("--agent", type=int, metavar="N", help="which of them; all if left out")
-    rollout.add_argument("--episodes", type=int, default=16, metavar="N", help="episodes per agent")
+    rollout.add_argument(
+        "--episodes", dest="num_episodes", type=int, default=16, metavar="N", help="episodes per agent"
+    )
     rollout.add_argument("--env", metavar="E", help="suite/name; where they were trained if left out")
     rollout.add_argument("--gymnasium", metavar="NAME", help="play in Gymnasium's own environment of this name")
     rollout.add_argument("--deterministic", action="store_true", help="take the most likely action, do not sample")
@@ -153,21 +155,23 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     reference = _command(
         commands, "reference", "measure random and PPO returns, and write them into a config", REFERENCE_EXAMPLE
     )
-    reference.add_argument("config", type=Path, metavar="CONFIG.yaml", help="a config with several environments")
-    reference.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of outer, or seed")
-    reference.add_argument("--seeds", type=int, default=32, metavar="N", help="lives per environment")
+    reference.add_argument("config_path", type=Path, metavar="CONFIG.yaml", help="a config with several environments")
+    reference.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of outer, or seed")
+    reference.add_argument("--seeds", dest="num_seeds", type=int, default=32, metavar="N", help="lives per environment")
 
 
 def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands that look at what was found."""
     plot = _command(commands, "plot", "draw a run, and the losses of an objective", PLOT_EXAMPLE)
     _add_agents(plot, output="where figures go")
-    plot.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents")
+    plot.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents")
     plot.add_argument("--three-d", action="store_true", help="draw surfaces in three dimensions, too")
 
     distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)
     _add_agents(distil, output="where forms and report go")
-    distil.add_argument("--seeds", type=int, default=16, metavar="N", help="lives per form; 0 for no retraining")
+    distil.add_argument(
+        "--seeds", dest="num_seeds", type=int, default=16, metavar="N", help="lives per form; 0 for no retraining"
+    )
     distil.add_argument("--shapes", nargs="+", default=[], metavar="F", help="functions that formulas may use")
     distil.add_argument("--max-terms", type=int, metavar="N", help="terms of a formula, 1 to 4")
     distil.add_argument(
@@ -175,18 +179,20 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     )
 
     evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
-    evaluate.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    evaluate.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help=OBJECTIVE)
     evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
-    evaluate.add_argument("--seeds", type=int, default=64, metavar="N", help="lives per cell")
+    evaluate.add_argument("--seeds", dest="num_seeds", type=int, default=64, metavar="N", help="lives per cell")
     evaluate.add_argument("--baseline", metavar="O", help="what is compared with; the first objective if left out")
-    evaluate.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out")
+    evaluate.add_argument(
+        "--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out"
+    )
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
 
     export = _command(commands, "export", "write an objective for use elsewhere", EXPORT_EXAMPLE)
-    export.add_argument("objective", metavar="O", help=OBJECTIVE)
-    export.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="constants, such as objective.clip_eps=0.1")
-    export.add_argument("--to", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
+    export.add_argument("name", metavar="O", help=OBJECTIVE)
+    export.add_argument("words", nargs="*", metavar="KEY=VALUE", help="constants, such as objective.clip_eps=0.1")
+    export.add_argument("--to", dest="target", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
     export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder or zip file; a .py file")
     _add_force(export)
     export.add_argument("--form", metavar="FORM", help="network (as learned) or closed (the closest form distilled)")
@@ -197,7 +203,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     _add_force(report)
     report.add_argument("--evaluation", type=Path, metavar="DIR", help="what metadisco evaluate wrote")
     report.add_argument("--distilled", type=Path, metavar="DIR", help="what metadisco distil wrote")
-    report.add_argument("--no-visits", dest="visits", action="store_false", help="train no agents for the figures")
+    report.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents for the figures")
 
 
 def _add_force(command: Parser, outputs: str = "--output") -> None:
@@ -207,11 +213,13 @@ def _add_force(command: Parser, outputs: str = "--output") -> None:
 
 def _add_agents(command: Parser, output: str) -> None:
     """Add the options of a command that looks at one objective, and trains agents with it for that."""
-    command.add_argument("objective", metavar="O", help=OBJECTIVE)
-    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    command.add_argument("name", metavar="O", help=OBJECTIVE)
+    command.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
     command.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
-    command.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; the objective's own if left out")
+    command.add_argument(
+        "--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; the objective's own if left out"
+    )
 
 
 def _command(commands: "argparse._SubParsersAction[Parser]", name: str, summary: str, example: str) -> Parser:

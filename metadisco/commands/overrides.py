@@ -1,11 +1,17 @@
 """KEY=VALUE words of commands that take settings, and no constants of an objective."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from metadisco.config import parse_override
 from metadisco.config.grid import split_objective
 from metadisco.errors import UserError
+
+
+def is_setting(word: str) -> bool:
+    """Whether a word among names is KEY=VALUE, and not the path of something there."""
+    return "=" in word and not Path(word.rpartition("@")[0] or word).exists() and not Path(word).exists()
 
 
 def settings_in(words: Sequence[str], why: str = "; name an objective as it is") -> dict[str, Any]:
