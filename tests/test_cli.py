@@ -13,7 +13,7 @@ from refusals import assert_refused
 from metadisco import __version__
 from metadisco.cli import main
 from metadisco.config import EXCLUDED_STRATEGIES, STRATEGIES, parse_config
-from metadisco.parametrisations import ValueLoss
+from metadisco.parametrisations import PARAMETRISATIONS, ValueLoss
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
 
@@ -21,6 +21,8 @@ pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
 HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "mujoco", "gymnasium", "orbax", "matplotlib",
          "scipy", "sympy")  # fmt: skip
+LIGHT = ("jax", "jaxlib", "flax")
+"""Those that settings of a problem may import, as long as they do not start JAX."""
 NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax", "mujoco")
 REPORT = "import sys; print('\\n'.join(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stdout)"
 
@@ -41,9 +43,19 @@ class TestImports:
         assert "jax" in loaded  # else this would have looked at nothing
         assert loaded.isdisjoint(NEVER)
 
-    def test_configs_are_checked_without_jax(self):
-        assert modules_after("from metadisco.config import parse_config; parse_config({})").isdisjoint(HEAVY)
+    def test_settings_are_at_hand_without_jax(self):
+        assert modules_after("import metadisco.config").isdisjoint(HEAVY)
 
+    def test_configs_are_checked_without_slow_libraries_and_without_starting_jax(self):
+        code = "from metadisco.config import parse_config"
+        for name in PARAMETRISATIONS:
+            code += f"; parse_config({{'parametrisation': {{'name': {name!r}}}}})"
+        loaded = modules_after(f"{code}; {NOT_STARTED}")
+        assert "jax" in loaded
+        assert loaded.isdisjoint({*HEAVY, *NEVER} - {*LIGHT})
+
+
+NOT_STARTED = "from jax._src.xla_bridge import backends_are_initialized; assert not backends_are_initialized()"
 
 ANSWERED_AT_ONCE = [
     (["--help"], 0, "evolve"),
@@ -55,14 +67,17 @@ ANSWERED_AT_ONCE = [
     (["evlove"], 2, "did you mean 'evolve'"),
     (["evolve", "CONFIG"], 2, "--run"),
     (["evolve", "nowhere.yaml", "--run", "RUN"], 2, "nowhere.yaml"),
+    (["train", "--env", "gymnax/CartPole-v1"], 2, "--objective"),
+    (["train", "--objective", "ppo", "--seeds", "many"], 2, "--seeds"),
+]
+"""Without any heavy library."""
+REFUSED_EARLY = [
     (["evolve", "CONFIG", "inner.ppo.gama=1", "--run", "RUN"], 2, "did you mean 'gamma'"),
     (["evolve", "CONFIG", "outer.strategy.name=CMAES", "--run", "RUN"], 2, "did you mean 'CMA_ES'"),
     (["evolve", "CONFIG", "outer.strategy.name=xNES", "--run", "RUN"], 2, "use SNES"),
     (["evolve", "CONFIG", "parametrisation.name=value_los", "--run", "RUN"], 2, "did you mean 'value_loss'"),
     (["evolve", "CONFIG", "inner.fitness=final_retrun", "--run", "RUN"], 2, "did you mean 'final_return'"),
     (["evolve", "CONFIG", "inner.env=gymnaks/CartPole-v1", "--run", "RUN"], 2, "did you mean 'gymnax'"),
-    (["train", "--env", "gymnax/CartPole-v1"], 2, "--objective"),
-    (["train", "--objective", "ppo", "--seeds", "many"], 2, "--seeds"),
     (["train", "--objective", "ppo", "--seeds", "0"], 2, "--seeds"),
     (["train", "--objective", "pppo", "--env", "gymnax/CartPole-v1"], 2, "did you mean 'ppo'"),
     (["train", "--objective", "ppo", "objective.clip=0.1"], 2, "did you mean 'clip_eps'"),
@@ -70,22 +85,34 @@ ANSWERED_AT_ONCE = [
     (["train", "--objective", "ppo", "inner.ppo.learning_rate=[0.1,fast]"], 2, "'fast'"),
     (["train", "--objective", "ppo", "--output", "/dev/null/x.json"], 2, "--output"),
 ]
+"""Without a slow library, and without starting JAX."""
+ANSWERED = [*ANSWERED_AT_ONCE, *REFUSED_EARLY]
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Ask all in one interpreter that refuses heavy libraries; return exit codes and what was printed."""
+    """Ask all in interpreters that refuse heavy libraries; return exit codes and what was printed."""
     folder = tmp_path_factory.mktemp("answers")
     (folder / "config.yaml").write_text("seed: 1\n")
+    early = tuple(name for name in HEAVY if name not in LIGHT)
+    yield [
+        *answers_without(HEAVY, ANSWERED_AT_ONCE, folder),
+        *answers_without(early, REFUSED_EARLY, folder, NOT_STARTED),
+    ]
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+
+
+def answers_without(libraries, cases, folder, finally_=""):
+    """Ask in one interpreter that refuses some libraries."""
     places = {"CONFIG": str(folder / "config.yaml"), "RUN": str(folder / "run")}
-    commands = [[places.get(word, word) for word in words] for words, _, _ in ANSWERED_AT_ONCE]
+    commands = [[places.get(word, word) for word in words] for words, _, _ in cases]
     code = f"""
 import contextlib, io, json, sys
 
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {HEAVY!r}:
+        if name.split('.')[0] in {libraries!r}:
             raise AssertionError(f'{{name}} is imported')
 
 
@@ -102,11 +129,11 @@ for words in {commands!r}:
         except Exception as error:
             code = repr(error)
     answers.append((code, out.getvalue(), err.getvalue()))
+{finally_}
 print(json.dumps(answers))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
-    yield json.loads(done.stdout)
-    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +159,9 @@ def test_a_variable_with_which_jax_cannot_start_is_refused(variable, value, told
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", range(len(ANSWERED_AT_ONCE)), ids=[" ".join(case[0]) for case in ANSWERED_AT_ONCE])
+@pytest.mark.parametrize("number", range(len(ANSWERED)), ids=[" ".join(case[0]) for case in ANSWERED])
 def test_what_needs_no_heavy_library_is_answered_without_one(answers, number):
-    _, expected, told = ANSWERED_AT_ONCE[number]
+    _, expected, told = ANSWERED[number]
     code, out, err = answers[number]
     assert code == expected, err
     if code == 0:

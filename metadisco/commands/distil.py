@@ -8,10 +8,11 @@ from typing import Any
 from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.overrides import settings_in
-from metadisco.config import PARAMETRISATION_SETTINGS, check_num_seeds
+from metadisco.config import check_num_seeds
 from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
 from metadisco.evaluation.settings import settings_for
+from metadisco.parametrisations import PARAMETRISATIONS
 from metadisco.storage.files import check_writable
 
 MAX_TERMS = 4
@@ -43,7 +44,7 @@ def distil(
     overrides = _check_options(num_seeds, max_terms, words)
     hidden_sizes = _widths(network)
     source = find_source(name)
-    if hidden_sizes and (source.section is None or source.section["name"] not in PARAMETRISATION_SETTINGS):
+    if hidden_sizes and (source.section is None or source.section["name"] not in PARAMETRISATIONS):
         raise UserError(
             f"--network: {name!r} was learned by no built-in parametrisation, so that there is none to make smaller"
         )

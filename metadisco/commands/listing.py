@@ -4,12 +4,12 @@ from metadisco.config import (
     EXCLUDED_STRATEGIES,
     FITNESS_NAMES,
     OBJECTIVE_SETTINGS,
-    PARAMETRISATION_SETTINGS,
     STRATEGIES,
     SUITES,
 )
 from metadisco.discoveries.published import published_names
 from metadisco.errors import UserError
+from metadisco.parametrisations import PARAMETRISATIONS
 
 
 def list_names() -> int:
@@ -28,7 +28,7 @@ def list_names() -> int:
         _print(f"environments of {suite}", found)
     _print("objectives", list(OBJECTIVE_SETTINGS))
     _print("discoveries", published_names())
-    _print("parametrisations", list(PARAMETRISATION_SETTINGS))
+    _print("parametrisations", list(PARAMETRISATIONS))
     _print("fitness", list(FITNESS_NAMES))
     _print("strategies", list(STRATEGIES))
     _print("strategies of evosax that are not offered", [f"{name}: {why}" for name, why in EXCLUDED_STRATEGIES.items()])

@@ -1,18 +1,12 @@
-"""Typed, frozen configuration; nothing here imports JAX."""
+"""Typed, frozen configuration. JAX is imported where a parametrisation is named, and not started."""
 
 from .edit import set_in_entries
 from .names import FITNESS_NAMES, FITNESS_OF_A_PART, SUITES, check_env_name, check_fitness_name, check_num_seeds
 from .objectives import (
     OBJECTIVE_SETTINGS,
-    PARAMETRISATION_SETTINGS,
     DPOObjectiveSettings,
-    LearnedDriftSettings,
-    LearnedValueLossSettings,
-    LPODriftSettings,
     ObjectiveSettings,
-    PolicyAndValueSettings,
     PPOObjectiveSettings,
-    ValueLossSettings,
     WeightedObjectiveSettings,
 )
 from .outer import OuterConfig, StrategyConfig
@@ -30,7 +24,6 @@ __all__ = [
     "FITNESS_OF_A_PART",
     "MEASURING",
     "OBJECTIVE_SETTINGS",
-    "PARAMETRISATION_SETTINGS",
     "PROBLEMS",
     "STRATEGIES",
     "SUITES",
@@ -39,20 +32,15 @@ __all__ = [
     "Described",
     "EnvConfig",
     "InnerConfig",
-    "LPODriftSettings",
-    "LearnedDriftSettings",
-    "LearnedValueLossSettings",
     "LoggingConfig",
     "ObjectiveSettings",
     "OuterConfig",
     "PPOConfig",
     "PPOObjectiveSettings",
-    "PolicyAndValueSettings",
     "Reference",
     "StrategyConfig",
     "StrategyTraits",
     "TaskConfig",
-    "ValueLossSettings",
     "WeightedObjectiveSettings",
     "apply_overrides",
     "build_settings",

@@ -1,6 +1,6 @@
 """Field types of the configuration, and the decorator that makes a class of them.
 
-Everything in `metadisco.config` is free of JAX, so that a wrong key or value is refused at once.
+They need no JAX, so that a wrong key or value is refused at once.
 """
 
 from typing import Annotated, Any, TypeVar, dataclass_transform

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
 from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -69,7 +70,7 @@ def _parametrisation(kind: ProblemKind, given: Mapping[str, Any]) -> dict[str, A
     if name not in kind.parametrisations:
         hint = nearest(name, kind.parametrisations)
         raise UserError(f"parametrisation.name: got {name!r}, allowed: {allowed}{hint}")
-    return {"name": name, **_resolved(kind.parametrisations[name], section, "parametrisation.")}
+    return {"name": name, **_resolved(resolve_name(kind.parametrisations[name]), section, "parametrisation.")}
 
 
 def _resolved(cls: type, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -31,8 +31,8 @@ class ProblemKind(Protocol):
     """Of its section `problem`, beside `name`."""
     inner: ClassVar[type]
     """Of its section `inner`."""
-    parametrisations: ClassVar[Mapping[str, Any]]
-    """Those that fit, by name, the default first; each is a class of settings."""
+    parametrisations: ClassVar[Mapping[str, str]]
+    """Those that fit, by name, the default first: of each the class of its settings, as `module:Name`."""
     fitness_names: ClassVar[tuple[str, ...]]
     """Values of `inner.fitness` beside `package.module:my_fitness`."""
 

@@ -16,7 +16,7 @@ from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.objectives.closed import OBJECTIVES, clip_drift, mirror, value_loss
 from metadisco.objectives.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
-from metadisco.parametrisations import FEATURES, PARAMETRISATIONS, make_parametrisation
+from metadisco.parametrisations import PARAMETRISATIONS, built_in, make_parametrisation
 from metadisco.storage.arrays import from_arrays
 from metadisco.storage.files import read_arrays
 from metadisco.storage.package import Package
@@ -90,7 +90,7 @@ def load_learned(
     name = section["name"]
     if name not in PARAMETRISATIONS:
         _check_own(name, where)
-    version, _ = FEATURES.get(name, (None, ""))
+    version, _ = getattr(built_in(name), "features", (None, ""))
     got = said.get("feature_version")
     if got != version or type(got) is not type(version):
         raise UserError(f"{where}: got version {shown(got)} of the features of {name}, allowed: {version!r}")

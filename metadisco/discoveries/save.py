@@ -11,7 +11,7 @@ from metadisco.discoveries.load import load_artefact, load_centre, load_objectiv
 from metadisco.discoveries.own_problem import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
 from metadisco.discoveries.sources import Source
-from metadisco.parametrisations import FEATURES
+from metadisco.parametrisations import built_in
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.files import read_arrays
 
@@ -107,8 +107,9 @@ def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         return {"kind": "closed", "name": name, "settings": settings}, {}
     parametrisation, meta_params = load_centre(source.name)
     name = source.config.parametrisation["name"]
-    section = {"name": name, **to_plain(parametrisation)} if name in FEATURES else source.config.parametrisation
-    version, words = FEATURES.get(name, (None, ""))
+    cls = built_in(name)
+    section = {"name": name, **to_plain(parametrisation)} if cls is not None else source.config.parametrisation
+    version, words = getattr(cls, "features", (None, ""))
     described = {"kind": "learned", "parametrisation": section, "feature_version": version, "features": words}
     return described, to_arrays(meta_params)
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metadisco.config import OBJECTIVE_SETTINGS, PARAMETRISATION_SETTINGS, Config, build_settings, to_plain
+from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
 from metadisco.config.code.own_code import source_of
 from metadisco.config.problems import DEFAULT_PROBLEM, FINDS_OBJECTIVES, what_is_found
 from metadisco.discoveries.artefact import find_artefact, problem_of, read_artefact
 from metadisco.discoveries.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.discoveries.names import find_centre
 from metadisco.errors import UserError
+from metadisco.parametrisations import built_in
 from metadisco.storage.package import Package
 from metadisco.storage.runs import CONFIG, RunDirectory
 
@@ -128,7 +129,7 @@ def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Sour
 
 def _learned_parts(parametrisation: str) -> tuple[str, ...]:
     """Return which losses a parametrisation learns; one of one's own, not imported here, is taken to learn both."""
-    parts: tuple[str, ...] = getattr(PARAMETRISATION_SETTINGS.get(parametrisation), "learns", PARTS)
+    parts: tuple[str, ...] = getattr(built_in(parametrisation), "learns", PARTS)
     return parts
 
 

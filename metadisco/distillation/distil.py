@@ -1,5 +1,6 @@
 """An objective distilled: closed forms found, a smaller network taught, and agents trained with both."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -190,17 +191,13 @@ def _teach(
 ) -> str:
     """Teach a network of other widths what was learned; keep it as a run that begins and ends with it."""
     config = parse_config(own_settings(source))
-    plain = to_plain(config)
-    section = plain["parametrisation"]
-    nested = [each for each in section.values() if isinstance(each, dict)]
-    for each in nested or [section]:
-        each["hidden_sizes"] = list(hidden_sizes)
-        if "ppo_init" in each or each.get("start") == "zeros":
-            each["start"] = "random"  # of the same form, but gradients can leave it
+    learned: Any = make_parametrisation(config.parametrisation)
+    smaller = learned.resized(tuple(hidden_sizes))
+    section = {"name": config.parametrisation["name"], **to_plain(smaller)}
     say(f"teaching a network of widths {', '.join(map(str, hidden_sizes))}")
-    student = teach(jax.random.key(config.seed), make_parametrisation(section), list(targets.values()))
+    student = teach(jax.random.key(config.seed), smaller, list(targets.values()))
     run = RunDirectory(output / STUDENT)
-    run.create(parse_config(plain))
+    run.create(dataclasses.replace(config, parametrisation=section))
     run.write_centre(0, to_arrays(student.meta_params))
     errors = {
         part: {"value_error": value, "slope_error": slope}

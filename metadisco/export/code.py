@@ -1,6 +1,7 @@
 """Expressions as lines of Python for NumPy, JAX or PyTorch."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from metadisco.objectives.expressions import Expression, Node
 
@@ -8,7 +9,7 @@ INFIX = {"add": (1, "{} + {}"), "subtract": (1, "{} - {}"), "multiply": (2, "{} 
 ATOM = 4
 WIDTH = 76  # of what an operation is applied to, beyond which parts of it get names
 SIGNS = {"where_negative": "<", "where_positive": ">"}
-HELPERS = ("absolute", "exp", "excess", "log_cosh", "share", "held")
+HELPERS = ("absolute", "exp", "excess", "log_cosh", "share", "within", "held")
 """Operations for which there are functions in the file; `absolute` in JAX alone."""
 RELU = {"np": "np.maximum({}, 0)", "jnp": "jax.nn.relu({})", "torch": "torch.relu({})"}
 
@@ -17,7 +18,8 @@ class Code:
     """Lines that compute expressions; what is used twice is computed once.
 
     Beside the operations of expressions there are `sign`, `share(x, y)`, which is 1 where x is larger than y and 0.5
-    where they are equal, else 0, and `held`, which bounds what is exponentiated.
+    where they are equal, else 0, `within(x, low, high, y)`, which is y where x is between both, half of it where x is
+    one of them, else 0, and `held`, which bounds what is exponentiated.
 
     Args:
         module: `np`, `jnp` or `torch`.
@@ -36,12 +38,16 @@ class Code:
 
     def text(self, expression: Expression) -> str:
         """Return the text of an expression, after adding lines for what it shares with itself or earlier ones."""
-        parts = list(dict.fromkeys(_operations(expression)))
-        uses = Counter(argument for each in parts for argument in each.arguments if isinstance(argument, Node))
+        return self.texts([expression])[0]
+
+    def texts(self, expressions: Sequence[Expression]) -> list[str]:
+        """Return the texts of expressions, after adding lines for what they share with each other or earlier ones."""
+        parts = list(dict.fromkeys(part for each in expressions for part in _operations(each)))
+        uses = Counter([*expressions, *(argument for each in parts for argument in each.arguments)])
         for each in parts:
             if uses[each] > 1 and each.operation != "negate":
                 self._name(each, self._text(each)[0])
-        return self._text(expression)[0]
+        return [self._text(each)[0] for each in expressions]
 
     def _text(self, expression: Expression) -> tuple[str, int]:
         """Return the text of an expression, and how strongly its outermost operation binds."""

@@ -1,22 +1,40 @@
 """Derivatives of expressions, as expressions, for languages that have no automatic differentiation."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
 from metadisco.export.code import clip_bounds
 from metadisco.objectives.closed import MAX_LOG_RATIO
 from metadisco.objectives.expressions import Expression, Node, apply, fold, multiply
 
 
-def derivative(expression: Expression, of: Mapping[str, Expression]) -> Expression:
+def derivative(expression: Expression, of: Mapping[str, Expression], less: Expression = 0) -> Expression:
     """Return the derivative of an expression; where a maximum has two largest arguments, the mean of their slopes.
 
-    It may hold two operations more than other expressions: `sign` and `share` (see `Code`).
+    It may hold three operations more than other expressions: `sign`, `share` and `within` (see `Code`).
 
     Args:
         expression: the tree.
         of: the derivative of each variable that has one; all others are constant.
+        less: what is subtracted from it, as far inside as can be: where PPO clips, its drift takes back all of r·A,
+            and they cancel in the expression and not in the rounding of what else the drift has.
     """
-    return fold(_derivative(expression, of))
+    return fold(_less(expression, of, less))
+
+
+def _less(expression: Expression, of: Mapping[str, Expression], less: Expression) -> Expression:
+    if not isinstance(expression, Node):
+        return _minus(_derivative(expression, of), less)
+    first, *rest = expression.arguments
+    if expression.operation == "relu":
+        return _where(apply("negate", first), _less(first, of, less), _minus(0, less))
+    if expression.operation == "where_negative":
+        return _where(first, *(_less(each, of, less) for each in rest))
+    if expression.operation == "add":
+        return _sum(_less(first, of, less), _derivative(rest[0], of))
+    if expression.operation == "subtract":
+        return _minus(_less(first, of, less), _derivative(rest[0], of))
+    return _minus(_derivative(expression, of), less)
 
 
 def _derivative(expression: Expression, of: Mapping[str, Expression]) -> Expression:
@@ -25,7 +43,8 @@ def _derivative(expression: Expression, of: Mapping[str, Expression]) -> Express
     bounds = clip_bounds(expression)
     if bounds is not None:
         x, low, high = bounds
-        return _times(multiply(_share(high, x), _share(x, low)), _derivative(x, of))
+        slope = _derivative(x, of)
+        return 0 if slope == 0 else apply("within", x, low, high, slope)
     slopes = [_derivative(each, of) for each in expression.arguments]
     if all(slope == 0 for slope in slopes):
         return 0
@@ -39,13 +58,27 @@ def _sum(x: Expression, y: Expression) -> Expression:
 
 
 def _minus(x: Expression, y: Expression) -> Expression:
+    if x == y:
+        return 0
     if x == 0 or y == 0:
         return x if y == 0 else apply("negate", y)
+    if isinstance(x, Node) and x.operation == "subtract" and x.arguments[0] == y:
+        return apply("negate", x.arguments[1])
+    if _is_product(x) and _is_product(y) and x.arguments[1] == y.arguments[1]:
+        return _times(_minus(x.arguments[0], y.arguments[0]), x.arguments[1])
     return apply("subtract", x, y)
 
 
 def _times(x: Expression, y: Expression) -> Expression:
-    return 0 if x == 0 or y == 0 else multiply(x, y)
+    if x == 0 or y == 0:
+        return 0
+    if _is_product(y) and x == 0.5 and y.arguments[0] == 2:
+        return y.arguments[1]
+    return multiply(x, y)
+
+
+def _is_product(x: Expression) -> TypeGuard[Node]:
+    return isinstance(x, Node) and x.operation == "multiply"
 
 
 def _over(x: Expression, y: Expression) -> Expression:

@@ -56,10 +56,16 @@ def losses_of(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: s
 
 
 def _checked(part: str, loss: Any) -> "Expression | Network":
-    """Return a loss, after seeing that it is a network or an expression of what its part may name."""
-    if isinstance(loss, Network):
-        return loss
-    return fold(from_json(to_json(loss), _VARIABLES[part], f"source_losses: {part}"))
+    """Return a loss, after seeing that its expressions are such, of what its part may name."""
+    where, variables = f"source_losses: {part}", _VARIABLES[part]
+    if not isinstance(loss, Network):
+        return fold(from_json(to_json(loss), variables, where))
+    features = tuple(fold(from_json(to_json(each), variables, f"{where}: features")) for each in loss.features)
+    num_inputs = (1 + loss.timed) * len(features)
+    if num_inputs != len(loss.layers[0][0]):
+        raise UserError(f"{where}: got {num_inputs} features, allowed: the {len(loss.layers[0][0])} of the first layer")
+    around = fold(from_json(to_json(loss.loss), (*variables, "network"), where))
+    return loss._replace(loss=around, features=features)
 
 
 def _of_forms(expressions: Mapping[str, Any], constants: Mapping[str, Any]) -> Losses:

@@ -79,7 +79,7 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
         progress=_whether(writer.uses_progress),
         policy_progress="policy" in writer.uses_progress,
         value_progress="value" in writer.uses_progress,
-        networks=writer.networks,
+        weights=writer.weights,
         max_log_ratio=MAX_LOG_RATIO,
         pairs=_rows(pairs, bool(writer.uses_progress)),
     )

@@ -1,4 +1,4 @@
-"""The losses of an objective as what source can be written from: expressions, or networks with their weights."""
+"""The losses of an objective as what source is written from: expressions, alone or around a network."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -10,19 +10,28 @@ from metadisco.types import MetaParams
 
 
 class Network(NamedTuple):
-    """A learned drift or value loss of a built-in parametrisation."""
+    """A learned drift or value loss, with a network of tanh layers inside."""
 
-    settings: Any
-    """LearnedDriftSettings or LearnedValueLossSettings."""
+    loss: Expression
+    """The loss, in `network`, the network's output, and the variables that a loss without one may name (see Losses)."""
+    features: tuple[Expression, ...]
+    """What the network sees, in the same variables; but `log_ratio` is here as the sample has it, not held at 40."""
     layers: list[tuple[np.ndarray, np.ndarray | None]]
     """Kernel and bias of each layer, the output last."""
+    bound: float | None = None
+    """Of the absolute value of each feature; None for none."""
+    timed: bool = False
+    """Whether the network sees all features, bounded, once more, times `progress`."""
 
 
 class Losses(NamedTuple):
     """Both losses of an objective."""
 
     policy: "Expression | Network"
-    """The drift D of the policy loss −(r·A − D); an expression of `r`, `log_ratio`, `A` and `progress`."""
+    """The drift D of the policy loss −(r·A − D); an expression of `r`, `log_ratio`, `A` and `progress`.
+
+    What takes back all of r·A, as PPO's drift where it clips, should come first in a sum: so it does to the last digit.
+    """
     value: "Expression | Network"
     """An expression of `error` (V − target), `target`, `old_value`, `value` and `progress`."""
 

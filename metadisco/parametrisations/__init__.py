@@ -1,8 +1,8 @@
-"""What can be meta-learned: one file each, with features, network and constraint together."""
+"""What can be meta-learned: one file each, with settings, features, network, constraint, start and source together."""
 
 from metadisco.parametrisations.lpo_drift import LPODrift
 from metadisco.parametrisations.policy_and_value import PolicyAndValue
-from metadisco.parametrisations.registry import FEATURES, PARAMETRISATIONS, make_parametrisation
+from metadisco.parametrisations.registry import PARAMETRISATIONS, built_in, make_parametrisation
 from metadisco.parametrisations.value_loss import ValueLoss
 
-__all__ = ["FEATURES", "PARAMETRISATIONS", "LPODrift", "PolicyAndValue", "ValueLoss", "make_parametrisation"]
+__all__ = ["PARAMETRISATIONS", "LPODrift", "PolicyAndValue", "ValueLoss", "built_in", "make_parametrisation"]

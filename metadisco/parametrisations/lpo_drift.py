@@ -1,24 +1,54 @@
-"""The learned drift of LPO: features, network, constraint and start of the search.
+"""The learned drift of LPO: settings, features, network, constraint, start of the search, and source.
 
 Lu et al., "Discovered Policy Optimisation" (2022); its temporally aware form is of Jackson et al., "Discovering
 Temporally-Aware Reinforcement Learning Algorithms" (2024).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
+from pydantic import Field
 
-from metadisco.config import LearnedDriftSettings, LPODriftSettings
+from metadisco.config.fields import Bool, NonNegativeFloat, PositiveFloat, Sizes, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.objectives.closed import clip_drift, mirror, probability_ratio, value_loss
-from metadisco.objectives.losses import Losses, Network, layers_of, ppo_value_loss
+from metadisco.objectives.expressions import add, apply, multiply
+from metadisco.objectives.losses import Losses, Network, layers_of, ppo_drift, ppo_value_loss
 from metadisco.types import Key, Loss, MetaParams, Objective, Sample
 
 NUM_FEATURES = 8
+
+
+@settings
+class LearnedDrift:
+    """Settings of the learned drift alone."""
+
+    hidden_sizes: Annotated[Sizes, Field(min_length=1)] = (128,)
+    """Widths of the hidden tanh layers of the drift network, which has no biases."""
+    ppo_init: Bool = True
+    """Add the network to PPO's drift, so that the search starts at PPO and not at no drift."""
+    clip_eps: PositiveFloat = 0.2
+    """Clipping constant of that PPO drift."""
+    margin: NonNegativeFloat = 1e-4
+    """Subtracted before the ReLU, which is what makes the drift flat at r = 1; zero is for tests, it loses that."""
+    feature_clip: PositiveFloat | None = None
+    """Bound of the features; null for none."""
+    time_aware: Bool = False
+    """Show the network the elapsed fraction of the life: the eight features, and once more times that fraction."""
+    output_scale: PositiveFloat = 1.0
+    """Factor on the network's output."""
+    start: Literal["zero_output", "random"] = "zero_output"
+    """Where the search starts: with an output layer of zeros on random hidden layers, or all at random."""
+
+    def resized(self, hidden_sizes: tuple[int, ...]) -> "LearnedDrift":
+        """Return the same with other widths, at a start that gradients can leave."""
+        return replace(self, hidden_sizes=hidden_sizes, start="random")
 
 
 class DriftNetwork(nn.Module):
@@ -35,7 +65,7 @@ class DriftNetwork(nn.Module):
         return nn.Dense(1, use_bias=False, name="output")(x)[..., 0]
 
 
-def drift_features(settings: LearnedDriftSettings, sample: Sample) -> Float[Array, "... F"]:
+def drift_features(settings: LearnedDrift, sample: Sample) -> Float[Array, "... F"]:
     """Return log r, (log r)², 1 − r, (1 − r)², the same four times A, and if time-aware all eight times progress.
 
     All of them vanish at r = 1, whatever A and progress are. With `feature_clip` each of the eight is bounded, as in
@@ -51,7 +81,7 @@ def drift_features(settings: LearnedDriftSettings, sample: Sample) -> Float[Arra
     return features
 
 
-def init_drift(settings: LearnedDriftSettings, key: Key) -> MetaParams:
+def init_drift(settings: LearnedDrift, key: Key) -> MetaParams:
     """Return the meta-parameters at which the search for a drift starts.
 
     Hidden layers are random. All at zero, as in the paper's code, the search would start dead: a tanh network of one
@@ -65,7 +95,7 @@ def init_drift(settings: LearnedDriftSettings, key: Key) -> MetaParams:
     return params
 
 
-def learned_drift(settings: LearnedDriftSettings, meta_params: MetaParams) -> Loss:
+def learned_drift(settings: LearnedDrift, meta_params: MetaParams) -> Loss:
     """Return D = relu(D_PPO + output_scale · network(features) − margin), without D_PPO where `ppo_init` is off.
 
     It is a drift whatever the meta-parameters are. The ReLU makes D ≥ 0. At r = 1 the features vanish and with them the
@@ -84,8 +114,33 @@ def learned_drift(settings: LearnedDriftSettings, meta_params: MetaParams) -> Lo
     return drift
 
 
-class LPODrift(LPODriftSettings):
+def drift_source(settings: LearnedDrift, meta_params: MetaParams) -> Network:
+    """Return what `learned_drift` is as what source is written from."""
+    gap = apply("subtract", 1, "r")
+    base = ("log_ratio", apply("square", "log_ratio"), gap, apply("square", gap))
+    learned = multiply(settings.output_scale, "network")
+    start = add(ppo_drift(settings.clip_eps), learned) if settings.ppo_init else learned
+    return Network(
+        loss=apply("relu", apply("subtract", start, settings.margin)),
+        features=(*base, *(multiply("A", each) for each in base)),
+        layers=layers_of(meta_params),
+        bound=settings.feature_clip,
+        timed=settings.time_aware,
+    )
+
+
+@settings
+class LPODrift(LearnedDrift):
     """A learned drift (see `learned_drift`) beside PPO's value loss."""
+
+    learns: ClassVar[tuple[str, ...]] = ("policy",)
+    features: ClassVar[tuple[int, str]] = (
+        1,
+        "log r, (log r)^2, 1 - r, (1 - r)^2; the same times A; clipped by feature_clip; if time_aware all "
+        "eight once more, times progress",
+    )
+    value_clip_eps: PositiveFloat | None = 0.2
+    """Half-width of the value clipping of PPO's reference code; null for plain squared error."""
 
     @in_float32
     def init(self, key: Key) -> MetaParams:
@@ -98,4 +153,4 @@ class LPODrift(LPODriftSettings):
 
     def source_losses(self, meta_params: MetaParams) -> Losses:
         """Return both losses as what source is written from."""
-        return Losses(Network(self, layers_of(meta_params)), ppo_value_loss(self.value_clip_eps))
+        return Losses(drift_source(self, meta_params), ppo_value_loss(self.value_clip_eps))

@@ -1,18 +1,33 @@
 """A drift and a value loss learned together."""
 
+from typing import ClassVar
+
 import jax
 
-from metadisco.config import PolicyAndValueSettings
+from metadisco.config.fields import settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.objectives.closed import mirror
-from metadisco.objectives.losses import Losses, Network, layers_of
-from metadisco.parametrisations.lpo_drift import init_drift, learned_drift
-from metadisco.parametrisations.value_loss import init_value_loss, learned_value_loss
+from metadisco.objectives.losses import Losses
+from metadisco.parametrisations.lpo_drift import LearnedDrift, drift_source, init_drift, learned_drift
+from metadisco.parametrisations.value_loss import (
+    LearnedValueLoss,
+    init_value_loss,
+    learned_value_loss,
+    value_loss_source,
+)
 from metadisco.types import Key, MetaParams, Objective
 
 
-class PolicyAndValue(PolicyAndValueSettings):
+@settings
+class PolicyAndValue:
     """The learned drift of LPO and the learned value loss, each with settings and meta-parameters of its own."""
+
+    learns: ClassVar[tuple[str, ...]] = ("policy", "value")
+    features: ClassVar[tuple[int, str]] = (1, "policy: as lpo_drift; value: as value_loss")
+    policy: LearnedDrift = LearnedDrift()
+    """The drift."""
+    value: LearnedValueLoss = LearnedValueLoss()
+    """The value loss."""
 
     @in_float32
     def init(self, key: Key) -> MetaParams:
@@ -27,9 +42,13 @@ class PolicyAndValue(PolicyAndValueSettings):
             value_loss=learned_value_loss(self.value, meta_params["value"]),
         )
 
+    def resized(self, hidden_sizes: tuple[int, ...]) -> "PolicyAndValue":
+        """Return the same with other widths of both networks, at a start that gradients can leave."""
+        return PolicyAndValue(policy=self.policy.resized(hidden_sizes), value=self.value.resized(hidden_sizes))
+
     def source_losses(self, meta_params: MetaParams) -> Losses:
         """Return both losses as what source is written from."""
         return Losses(
-            policy=Network(self.policy, layers_of(meta_params["policy"])),
-            value=Network(self.value, layers_of(meta_params["value"])),
+            policy=drift_source(self.policy, meta_params["policy"]),
+            value=value_loss_source(self.value, meta_params["value"]),
         )

@@ -1,31 +1,33 @@
-"""Parametrisations by name."""
+"""Parametrisations by name. Nothing of one is imported before it is asked for."""
 
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import Any
 
-from metadisco.config import PARAMETRISATION_SETTINGS, build_settings
+from metadisco.config import build_settings
 from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError
-from metadisco.parametrisations.lpo_drift import LPODrift
-from metadisco.parametrisations.policy_and_value import PolicyAndValue
-from metadisco.parametrisations.value_loss import ValueLoss
 from metadisco.types import Parametrisation
 
-PARAMETRISATIONS: dict[str, type] = {
-    "value_loss": ValueLoss,
-    "lpo_drift": LPODrift,
-    "policy_and_value": PolicyAndValue,
+PARAMETRISATIONS: dict[str, str] = {
+    "value_loss": "metadisco.parametrisations.value_loss:ValueLoss",
+    "lpo_drift": "metadisco.parametrisations.lpo_drift:LPODrift",
+    "policy_and_value": "metadisco.parametrisations.policy_and_value:PolicyAndValue",
 }
-"""Built-in parametrisations; their settings are in `metadisco.config.PARAMETRISATION_SETTINGS`."""
+"""Built-in parametrisations by the name that they have in a config, each as the module and class of its settings.
+
+A class of them has, beside `init` and `bind`:
+`learns`: the losses that it learns, `policy`, `value` or both; what it does not learn is PPO's, with the constant that
+it has as `clip_eps` or `value_clip_eps`.
+`features`: what its network sees, as a version, which changes with any change of it, and in words.
+`resized(hidden_sizes)`: one of the same form with hidden layers of other widths, at whose start gradients are not zero.
+`source_losses(meta_params)`: both losses as what source is written from.
+"""
 
 
-FEATURES: dict[str, tuple[int, str]] = {
-    "value_loss": (1, "V - target; target; old value: those that `inputs` names, in its order, unscaled"),
-    "lpo_drift": (1, "log r, (log r)^2, 1 - r, (1 - r)^2; the same times A; clipped by feature_clip; if time_aware all "
-                     "eight once more, times progress"),
-    "policy_and_value": (1, "policy: as lpo_drift; value: as value_loss"),
-}  # fmt: skip
-"""What the networks of built-in parametrisations see: a version, which changes with any change of it, and in words."""
+def built_in(name: str) -> Any:
+    """Return the class of a built-in parametrisation, which is imported now; None for any other name."""
+    return resolve_name(PARAMETRISATIONS[name]) if name in PARAMETRISATIONS else None
 
 
 def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:
@@ -39,11 +41,11 @@ def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:
     """
     settings = {key: value for key, value in section.items() if key != "name"}
     name = section["name"]
-    if name in PARAMETRISATIONS:
-        checked: Any = build_settings(PARAMETRISATION_SETTINGS[name], settings, prefix="parametrisation.")
-        parametrisation: Parametrisation = PARAMETRISATIONS[name](**vars(checked))
-        return parametrisation
-    parametrisation = load_object(name, key="parametrisation.name", arguments=settings)
+    cls = built_in(name)
+    if cls is not None:
+        made: Parametrisation = build_settings(cls, settings, prefix="parametrisation.")
+        return made
+    parametrisation: Parametrisation = load_object(name, key="parametrisation.name", arguments=settings)
     for method in ("init", "bind"):
         if not callable(getattr(parametrisation, method, None)):
             raise UserError(f"parametrisation.name: {name} has no method {method!r}, which a parametrisation needs")

@@ -6,12 +6,12 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from metadisco.config import FITNESS_NAMES, PARAMETRISATION_SETTINGS, Config, InnerConfig
+from metadisco.config import FITNESS_NAMES, Config, InnerConfig
 from metadisco.config.problems import FINDS_OBJECTIVES, NoSettings
 from metadisco.inner.fitness import Fitness, share_of_gaps
 from metadisco.inner.train import train
 from metadisco.objectives.arithmetic import gives_nan, in_float32
-from metadisco.parametrisations import make_parametrisation
+from metadisco.parametrisations import PARAMETRISATIONS, make_parametrisation
 from metadisco.problems.tasks import Task, as_number, make_fitness, make_tasks, named, shorten
 from metadisco.types import Evaluation, Key, MetaParams, Objective, Parametrisation
 
@@ -29,7 +29,7 @@ class ObjectiveDiscovery:
     finds: ClassVar[str] = FINDS_OBJECTIVES
     settings: ClassVar[type] = NoSettings
     inner: ClassVar[type] = InnerConfig
-    parametrisations: ClassVar = PARAMETRISATION_SETTINGS
+    parametrisations: ClassVar[dict[str, str]] = PARAMETRISATIONS
     fitness_names: ClassVar[tuple[str, ...]] = FITNESS_NAMES
 
     parametrisation: Parametrisation[Objective]

@@ -10,7 +10,7 @@ import pytest
 from known_targets import huber, value_points
 from quick import quick
 
-from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings, parse_config
+from metadisco.config import parse_config
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import find_source
 from metadisco.distillation.distil import _teach
@@ -19,6 +19,8 @@ from metadisco.distillation.surfaces import drift_points, value_loss_points
 from metadisco.distillation.targets import drift_target
 from metadisco.objectives import dpo
 from metadisco.parametrisations import LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
+from metadisco.parametrisations.lpo_drift import LearnedDrift
+from metadisco.parametrisations.value_loss import LearnedValueLoss
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
 
@@ -30,8 +32,8 @@ TAUGHT = {
     "drift": (LPODrift(hidden_sizes=(16,)), [DPO]),
     "both": (
         PolicyAndValue(
-            policy=LearnedDriftSettings(hidden_sizes=(16,)),
-            value=LearnedValueLossSettings(hidden_sizes=(16,), start="random"),
+            policy=LearnedDrift(hidden_sizes=(16,)),
+            value=LearnedValueLoss(hidden_sizes=(16,), start="random"),
         ),
         [DPO, HUBER],
     ),

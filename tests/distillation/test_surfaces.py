@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
 from metadisco.distillation.surfaces import (
     DriftSurface,
     depends_on,
@@ -17,6 +16,8 @@ from metadisco.distillation.surfaces import (
 )
 from metadisco.objectives import clipped_squared_error, dpo, ppo, squared_error
 from metadisco.parametrisations import LPODrift, PolicyAndValue, ValueLoss
+from metadisco.parametrisations.lpo_drift import LearnedDrift
+from metadisco.parametrisations.value_loss import LearnedValueLoss
 
 ADVANTAGE = np.array([-4.0, -2.0, -1.0, -0.5, -0.25, -0.1, 0.0, 0.5, 1.0, 2.0, 4.0])
 RATIO = np.array([0.05, 0.5, 0.79, 0.81, 1.0, 1.19, 1.2, 1.21, 1.5, 2.0, 3.0])
@@ -175,8 +176,8 @@ def learned_drift(**settings):
 FIELDS = ("log_ratio", "advantage", "value", "target", "old_value", "progress")
 BOTH = moved(
     PolicyAndValue(
-        policy=LearnedDriftSettings(hidden_sizes=(8,)),
-        value=LearnedValueLossSettings(inputs=("error", "old_value"), hidden_sizes=(8,)),
+        policy=LearnedDrift(hidden_sizes=(8,)),
+        value=LearnedValueLoss(inputs=("error", "old_value"), hidden_sizes=(8,)),
     )
 )
 LOOKED_AT = {

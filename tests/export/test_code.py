@@ -10,7 +10,18 @@ import pytest
 from metadisco.export.code import Code
 from metadisco.export.derivative import derivative
 from metadisco.objectives import MAX_LOG_RATIO
-from metadisco.objectives.expressions import OPERATIONS, Node, add, apply, evaluate, names_in, to_json
+from metadisco.objectives.expressions import (
+    OPERATIONS,
+    Node,
+    add,
+    apply,
+    evaluate,
+    fold,
+    multiply,
+    names_in,
+    to_json,
+)
+from metadisco.objectives.losses import ppo_drift
 
 NUM_EXPRESSIONS = 40
 VARIABLES = ("error", "error", "target", "old_value", "progress")
@@ -25,6 +36,9 @@ HELPERS = {
     "np": np,
     "_held": held,
     "_share": lambda x, y: np.where(x == y, 0.5, x > y),
+    "_within": lambda x, low, high, y: np.where(
+        (x < low) | (x > high), 0, np.where((x == low) | (x == high), 0.5, 1) * y
+    ),
     "_exp": lambda x: np.exp(held(x)),
     "_excess": lambda x: np.maximum(np.expm1(held(x)) - held(x), 0),
     "_log_cosh": lambda x: np.logaddexp(x, -x) - np.log(2),
@@ -108,6 +122,14 @@ def test_the_slope_of_each_operation_on_two_is_that_of_jax_even_where_they_are_e
     expression = apply(operation, *order)
     found = of_lines(derivative(expression, {"error": 1}), variables)
     np.testing.assert_allclose(found, of_jax(expression, variables)[1], rtol=1e-12)
+
+
+def test_where_ppo_clips_the_slope_is_that_of_what_else_the_drift_has_to_the_last_digit():
+    drift = apply("relu", apply("subtract", add(ppo_drift(0.2), fold(multiply(0.5, "error"))), 1e-4))
+    slope = derivative(fold(drift), {"r": "dr", "error": 1}, less=multiply("dr", "A"))
+    ratio, advantage = np.float32([1.3, 1e9, 2e17, 0.1]), np.float32([1, 30, 3, -7])
+    found = of_lines(slope, {"r": ratio, "dr": ratio, "A": advantage, "error": np.ones(4, np.float32)})
+    np.testing.assert_array_equal(found, 0.5)
 
 
 @pytest.mark.parametrize("outer", ["add", "subtract", "multiply", "divide"])

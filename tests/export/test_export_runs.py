@@ -9,7 +9,7 @@ from exporting import export, said
 from refusals import assert_refused
 
 from metadisco import ValueLoss
-from metadisco.config import PARAMETRISATION_SETTINGS, parse_config
+from metadisco.config import parse_config
 from metadisco.errors import UserError
 from metadisco.export.source import check_source
 from metadisco.parametrisations import PARAMETRISATIONS
@@ -37,9 +37,25 @@ class Written(ValueLoss):
     pass
 
 
+class Mute(ValueLoss):
+    source_losses = None
+
+
 class Wrong(Mine):
     def source_losses(self, meta_params):
         return ValueLoss(hidden_sizes=(8,), output_scale=2.0).source_losses(meta_params)
+
+
+class Narrow(Mine):
+    def source_losses(self, meta_params):
+        losses = self._own.source_losses(meta_params)
+        return losses._replace(value=losses.value._replace(features=("error", "target")))
+
+
+class Circular(Mine):
+    def source_losses(self, meta_params):
+        losses = self._own.source_losses(meta_params)
+        return losses._replace(value=losses.value._replace(features=("network",)))
 
 
 class Loose(Mine):
@@ -81,7 +97,10 @@ def test_source_of_a_parametrisation_of_ones_own_is_refused(refused, own_run, ta
     refused([own_run, "--to", target, "--output", "new/folder/a.py"])
 
 
-@pytest.mark.parametrize(("name", "told"), [("Wrong", "bind"), ("Loose", "tuple"), ("Odd", "'arctan'")])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("Wrong", "bind"), ("Loose", "tuple"), ("Odd", "'arctan'"), ("Narrow", "2 features"), ("Circular", "'network'")],
+)
 def test_source_losses_that_are_none_or_others_than_those_of_bind_are_refused(refused, make_own_run, name, told):
     refused([make_own_run(name), "--to", "torch", "--output", "a.py"], "source_losses", told)
 
@@ -92,14 +111,10 @@ def test_numbers_that_source_losses_do_not_share_with_bind_are_not_shown_as_code
     assert "array" not in str(refusal.value) and "not it" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("says", [True, False])
-def test_a_further_built_in_one_is_written_by_what_it_says(refused, place, monkeypatch, says):
-    class Fourth(ValueLoss):
-        if not says:
-            source_losses = None
-
-    monkeypatch.setitem(PARAMETRISATIONS, "fourth", Fourth)
-    monkeypatch.setitem(PARAMETRISATION_SETTINGS, "fourth", Fourth)
+@pytest.mark.parametrize(("cls", "says"), [("Written", True), ("Mute", False)])
+def test_a_further_built_in_one_is_written_by_what_it_says(refused, place, make_own_run, monkeypatch, cls, says):
+    make_own_run(cls)
+    monkeypatch.setitem(PARAMETRISATIONS, "fourth", f"mine_alone:{cls}")
     run = RunDirectory(place / "run")
     run.create(parse_config({"parametrisation": {"name": "fourth", "hidden_sizes": [8]}}))
     run.write_centre(1, to_arrays(ValueLoss(hidden_sizes=(8,), start="random").init(jax.random.key(0))))

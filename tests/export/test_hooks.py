@@ -9,15 +9,16 @@ import pytest
 
 import metadisco
 from metadisco import PolicyAndValue, Sample, ppo
-from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
 from metadisco.objectives import mirror
 from metadisco.objectives.expressions import Node, drift_of, value_loss_of
+from metadisco.parametrisations.lpo_drift import LearnedDrift
+from metadisco.parametrisations.value_loss import LearnedValueLoss
 from metadisco.types import Objective
 
 SHAPES = ((), (5,), (2, 3))
 BOTH = PolicyAndValue(
-    policy=LearnedDriftSettings(hidden_sizes=(8,), time_aware=True, start="random"),
-    value=LearnedValueLossSettings(hidden_sizes=(8,), inputs=("error", "target", "old_value"), start="random"),
+    policy=LearnedDrift(hidden_sizes=(8,), time_aware=True, start="random"),
+    value=LearnedValueLoss(hidden_sizes=(8,), inputs=("error", "target", "old_value"), start="random"),
 )
 
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from quick import quick
 
-from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
-from metadisco.parametrisations import PARAMETRISATIONS, LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
+from metadisco.parametrisations import (
+    PARAMETRISATIONS,
+    LPODrift,
+    PolicyAndValue,
+    ValueLoss,
+    built_in,
+    make_parametrisation,
+)
+from metadisco.parametrisations.lpo_drift import LearnedDrift
+from metadisco.parametrisations.value_loss import LearnedValueLoss
 from metadisco.types import Objective, Sample
 
 ALL_INPUTS = ("error", "target", "old_value")
@@ -26,8 +34,8 @@ CASES = (
         "lpo_drift, clipped features": LPODrift(feature_clip=2.0, hidden_sizes=(8,)),
         "lpo_drift, two layers": LPODrift(hidden_sizes=(8, 4), value_clip_eps=None, output_scale=0.5, clip_eps=0.1),
         "policy_and_value, time-aware": PolicyAndValue(
-            policy=LearnedDriftSettings(time_aware=True, hidden_sizes=(8,)),
-            value=LearnedValueLossSettings(inputs=ALL_INPUTS, hidden_sizes=(8,), start="random"),
+            policy=LearnedDrift(time_aware=True, hidden_sizes=(8,)),
+            value=LearnedValueLoss(inputs=ALL_INPUTS, hidden_sizes=(8,), start="random"),
         ),
     }
 )
@@ -142,3 +150,19 @@ def test_a_population_is_bound_under_vmap_and_jit(name, getkey):
         alone = losses(jax.tree.map(lambda leaf, member=member: leaf[member], population))
         for one, all_ in zip(alone, together, strict=True):
             np.testing.assert_allclose(all_[member], one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PARAMETRISATIONS)
+def test_a_built_in_one_says_what_it_learns_and_sees_and_can_be_made_smaller(name, getkey):
+    cls = built_in(name)
+    assert set(cls.learns) <= {"policy", "value"}
+    assert cls.learns
+    version, words = cls.features
+    assert type(version) is int
+    assert words
+    whole = make_parametrisation({"name": name})
+    smaller = whole.resized((3,))
+    assert type(smaller) is cls
+    sizes = [sum(leaf.size for leaf in jax.tree.leaves(each.init(getkey()))) for each in (smaller, whole)]
+    assert sizes[0] < sizes[1] / 10
+    assert set(whole.source_losses(whole.init(getkey()))._fields) == {"policy", "value"}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from metadisco.objectives import clip_drift, mirror, ppo
 from metadisco.outer.search import search
 from metadisco.parametrisations import LPODrift
 from metadisco.parametrisations.lpo_drift import DriftNetwork, drift_features, learned_drift
-from metadisco.types import Evaluation, Objective
+from metadisco.types import Evaluation, Objective, TaskInfo
 
 RATIOS = np.array([0.05, 0.3, 0.7, 0.79, 0.9, 1.0, 1.1, 1.21, 1.5, 3.0, 20.0], np.float32)
 ADVANTAGES = np.array([-3.0, -0.5, 0.0, 0.7, 2.0], np.float32)
@@ -248,6 +249,8 @@ class WantedDrift:
 
     zero: bool
     settings: LPODrift = SMALL
+    tasks: ClassVar[tuple[TaskInfo, ...]] = (TaskInfo("the drift"),)
+    env_steps: ClassVar[int] = 1
 
     def init(self, key):
         start = self.settings.init(key)
@@ -255,7 +258,7 @@ class WantedDrift:
 
     def evaluate(self, key, meta_params):
         error = jnp.abs(drift(self.settings, meta_params) - WANTED).mean()
-        return Evaluation(-error[None], {"env_steps": jnp.ones((), jnp.int32)})
+        return Evaluation(-error[None], {})
 
 
 class Forgetful:
@@ -263,6 +266,9 @@ class Forgetful:
 
     def __init__(self):
         self.rows = []
+
+    def start(self, evaluator):
+        pass
 
     def restore(self, template):
         return None

@@ -5,16 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metadisco.config import LearnedDriftSettings, LearnedValueLossSettings
 from metadisco.errors import UserError
 from metadisco.objectives import ppo, squared_error
 from metadisco.parametrisations import LPODrift, PolicyAndValue, ValueLoss, make_parametrisation
+from metadisco.parametrisations.lpo_drift import LearnedDrift
+from metadisco.parametrisations.value_loss import LearnedValueLoss
 from metadisco.storage.arrays import from_arrays, to_arrays
 from metadisco.types import Sample
 
 POLICY = {"hidden_sizes": (8,), "time_aware": True, "feature_clip": 3.0, "clip_eps": 0.1, "output_scale": 2.0}
 VALUE = {"hidden_sizes": (4, 4), "inputs": ("error", "old_value"), "output_scale": 0.5}
-BOTH = PolicyAndValue(policy=LearnedDriftSettings(**POLICY), value=LearnedValueLossSettings(**VALUE))
+BOTH = PolicyAndValue(policy=LearnedDrift(**POLICY), value=LearnedValueLoss(**VALUE))
 
 
 @pytest.fixture
@@ -60,9 +61,7 @@ def test_each_loss_depends_on_its_own_meta_parameters_alone(meta_params, sample,
 
 
 def test_the_two_start_from_keys_of_their_own(getkey):
-    square = PolicyAndValue(
-        policy=LearnedDriftSettings(hidden_sizes=(8, 8)), value=LearnedValueLossSettings(hidden_sizes=(8, 8))
-    )
+    square = PolicyAndValue(policy=LearnedDrift(hidden_sizes=(8, 8)), value=LearnedValueLoss(hidden_sizes=(8, 8)))
     meta_params = square.init(getkey())
     ours, theirs = (meta_params[part]["Dense_1"]["kernel"] for part in ("policy", "value"))
     assert ours.shape == theirs.shape

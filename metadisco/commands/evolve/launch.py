@@ -1,7 +1,7 @@
 """`metadisco evolve` in several processes: starts those of this machine, passes signals on, and explains their end.
 
 JAX ends a process by abort when another one is gone, with pages of its own words. So every process of a job has a
-parent that needs no JAX: it reads those words, and says in one sentence what happened.
+parent that does not start JAX: it reads those words, and says in one sentence what happened.
 """
 
 import os
