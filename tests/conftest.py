@@ -15,7 +15,13 @@ os.environ["XDG_CACHE_HOME"] = CACHE.name
 pytest.register_assert_rewrite("env_contract", "layout", "processes", "refusals")
 jax.config.update("jax_num_cpu_devices", 2)
 CHECKED = install_import_hook(
-    ["metadisco.inner", "metadisco.outer", "metadisco.parametrisations", "metadisco.problems", "metadisco.objectives"],
+    [
+        "metadisco.inner",
+        "metadisco.outer",
+        "metadisco.parametrisations",
+        "metadisco.problems",
+        "metadisco.objectives.closed",
+    ],
     "beartype.beartype",
 )
 
