@@ -41,7 +41,7 @@ test: lint
 
 # What XLA does by default shows here alone. PYTHON and VENV choose another Python: make test-ordinary PYTHON=python3.13 VENV=.venv-newest
 test-ordinary: $(VENV)/installed-dev
-	XLA_FLAGS= $(BIN)/pytest -m "ordinary or not slow" tests/ordinary tests/inner/test_threefry.py
+	XLA_FLAGS= $(BIN)/pytest -m "ordinary or not slow" tests/ordinary tests/inner/cpu/test_threefry.py
 	XLA_FLAGS= $(BIN)/pytest tests/test_evolve.py -k "changes_no_bit or again_and_again"
 
 test-slow: $(VENV)/installed-dev

@@ -19,11 +19,10 @@ from metadisco.config.code.modules import PACKAGE
 from metadisco.config.code.own_code import code_of
 from metadisco.config.code.versions import version_of
 from metadisco.errors import UserError
+from metadisco.inner.envs import libraries_of
 from metadisco.storage.files import pack_arrays, unpack_arrays, write_atomically
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy")
-SUITE_LIBRARIES = {"brax": ("brax", "mujoco", "mujoco-mjx")}
-"""What computes the environments of a suite, where it is more than the library of its name."""
 JAX_SETTINGS = (
     *("default_prng_impl", "threefry_partitionable", "random_seed_offset"),  # all random numbers
     *("default_matmul_precision", "disable_jit", "disable_most_optimizations"),  # the last bits
@@ -89,8 +88,8 @@ class CellStore:
 def _circumstances(identity: Any, config: Config) -> dict[str, Any]:
     """Return what numbers depend on beside what a caller says of a cell."""
     inner, outer = to_plain(config)["inner"], config.outer
-    suites = {task.env.partition("/")[0] for task in config.inner.tasks if "/" in task.env}
-    libraries = {*LIBRARIES, *(name for suite in suites for name in SUITE_LIBRARIES.get(suite, (suite,)))}
+    suites = {task.env.partition("/")[0] for task in config.tasks if "/" in task.env}
+    libraries = {*LIBRARIES, *(name for suite in suites for name in libraries_of(suite))}
     device, settings = jax.devices()[0], jax.config.values
     return {
         "inner": inner,

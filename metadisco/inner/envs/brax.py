@@ -34,6 +34,7 @@ try:
 except ImportError as error:
     raise UserError(f"brax environments need brax ({error}): pip install 'brax>=0.14.2,<0.15'") from error
 
+LIBRARIES = ("brax", "mujoco", "mujoco-mjx")
 BACKENDS = ("spring", "positional", "generalized", "mjx")
 DEFAULT_BACKEND = {"swimmer": "generalized"}  # which has no other
 BANK_SEED = 0

@@ -25,6 +25,7 @@ if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an 
         "pip uninstall stable-gymnax gymnax, then pip install 'gymnax>=1.0.1,<2'"
     )
 
+LIBRARIES = ("gymnax",)
 UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
 
 

@@ -25,8 +25,7 @@ def make(name: str, **kwargs: Any) -> Env:
     check_env_name(name)
     suite, separator, rest = name.partition("/")
     if separator:
-        adapter = importlib.import_module(f"metadisco.inner.envs.{suite}")
-        return _usable(adapter.make(rest, **kwargs), name)
+        return _usable(_adapter(suite).make(rest, **kwargs), name)
     env = load_object(name, key="inner.env", arguments=kwargs)
     if not isinstance(env, Env):
         raise UserError(f"inner.env: {name} returned {type(env).__name__}, allowed: a metadisco Env")
@@ -40,5 +39,15 @@ def _usable(env: Env, name: str) -> Env:
 
 def names(suite: str) -> list[str]:
     """Return the environments of a suite; imports its library."""
-    result: list[str] = importlib.import_module(f"metadisco.inner.envs.{suite}").names()
+    result: list[str] = _adapter(suite).names()
     return result
+
+
+def libraries_of(suite: str) -> tuple[str, ...]:
+    """Return the libraries that compute the environments of a suite, by the names that they are installed by."""
+    libraries: tuple[str, ...] = _adapter(suite).LIBRARIES
+    return libraries
+
+
+def _adapter(suite: str) -> Any:
+    return importlib.import_module(f"metadisco.inner.envs.{suite}")

@@ -74,7 +74,7 @@ def record(path, done, generations):
     config = parse_config({"logging": {"wandb": True}})
     recorder = RunRecorder(RunDirectory(path), config, Display(True), lock, Deadline(None, 0.0), interrupt)
     recorder.done = done
-    recorder.announce(EVALUATOR)
+    recorder.start(EVALUATOR)
     for generation in generations:
         recorder.log({"generation": generation, "fitness_mean": float(generation), "seconds": 0.1})
 
