@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from metadisco.commands.announce import announce
 from metadisco.config.grid import config_at, one_environment
 from metadisco.discoveries.sources import find_source
 from metadisco.distillation.distil import distil
+from metadisco.evaluation.announce import announce
 from metadisco.evaluation.evaluate import evaluate
 from metadisco.evaluation.results import FILE, write_results
 from metadisco.evaluation.settings import settings_for, settings_named

@@ -35,9 +35,8 @@ def measured(generation: Generation) -> int:
     """Return the size that `metadisco evolve outer.chunk_size=auto` would take."""
     import jax
 
-    from metadisco.commands.evolve.run import REHEARSED_UPDATES
     from metadisco.config import parse_config
-    from metadisco.outer.chunks import measure_chunk_size
+    from metadisco.outer.chunks import REHEARSED_UPDATES, measure_chunk_size
     from metadisco.outer.devices import make_mesh
     from metadisco.problems import make_problem
 

@@ -104,9 +104,11 @@ class TaskLike(Protocol):
 class MetaProblem(Protocol):
     """What the outer loop sees of the inner one: meta-parameters in, one whole evaluation, fitness out.
 
-    Two further methods are optional. `evaluate_against(key, meta_params, centre, generation)` takes the place of
-    `evaluate` in self-play: it sees the centre of the search, and the generation as an int32 scalar, alike for all
-    members. `baseline(key)` returns fitness [K] of what the centre is compared with, wherever that is evaluated.
+    Two further methods are optional. `evaluate_against(key, meta_params, centre, generation)`, for self-play, is
+    called in place of `evaluate`: it sees the centre of the search and the generation, an int32 scalar, the same for
+    all members. `baseline(key)` returns fitness [K] of what the centre is compared with, wherever that is evaluated.
+    A further attribute, `over_all`, may name keys of a row, and the metric of each that is told there of all
+    evaluations, failed ones included.
     """
 
     @property

@@ -16,8 +16,6 @@ FLOORS = (
 )  # fmt: skip
 """From the top: a part imports what is below it, and not what is beside or above it."""
 LEVELS = {part: level for level, floor in enumerate(FLOORS) for part in floor}
-SLOW = {"gymnax", "brax", "evosax", "jumanji", "pgx", "matplotlib", "orbax", "mujoco"}
-"""Libraries that take seconds to import, or start JAX as they are imported."""
 
 
 def module_of(file: Path) -> str:

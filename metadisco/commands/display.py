@@ -19,8 +19,6 @@ SHOWN = (
 )
 ALWAYS = {"fitness_mean", "fitness_std", "fitness_best"}
 METRICS = "metrics/"
-ELSEWHERE = {"metrics/without_episode", "metrics/gaps"}
-"""Metrics of problems with PPO inside, of which notices tell where there is anything to tell."""
 
 
 class Display:
@@ -99,12 +97,12 @@ class Display:
 
 
 def describe(row: Mapping[str, Any]) -> str:
-    """Return one line of the numbers one watches; failures only where there are any."""
+    """Return one line of the numbers one watches; what is 0 only where one always watches it."""
     parts = []
-    metrics = [(name, name.partition("/")[2]) for name in row if name.startswith(METRICS) and name not in ELSEWHERE]
+    metrics = [(name, name.removeprefix(METRICS)) for name in row if name.startswith(METRICS)]
     for name, label in (*SHOWN[:-1], *metrics, SHOWN[-1]):
         value = row.get(name)
-        if value or name in ALWAYS or (name.startswith(METRICS) and value is not None):
+        if value or name in ALWAYS:
             parts.append(f"{label} {'-' if value is None else format_number(value)}")
     if "centre_fitness" in row and row["centre_fitness"] is None:
         parts.append("centre failed")

@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.overrides import settings_in
 from metadisco.config import check_num_seeds
 from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
+from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.parametrisations import PARAMETRISATIONS
 from metadisco.storage.files import check_writable

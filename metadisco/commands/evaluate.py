@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.overrides import is_setting, settings_in
 from metadisco.commands.tables import print_table
@@ -13,6 +12,7 @@ from metadisco.config import check_env_name, check_num_seeds
 from metadisco.config.grid import config_at, one_environment
 from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError
+from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_named
 from metadisco.storage.files import check_writable
 

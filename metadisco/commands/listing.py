@@ -2,14 +2,14 @@
 
 from metadisco.config import (
     EXCLUDED_STRATEGIES,
-    FITNESS_NAMES,
     OBJECTIVE_SETTINGS,
+    PROBLEMS,
     STRATEGIES,
     SUITES,
 )
+from metadisco.config.problems import problem_kind
 from metadisco.discoveries.published import published_names
 from metadisco.errors import UserError
-from metadisco.parametrisations import PARAMETRISATIONS
 
 
 def list_names() -> int:
@@ -28,8 +28,10 @@ def list_names() -> int:
         _print(f"environments of {suite}", found)
     _print("objectives", list(OBJECTIVE_SETTINGS))
     _print("discoveries", published_names())
-    _print("parametrisations", list(PARAMETRISATIONS))
-    _print("fitness", list(FITNESS_NAMES))
+    _print("problems", list(PROBLEMS))
+    kinds = [kind for kind in map(problem_kind, PROBLEMS) if kind is not None]
+    _print("parametrisations", list(dict.fromkeys(name for kind in kinds for name in kind.parametrisations)))
+    _print("fitness", list(dict.fromkeys(name for kind in kinds for name in kind.fitness_names)))
     _print("strategies", list(STRATEGIES))
     _print("strategies of evosax that are not offered", [f"{name}: {why}" for name, why in EXCLUDED_STRATEGIES.items()])
     return 0

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.overrides import settings_in
 from metadisco.discoveries.sources import check_objective, find_discovery
+from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.storage.files import check_writable
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.tables import print_table, shown
 from metadisco.config import Config, check_num_seeds, parse_override
 from metadisco.config.grid import Point, config_at, expand, one_environment, split_objective
 from metadisco.discoveries.sources import find_source
 from metadisco.errors import MachineError, UserError
+from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_named
 from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
 from metadisco.storage.package import AGENTS, check_package

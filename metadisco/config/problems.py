@@ -57,7 +57,13 @@ def problem_kind(name: Any) -> ProblemKind | None:
     return kind
 
 
+def finds_objective(problem: Mapping[str, Any]) -> bool:
+    """Return whether a problem finds objectives, by its section of a config."""
+    kind = problem_kind(problem["name"])
+    return kind is not None and kind.finds == FINDS_OBJECTIVES
+
+
 def what_is_found(problem: Mapping[str, Any]) -> str:
     """Return what a problem finds, in words, by its section of a config."""
     kind = problem_kind(problem["name"])
-    return f"what {problem['name']} looks for" if kind is None else kind.finds
+    return f"what {problem['name']} found" if kind is None else f"{kind.finds} that {problem['name']} found"

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from metadisco.config.problems import DEFAULT_PROBLEM, PROBLEMS
+from metadisco.config.problems import DEFAULT_PROBLEM, PROBLEMS, finds_objective
 from metadisco.discoveries.distilled import PARTS, check_constants
 from metadisco.discoveries.published import located
 from metadisco.errors import UserError, shown
-from metadisco.storage.package import ARTEFACT, Package, find_package, read_package, write_package
+from metadisco.storage.package import ARTEFACT, Package, find_package, read_package
 
 KINDS: dict[str, dict[str, type]] = {
     "learned": {"parametrisation": dict},
@@ -25,21 +23,13 @@ KINDS: dict[str, dict[str, type]] = {
 """What an objective can be, and what then says which."""
 
 
+LEARNED = ("inner", "parametrisation")
+"""Sections of a config that say what was learned where that is no objective."""
+
+
 def find_artefact(name: str) -> Path | None:
     """Return the path of an artefact or of a published discovery, or None where a name means neither."""
     return find_package(located(name), ARTEFACT)
-
-
-def write_artefact(path: Path, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False) -> None:
-    """Write an artefact: a zip file where the name ends in .zip, else a folder.
-
-    Args:
-        path: what to write.
-        data: what artefact.json is to say; format, version and checksums are added.
-        arrays: meta-parameters by their path; empty for a closed form.
-        force: replace one that is there.
-    """
-    write_package(path, ARTEFACT, data, arrays, force)
 
 
 def read_artefact(path: Path) -> Package:
@@ -49,7 +39,7 @@ def read_artefact(path: Path) -> Package:
         UserError: naming what is wrong with it.
     """
     artefact = read_package(path, ARTEFACT)
-    if _check_problem(artefact.data, path) == DEFAULT_PROBLEM:
+    if finds_objective(_checked_problem(artefact.data, path)):
         _check_objective(artefact.data.get("objective"), path)
     else:
         _check_learned(artefact.data.get("learned"), path)
@@ -67,22 +57,21 @@ def problem_of(artefact: Package) -> dict[str, Any]:
     return said
 
 
-def _check_problem(data: Mapping[str, Any], path: Path) -> str:
-    """Return the name of the problem that an artefact says it is of."""
+def _checked_problem(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the problem that an artefact says it is of."""
     said = data.get("problem", {"name": DEFAULT_PROBLEM})
     name = said.get("name") if isinstance(said, dict) else None
     if not isinstance(name, str) or (name not in PROBLEMS and ":" not in name):
         raise UserError(
             f"{path}: got the problem {shown(said)}, allowed: {', '.join(PROBLEMS)} or package.module:Name, by name"
         )
-    return name
+    return said
 
 
 def _check_learned(said: Any, path: Path) -> None:
     """Refuse what does not say what was learned, where that is no objective."""
-    sections = ("inner", "parametrisation")
-    if not isinstance(said, dict) or not all(isinstance(said.get(key), dict) for key in sections):
-        raise UserError(f"{path}: got what was learned as {shown(said)}, allowed: sections {' and '.join(sections)}")
+    if not isinstance(said, dict) or not all(isinstance(said.get(key), dict) for key in LEARNED):
+        raise UserError(f"{path}: got what was learned as {shown(said)}, allowed: sections {' and '.join(LEARNED)}")
 
 
 def _check_objective(said: Any, path: Path) -> None:

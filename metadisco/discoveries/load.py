@@ -88,8 +88,7 @@ def load_learned(
     """
     section = said["parametrisation"]
     name = section["name"]
-    if name not in PARAMETRISATIONS:
-        _check_own(name, where)
+    check_named(section, where)
     version, _ = getattr(built_in(name), "features", (None, ""))
     got = said.get("feature_version")
     if got != version or type(got) is not type(version):
@@ -102,8 +101,11 @@ def load_learned(
     return parametrisation, from_arrays(arrays, template, where)
 
 
-def _check_own(name: str, where: str) -> None:
-    """Refuse a name that is neither one of ours nor that of a parametrisation's class, which is imported for that."""
+def check_named(section: Mapping[str, Any] | None, where: str) -> None:
+    """Refuse a parametrisation that is neither one of ours nor a class of somebody's, which is imported for that."""
+    name = str(section.get("name")) if section else ""
+    if not section or name in PARAMETRISATIONS:
+        return
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), attribute)):
         raise UserError(

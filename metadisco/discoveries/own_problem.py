@@ -8,6 +8,7 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
+from metadisco.discoveries.load import check_named
 from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError
 from metadisco.objectives.arithmetic import in_float32
@@ -15,8 +16,6 @@ from metadisco.parametrisations import make_parametrisation
 from metadisco.storage.arrays import from_arrays
 from metadisco.storage.files import read_arrays
 from metadisco.types import Key, MetaParams, MetaProblem
-
-METHODS, FACTS = ("init", "evaluate"), ("tasks", "env_steps")
 
 
 def make_own_problem(
@@ -44,13 +43,12 @@ def make_own_problem(
             raise UserError("parametrisation.name: missing, allowed: a name")
         arguments["parametrisation"] = make_parametrisation(parametrisation)
     found = load_object(name, key="problem.name")
-    missing = [each for each in METHODS if not callable(getattr(found, each, None))]
-    if not isinstance(found, type) or missing:  # an artefact of somebody else's may name whatever function there is
-        raise UserError(f"problem.name: {name} is no class with {' and '.join(METHODS)}, which a meta-problem is")
-    made: MetaProblem = load_object(name, key="problem.name", arguments=arguments)
-    for each in FACTS:
-        if not hasattr(made, each):
-            raise UserError(f"problem.name: {name} has no {each!r}, which a meta-problem needs")
+    if not isinstance(found, type) or not all(callable(getattr(found, each, None)) for each in ("init", "evaluate")):
+        # Else an artefact of somebody else's could have any function called.
+        raise UserError(f"problem.name: {name} is no class with init and evaluate, which a meta-problem is")
+    made = load_object(name, key="problem.name", arguments=arguments)
+    if not isinstance(made, MetaProblem):
+        raise UserError(f"problem.name: {name} has no tasks or no env_steps, which a meta-problem needs")
     return made
 
 
@@ -72,6 +70,7 @@ def load_meta_params(name: str | Path) -> MetaParams:
     elif source.artefact is not None and source.artefact.arrays:
         said = source.artefact.data.get("learned", {})
         arrays, where = source.artefact.arrays, str(source.artefact.path)
+        check_named(source.section, where)
         start = _start_of(source.problem, said.get("inner", {}), source.section or {})
     else:
         raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")

@@ -6,7 +6,7 @@ from typing import Any
 from metadisco._version import __version__
 from metadisco.config import to_plain
 from metadisco.config.problems import DEFAULT_PROBLEM
-from metadisco.discoveries.artefact import write_artefact
+from metadisco.discoveries.artefact import LEARNED
 from metadisco.discoveries.load import load_artefact, load_centre, load_objective
 from metadisco.discoveries.own_problem import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
@@ -14,6 +14,7 @@ from metadisco.discoveries.sources import Source
 from metadisco.parametrisations import built_in
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.files import read_arrays
+from metadisco.storage.package import ARTEFACT, write_package
 
 LICENCE = "Apache-2.0"
 CALL = {
@@ -40,7 +41,7 @@ def save_artefact(source: Source, path: Path, force: bool = False) -> None:
         UserError: if the objective cannot be loaded.
     """
     data, arrays = content_of(source)
-    write_artefact(path, data, arrays, force)
+    write_package(path, ARTEFACT, data, arrays, force)
 
 
 def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -53,12 +54,12 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: if the objective cannot be loaded.
     """
     if source.artefact is not None:
-        if source.problem["name"] == DEFAULT_PROBLEM:  # what cannot be used here is not handed on
+        if source.is_objective:  # what cannot be used here is not handed on
             load_artefact(source.artefact)
         else:
             load_meta_params(source.name)
         return {**source.artefact.data, **_missing(source.artefact.data)}, source.artefact.arrays
-    if source.problem["name"] != DEFAULT_PROBLEM:
+    if not source.is_objective:
         return _content_of_another_problem(source)
     described, arrays = _describe(source)
     data = {
@@ -81,7 +82,7 @@ def _content_of_another_problem(source: Source) -> tuple[dict[str, Any], dict[st
     data = {
         "metadisco": __version__,
         "problem": dict(source.problem),
-        "learned": {key: plain.get(key, {}) for key in ("inner", "parametrisation")},
+        "learned": {key: plain.get(key, {}) for key in LEARNED},
         "trained_on": trained_on(source),
         "licence": LICENCE,
     }

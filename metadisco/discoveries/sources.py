@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
 from metadisco.config.code.own_code import source_of
-from metadisco.config.problems import DEFAULT_PROBLEM, FINDS_OBJECTIVES, what_is_found
-from metadisco.discoveries.artefact import find_artefact, problem_of, read_artefact
+from metadisco.config.problems import DEFAULT_PROBLEM, FINDS_OBJECTIVES, finds_objective, what_is_found
+from metadisco.discoveries.artefact import LEARNED, find_artefact, problem_of, read_artefact
 from metadisco.discoveries.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.discoveries.names import find_centre
 from metadisco.errors import UserError
@@ -49,7 +49,7 @@ class Source(NamedTuple):
     @property
     def is_objective(self) -> bool:
         """Whether it is something to train agents with."""
-        return what_is_found(self.problem) == FINDS_OBJECTIVES
+        return finds_objective(self.problem)
 
     @property
     def sha256(self) -> str:
@@ -90,9 +90,7 @@ def check_objective(source: Source) -> None:
     """
     if not source.is_objective:
         found = what_is_found(source.problem)
-        raise UserError(
-            f"{source.name!r} holds {found}, found by the problem {source.problem['name']}; allowed: {FINDS_OBJECTIVES}"
-        )
+        raise UserError(f"{source.name!r}: got {found}, allowed: {FINDS_OBJECTIVES}")
 
 
 def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Source:
@@ -119,8 +117,10 @@ def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Sour
     config = run.config()
     centre = hashlib.sha256(file.read_bytes()).hexdigest()
     trained_on = frozenset(plain_env(task.env) for task in config.tasks)
-    if config.problem["name"] != DEFAULT_PROBLEM:
-        identity = _with_code([config.problem, config.parametrisation, centre])
+    if not finds_objective(config.problem):
+        plain = to_plain(config)
+        learned = {key: plain.get(key, {}) for key in LEARNED}
+        identity = _with_code([config.problem, learned, centre])
         return Source(name, identity, trained_on, (), run, config, file, artefact, problem=config.problem)
     identity = _with_code([to_plain(config)["parametrisation"], centre])
     parts = _learned_parts(config.parametrisation["name"])
@@ -142,7 +142,7 @@ def _with_code(identity: list[Any]) -> list[Any]:
 def _artefact_source(name: str, artefact: Package) -> Source:
     problem, trained_on = problem_of(artefact), artefact.data.get("trained_on")
     envs = frozenset(map(plain_env, trained_on["envs"])) if trained_on else None
-    if problem["name"] != DEFAULT_PROBLEM:
+    if not finds_objective(problem):
         identity = _with_code([problem, artefact.data["learned"], artefact.data["arrays_sha256"]])
         return Source(name, identity, envs, (), artefact=artefact, problem=problem)
     objective = artefact.data["objective"]

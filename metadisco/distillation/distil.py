@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,17 +34,6 @@ from metadisco.storage.runs import RunDirectory
 RETRAINED_FAMILIES, RETRAINED_SYMBOLIC = 2, 3
 
 
-class Distillation(NamedTuple):
-    """What was found of an objective."""
-
-    forms: Mapping[str, Forms]
-    """By part: `policy`, `value`."""
-    student: str | None
-    """Path of the network that was taught."""
-    retrained: Comparison | None
-    """How the closest forms train beside what was distilled and PPO."""
-
-
 def distil(
     source: Source,
     config: Config,
@@ -60,7 +49,7 @@ def distil(
     announced: Callable[[], None] = lambda: None,
     progress: Progress = lambda done, total, last: None,
     draw: Callable[[Comparison, Path], None] = lambda comparison, output: None,
-) -> Distillation:
+) -> None:
     """Find closed forms of an objective, train with the closest of them, and write what came out.
 
     Args:
@@ -99,7 +88,6 @@ def distil(
         write_results(retrained, output / RETRAINED, origin)
         draw(retrained, output / RETRAINED)
     write_report(output, retrained is not None, student is not None)
-    return Distillation(found, student, retrained)
 
 
 def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar:

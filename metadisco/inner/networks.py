@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
@@ -111,8 +110,3 @@ def make_agent(env: Env | Interface, config: PPOConfig) -> Agent:
         return outputs
 
     return Agent(init, apply, distribution, config)
-
-
-def num_parameters(params: Any) -> int:
-    """Count the numbers in a pytree of arrays."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,12 +1,11 @@
 """The losses of an objective as what source is written from: expressions, alone or around a network."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from metadisco.objectives.expressions import Expression, add, apply, multiply
-from metadisco.types import MetaParams
 
 
 class Network(NamedTuple):
@@ -34,13 +33,6 @@ class Losses(NamedTuple):
     """
     value: "Expression | Network"
     """An expression of `error` (V − target), `target`, `old_value`, `value` and `progress`."""
-
-
-class HasSource(Protocol):
-    """A parametrisation of which `metadisco export` can write source."""
-
-    def source_losses(self, meta_params: MetaParams) -> Losses:
-        """Return the losses that `bind` returns, with numbers for all that was learned."""
 
 
 def ppo_drift(clip_eps: Expression) -> Expression:

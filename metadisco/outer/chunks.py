@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -17,17 +17,14 @@ from metadisco.types import MetaParams, MetaProblem
 SIZES = {"cpu": (4, 8, 16, 32)}
 ACCELERATOR_SIZES = (64, 256, 1024, 4096)
 ROUNDS = 3
+REHEARSED_UPDATES = 16  # of the lives by which a chunk size is chosen
 WORTH = 1.02  # a larger chunk has to be so much faster, as it takes more memory
 FULL = 0.9  # share of a device's memory that a program may take
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
 
 
-@runtime_checkable
-class Build(Protocol):
-    """Compiles the evaluation of a search."""
-
-    def __call__(self, *, chunk_size: int | None) -> Evaluator:
-        """Compile it for chunks of a size, or that of the fixed rule."""
+Build: TypeAlias = Callable[..., Evaluator]
+"""Compiles the evaluation of a search for chunks of `chunk_size`, or None for that of the fixed rule."""
 
 
 def measure_chunk_size(

@@ -4,11 +4,12 @@ Axes: P population, R rollouts, K tasks, L = P·R lives.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
@@ -75,6 +76,7 @@ class Evaluator:
         chunk_size = chunk_size or config.given_chunk_size or default_chunk_size(lives_per_device, self.platform)
         self.chunk_size = min(chunk_size, lives_per_device)
         self.env_steps = check_problem(problem) * config.num_lives
+        self._over_all: Mapping[str, str] = getattr(problem, "over_all", {})
         function, self._num_shared = judging(problem)
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), config.num_lives))
         lives = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.num_lives, *x.shape), x.dtype), example)
@@ -136,6 +138,13 @@ class Evaluator:
         fitness: Array = collect(self._baseline(keys), self._mesh)
         return fitness.mean(0)
 
+    def over_all(self, judged: JudgedPopulation) -> dict[str, int | float]:
+        """Return what the problem wants told of all evaluations, failed ones included: counts as sums, else means."""
+        values = {key: np.asarray(judged.metrics[name]) for key, name in self._over_all.items()}
+        return {
+            key: int(x.sum()) if x.dtype.kind == "i" else float(x.mean(dtype=np.float64)) for key, x in values.items()
+        }
+
     def _judged(self, keys: Array, meta_params: MetaParams, centre: MetaParams, generation: int) -> JudgedPopulation:
         shared = (centre, jnp.asarray(generation, jnp.int32))[: self._num_shared]
         result = self._run(*distribute(shared, self._whole), *distribute((keys, meta_params), self._sharding))
@@ -180,7 +189,7 @@ def check_problem(problem: MetaProblem) -> int:
     tasks, env_steps = (getattr(problem, name, None) for name in ("tasks", "env_steps"))
     if not isinstance(env_steps, int) or isinstance(env_steps, bool) or env_steps < 0:
         raise UserError(f"env_steps of the meta-problem: got {shown(env_steps)}, allowed: a whole number from 0 on")
-    if not isinstance(tasks, Sequence) or not tasks or not all(hasattr(task, "name") for task in tasks):
+    if not isinstance(tasks, Sequence) or not tasks or not all(isinstance(task, TaskLike) for task in tasks):
         raise UserError(f"tasks of the meta-problem: got {shown(tasks)}, allowed: a TaskInfo for each task")
     if len({task.name for task in tasks}) < len(tasks):
         raise UserError(f"tasks: got the names {[task.name for task in tasks]}, allowed: names that differ")

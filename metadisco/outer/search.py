@@ -153,7 +153,7 @@ def _generation(
     told, report = strategy.tell(keys.tell, population, fitness, asked)
     state = state._replace(strategy=told)
     row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(judged.fitness, tasks, "fitness_mean")
-    row |= _metrics_row(judged, "metrics") | _whole_metrics(judged)
+    row |= _metrics_row(judged, "metrics") | evaluator.over_all(judged)
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
         row |= _centre_row(keys.centre, told.centre, generation, evaluator, config, tasks)
@@ -200,16 +200,6 @@ def _metrics_row(judged: JudgedPopulation, prefix: str) -> dict[str, Any]:
         members = np.asarray(each, np.float64).mean(1)
         known = members[worked & np.isfinite(members)]
         row[f"{prefix}/{name}"] = float(known.mean()) if known.size else None
-    return row
-
-
-def _whole_metrics(judged: JudgedPopulation) -> dict[str, Any]:
-    """Return what rows have always told of problems with PPO inside, over all evaluations, failed ones included."""
-    row: dict[str, Any] = {}
-    if "without_episode" in judged.metrics:
-        row["lives_without_episode"] = int(np.asarray(judged.metrics["without_episode"]).sum())
-    if "gaps" in judged.metrics:
-        row["curve_gaps"] = float(np.asarray(judged.metrics["gaps"], np.float64).mean())
     return row
 
 

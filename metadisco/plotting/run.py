@@ -17,8 +17,6 @@ from metadisco.plotting.style import LEGEND_SIZE, PALETTE, robust_limits, say, s
 POPULATION, CENTRE = PALETTE[0], PALETTE[1]
 PER_TASK = ("fitness_mean/", "centre_fitness/")
 METRICS = ("metrics/", "centre/")
-ELSEWHERE = ("without_episode", "gaps")
-"""Metrics of problems with PPO inside, of which reports tell where there is anything to tell."""
 NUM_COLUMNS = 4
 PANEL_WIDTH = 2.2  # inches
 MANY_ROWS = 200  # beyond which lines are thinner
@@ -38,7 +36,7 @@ def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     rows = sorted(rows, key=lambda row: row["generation"])
     further = [
         *((name, PER_TASK, "fitness, unscaled") for name in _named(rows, PER_TASK)),
-        *((name, METRICS, "") for name in _named(rows, METRICS) if name not in ELSEWHERE),
+        *((name, METRICS, "") for name in _named(rows, METRICS)),
     ]
     heights = [3.0, 2.0] + [2.0] * math.ceil(len(further) / NUM_COLUMNS)
     figure = Figure(figsize=(11, 1.2 + sum(heights)), layout="constrained")
@@ -66,8 +64,9 @@ def run_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
 
 
 def _named(rows: Sequence[Mapping[str, Any]], prefixes: tuple[str, ...]) -> list[str]:
-    """Return what follows a prefix in the keys of rows, in order, each once."""
-    return list(dict.fromkeys(key.split("/", 1)[1] for row in rows for key in row if key.startswith(prefixes)))
+    """Return what follows a prefix in the keys of rows, in order, each once, where it is not always 0."""
+    found = (key.split("/", 1)[1] for row in rows for key, value in row.items() if key.startswith(prefixes) and value)
+    return list(dict.fromkeys(found))
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> Float[np.ndarray, "R"]:

@@ -31,6 +31,7 @@ class ObjectiveDiscovery:
     inner: ClassVar[type] = InnerConfig
     parametrisations: ClassVar[dict[str, str]] = PARAMETRISATIONS
     fitness_names: ClassVar[tuple[str, ...]] = FITNESS_NAMES
+    over_all: ClassVar = {"lives_without_episode": "without_episode", "curve_gaps": "gaps"}
 
     parametrisation: Parametrisation[Objective]
     tasks: tuple[Task, ...]

@@ -13,10 +13,11 @@ from refusals import assert_refused
 from metadisco import UserError, load_objective
 from metadisco.cli import main
 from metadisco.config import parse_config
-from metadisco.discoveries.artefact import read_artefact, write_artefact
+from metadisco.discoveries.artefact import read_artefact
 from metadisco.discoveries.sources import find_source
 from metadisco.evaluation.settings import own_settings
 from metadisco.storage.arrays import to_arrays
+from metadisco.storage.package import ARTEFACT, write_package
 from metadisco.storage.runs import RunDirectory
 
 
@@ -67,7 +68,7 @@ class TestSources:
     def test_settings_that_are_no_longer_known_matter_to_nobody_else(self, run, tmp_path):
         artefact = read_artefact(export([str(run.path)], tmp_path / "artefact"))
         artefact.data["trained_on"]["inner"]["ppo"]["of_long_ago"] = 1
-        write_artefact(artefact.path, artefact.data, artefact.arrays, force=True)
+        write_package(artefact.path, ARTEFACT, artefact.data, artefact.arrays, force=True)
         assert find_source(str(artefact.path)).trained_on == find_source(str(run.path)).trained_on
         load_objective(artefact.path)
 
@@ -151,7 +152,7 @@ class TestOnesOwnParametrisation:
         artefact = read_artefact(path)
         section = {"name": name, "command": f"touch {called}"} if name.startswith("os") else {"name": name}
         artefact.data["objective"]["parametrisation"] = section
-        write_artefact(path, artefact.data, artefact.arrays, force=True)
+        write_package(path, ARTEFACT, artefact.data, artefact.arrays, force=True)
         with pytest.raises(UserError, match="its parametrisation"):
             load_objective(path)
         assert not called.exists()

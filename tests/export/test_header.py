@@ -7,8 +7,9 @@ import pytest
 from exporting import FORMS, export
 
 from metadisco.config import parse_config
-from metadisco.discoveries.artefact import read_artefact, write_artefact
+from metadisco.discoveries.artefact import read_artefact
 from metadisco.discoveries.sources import find_source
+from metadisco.storage.package import ARTEFACT, write_package
 from metadisco.storage.runs import RunDirectory
 
 
@@ -129,7 +130,7 @@ class TestWhatIsNotKnown:
             artefact.data["trained_on"]["inner"] = inner
         else:
             del artefact.data["trained_on"]["inner"]
-        write_artefact(place / "a", artefact.data, artefact.arrays, force=True)
+        write_package(place / "a", ARTEFACT, artefact.data, artefact.arrays, force=True)
         text = head_of(place / "a", place)
         assert settings(text) == {} and "usually standardised" in text
 

@@ -15,7 +15,6 @@ from self_checks import HELD, HOLD
 from source_text import assert_helpers_are_used, assert_needs_its_library_alone, lint
 
 from metadisco.cli import main
-from metadisco.discoveries.artefact import write_artefact
 from metadisco.discoveries.save import content_of
 from metadisco.discoveries.sources import find_source
 from metadisco.objectives.expressions import (
@@ -27,6 +26,7 @@ from metadisco.objectives.expressions import (
     names_in,
     parts_of,
 )
+from metadisco.storage.package import ARTEFACT, write_package
 
 LANGUAGES = ("numpy", "jax")
 SHAPES = ((), (6,), (2, 3))
@@ -136,7 +136,7 @@ class TestText:
         data, arrays = content_of(find_source(exports.source("value_loss")))
         told = 'here"""\nraise SystemExit("executed")\n"""'
         data |= {place: {**data["trained_on"], "envs": [told]} if place == "trained_on" else told}
-        write_artefact(tmp_path / "artefact", data, arrays)
+        write_package(tmp_path / "artefact", ARTEFACT, data, arrays)
         path, sound = tmp_path / "losses.py", exports.path("value_loss", language)
         if main(["export", str(tmp_path / "artefact"), "--to", language, "--output", str(path)]) == 0:
             assert statements(path) == statements(sound)

@@ -15,10 +15,14 @@ from metadisco.errors import UserError
 from metadisco.inner.cpu.adam import adam_step, init_adam
 from metadisco.inner.cpu.dense import dense, narrow_dense
 from metadisco.inner.envs import Discrete, auto_reset
-from metadisco.inner.networks import make_agent, num_parameters
+from metadisco.inner.networks import make_agent
 from metadisco.inner.optimise import Hyperparameters
 
 OBS, ACTIONS = 12, 5
+
+
+def num_parameters(params):
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def still(obs_shape=(OBS,), num_actions=ACTIONS):

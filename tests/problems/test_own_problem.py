@@ -58,6 +58,7 @@ class Untold:
     def __init__(self, scale=1.0):
         pass
 """
+OWN = {"name": "own_fit:Fit", "scale": 0.5}
 CONFIG = """
 problem: {name: "own_fit:Fit", scale: 0.5}
 outer: {num_generations: 4, num_devices: 2, num_rollouts: 2, chunk_size: 1, evaluate_every: 2, checkpoint_every: 2,
@@ -134,6 +135,12 @@ def test_an_artefact_cannot_have_a_function_called():
     write_package(Path("evil.zip"), ARTEFACT, data, {"w": np.zeros(3, np.float32)}, force=True)
     with pytest.raises(UserError, match="os:mkdir is no class"):
         load_meta_params("evil.zip")
+    learned = {"inner": {}, "parametrisation": {"name": "os:mkdir", "path": "made"}}
+    write_package(
+        Path("evil.zip"), ARTEFACT, {**data, "problem": OWN, "learned": learned}, {"w": np.zeros(3)}, force=True
+    )
+    with pytest.raises(UserError, match="os:mkdir' is no class with init and bind"):
+        load_meta_params("evil.zip")
     assert not Path("made").exists()
 
 
@@ -153,7 +160,7 @@ def test_what_needs_an_objective_says_what_the_run_is(words, capsys):
 
 
 def test_it_is_no_objective_in_python_either():
-    with pytest.raises(UserError, match="'fit' holds what own_fit:Fit looks for"):
+    with pytest.raises(UserError, match="'fit': got what own_fit:Fit found, allowed: an objective"):
         load_objective("fit")
 
 
@@ -168,7 +175,7 @@ def test_it_is_no_objective_in_python_either():
         ("inner=3", ["inner: got 3", "a section"]),
         ("problem=3", ["problem: got 3", "a section"]),
         ("problem.name=own_fit:Curve", ["problem.name: own_fit:Curve is no class with init and evaluate"]),
-        ("problem.name=own_fit:Untold", ["problem.name: own_fit:Untold has no 'tasks'"]),
+        ("problem.name=own_fit:Untold", ["problem.name: own_fit:Untold has no tasks"]),
         ("problem.name=os:getcwd", ["problem.name: os:getcwd is no class"]),
         ("parametrisation.width=3", ["parametrisation.name: missing"]),
     ],

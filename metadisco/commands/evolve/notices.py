@@ -39,12 +39,12 @@ class Notices:
         if is_notable(self._skipped_in_a_row):
             sentences.append(
                 f"{describe_skip(row)}, for {self._skipped_in_a_row} generations in a row; the search stands still "
-                f"({_advice(failing)})"
+                f"({_advice(failing, row)})"
             )
         elif is_notable(self._failing_in_a_row):
             sentences.append(
                 f"half of the members or more failed, for {self._failing_in_a_row} generations in a row: their "
-                f"losses or parameters became NaN or infinite ({_advice(failing)})"
+                f"fitness was not finite ({_advice(failing, row)})"
             )
         if row.get("lives_without_episode") and not self._no_episode:
             self._no_episode = True
@@ -59,7 +59,9 @@ class Notices:
         return f"; in {self._skipped} of them nothing was learned" if self._skipped else ""
 
 
-def _advice(failing: bool) -> str:
+def _advice(failing: bool, row: Mapping[str, Any]) -> str:
+    """Return what may help; where PPO is inside, as rows tell, its settings may as well."""
+    trains = "lives_without_episode" in row
     if failing:
-        return "a smaller outer.strategy.std or inner.ppo.learning_rate may help"
-    return "a larger outer.strategy.std, longer lives or another inner.fitness may tell members apart"
+        return f"a smaller outer.strategy.std{' or inner.ppo.learning_rate' if trains else ''} may help"
+    return f"a larger outer.strategy.std{', longer lives or another inner.fitness' if trains else ''} may help"

@@ -29,7 +29,6 @@ from metadisco.storage.runs import RunDirectory, remove_remains
 
 SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
 """Packages of which several processes must have the same version."""
-REHEARSED_UPDATES = 16  # of the lives by which a chunk size is chosen
 
 
 def evolve(
@@ -148,7 +147,7 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
     if team is ALONE:
         start_jax(config.outer.num_devices, config.deterministic)
 
-    from metadisco.outer.chunks import Chunks
+    from metadisco.outer.chunks import REHEARSED_UPDATES, Chunks
     from metadisco.outer.search import search
     from metadisco.outer.sharing import SharedRecorder
     from metadisco.problems import make_problem

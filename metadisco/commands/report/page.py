@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from metadisco._version import __version__
-from metadisco.commands.announce import announce
 from metadisco.commands.display import Display
 from metadisco.commands.report.commands import commands_for, folder_of, generation_of, name_of
 from metadisco.commands.report.facts import changed_settings, environments, facts_of
@@ -15,6 +14,7 @@ from metadisco.config import to_plain, write_yaml
 from metadisco.discoveries.published import is_published
 from metadisco.discoveries.sources import Source, check_objective, find_discovery
 from metadisco.errors import UserError
+from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.storage.files import check_writable
 from metadisco.storage.outputs import check_file, write_output

@@ -3,15 +3,13 @@
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from metadisco.discoveries.distilled import FILE, PARTS, read
 from metadisco.discoveries.published import located
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
-
-if TYPE_CHECKING:
-    from metadisco.evaluation.results import Results
+from metadisco.evaluation.results import read_results
 
 RESULTS = "results.json"
 
@@ -44,7 +42,7 @@ def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
     if given is None and not file.is_file():
         return Part(None)
     try:
-        found = _results(file)
+        found = read_results(file)
     except UserError as error:
         return Part(None, _left_out(error, given, "--evaluation"))
     note, shown = _whose(source, found.hashes, found.names, "--evaluation", given, path)
@@ -70,17 +68,10 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
     retrained = folder / "retrained" / RESULTS
     if retrained.is_file():
         try:
-            content["retrained"] = _results(retrained)
+            content["retrained"] = read_results(retrained)
         except UserError as error:
             note = " ".join(filter(None, (note, _left_out(error, given, "--distilled"))))
     return Part(content, note, in_place=given is None)
-
-
-def _results(file: Path) -> "Results":
-    """Read an evaluation, for which JAX is imported."""
-    from metadisco.evaluation.results import read_results
-
-    return read_results(file)
 
 
 def _left_out(error: UserError, given: Path | None, option: str) -> str:
