@@ -102,8 +102,14 @@ def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Sour
     if name in OBJECTIVE_SETTINGS:
         checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings or {}, prefix="objective.")
         return Source(name, [name, to_plain(checked)], None, ("policy",))
+    source = _find(name)
     if settings:
         raise UserError(f"objective: {name!r} was made with its constants, so that {', '.join(settings)} cannot be set")
+    return source
+
+
+def _find(name: str) -> Source:
+    """Return what the name of a file or folder means."""
     distilled = find_distilled(name)
     if distilled is not None:
         trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))

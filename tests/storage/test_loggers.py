@@ -51,7 +51,7 @@ class FakeWandb:
         def define_metric(name, step_metric=None):
             self.metrics[name] = step_metric
 
-        return SimpleNamespace(log=log, define_metric=define_metric, finish=lambda: None)
+        return SimpleNamespace(env_steps=0, log=log, define_metric=define_metric, finish=lambda: None)
 
 
 @pytest.fixture
@@ -64,13 +64,13 @@ def wandb(monkeypatch):
 
 
 EVALUATOR = SimpleNamespace(
-    num_devices=1, num_processes=1, platform="cpu", chunk_size=1, chunk_bytes=None, compile_seconds=0.0
+    env_steps=0, num_devices=1, num_processes=1, platform="cpu", chunk_size=1, chunk_bytes=None, compile_seconds=0.0
 )
 
 
 def record(path, done, generations):
     """Begin or continue a run, as after a kill that left `done` generations in the checkpoint, and log some."""
-    lock, interrupt = SimpleNamespace(check=lambda: None), SimpleNamespace(begin=lambda: None)
+    lock, interrupt = SimpleNamespace(env_steps=0, check=lambda: None), SimpleNamespace(begin=lambda: None)
     config = parse_config({"logging": {"wandb": True}})
     recorder = RunRecorder(RunDirectory(path), config, Display(True), lock, Deadline(None, 0.0), interrupt)
     recorder.done = done
