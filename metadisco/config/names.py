@@ -1,4 +1,4 @@
-"""Names of ours that a config may use, checked before JAX is imported."""
+"""Names of ours that a config may use."""
 
 from collections.abc import Sequence
 

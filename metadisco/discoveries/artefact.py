@@ -1,4 +1,4 @@
-"""The artefact: what was discovered as JSON and arrays, in a folder or a zip file. Needs no JAX.
+"""The artefact: what was discovered as JSON and arrays, in a folder or a zip file. JAX is not started.
 
 `artefact.json` says what it is and how it was found, of an objective also how it is to be called and what it gives for
 some inputs; `arrays.npz` holds meta-parameters, by path in their tree. Version 1 knew objectives alone; since version 2

@@ -1,4 +1,4 @@
-"""Runs by name: RUN or RUN@generation; a published discovery is one, too. Needs no JAX."""
+"""Runs by name: RUN or RUN@generation; a published discovery is one, too. JAX is not started."""
 
 from pathlib import Path
 

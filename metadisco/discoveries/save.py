@@ -1,4 +1,4 @@
-"""An objective as an artefact."""
+"""A discovery as an artefact."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from metadisco._version import __version__
 from metadisco.config import to_plain
 from metadisco.config.problems import DEFAULT_PROBLEM
+from metadisco.discoveries.any_problem import load_meta_params
 from metadisco.discoveries.artefact import LEARNED
 from metadisco.discoveries.load import load_artefact, load_centre, load_objective
-from metadisco.discoveries.own_problem import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
 from metadisco.discoveries.sources import Source
 from metadisco.parametrisations import built_in
@@ -30,7 +30,7 @@ CALL = {
 
 
 def save_artefact(source: Source, path: Path, force: bool = False) -> None:
-    """Write an objective as an artefact.
+    """Write a discovery as an artefact.
 
     Args:
         source: what is written; its settings are filled in, its defaults do not matter later.
@@ -38,20 +38,20 @@ def save_artefact(source: Source, path: Path, force: bool = False) -> None:
         force: replace an artefact that is there.
 
     Raises:
-        UserError: if the objective cannot be loaded.
+        UserError: if it cannot be loaded.
     """
     data, arrays = content_of(source)
     write_package(path, ARTEFACT, data, arrays, force)
 
 
 def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what an artefact of an objective says, and its arrays.
+    """Return what an artefact of a discovery says, and its arrays.
 
     Args:
-        source: the objective.
+        source: the discovery.
 
     Raises:
-        UserError: if the objective cannot be loaded.
+        UserError: if it cannot be loaded.
     """
     if source.artefact is not None:
         if source.is_objective:  # what cannot be used here is not handed on

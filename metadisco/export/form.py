@@ -1,4 +1,4 @@
-"""Which form of an objective is written: as learned, or closed. Needs no JAX."""
+"""Which form of an objective is written: as learned, or closed. JAX is not started."""
 
 from metadisco.discoveries.distilled import FILE, read
 from metadisco.discoveries.sources import Source, find_source

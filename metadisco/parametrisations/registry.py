@@ -1,4 +1,4 @@
-"""Parametrisations by name. Nothing of one is imported before it is asked for."""
+"""Parametrisations by name."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name

@@ -2,7 +2,7 @@
 
 from metadisco.config import Config
 from metadisco.config.problems import problem_kind
-from metadisco.discoveries.own_problem import make_own_problem
+from metadisco.discoveries.any_problem import make_own_problem
 from metadisco.types import MetaProblem
 
 

@@ -1,4 +1,4 @@
-"""A meta-problem of one's own, `package.module:MyProblem`, and meta-parameters of whatever problem by name."""
+"""Whatever the problem is: one of one's own made by name, and meta-parameters loaded by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
