@@ -14,7 +14,7 @@ Ratios are without to with, so that above 1 the arrangement pays, and medians ov
 
     python benchmarks/ablation.py --output benchmarks/results/ablation.json
 
-About fifteen minutes on two cores, most of which is compiling.
+About seven minutes on two cores, most of which is compiling.
 """
 
 import argparse

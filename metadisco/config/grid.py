@@ -67,7 +67,15 @@ def split_objective(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 
 def config_at(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
     """Return the config of one point."""
-    return parse_config(apply_overrides(base, overrides.items()))
+    return _with_ppo(apply_overrides(base, overrides.items()))
+
+
+def _with_ppo(data: Mapping[str, Any]) -> Config:
+    """Return a config, after seeing that it is of a problem in which PPO is trained."""
+    config = parse_config(data)
+    if not config.tasks:
+        raise UserError(f"problem.name: got {config.problem['name']}, allowed: a problem in which PPO is trained")
+    return config
 
 
 def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, Any]:
@@ -80,7 +88,7 @@ def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, An
     Raises:
         UserError: if there are several and none is named.
     """
-    inner = parse_config(base).inner
+    inner = _with_ppo(base).inner
     if env is None and len(inner.envs) > 1:
         raise UserError(f"--env: missing, allowed: one of {', '.join(task.name for task in inner.tasks)}")
     if env is None and not inner.envs:

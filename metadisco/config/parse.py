@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
 from typing import Any, TypeVar, get_args
@@ -15,6 +16,7 @@ from .names import check_env_name, check_fitness_name
 from .ppo import PPOConfig
 from .problems import DEFAULT_PROBLEM, ProblemKind, problem_kind
 from .root import Config, InnerConfig
+from .text import flatten
 
 T = TypeVar("T")
 
@@ -39,6 +41,9 @@ def parse_config(data: Mapping[str, Any]) -> Config:
     Raises:
         UserError: one sentence with the key, what was got and what is allowed.
     """
+    for key, value in flatten(data).items():
+        if isinstance(value, float) and not math.isfinite(value):  # which no file of ours could keep
+            raise UserError(f"{key}: got {value}, allowed: a finite number")
     config = build_settings(Config, data)
     name = config.problem.get("name", DEFAULT_PROBLEM)
     kind = problem_kind(name)
@@ -47,6 +52,9 @@ def parse_config(data: Mapping[str, Any]) -> Config:
         for key, section in given.items():
             if not isinstance(section, Mapping):
                 raise UserError(f"{key}: got {shown(section)}, allowed: a section of keys and values")
+        own = given["parametrisation"]
+        if own and not isinstance(own.get("name"), str):
+            raise UserError(f"parametrisation.name: got {shown(own.get('name'))}, allowed: package.module:Name")
         return dataclasses.replace(config, **given)
     problem = _resolved(
         kind.settings, {key: value for key, value in config.problem.items() if key != "name"}, "problem."
@@ -187,7 +195,18 @@ def completed(config: Config, problem: Any) -> Config:
     Args:
         config: as written.
         problem: made of it; its parametrisation, if it has one, names such settings in its attribute `facts`.
+
+    Raises:
+        UserError: for facts that are no plain values, or that the configuration gives otherwise.
     """
-    parametrisation = getattr(problem, "parametrisation", None)
-    facts = {name: getattr(parametrisation, name) for name in getattr(parametrisation, "facts", ())}
-    return dataclasses.replace(config, parametrisation={**config.parametrisation, **facts}) if facts else config
+    parametrisation, section = getattr(problem, "parametrisation", None), config.parametrisation
+    if not section:
+        return config
+    given = {name: getattr(parametrisation, name, None) for name in getattr(parametrisation, "facts", ())}
+    facts = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    for name, value in facts.items():
+        if name == "name" or not isinstance(value, int | float | str | list):
+            raise UserError(f"parametrisation.{name}: got the fact {shown(value)}, allowed: a number, text or a list")
+        if section.get(name) not in (None, value):
+            raise UserError(f"parametrisation.{name}: got {shown(section[name])}, allowed: {value}, by the problem")
+    return dataclasses.replace(config, parametrisation={**section, **facts})

@@ -8,9 +8,9 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
-from metadisco.discoveries.load import check_named
+from metadisco.discoveries.load import check_named, load_learned
 from metadisco.discoveries.sources import find_discovery
-from metadisco.errors import UserError
+from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations import make_parametrisation
 from metadisco.storage.arrays import from_arrays
@@ -36,16 +36,16 @@ def make_own_problem(
     """
     name = problem["name"]
     arguments = {key: value for key, value in problem.items() if key != "name"}
-    if inner:
-        arguments["inner"] = dict(inner)
-    if parametrisation:
-        if "name" not in parametrisation:
-            raise UserError("parametrisation.name: missing, allowed: a name")
-        arguments["parametrisation"] = make_parametrisation(parametrisation)
+    for key in arguments.keys() & {"inner", "parametrisation"}:
+        raise UserError(f"problem.{key}: got {shown(arguments[key])}, allowed: {key} as a section of its own")
     found = load_object(name, key="problem.name")
     if not isinstance(found, type) or not all(callable(getattr(found, each, None)) for each in ("init", "evaluate")):
         # Else an artefact of somebody else's could have any function called.
         raise UserError(f"problem.name: {name} is no class with init and evaluate, which a meta-problem is")
+    if inner:
+        arguments["inner"] = dict(inner)
+    if parametrisation:
+        arguments["parametrisation"] = make_parametrisation(parametrisation)
     made = load_object(name, key="problem.name", arguments=arguments)
     if not isinstance(made, MetaProblem):
         raise UserError(f"problem.name: {name} has no tasks or no env_steps, which a meta-problem needs")
@@ -67,8 +67,10 @@ def load_meta_params(name: str | Path) -> MetaParams:
     if source.config is not None and source.centre is not None:
         config, arrays, where = source.config, read_arrays(source.centre), str(source.centre)
         start = _start_of(config.problem, config.inner, config.parametrisation)
-    elif source.artefact is not None and source.artefact.arrays:
-        said = source.artefact.data.get("learned", {})
+    elif source.artefact is not None and source.section is not None and source.is_objective:
+        return load_learned(source.artefact.data["objective"], source.artefact.arrays, str(source.artefact.path))[1]
+    elif source.artefact is not None and not source.is_objective:
+        said = source.artefact.data["learned"]
         arrays, where = source.artefact.arrays, str(source.artefact.path)
         check_named(source.section, where)
         start = _start_of(source.problem, said.get("inner", {}), source.section or {})

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from metadisco.config import MEASURING, Config, check_env_name, read_yaml, to_plain
 from metadisco.config.grid import config_at, one_environment
-from metadisco.config.problems import finds_objective
 from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
 from metadisco.storage.package import ARTEFACT
@@ -47,9 +46,6 @@ def settings_named(name: str | Path | None) -> Settings:
         base = _settings_in(Path(name), str(name))
     except UserError as error:
         raise UserError(f"--config: {error}") from error
-    problem = base.get("problem")
-    if isinstance(problem, dict) and "name" in problem and not finds_objective(problem):
-        raise UserError(f"--config: {str(name)!r} is of the problem {problem['name']}, allowed: settings of PPO")
     return Settings(base, str(name))
 
 

@@ -1,4 +1,8 @@
-"""Derivatives of expressions, as expressions, for languages that have no automatic differentiation."""
+"""Derivatives of expressions, as expressions, for languages that have no automatic differentiation.
+
+Not sympy's: its simplifications change how a form rounds in float32, so that what cancels in JAX no longer does, and of
+what is held before it is exponentiated it knows nothing.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TypeGuard

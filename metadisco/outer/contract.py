@@ -1,13 +1,20 @@
 """What a meta-problem promises the outer loop, checked before anything is compiled. Axes: K tasks, L evaluations."""
 
+import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from metadisco.errors import UserError, shown
 from metadisco.types import Evaluation, Key, MetaParams, MetaProblem, TaskLike
+
+MOST = 2**53
+"""Environment steps of one evaluation, beyond which a float does not count them."""
+OPTIONAL = ("evaluate_against", "baseline", "rehearsal")
 
 
 def check_problem(problem: MetaProblem) -> int:
@@ -17,16 +24,27 @@ def check_problem(problem: MetaProblem) -> int:
         UserError: for tasks or steps that are not there, or are no such thing.
     """
     tasks, env_steps = (getattr(problem, name, None) for name in ("tasks", "env_steps"))
-    if not isinstance(env_steps, int) or isinstance(env_steps, bool) or env_steps < 0:
-        raise UserError(f"env_steps of the meta-problem: got {shown(env_steps)}, allowed: a whole number from 0 on")
+    if not isinstance(env_steps, int) or isinstance(env_steps, bool) or not 0 <= env_steps <= MOST:
+        raise UserError(
+            f"env_steps of the meta-problem: got {shown(env_steps)}, allowed: a whole number from 0 to {MOST}"
+        )
     if not isinstance(tasks, Sequence) or not tasks or not all(isinstance(task, TaskLike) for task in tasks):
         raise UserError(f"tasks of the meta-problem: got {shown(tasks)}, allowed: a TaskInfo for each task")
-    if len({task.name for task in tasks}) < len(tasks):
-        raise UserError(f"tasks: got the names {[task.name for task in tasks]}, allowed: names that differ")
+    names = [task.name for task in tasks]
+    if not all(isinstance(name, str) and name.isprintable() for name in names) or len(set(names)) < len(names):
+        raise UserError(f"tasks: got the names {shown(names)}, allowed: names that differ, in text")
     for task in tasks:
-        if task.zero == task.one:
-            raise UserError(f"tasks: {task.name} has {task.zero} for 0 and for 1, allowed: two numbers that differ")
+        scale = (task.zero, task.one)
+        if not all(isinstance(each, Real) and math.isfinite(each) for each in scale) or task.zero == task.one:
+            raise UserError(f"tasks: {task.name} has {shown(scale)} for 0 and for 1, allowed: two numbers that differ")
+    for name in OPTIONAL:
+        if not callable(getattr(problem, name, None) or problem.init):
+            raise UserError(f"{name} of the meta-problem: got {shown(getattr(problem, name))}, allowed: a method")
     return env_steps
+
+
+def _is_real(array: Any) -> bool:
+    return bool(np.issubdtype(array.dtype, np.number) or array.dtype == bool) and not jnp.iscomplexobj(array)
 
 
 def check_evaluation(evaluation: Any, problem: MetaProblem, num_lives: int) -> None:
@@ -38,14 +56,16 @@ def check_evaluation(evaluation: Any, problem: MetaProblem, num_lives: int) -> N
     if not isinstance(evaluation, Evaluation):
         raise UserError(f"evaluate of the meta-problem: got {type(evaluation).__name__}, allowed: an Evaluation")
     shape, num_tasks = tuple(getattr(evaluation.fitness, "shape", ())), len(problem.tasks)
-    if shape != (num_lives, num_tasks):
+    if shape != (num_lives, num_tasks) or not _is_real(evaluation.fitness):
         raise UserError(
-            f"fitness of the meta-problem: got shape {shape[1:]} for each evaluation, allowed: ({num_tasks},), "
-            "one number for each of its tasks"
+            f"fitness of the meta-problem: got {evaluation.fitness.dtype} of shape {shape[1:]} for each evaluation, "
+            f"allowed: ({num_tasks},), one real number for each of its tasks"
         )
+    if not isinstance(evaluation.metrics, dict):
+        raise UserError(f"metrics of the meta-problem: got {shown(evaluation.metrics)}, allowed: a dict")
     for name, metric in evaluation.metrics.items():
         shape = tuple(getattr(metric, "shape", ()))
-        if not isinstance(name, str) or shape != (num_lives,) or jnp.iscomplexobj(metric):
+        if not (isinstance(name, str) and name.isprintable() and shape == (num_lives,) and _is_real(metric)):
             raise UserError(
                 f"metrics of the meta-problem: got {shown(name)} of shape {shape[1:]} for each evaluation, allowed: "
                 "real scalars by name"

@@ -104,8 +104,8 @@ class Evaluator:
             return None
         lowered = spread(baseline, self._mesh, self.chunk_size).lower(self._shapes(keys, self._sharding))
         wanted = (self._config.num_lives, len(problem.tasks))
-        if getattr(lowered.out_info, "shape", None) != wanted:
-            raise UserError(f"baseline of the meta-problem: allowed: one number for each of {wanted[1]} tasks")
+        if getattr(lowered.out_info, "shape", None) != wanted or jnp.iscomplexobj(lowered.out_info):
+            raise UserError(f"baseline of the meta-problem: allowed: one real number for each of {wanted[1]} tasks")
         return lowered.compile()
 
     def population(

@@ -13,12 +13,16 @@ def to_arrays(tree: Any) -> dict[str, np.ndarray]:
     """Return the leaves of a pytree by their path, such as `Dense_0/kernel`.
 
     Raises:
-        UserError: if two leaves have the same path.
+        UserError: if two leaves have the same path, one cannot be kept by its path, or is empty.
     """
     arrays: dict[str, np.ndarray] = {}
     for name, leaf in _named_leaves(tree):
         if name in arrays:
             raise UserError(f"meta-parameters: two arrays are called {name!r}, allowed: paths that differ")
+        if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise UserError(f"meta-parameters: got an array called {name!r}, allowed: names in UTF-8 without zeros")
+        if 0 in leaf.shape:
+            raise UserError(f"meta-parameters: {name!r} has shape {leaf.shape}, allowed: arrays with numbers in them")
         arrays[name] = np.asarray(leaf)
     return arrays
 

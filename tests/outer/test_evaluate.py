@@ -14,6 +14,7 @@ from toys import Quadratic
 
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
+from metadisco.outer.contract import check_problem
 from metadisco.outer.devices import ACCELERATOR_CHUNK, CPU_CHUNK, default_chunk_size, make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
 from metadisco.types import TaskInfo
@@ -222,7 +223,7 @@ class TestContract:
                 evaluation = super().evaluate(key, meta_params)
                 return evaluation._replace(fitness=evaluation.fitness[0])
 
-        with pytest.raises(UserError, match="one number for each of its tasks"):
+        with pytest.raises(UserError, match="one real number for each of its tasks"):
             evaluator_of(OneNumber())
 
     @pytest.mark.parametrize("metric", [jnp.zeros(2), jnp.zeros((), jnp.complex64)])
@@ -234,7 +235,28 @@ class TestContract:
         with pytest.raises(UserError, match=r"'mine'.*allowed: real scalars"):
             evaluator_of(Measured())
 
-    @pytest.mark.parametrize("env_steps", [None, -1, 1.5, True, jnp.int32(3)])
+    @pytest.mark.parametrize(
+        "scale", [(0.0, float("nan")), (0.0, float("inf")), ("0", 1.0), (None, 1.0), (jnp.zeros(2), 1.0)]
+    )
+    def test_scales_that_are_no_two_numbers_are_refused(self, scale):
+        with pytest.raises(UserError, match="two numbers that differ"):
+            check_problem(Quadratic(scales=(TaskInfo("a", *scale),)))
+
+    @pytest.mark.parametrize("name", [3, None, "a\n", "\ud800", ["a"]])
+    def test_names_of_tasks_that_are_no_text_are_refused(self, name):
+        with pytest.raises(UserError, match="names that differ, in text"):
+            check_problem(Quadratic(scales=(TaskInfo(name),)))
+
+    def test_a_fitness_that_is_no_real_number_is_refused(self):
+        class Complex(Quadratic):
+            def evaluate(self, key, meta_params):
+                evaluation = super().evaluate(key, meta_params)
+                return evaluation._replace(fitness=evaluation.fitness.astype(jnp.complex64))
+
+        with pytest.raises(UserError, match="complex64"):
+            evaluator_of(Complex())
+
+    @pytest.mark.parametrize("env_steps", [None, -1, 1.5, True, jnp.int32(3), 10**400])
     def test_env_steps_that_are_no_number_are_refused(self, env_steps):
         class Uncounted(Quadratic):
             @property

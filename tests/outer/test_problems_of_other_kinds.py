@@ -107,3 +107,22 @@ class TestBaseline:
 
         with pytest.raises(UserError, match="baseline of the meta-problem"):
             search(Wrong(), config_of(), MemoryRecorder())
+
+
+@dataclass(frozen=True)
+class Told(Quadratic):
+    """Wants a count and a mean told of all evaluations."""
+
+    over_all = {"times_in_all": "times", "mean_luck": "luck"}  # noqa: RUF012 - never changed
+
+    def evaluate(self, key, meta_params):
+        evaluation = super().evaluate(key, meta_params)
+        return evaluation._replace(metrics={**evaluation.metrics, "times": jnp.int32(3)})
+
+
+def test_counts_and_means_over_all_evaluations_are_told_by_the_keys_that_a_problem_names():
+    _, recorder = ran(Told(fails_by_luck=1.1), num_generations=1)
+    (row,) = recorder.rows
+    assert row["times_in_all"] == 3 * 2 * SIZE
+    assert 0 < row["mean_luck"] < 1
+    assert row["metrics/luck"] is None  # as all have failed

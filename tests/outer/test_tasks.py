@@ -52,11 +52,11 @@ def test_each_of_several_is_reported_by_name(scaled):
 @pytest.mark.parametrize(
     ("tasks", "told"),
     [
-        ((TaskInfo("a"),), "got shape (2,) for each evaluation, allowed: (1,)"),
+        ((TaskInfo("a"),), "of shape (2,) for each evaluation, allowed: (1,)"),
         ((TaskInfo("a"), TaskInfo("b"), TaskInfo("c")), "allowed: (3,)"),
         ((object(),), "allowed: a TaskInfo for each task"),
         ((TaskInfo("a"), TaskInfo("a")), "names that differ"),
-        ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has 3.0 for 0 and for 1"),
+        ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has (3.0, 3.0) for 0 and for 1"),
     ],
 )
 def test_what_cannot_describe_them_is_refused_before_anything_is_compiled(tasks, told, monkeypatch):

@@ -177,12 +177,37 @@ def test_it_is_no_objective_in_python_either():
         ("problem.name=own_fit:Curve", ["problem.name: own_fit:Curve is no class with init and evaluate"]),
         ("problem.name=own_fit:Untold", ["problem.name: own_fit:Untold has no tasks"]),
         ("problem.name=os:getcwd", ["problem.name: os:getcwd is no class"]),
-        ("parametrisation.width=3", ["parametrisation.name: missing"]),
+        ("parametrisation.width=3", ["parametrisation.name: got None"]),
+        ("parametrisation.name=null", ["parametrisation.name: got None"]),
+        ("problem.scale=.inf", ["problem.scale: got inf", "a finite number"]),
+        ("problem={name: 'own_fit:Fit', inner: 5}", ["problem.inner: got 5", "a section of its own"]),
+        ("problem.name='own_fit:'", ["problem.name: got 'own_fit:'"]),
     ],
 )
 def test_what_makes_no_problem_is_refused(change, told, capsys):
     assert_refused(["evolve", "fit.yaml", change, "--run", "refused"], told, capsys)
     assert not Path("refused").exists()
+
+
+@pytest.mark.parametrize("words", [["train", "--objective", "ppo"], ["plot", "ppo", "--output", "figures"]])
+def test_its_config_gives_no_settings_of_agents(words, capsys):
+    told = ["problem.name: got own_fit:Fit", "a problem in which PPO is trained"]
+    assert_refused([*words, "--config", "fit.yaml"], told, capsys)
+
+
+def test_a_fact_that_the_config_gives_otherwise_is_refused(capsys):
+    words = ["evolve", "learned.yaml", "parametrisation.obs_size=7", "--run", "refused"]
+    assert_refused(words, ["parametrisation.obs_size: got 7, allowed: 2"], capsys)
+    assert not Path("refused").exists()
+
+
+def test_source_that_was_edited_between_two_starts_is_told(capsys):
+    assert main(["evolve", "fit.yaml", "outer.num_generations=2", "--run", "edited"]) == 0
+    Path("own_fit.py").write_text(f"{PROBLEM}\n# edited\n")
+    capsys.readouterr()
+    assert main(["evolve", "fit.yaml", "outer.num_generations=3", "--run", "edited"]) == 0
+    assert "the source of own_fit:Fit was edited since the last start" in capsys.readouterr().err
+    Path("own_fit.py").write_text(PROBLEM)
 
 
 def test_settings_of_its_own_may_not_change_in_a_run(capsys):

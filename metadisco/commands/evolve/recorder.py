@@ -12,6 +12,7 @@ from metadisco.commands.evolve.deadline import Deadline
 from metadisco.commands.evolve.interrupt import Interrupt
 from metadisco.commands.evolve.notices import Notices
 from metadisco.config import Config, completed, to_plain
+from metadisco.config.code.own_code import source_of
 from metadisco.errors import UserError
 from metadisco.storage.lock import RunLock
 from metadisco.storage.loggers import make_loggers
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from metadisco.outer.search import Progress, SearchState
     from metadisco.storage.checkpoints import Checkpoints
     from metadisco.types import MetaProblem
+
+
+FACTS = {"processes": "num_processes", "devices": "num_devices"}
+"""Attributes of an evaluation by the names that they have in provenance.json, where these differ."""
 
 
 class RunRecorder:
@@ -60,6 +65,9 @@ class RunRecorder:
 
     def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
         """Return the newest state of a run that exists; writes nothing."""
+        from metadisco.storage.arrays import to_arrays
+
+        to_arrays(template.strategy.centre)  # what could not be kept is refused before anything is
         if not self._run.exists:
             return None
         restored = self._open().restore(template, self._display.say)
@@ -105,7 +113,7 @@ class RunRecorder:
     def start(self, evaluator: "Evaluator") -> None:
         """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
         self._check_memory(evaluator)
-        facts, before = _facts(evaluator), self._run.last_start()
+        facts, before = self._facts(evaluator), self._run.last_start()
         logged = self._run.metrics()
         rows = [row for row in logged if row["generation"] < self.done]
         as_before = all({"processes": 1, **before}.get(name) == value for name, value in facts.items())
@@ -139,7 +147,14 @@ class RunRecorder:
     def _note(self, evaluator: "Evaluator") -> None:
         """Keep on what the run goes on from here."""
         seconds = round(evaluator.compile_seconds, 2)
-        self._run.note_start(_facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
+        self._run.note_start(self._facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
+
+    def _facts(self, evaluator: "Evaluator") -> dict[str, Any]:
+        """Return what numbers may depend on, for provenance.json; the source of one's own code by its name."""
+        names = ("processes", "devices", "platform", "chunk_size")
+        facts = {name: getattr(evaluator, FACTS.get(name, name)) for name in names}
+        code = source_of(to_plain(self._config))
+        return facts | ({"code": code} if code else {})
 
     def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
         """Return the chunk size of the newest start, if a measured one, on as many devices of the same kind."""
@@ -224,12 +239,6 @@ class RunRecorder:
                     closing.close()
 
 
-def _facts(evaluator: "Evaluator") -> dict[str, Any]:
-    """Return what numbers may depend on, for provenance.json."""
-    names = {"processes": "num_processes", "devices": "num_devices", "platform": "platform", "chunk_size": "chunk_size"}
-    return {key: getattr(evaluator, name) for key, name in names.items()}
-
-
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say on what a run goes on that is not what it ran on before, and what becomes of its numbers.
 
@@ -242,4 +251,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     exact = "platform" not in changed and "chunk_size" not in changed and now["platform"] == "cpu"
     same = exact and now["chunk_size"] == 1
     what = "numbers stay the same to the bit" if same else "numbers agree to float tolerance only"
-    return [f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed]
+    edited = [name for name, digest in now.get("code", {}).items() if old.get("code", {}).get(name, digest) != digest]
+    return [
+        *(f"the source of {name} was edited since the last start: numbers may be others" for name in edited),
+        *(f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed if name != "code"),
+    ]

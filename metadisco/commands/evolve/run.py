@@ -160,7 +160,7 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
     chunks = Chunks(may_halve=False)
     if recorder and team is ALONE and config.outer.chunk_size == "auto" and not config.deterministic:
         rehearsal = getattr(problem, "rehearsal", None)
-        chunks = Chunks(rehearsal and rehearsal(REHEARSED_UPDATES), recorder)
+        chunks = Chunks(rehearsal(REHEARSED_UPDATES) if callable(rehearsal) else None, recorder)
     with recorder or contextlib.nullcontext():
         search(
             problem,

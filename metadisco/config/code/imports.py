@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from metadisco.config.code.imported_names import is_dotted
 from metadisco.config.code.modules import look_here, note_imported
 from metadisco.errors import UserError, nearest
 
@@ -38,12 +39,12 @@ def importing() -> Iterator[None]:
 
 def _load(name: str, key: str, arguments: Mapping[str, Any] | None) -> Any:
     module_name, _, attribute = name.partition(":")
+    if not is_dotted(module_name) or not attribute:
+        raise UserError(f"{key}: got {name!r}, allowed: package.module:Name")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise UserError(f"{key}: cannot import {module_name!r}: {error}") from error
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{key}: got {name!r}, allowed: package.module:Name") from error
     if not hasattr(module, attribute):
         raise UserError(f"{key}: {module_name} has no {attribute!r}{nearest(attribute, vars(module))}")
     thing = getattr(module, attribute)
