@@ -148,7 +148,8 @@ def test_every_arrangement_can_be_left_out(load: Callable[[str], ModuleType], mo
         ablation.leave_out("adam", monkeypatch.setattr)
 
 
-@pytest.mark.parametrize("name", ["adam", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["adam", *OTHERS])
 def test_what_takes_the_place_of_an_arrangement_learns_alike(
     load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -84,7 +84,10 @@ def loop_steps(loop, own, learner, cartpole):
     return steps
 
 
-@pytest.fixture(scope="module", params=["one_file", "loop"])
+EXAMPLES = ["one_file", pytest.param("loop", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
 def steps(request):
     return request.getfixturevalue(f"{request.param}_steps")
 
@@ -138,7 +141,7 @@ def test_the_loop_tells_its_losses_how_much_of_the_training_has_elapsed(loop, le
     assert told == [0.0] * 4 + [0.25] * 4 + [0.5] * 4 + [0.75] * 4
 
 
-@pytest.mark.parametrize("example", ["one_file", "loop"])
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_losses_are_given_log_probs_standardised_advantages_and_returns(request, one_file, learner, example):
     module, rng = request.getfixturevalue(example), np.random.default_rng(0)
     given = {}
@@ -202,7 +205,7 @@ def rollout_of_loop(module):
     return module.Transition(*map(jnp.stack, zip(*collected, strict=True)))
 
 
-@pytest.mark.parametrize("example", ["one_file", "loop"])
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_a_time_limit_is_bootstrapped_from_the_observation_before_the_reset(request, example):
     module = request.getfixturevalue(example)
     rollouts = {"one_file": rollout_of_one_file, "loop": rollout_of_loop}

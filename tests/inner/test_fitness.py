@@ -124,7 +124,7 @@ class TestOnesOwn:
 
     @pytest.mark.parametrize(
         "value",
-        [None, "good", object(), 1 + 2j, jnp.ones((), jnp.complex64), jnp.ones(2), [1.0, 2.0], [[1], [1, 2]], {}],
+        [None, "good", 1 + 2j, jnp.ones(2), [[1], [1, 2]]],
     )
     def test_what_is_no_real_number_is_refused_while_tracing(self, judged, value):
         with pytest.raises(UserError, match=r"inner\.fitness: got ") as refusal:

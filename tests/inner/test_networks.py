@@ -184,8 +184,8 @@ class TestUnboundedGradients:
         assert jnp.isfinite(state.first["w"]).all()
 
 
-@pytest.mark.parametrize(("layer", "width"), [(dense, 4), (narrow_dense, 1), (narrow_dense, 4), (narrow_dense, 5)])
-@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3)])
+@pytest.mark.parametrize(("layer", "width"), [(dense, 4), (narrow_dense, 1), (narrow_dense, 5)])
+@pytest.mark.parametrize("shape", [(3,), (2, 5, 3)])
 def test_a_dense_layer_has_the_values_and_gradients_of_its_formula(layer, width, shape, getkey):
     x, kernel, bias = (jax.random.normal(getkey(), size) for size in (shape, (3, width), (width,)))
     for apply in (lambda f: f, jax.jit):
