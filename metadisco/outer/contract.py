@@ -63,6 +63,9 @@ def check_evaluation(evaluation: Any, problem: MetaProblem, num_lives: int) -> N
         )
     if not isinstance(evaluation.metrics, dict):
         raise UserError(f"metrics of the meta-problem: got {shown(evaluation.metrics)}, allowed: a dict")
+    for name in getattr(problem, "over_all", {}).values():
+        if name not in evaluation.metrics:
+            raise UserError(f"over_all of the meta-problem: got {shown(name)}, allowed: a name of its metrics")
     for name, metric in evaluation.metrics.items():
         shape = tuple(getattr(metric, "shape", ()))
         if not (isinstance(name, str) and name.isprintable() and shape == (num_lives,) and _is_real(metric)):

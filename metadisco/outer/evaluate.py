@@ -3,6 +3,7 @@
 Axes: P population, R rollouts, K tasks, L = P·R lives.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -139,12 +140,14 @@ class Evaluator:
         fitness: Array = collect(self._baseline(keys), self._mesh)
         return fitness.mean(0)
 
-    def over_all(self, judged: JudgedPopulation) -> dict[str, int | float]:
+    def over_all(self, judged: JudgedPopulation) -> dict[str, int | float | None]:
         """Return what the problem wants told of all evaluations, failed ones included: counts as sums, else means."""
-        values = {key: np.asarray(judged.metrics[name]) for key, name in self._over_all.items()}
-        return {
-            key: int(x.sum()) if x.dtype.kind == "i" else float(x.mean(dtype=np.float64)) for key, x in values.items()
-        }
+        row: dict[str, int | float | None] = {}
+        for key, name in self._over_all.items():
+            values = np.asarray(judged.metrics[name])
+            mean = float(values.mean(dtype=np.float64))
+            row[key] = int(values.sum()) if values.dtype.kind == "i" else mean if math.isfinite(mean) else None
+        return row
 
     def _judged(self, keys: Array, meta_params: MetaParams, centre: MetaParams, generation: int) -> JudgedPopulation:
         shared = (centre, jnp.asarray(generation, jnp.int32))[: self._num_shared]
