@@ -47,8 +47,9 @@ def gives_nan(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def refusing(*args: P.args, **kwargs: P.kwargs) -> T:
         config: Any = jax.config  # whose settings only newer JAX declares
-        is_jitted = isinstance(jnp.zeros(()), jax.core.Tracer)  # under vmap alone a constant is none
-        if config.jax_debug_nans and is_jitted:
+        with jax.transfer_guard("allow"):  # under vmap alone a constant is no tracer
+            is_jitted = config.jax_debug_nans and isinstance(jnp.zeros(()), jax.core.Tracer)
+        if is_jitted:
             raise UserError(
                 f"jax_debug_nans: got True around {function.__name__}, allowed: False, as by `with "
                 "jax.debug_nans(False):` around the call; NaN is where no episode ended"
