@@ -4,6 +4,9 @@ A resample of seeds is known by how often each seed is in it, and a mean over it
 scores: many numbers cost one product of matrices.
 """
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -57,6 +60,12 @@ def mean_band(
     return np.clip(low, smallest, largest), np.clip(high, smallest, largest)  # but for rounding
 
 
+def mean_interval(values: Any) -> tuple[float, float]:
+    """Return the interval that `mean_band` gives of the mean of some numbers, as seaborn's `errorbar` asks for it."""
+    low, high = mean_band(np.asarray(values, float)[:, None])
+    return float(low[0]), float(high[0])
+
+
 def profile_band(
     samples: Float[np.ndarray, "S K N"], *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N"]]:
@@ -65,8 +74,7 @@ def profile_band(
     Seeds are resampled independently on each task; other arguments as for `mean_band`.
     """
     num_seeds, num_tasks, num = samples.shape
-    rng = np.random.default_rng(seed)
-    shares = [_shares(rng, OF_CURVES, num_seeds) / num_tasks for _ in range(num_tasks)]
+    shares = _shares_of_curves(num_seeds, num_tasks, seed)
     per_block = BLOCK // OF_CURVES
     edges = []
     for start in range(0, num, per_block):
@@ -76,6 +84,13 @@ def profile_band(
         edges.append(_edges(means, confidence))
     low, high = np.concatenate(edges, 1)
     return low, high
+
+
+@lru_cache(maxsize=4)
+def _shares_of_curves(num_seeds: int, num_tasks: int, seed: int) -> tuple[Float[np.ndarray, "B S"], ...]:
+    """Return the shares for each task; kept, as seaborn asks for the interval of each point of a curve by itself."""
+    rng = np.random.default_rng(seed)
+    return tuple(_shares(rng, OF_CURVES, num_seeds) / num_tasks for _ in range(num_tasks))
 
 
 def _shares(rng: np.random.Generator, size: int, num_seeds: int) -> Float[np.ndarray, "B S"]:
