@@ -5,13 +5,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib import rc_context
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 COLUMN, TEXT = 3.3, 6.9
 """Inches: one column of a paper in two columns, and both."""
 SMALLEST, LARGEST = 6.0, 8.0  # points, in a paper
+SMALLEST_SCALED = 5.0  # of what was laid out for the screen
+ZOOM = 0.8  # of what has three dimensions
 PAPER: Any = {
     "font.size": 7, "axes.titlesize": 7, "xtick.labelsize": SMALLEST, "ytick.labelsize": SMALLEST,
     "legend.fontsize": SMALLEST, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
@@ -81,6 +86,17 @@ def fit(figure: Figure) -> None:
         return
     figure.set_size_inches(scale * width, scale * figure.get_figheight())
     for text in figure.findobj(Text):
-        text.set_fontsize(min(max(scale * float(text.get_fontsize()), SMALLEST), LARGEST))
+        text.set_fontsize(min(max(scale * float(text.get_fontsize()), SMALLEST_SCALED), LARGEST))
+    for line in figure.findobj(Line2D):
+        line.set_linewidth(scale * line.get_linewidth())
+        line.set_markersize(scale * line.get_markersize())
+    for collection in figure.findobj(Collection):
+        collection.set_linewidth([scale * float(each) for each in np.ravel(collection.get_linewidth())])
+    axes: Any  # two or three dimensions
     for axes in figure.axes:
-        axes.tick_params(labelsize=SMALLEST)
+        if axes.name == "3d":  # whose labels stay as far from it as they are
+            axes.set_box_aspect(None, zoom=ZOOM)
+        axes.tick_params(labelsize=max(scale * 10, SMALLEST_SCALED))
+        for name in ("xaxis", "yaxis", "zaxis"):
+            if hasattr(axes, name):
+                getattr(axes, name).labelpad *= scale

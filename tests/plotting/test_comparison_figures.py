@@ -12,6 +12,7 @@ from metadisco.cli import main
 from metadisco.evaluation.comparison import Cell, as_json, compare
 from metadisco.evaluation.evaluate import Comparison
 from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.training import Trained
 from metadisco.plotting import (
     grid_figure,
     intervals_figure,
@@ -217,7 +218,7 @@ def test_what_was_laid_out_for_the_screen_is_made_to_fit(tmp_path):
         assert figure.get_figwidth() == pytest.approx(6.9)
         assert_well_laid_out(figure)
     sizes = {text.get_fontsize() for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))}
-    assert min(sizes) >= 6 and max(sizes) <= 8
+    assert min(sizes) >= 5 and max(sizes) <= 8
 
 
 def test_a_look_ends_where_it_ends(tmp_path):
@@ -251,6 +252,29 @@ def test_what_is_no_grid_of_two_settings_is_not_drawn(words, told, place, capsys
     assert main(["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", *words]) == 2
     assert told in capsys.readouterr().err
     assert list(place.iterdir()) == []
+
+
+def test_a_grid_of_trainings_is_drawn_and_replaced_with_force_alone(place, monkeypatch):
+    def trained(objective, points, configs, num_seeds, **told):
+        lives = Lives(np.ones(num_seeds), *np.ones((3, num_seeds, 1)))
+        return [Trained(point, config, lives, None) for point, config in zip(points, configs, strict=True)]
+
+    monkeypatch.setattr("metadisco.evaluation.training.train_points", trained)
+    words = ["--quiet", "--figure", "new/grid.pdf", "inner.ppo.gamma=[0.9,0.99]", "objective.clip_eps=[0.1,0.2]"]
+    command = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", *words]
+    assert main(command) == 0
+    assert (place / "new" / "grid.pdf").read_bytes().startswith(b"%PDF")
+    assert main(command) == 2
+    assert main([*command, "--force"]) == 0
+
+
+@pytest.mark.slow
+def test_every_figure_of_an_objective_fits_a_paper(place):
+    words = ["--no-visits", "--three-d", "--style", "paper", "--format", "pdf", "--quiet"]
+    assert main(["plot", "lpo_drift_classic", "--output", "out", *words]) == 0
+    for file in (place / "out").glob("*.svg"):
+        assert re.search(r'width="496\.\d+pt"', file.read_text())  # 6.9 inches
+        assert file.with_suffix(".pdf").is_file()
 
 
 def test_one_seed_has_marks_without_intervals_and_no_difference():
