@@ -1,7 +1,7 @@
 """A grid of trainings as a heat map."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,6 +10,9 @@ from matplotlib.ticker import FuncFormatter
 from metadisco.plotting.heat import MAGNITUDES
 from metadisco.plotting.look import COLUMN, current, points
 from metadisco.plotting.style import set_title, short, wrapped
+
+if TYPE_CHECKING:
+    import pandas
 
 MAX_WRITTEN = 12  # columns in which there is room for numbers
 
@@ -25,19 +28,13 @@ def grid_figure(grid: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     Raises:
         ValueError: if it is not two settings that vary.
     """
-    import pandas as pd  # noqa: PLC0415 - takes a second
-    import seaborn as sns  # noqa: PLC0415 - takes two
+    import seaborn as sns  # noqa: PLC0415 - takes two seconds
 
     keys = [key for key in grid[0]["settings"] if len({_shown(point["settings"][key]) for point in grid}) > 1]
     if len(keys) != 2:
         raise ValueError(f"grid_figure: got {len(keys)} settings that vary, allowed: 2")
-    down, along = (list(dict.fromkeys(_shown(point["settings"][key]) for point in grid)) for key in keys)
-    means = pd.DataFrame(np.nan, index=down, columns=along)
-    for point in grid:
-        returns = np.array(point["final_return"], float)
-        if np.isfinite(returns).any():
-            row, column = (_shown(point["settings"][key]) for key in keys)
-            means.loc[row, column] = returns[np.isfinite(returns)].mean()
+    means = _means(grid, keys)
+    down, along = list(means.index), list(means.columns)
     paper = current().paper
     width, cell = (COLUMN, 0.24) if paper else (max(6.4, min(11.0, 2.6 + 0.75 * len(along))), 0.45)
     figure = Figure(figsize=(width, max(1.6, 1.9 * cell / 0.45 + cell * len(down))), layout="constrained")
@@ -60,6 +57,20 @@ def grid_figure(grid: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
     axes.tick_params(axis="x", rotation=0 if max(map(len, along)) * len(along) <= 9 * width else 90)
     set_title(figure, title)
     return figure
+
+
+def _means(grid: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> "pandas.DataFrame":
+    """Return the mean final return of the seeds that did not fail, the first setting down, the second along."""
+    import pandas as pd  # noqa: PLC0415 - takes a second
+
+    down, along = (list(dict.fromkeys(_shown(point["settings"][key]) for point in grid)) for key in keys)
+    means = pd.DataFrame(np.nan, index=down, columns=along)
+    for point in grid:
+        returns = np.array(point["final_return"], float)
+        if np.isfinite(returns).any():
+            row, column = (_shown(point["settings"][key]) for key in keys)
+            means.loc[row, column] = returns[np.isfinite(returns)].mean()
+    return means
 
 
 def _number(mean: float) -> str:

@@ -1,26 +1,21 @@
-"""Figures of an evaluation, a grid and pilots: what they show, and that nothing is cut or covered."""
+"""Figures of an evaluation: what they show, and that nothing is cut or covered."""
 
 import json
-import re
 
 import numpy as np
 import pytest
 import scipy.stats
-from layout import assert_well_laid_out, colour_bars_of, legend_of, panels_of
+from layout import assert_well_laid_out, legend_of, panels_of
 
-from metadisco.cli import main
 from metadisco.evaluation.comparison import Cell, as_json, compare
 from metadisco.evaluation.evaluate import Comparison
 from metadisco.evaluation.lives import Lives
-from metadisco.evaluation.training import Trained
 from metadisco.plotting import (
-    grid_figure,
     intervals_figure,
     learning_curves_figure,
     look,
     profiles_figure,
     returns_figure,
-    save,
 )
 from metadisco.plotting.comparison import comparison_figures, draw_comparison
 
@@ -168,67 +163,6 @@ def test_there_are_no_profiles_without_a_common_scale():
     assert "profiles" not in dict(comparison_figures(found))
 
 
-def grid(rates=(1e-4, 1e-3), epsilons=(0.1, 0.2, 0.3)):
-    return [
-        {"settings": {"inner.ppo.learning_rate": rate, "objective.clip_eps": epsilon, "seed": 3},
-         "final_return": [1e4 * rate + epsilon, 1e4 * rate - epsilon, None]}
-        for rate in rates for epsilon in epsilons
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("style", [None, "paper"])
-@pytest.mark.parametrize("points", [grid(), grid(np.logspace(-5, -1, 9).tolist(), np.arange(14).tolist())])
-def test_a_grid_leaves_and_covers_nothing(points, style):
-    with look(style):
-        assert_well_laid_out(grid_figure(points, title="ppo on gymnax/CartPole-v1, 3 seeds"))
-
-
-def test_a_grid_has_the_mean_of_the_seeds_that_did_not_fail():
-    points = grid()
-    points[1]["final_return"] = [None, None]
-    figure = grid_figure(points, title="A")
-    (axes,) = [axes for axes in panels_of(figure) if axes not in colour_bars_of(figure)]
-    assert [text.get_text() for text in axes.texts if text.get_text()] == ["1", "1", "10", "10", "10", "failed"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("objective.clip_eps", "learning_rate")
-
-
-def test_a_heat_map_is_of_two_settings():
-    with pytest.raises(ValueError, match="got 1 settings"):
-        grid_figure(grid(epsilons=[0.1]), title="A")
-
-
-def test_a_figure_for_a_paper_is_a_column_wide_and_its_text_is_text(tmp_path):
-    with look("paper", ["pdf"]) as chosen:
-        figure = learning_curves_figure({"ppo": (STEPS, np.ones((2, 12)))}, title="A title")
-        files = save(figure, tmp_path / "a")
-    assert [file.name for file in files] == ["a.png", "a.svg", "a.pdf"]
-    assert chosen.suffixes == ".png, .svg and .pdf"
-    assert re.search(r"<text[^>]*>A title</text>", files[1].read_text())
-    assert re.search(r'width="237\.\d+pt"', files[1].read_text())  # 3.3 inches
-    assert b"/CIDFontType2" in files[2].read_bytes() and b"/Type3" not in files[2].read_bytes()
-
-
-def test_what_was_laid_out_for_the_screen_is_made_to_fit(tmp_path):
-    from metadisco.plotting import run_figure
-
-    rows = [{"generation": n, "fitness_mean": 1.0 * n, "seconds": 1.0} for n in range(9)]
-    with look("paper"):
-        figure = run_figure(rows, title="A run")
-        save(figure, tmp_path / "run")
-        assert figure.get_figwidth() == pytest.approx(6.9)
-        assert_well_laid_out(figure)
-    sizes = {text.get_fontsize() for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))}
-    assert min(sizes) >= 5 and max(sizes) <= 8
-
-
-def test_a_look_ends_where_it_ends(tmp_path):
-    with pytest.raises(ZeroDivisionError), look("paper", ["pdf"]):
-        1 / 0  # noqa: B018
-    figure = learning_curves_figure({"ppo": (STEPS, np.ones((2, 12)))}, title="A")
-    assert [file.suffix for file in save(figure, tmp_path / "a")] == [".png", ".svg"]
-    assert figure.get_figwidth() == 6.4
-
-
 def test_the_files_have_their_names_and_equal_evaluations_give_equal_files(tmp_path):
     for folder in ("one", "two"):
         with look(None, ["pdf"]):
@@ -238,43 +172,6 @@ def test_the_files_have_their_names_and_equal_evaluations_give_equal_files(tmp_p
     assert [file.name for file in files] == [f"{name}.{kind}" for name in names for kind in ("pdf", "png", "svg")]
     for file in files:
         assert file.read_bytes() == (tmp_path / "two" / "figures" / file.name).read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--figure", "grid.gif", "inner.ppo.gamma=[0.9,0.99]"], "--figure: got 'grid.gif'"),
-        (["--figure", "grid.png"], "--figure: got 0 settings"),
-        (["--figure", "grid.png", "inner.ppo.gamma=[0.9,0.99]", "seed=[1,1]"], "--figure: got 1 settings"),
-    ],
-)
-def test_what_is_no_grid_of_two_settings_is_not_drawn(words, told, place, capsys):
-    assert main(["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", *words]) == 2
-    assert told in capsys.readouterr().err
-    assert list(place.iterdir()) == []
-
-
-def test_a_grid_of_trainings_is_drawn_and_replaced_with_force_alone(place, monkeypatch):
-    def trained(objective, points, configs, num_seeds, **told):
-        lives = Lives(np.ones(num_seeds), *np.ones((3, num_seeds, 1)))
-        return [Trained(point, config, lives, None) for point, config in zip(points, configs, strict=True)]
-
-    monkeypatch.setattr("metadisco.evaluation.training.train_points", trained)
-    words = ["--quiet", "--figure", "new/grid.pdf", "inner.ppo.gamma=[0.9,0.99]", "objective.clip_eps=[0.1,0.2]"]
-    command = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", *words]
-    assert main(command) == 0
-    assert (place / "new" / "grid.pdf").read_bytes().startswith(b"%PDF")
-    assert main(command) == 2
-    assert main([*command, "--force"]) == 0
-
-
-@pytest.mark.slow
-def test_every_figure_of_an_objective_fits_a_paper(place):
-    words = ["--no-visits", "--three-d", "--style", "paper", "--format", "pdf", "--quiet"]
-    assert main(["plot", "lpo_drift_classic", "--output", "out", *words]) == 0
-    for file in (place / "out").glob("*.svg"):
-        assert re.search(r'width="496\.\d+pt"', file.read_text())  # 6.9 inches
-        assert file.with_suffix(".pdf").is_file()
 
 
 def test_one_seed_has_marks_without_intervals_and_no_difference():
