@@ -57,7 +57,7 @@ def intervals_figure(rows: Sequence[Mapping[str, Any]], baseline: str, *, title:
         heading = wrapped(figure, column.heading, points(figure, 10), 0.8 * size[0] / len(columns))
         axes.set_xlabel(heading, parse_math=False)
     set_title(figure, title)
-    set_legend(figure, _legend(rows))
+    set_legend(figure, _legend())
     return figure
 
 
@@ -86,13 +86,13 @@ def _where(env: str | None, envs: Sequence[str | None], baseline: str) -> str:
 
 
 def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], objectives: Sequence[str], column: _Column) -> None:
-    """Draw one quantity in one environment."""
-    scores = list(dict.fromkeys(row["score"] for row in rows))
+    """Draw one quantity in one environment, each score at its own height also where the other has no row."""
+    scores = list(SCORE_TITLES)
     if column.guide is not None:
         axes.axvline(column.guide, color=GUIDE, linewidth=0.8, linestyle=":")
     for row in rows:
         number, below = objectives.index(row["objective"]), scores.index(row["score"])
-        offset = APART * (2 * below - 1) if len(scores) > 1 else 0.0
+        offset = APART * (2 * below - 1)
         estimate = estimate_of(row, column.key)
         if estimate is not None:
             draw_interval(axes, number + offset, estimate, PALETTE[number % len(PALETTE)], filled=below == 0)
@@ -123,12 +123,9 @@ def finish_intervals(axes: Axes, num_lines: int) -> None:
     axes.set_axisbelow(True)
 
 
-def _legend(rows: Sequence[Mapping[str, Any]]) -> list[Line2D]:
-    """Return the marks of the scores, where there are several."""
-    scores = list(dict.fromkeys(row["score"] for row in rows))
-    faces = ("black", "white")
-    marks = [
-        Line2D([], [], color="black", marker="o", markersize=4, markerfacecolor=face, label=SCORE_TITLES[score])
-        for score, face in zip(scores, faces, strict=False)
+def _legend() -> list[Line2D]:
+    """Return the marks of the scores."""
+    return [
+        Line2D([], [], color="black", marker="o", markersize=4, markerfacecolor=face, label=title)
+        for title, face in zip(SCORE_TITLES.values(), ("black", "white"), strict=True)
     ]
-    return marks if len(marks) > 1 else []

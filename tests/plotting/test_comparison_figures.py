@@ -85,6 +85,12 @@ def test_the_figure_of_intervals_has_the_numbers_of_results_json():
             assert edges == {(low, high) for _, low, high in known}
 
 
+def test_a_score_looks_alike_where_the_other_has_no_row():
+    rows = [row for row in as_json(CASES["three"].rows) if row["env"] or row["score"] == "area_under_curve"]
+    *_, axes = panels_of(intervals_figure(rows, "ppo", title="A"))
+    assert {line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "o"} == {"white"}
+
+
 def test_these_numbers_are_those_of_scipy():
     rows = {(row.objective, row.env, row.score): row for row in CASES["three"].rows}
     scores = {(c.objective, c.env): c.lives.area_under_curve.astype(float) for c in CASES["three"].cells}
