@@ -36,7 +36,8 @@ from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
 from metadisco.plotting import save
-from metadisco.plotting.style import line_style, set_legend, set_title, uncluttered
+from metadisco.plotting.intervals import draw_interval, finish_intervals
+from metadisco.plotting.style import GUIDE, line_style, set_legend, set_title, uncluttered, wrapped
 from metadisco.problems.objective_discovery import make_tasks
 from metadisco.storage.files import write_atomically
 from metadisco.storage.outputs import check_file
@@ -198,17 +199,24 @@ def outcome(run: RunDirectory, config: Config, theirs: np.ndarray) -> dict[str, 
 
 
 def draw(result: Mapping[str, Any]) -> Figure:
-    """Draw the centre's fitness over what was spent, a line per pilot."""
-    figure = Figure(figsize=(8, 5.6), layout="constrained")
-    axes = figure.subplots()
+    """Draw the centre's fitness over what was spent, and what came out on fresh seeds by interval, pilot by pilot."""
+    found = result["found"]
+    figure = Figure(figsize=(11, max(4.8, 2.2 + 0.32 * len(found))), layout="constrained")
+    axes, gains = figure.subplots(1, 2, width_ratios=(3, 2))
     lines = []
-    for number, (name, found) in enumerate(result["found"].items()):
-        steps, fitness = zip(*found["curve"], strict=True)
-        lines += axes.plot(steps, fitness, label=name, linewidth=1.8, **line_style(number))
+    for number, (name, each) in enumerate(found.items()):
+        steps, fitness = zip(*each["curve"], strict=True)
+        style = line_style(number)
+        lines += axes.plot(steps, fitness, label=name, linewidth=1.8, **style)
+        draw_interval(gains, number, each["gain"], style["color"])
     uncluttered(axes)
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlabel("environment steps of the search")
     axes.set_ylabel("fitness of the centre, as each pilot measures it")
+    gains.axvline(0, color=GUIDE, linewidth=0.8, linestyle=":")
+    finish_intervals(gains, len(found))
+    gains.set_yticks(range(len(found)), [wrapped(figure, name, 10, 1.6) for name in found], parse_math=False)
+    gains.set_xlabel(f"minus {result['baseline']['name']} on {result['seeds']} fresh seeds, 95 % interval")
     set_title(figure, f"Pilots of {result['config']}")
     set_legend(figure, lines)
     return figure

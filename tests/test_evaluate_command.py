@@ -91,8 +91,18 @@ def test_a_cell_says_with_which_settings_its_objective_was_found(results, run):
 
 
 def test_figures_are_drawn_for_each_environment(output):
-    names = {path.name for path in (output / "figures").iterdir()}
-    assert names == {f"probes_{name}_action.{kind}" for name in ("rewarded", "matching") for kind in ("png", "svg")}
+    files = {path.name for path in (output / "figures").iterdir()} - {"profiles.png", "profiles.svg"}
+    names = ("probes_rewarded_action", "probes_matching_action", "intervals", "returns")
+    assert files == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+
+
+def test_what_is_there_is_drawn_for_a_paper(output, run):
+    assert main([*command(run, output), "--quiet", "--format", "pdf", "--style", "paper"]) == 0
+    svg = (output / "figures" / "intervals.svg").read_text()
+    assert "<text" in svg
+    assert (output / "figures" / "intervals.pdf").read_bytes().startswith(b"%PDF")
+    assert len((output / "seeds.csv").read_text().splitlines()) == 1 + 2 * len(ENVS) * NUM_SEEDS
+    assert (output / "table.tex").read_text().endswith("\\end{table}\n")
 
 
 def test_a_cell_that_is_there_is_not_trained_again(output, run, monkeypatch, capsys):

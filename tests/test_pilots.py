@@ -116,3 +116,12 @@ def test_what_cannot_be_used_is_refused_before_anything_runs(old, new, sentence,
     said = capsys.readouterr().err
     assert exit_.value.code == 2 and sentence in said and said.count("\n") == 1
     assert sorted(each.name for each in tmp_path.iterdir()) == ["cartpole_tuned.yaml", "pilots.yaml"]
+
+
+@pytest.mark.parametrize("path", FILES[:1], ids=lambda path: path.parent.name)
+def test_gains_are_drawn_with_their_intervals(path, pilots):
+    result = json.loads(path.read_text())
+    _, gains = pilots.draw(result).axes
+    drawn = [tuple(each.vertices[:, 0]) for lines in gains.collections for each in lines.get_paths()]
+    assert drawn == [tuple(found["gain"][1:]) for found in result["found"].values()]
+    assert [label.get_text().replace("\n", " ") for label in gains.get_yticklabels()] == list(result["found"])

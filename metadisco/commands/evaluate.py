@@ -25,6 +25,8 @@ def evaluate(
     baseline: str | None,
     config_name: str | None,
     words: Sequence[str],
+    formats: Sequence[str],
+    style: str | None,
     quiet: bool,
 ) -> int:
     """Train every objective in every environment; write and print what came out; return the exit code.
@@ -37,6 +39,8 @@ def evaluate(
         baseline: what is compared with; the first objective where it is None.
         config_name: a config file, or a discovery.
         words: settings in place of these, as KEY=VALUE.
+        formats: of figures, beside PNG and SVG.
+        style: of figures, as `look` takes it.
         quiet: print nothing.
 
     Raises:
@@ -61,13 +65,15 @@ def evaluate(
     from metadisco.evaluation.results import write_results
     from metadisco.evaluation.tables import tables
     from metadisco.plotting.comparison import draw_comparison
+    from metadisco.plotting.look import look
 
     with Display(quiet) as display:
         announced = partial(announce, display.say, settings.origin, sources, list(configs.values()), overrides)
         progress = display.counting("cell")
         found = compare(sources, configs, num_seeds, baseline, output, announced=announced, progress=progress)
     write_results(found, output, settings.origin)
-    draw_comparison(found, output)
+    with look(style, formats):
+        draw_comparison(found, output)
     if not quiet:
         for title, headings, lines in tables(found.rows, found.held_out, baseline):
             print_table(title, headings, lines, named=True)

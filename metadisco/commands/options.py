@@ -137,7 +137,10 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     train.add_argument(
         "--save", type=Path, metavar="DIR", help="where to keep the trained agents; a folder or zip file"
     )
-    _add_force(train, "--output and --save")
+    train.add_argument(
+        "--figure", type=Path, metavar="FILE", help="where to draw a grid of two settings (.png, .svg, .pdf)"
+    )
+    _add_force(train, "--output, --save and --figure")
 
     rollout = _command(commands, "rollout", "let trained agents play", ROLLOUT_EXAMPLE)
     rollout.add_argument("path", type=Path, metavar="DIR", help="what metadisco train --save wrote")
@@ -166,6 +169,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     _add_agents(plot, output="where figures go")
     plot.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents")
     plot.add_argument("--three-d", action="store_true", help="draw surfaces in three dimensions, too")
+    _add_look(plot)
 
     distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)
     _add_agents(distil, output="where forms and report go")
@@ -188,6 +192,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out"
     )
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
+    _add_look(evaluate)
 
     export = _command(commands, "export", "write an objective for use elsewhere", EXPORT_EXAMPLE)
     export.add_argument("name", metavar="O", help=OBJECTIVE)
@@ -209,6 +214,14 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_force(command: Parser, outputs: str = "--output") -> None:
     """Add the option of a command that writes one file, which replaces nothing else."""
     command.add_argument("--force", action="store_true", help=f"replace what is there at {outputs}")
+
+
+def _add_look(command: Parser) -> None:
+    """Add the options of a command that draws figures."""
+    formats, beside = ("png", "svg", "pdf"), "a further format of figures beside PNG and SVG, such as pdf"
+    command.add_argument("--format", dest="formats", action="append", default=[], choices=formats, help=beside)
+    paper = "paper: one column (3.3 in) or two (6.9 in) wide, small letters, text that can be edited"
+    command.add_argument("--style", choices=("paper",), help=paper)
 
 
 def _add_agents(command: Parser, output: str) -> None:

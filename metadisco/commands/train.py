@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from metadisco.evaluation.lives import Lives
     from metadisco.evaluation.training import Trained
 
+FIGURES = (".png", ".svg", ".pdf")
 SEEDS = ("seed", "final return", "area under curve", "gaps")
 POINTS = ("final return", "± std over seeds", "area under curve", "gaps", "failed")
 
@@ -37,10 +38,11 @@ def train(
     words: Sequence[str],
     output: Path | None,
     save: Path | None,
+    figure: Path | None,
     force: bool,
     quiet: bool,
 ) -> int:
-    """Train `num_seeds` agents per grid point; print a table, write JSON; return the exit code.
+    """Train `num_seeds` agents per grid point; print a table, write JSON and figure; return the exit code.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
@@ -54,6 +56,8 @@ def train(
     if output is not None:
         _check_inputs_stay(output, objective, config_name)
     _check_outputs(output, save, force, points)
+    if figure is not None:
+        _check_figure(figure, force, points, {"--output": output, "--save": save})
     configs = [_config_of(point, base, objective) for point in points]
     source = find_source(objective, split_objective(points[0].overrides)[0])
 
@@ -68,6 +72,8 @@ def train(
         writes.append(partial(write_output, output, result, force))
     if save is not None:
         writes.append(partial(save_trained, save, objective, trained[0], force))
+    if figure is not None:
+        writes.append(lambda: _draw(figure, objective, trained, force))
     troubles = write_all(writes)
     if not quiet:
         _print(objective, trained)
@@ -107,6 +113,34 @@ def _check_outputs(output: Path | None, save: Path | None, force: bool, points: 
         raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
 
 
+def _check_figure(figure: Path, force: bool, points: Sequence[Point], others: Mapping[str, Path | None]) -> None:
+    """Refuse a figure that could not be drawn or written once all is trained."""
+    if figure.suffix not in FIGURES:
+        raise UserError(f"--figure: got {str(figure)!r}, allowed: a name that ends in {', '.join(FIGURES)}")
+    keys = [key for key in points[0].settings if len({str(point.settings[key]) for point in points}) > 1]
+    if len(keys) != 2:
+        raise UserError(f"--figure: got {len(keys)} settings with several values, allowed: 2")
+    check_file(figure, "--figure", force)
+    for option, other in others.items():
+        if other is not None:
+            check_apart(figure, "--figure", other, option)
+
+
+def _draw(figure: Path, objective: str, trained: "Sequence[Trained]", force: bool) -> None:
+    """Draw the grid."""
+    from metadisco.plotting.grid import grid_figure
+    from metadisco.plotting.style import encoded
+
+    grid = [{"settings": each.point.settings, "final_return": each.lives.final_return} for each in trained]
+    title = _title(objective, trained)
+    write_output(figure, encoded(grid_figure(grid, title=title), figure.suffix), force)
+
+
+def _title(objective: str, trained: "Sequence[Trained]") -> str:
+    """Say what was trained where, and on how many seeds."""
+    return f"{objective} on {trained[0].config.inner.env}, {len(trained[0].lives.final_return)} seeds"
+
+
 def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
     """Return the settings of a point, after seeing that its objective takes its constants."""
     settings, rest = split_objective(point.overrides)
@@ -119,8 +153,8 @@ def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
 
 def _print(objective: str, trained: "Sequence[Trained]") -> None:
     """Print returns: of each seed, or for a grid of each point, best first."""
-    point, config, lives, _ = trained[0]
-    title = f"{objective} on {config.inner.env}, {len(lives.final_return)} seeds"
+    point, _, lives, _ = trained[0]
+    title = _title(objective, trained)
     if point.settings:
         names = [name.removeprefix("inner.ppo.") for name in point.settings]
         best_first = sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lives.final_return), nan=-np.inf))

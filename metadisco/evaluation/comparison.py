@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.resampling import improvement_interval
 from metadisco.evaluation.statistics import (
     Difference,
     Estimate,
+    half_width,
     interquartile_mean,
     mean,
     paired_difference,
@@ -21,6 +23,8 @@ from metadisco.storage.files import nulls
 
 OF_CURVES = "area_under_curve"
 SCORES = ("final_return", OF_CURVES)
+INTERVALS = ("interquartile_mean", "difference", "improvement")
+"""Fields of `Row` that have an interval."""
 
 
 class Cell(NamedTuple):
@@ -53,6 +57,10 @@ class Row(NamedTuple):
     """Lives whose parameters or losses were not finite; each counts as the worst life of its environment."""
     gaps: float | None = None
     """Mean share of updates in which no episode ended; None where the score does not depend on it."""
+    half_width: float | None = None
+    """Of the 95 % interval (Student's t) of `mean`; None for one seed, and over all environments."""
+    improvement: Estimate | None = None
+    """`probability_of_improvement` with its bootstrap interval; None for the baseline, and for one seed."""
 
 
 def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -> list[Row]:
@@ -63,32 +71,66 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
         baseline: an objective among them.
         random: mean return of random actions in each environment, for the common scale.
     """
-    envs = list(dict.fromkeys(cell.env for cell in cells))
-    objectives = list(dict.fromkeys(cell.objective for cell in cells))
-    rows = []
+    envs, rows = {cell.env for cell in cells}, []
     for score in SCORES:
-        raw = {(cell.objective, cell.env): getattr(cell.lives, score) for cell in cells}
-        filled = {
-            (objective, env): _fill(scores, [raw[each, env] for each in objectives], random[env])
-            for (objective, env), scores in raw.items()
-        }
-        failed = {key: int((~np.isfinite(scores)).sum()) for key, scores in raw.items()}
+        filled = filled_scores(cells, random, score)
+        failed = {(cell.objective, cell.env): _num_failed(cell, score) for cell in cells}
         gaps = {(cell.objective, cell.env): float(cell.lives.gaps.mean()) for cell in cells if score == OF_CURVES}
         for (objective, env), scores in filled.items():
             theirs = None if objective == baseline else filled[baseline, env]
             row = _row(objective, env, score, scores[:, None], theirs, failed[objective, env])
             rows.append(row._replace(gaps=gaps.get((objective, env))))
-        scaled = {
-            objective: np.stack(
-                [_scale(filled[objective, env], random[env], filled[baseline, env].mean()) for env in envs], 1
-            )
-            for objective in objectives
-        }
-        if len(envs) > 1 and all(np.isfinite(scores).all() for scores in scaled.values()):
+        scaled = scaled_scores(filled, baseline, random)
+        if len(envs) > 1:
             for objective, scores in scaled.items():
                 theirs = None if objective == baseline else scaled[baseline]
                 rows.append(_row(objective, None, score, scores, theirs, sum(failed[objective, env] for env in envs)))
     return rows
+
+
+def _num_failed(cell: Cell, score: str) -> int:
+    return int((~np.isfinite(getattr(cell.lives, score))).sum())
+
+
+def filled_scores(
+    cells: Sequence[Cell], random: Mapping[str, float], score: str
+) -> dict[tuple[str, str], Float[np.ndarray, "S"]]:
+    """Return the scores of all seeds by objective and environment, a life that failed as the worst of its environment.
+
+    Args:
+        cells: each objective in each environment.
+        random: mean return of random actions in each environment, which counts where all lives failed.
+        score: one of SCORES.
+    """
+    by_env: dict[str, list[np.ndarray]] = {}
+    for cell in cells:
+        by_env.setdefault(cell.env, []).append(getattr(cell.lives, score))
+    return {
+        (cell.objective, cell.env): _fill(getattr(cell.lives, score), by_env[cell.env], random[cell.env])
+        for cell in cells
+    }
+
+
+def scaled_scores(
+    filled: Mapping[tuple[str, str], Float[np.ndarray, "S"]], baseline: str, random: Mapping[str, float]
+) -> dict[str, Float[np.ndarray, "S K"]]:
+    """Return scores by objective on the scale where random actions are 0 and the baseline's mean is 1.
+
+    Empty where that is no scale, the baseline being no better than random actions in one of the environments.
+
+    Args:
+        filled: as `filled_scores` returns them.
+        baseline: an objective among them.
+        random: mean return of random actions in each environment.
+    """
+    envs = list(dict.fromkeys(env for _, env in filled))
+    one = {env: float(filled[baseline, env].mean()) for env in envs}
+    if not all(one[env] > random[env] for env in envs):
+        return {}
+    return {
+        objective: np.stack([(filled[objective, env] - random[env]) / (one[env] - random[env]) for env in envs], 1)
+        for objective in dict.fromkeys(objective for objective, _ in filled)
+    }
 
 
 def _fill(scores: Float[np.ndarray, "S"], others: Sequence[np.ndarray], random: float) -> Float[np.ndarray, "S"]:
@@ -97,11 +139,6 @@ def _fill(scores: Float[np.ndarray, "S"], others: Sequence[np.ndarray], random: 
     finite = finite[np.isfinite(finite)]
     worst = finite.min() if finite.size else random
     return np.where(np.isfinite(scores), scores, worst).astype(np.float64)
-
-
-def _scale(scores: Float[np.ndarray, "S"], zero: float, one: float) -> Float[np.ndarray, "S"]:
-    """Return scores on the scale from random actions to the baseline; NaN where that is no scale."""
-    return (scores - zero) / (one - zero) if one > zero else np.full_like(scores, np.nan)
 
 
 def _row(
@@ -113,10 +150,11 @@ def _row(
     failed: int,
 ) -> Row:
     difference: Difference | Estimate | None = None
-    improvement = None
+    probability = improvement = None
     if theirs is not None:
         theirs = theirs.reshape(ours.shape)
-        improvement = probability_of_improvement(ours, theirs)
+        probability = probability_of_improvement(ours, theirs)
+        improvement = improvement_interval(ours, theirs) if len(ours) > 1 else None
         if ours.shape[1] > 1:
             difference = stratified_bootstrap(ours - theirs, mean)
         elif len(ours) > 1:
@@ -128,8 +166,10 @@ def _row(
         mean=float(ours.mean()),
         interquartile_mean=stratified_bootstrap(ours, interquartile_mean) if len(ours) > 1 else _alone(ours),
         difference=difference,
-        probability_of_improvement=improvement,
+        probability_of_improvement=probability,
         failed=failed,
+        half_width=half_width(ours[:, 0]) if env is not None and len(ours) > 1 else None,
+        improvement=improvement,
     )
 
 
@@ -143,24 +183,16 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     plain = []
     for row in rows:
         entry = row._asdict()
-        for key in ("interquartile_mean", "difference"):
+        for key in INTERVALS:
             entry[key] = None if entry[key] is None else nulls(np.asarray(entry[key], float))
         plain.append(entry)
     return plain
 
 
 def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Return the rows that `as_json` made plain."""
-    return [
-        Row(
-            **{
-                **entry,
-                "interquartile_mean": _estimate(entry["interquartile_mean"]),
-                "difference": None if entry["difference"] is None else _estimate(entry["difference"]),
-            }
-        )
-        for entry in rows
-    ]
+    """Return the rows that `as_json` made plain; those of an earlier version lack what has a default."""
+    intervals = [{key: _estimate(entry[key]) for key in INTERVALS if entry.get(key) is not None} for entry in rows]
+    return [Row(**{**entry, **each}) for entry, each in zip(rows, intervals, strict=True)]
 
 
 def _estimate(numbers: Sequence[float | None]) -> Estimate:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,11 +12,15 @@ from metadisco.discoveries.sources import Source, plain_env
 from metadisco.evaluation.comparison import Cell, Row, compare
 from metadisco.evaluation.lives import RANDOM, Lives, live, seed_keys, train_lives
 from metadisco.evaluation.reference import random_return
+from metadisco.evaluation.tidy import curves_frame, seeds_frame
 from metadisco.inner.envs import Env
 from metadisco.outer.devices import start_jax
 from metadisco.problems import make_task
 from metadisco.storage.cells import CellStore
 from metadisco.types import Objective
+
+if TYPE_CHECKING:
+    import pandas
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Told how many are done, of how many, and what the last one was; of none before the first."""
@@ -40,6 +44,14 @@ class Comparison(NamedTuple):
     def held_out(self) -> dict[tuple[str, str], bool | None]:
         """By objective and environment, as `Cell` has it."""
         return {(cell.objective, cell.env): cell.held_out for cell in self.cells}
+
+    def seeds(self) -> "pandas.DataFrame":
+        """Return a row per objective, environment and seed, as `seeds_frame` does."""
+        return seeds_frame(self.cells)
+
+    def curves(self) -> "pandas.DataFrame":
+        """Return a row per objective, environment, seed and update, as `curves_frame` does."""
+        return curves_frame(self.cells)
 
 
 def evaluate(

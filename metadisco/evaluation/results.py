@@ -14,14 +14,14 @@ from metadisco.evaluation.comparison import as_json, from_json, marl_eval
 from metadisco.evaluation.evaluate import Comparison
 from metadisco.evaluation.lives import Lives
 from metadisco.evaluation.settings import found_with
-from metadisco.evaluation.tables import Table, markdown, tables
+from metadisco.evaluation.tables import Table, latex, markdown, tables
 from metadisco.storage.files import nulls, write_atomically
 
 FILE = "results.json"
 
 
 def write_results(comparison: Comparison, output: Path, origin: str | None) -> None:
-    """Write results.json, marl_eval.json and table.md.
+    """Write results.json, marl_eval.json, seeds.csv, table.md and table.tex.
 
     Args:
         comparison: what was found.
@@ -33,6 +33,8 @@ def write_results(comparison: Comparison, output: Path, origin: str | None) -> N
     write_atomically(output / FILE, json.dumps(_plain(comparison, origin), allow_nan=False) + "\n")
     write_atomically(output / "marl_eval.json", json.dumps(marl, allow_nan=False) + "\n")
     write_atomically(output / "table.md", markdown(comparison.rows, comparison.held_out, comparison.baseline))
+    write_atomically(output / "table.tex", latex(comparison.rows, comparison.baseline, comparison.num_seeds))
+    write_atomically(output / "seeds.csv", comparison.seeds().to_csv(index=False))
 
 
 def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:

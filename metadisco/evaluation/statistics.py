@@ -36,10 +36,13 @@ def paired_difference(
     differences = (ours - theirs)[np.isfinite(ours) & np.isfinite(theirs)].astype(np.float64)
     if differences.size < 2:
         raise ValueError(f"paired_difference: got {differences.size} seeds that did not fail, allowed: at least 2")
-    mean = float(differences.mean())
-    error = scipy.stats.sem(differences)
-    half = float(scipy.stats.t.ppf((1 + confidence) / 2, differences.size - 1) * error)
+    mean, half = float(differences.mean()), half_width(differences, confidence)
     return Difference(mean, mean - half, mean + half)
+
+
+def half_width(scores: Float[np.ndarray, "S"], confidence: float = 0.95) -> float:
+    """Return half the width of Student's t interval of the mean of two scores or more."""
+    return float(scipy.stats.t.ppf((1 + confidence) / 2, scores.size - 1) * scipy.stats.sem(scores))
 
 
 class Estimate(NamedTuple):

@@ -1,7 +1,8 @@
 """Tables of a comparison, as text."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from metadisco.discoveries.sources import short_names
@@ -11,6 +12,17 @@ from metadisco.storage.rows import format_number
 HEADINGS = ("objective", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
 GAPS = "updates without an ended episode"
 SCORE_TITLES = {"final_return": "final return", "area_under_curve": "return averaged over the life"}
+LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " ",
+    }
+)  # fmt: skip
+"""What stands for signs that LaTeX would take for its own."""
+
+
+MAX_DECIMALS = 6
+"""Of an interval in LaTeX; a smaller one is written with an exponent."""
 
 
 class Table(NamedTuple):
@@ -39,6 +51,13 @@ def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]
             lines = [[*line, f"{row.gaps or 0:.0%}"] for line, row in zip(lines, shown, strict=True)]
         result.append(Table(f"{where}: {SCORE_TITLES[score]}", headings, lines))
     return result
+
+
+def short_envs(names: Iterable[str]) -> dict[str, str]:
+    """Return what to call environments where there is little room: by their names without suites, if these differ."""
+    full = list(dict.fromkeys(names))
+    short = {name: name.partition("/")[2] or name for name in full}
+    return short if len(set(short.values())) == len(full) else {name: name for name in full}
 
 
 def _line(row: Row, name: str, held_out: bool | None) -> list[str]:
@@ -83,3 +102,54 @@ def markdown(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
         body = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
         parts.append(f"**{title}**\n\n" + "\n".join(map(_markdown_line, body)) + "\n")
     return "\n".join(parts)
+
+
+def latex(rows: Sequence[Row], baseline: str, num_seeds: int) -> str:
+    """Return the final returns as one table in LaTeX, with the rules of the package booktabs: a column per environment.
+
+    Args:
+        rows: of an evaluation.
+        baseline: what is compared with; the others follow it.
+        num_seeds: of each cell.
+    """
+    cells = {(row.objective, row.env): row for row in rows if row.env is not None and row.score == "final_return"}
+    short = short_names([row.objective for row in cells.values()])
+    envs = list(dict.fromkeys(row.env for row in cells.values() if row.env is not None))
+    best = {env: max(row.mean for row in cells.values() if row.env == env) for env in envs}
+    body = [
+        [in_latex(name), *(_mean_in_latex(cells[objective, env], best[env]) for env in envs)]
+        for objective, name in sorted(short.items(), key=lambda each: each[0] != baseline)
+    ]
+    failed = sum(row.failed for row in cells.values())
+    caption = (
+        f"Final return on {num_seeds} seeds: mean $\\pm$ half of its 95\\,\\% interval (Student's t); the best in bold."
+    )
+    if failed:
+        caption += f" Failed agents, {failed} of {num_seeds * len(cells)}, count as the worst of their environment."
+    lines = [["objective", *map(in_latex, short_envs(envs).values())], *body]
+    heading, *entries = (f"{' & '.join(line)} \\\\" for line in lines)
+    parts = (
+        r"% \usepackage{booktabs}", "\\begin{table}", "\\centering", f"\\caption{{{caption}}}",
+        f"\\begin{{tabular}}{{l{'r' * len(envs)}}}", "\\toprule", heading, "\\midrule", *entries, "\\bottomrule",
+        "\\end{tabular}", "\\end{table}",
+    )  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def _mean_in_latex(row: Row, best: float) -> str:
+    """Return a mean and half its interval, in as many digits as that has; in bold where it is the best one."""
+    mean, half = format_number(row.mean), ""
+    if row.half_width is not None:
+        decimals = 1 - math.floor(math.log10(row.half_width)) if row.half_width > 0 else 0
+        if decimals <= MAX_DECIMALS:
+            mean, half = (f"{number:,.{max(decimals, 0)}f}" for number in (row.mean, row.half_width))
+        else:
+            half = format_number(row.half_width)
+    mean, half = (re.sub(r"e([+-]\d+)", r"\\cdot 10^{\1}", number).replace(",", "{,}") for number in (mean, half))
+    shown = f"\\mathbf{{{mean}}}" if row.mean == best else mean
+    return f"${shown} \\pm {half}$" if half else f"${shown}$"
+
+
+def in_latex(text: str) -> str:
+    """Return text as LaTeX that sets it as it is."""
+    return text.translate(LATEX)

@@ -1,8 +1,12 @@
 """Figures: arrays in, matplotlib Figure out. Computing what is drawn is done elsewhere."""
 
 from metadisco.plotting.curves import learning_curves_figure
+from metadisco.plotting.distributions import profiles_figure, returns_figure
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
 from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.grid import grid_figure
+from metadisco.plotting.intervals import intervals_figure
+from metadisco.plotting.look import look
 from metadisco.plotting.run import run_figure
 from metadisco.plotting.style import DASHES, PALETTE, save
 from metadisco.plotting.value_loss import value_loss_evolution_figure, value_loss_figure
@@ -15,7 +19,12 @@ __all__ = [
     "drift_evolution_figure",
     "drift_figure",
     "drift_slices_figure",
+    "grid_figure",
+    "intervals_figure",
     "learning_curves_figure",
+    "look",
+    "profiles_figure",
+    "returns_figure",
     "run_figure",
     "save",
     "value_loss_evolution_figure",

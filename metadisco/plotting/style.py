@@ -1,5 +1,6 @@
 """What all figures share: colours, lines, titles, legends, files."""
 
+import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import LineStyleType
 
+from metadisco.plotting.look import current, fit, points
+
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
 DASHES: tuple[LineStyleType, ...] = (
     "-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (7, 1.5)), (0, (4, 1, 4, 4)),
@@ -25,8 +28,12 @@ DASHES: tuple[LineStyleType, ...] = (
 GUIDE = "#808080"
 """Lines at zero, and words in place of data."""
 
-DPI = 150
+DPI, PRINT_DPI = 150, 300
+UNDATED: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""What files say of themselves, without the time at which they were written."""
 LEGEND_SIZE = 9  # points
+ROUND = (1, 2, 2.5, 5, 10)  # steps between numbers along an axis, times a power of ten
+BESIDE_LABEL = 0.85  # inches that an entry of a legend takes beside its label
 MAX_LABEL = 4.6  # inches, so that two columns fit into the widest figures
 
 
@@ -36,44 +43,56 @@ def line_style(number: int) -> dict[str, Any]:
     return {"color": PALETTE[number % len(PALETTE)], "linestyle": DASHES[(number + shift) % len(DASHES)]}
 
 
-def save(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write a figure as PNG and as SVG; equal figures give equal bytes.
+def save(figure: Figure, path: Path) -> tuple[Path, ...]:
+    """Write a figure as PNG and as SVG, and in what else `look` asks for; equal figures give equal bytes.
 
     Args:
-        figure: what to write.
+        figure: what to write. For a paper it is made as wide as a column or the text, if it is not yet.
         path: without suffix; its folder is made.
 
     Returns:
-        The two files.
+        The files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = (path.with_name(f"{path.name}.{kind}") for kind in ("png", "svg"))
+    files = tuple(path.with_name(f"{path.name}.{kind}") for kind in current().formats)
+    for file in files:
+        file.write_bytes(encoded(figure, file.suffix))
+    return files
+
+
+def encoded(figure: Figure, suffix: str) -> bytes:
+    """Return what a file of a figure holds, whose name ends in this suffix."""
+    fit(figure)
+    content = io.BytesIO()
     with rc_context({"svg.hashsalt": "metadisco"}):
-        figure.savefig(png, dpi=DPI)
-        figure.savefig(svg, dpi=DPI, metadata={"Date": None})
-    return png, svg
+        dpi = PRINT_DPI if current().paper else DPI
+        figure.savefig(content, format=suffix[1:], dpi=dpi, metadata=UNDATED[suffix])
+    return content.getvalue()
 
 
 def set_title(figure: Figure, title: str) -> None:
     """Write the title of a figure, wrapped to its width; no sign in it is taken for mathematics."""
-    figure.suptitle(wrapped(figure, title, 12, 0.96 * figure.get_figwidth()), fontsize=12, parse_math=False)
+    size = points(figure, 12)
+    figure.suptitle(wrapped(figure, title, size, 0.96 * figure.get_figwidth()), fontsize=size, parse_math=False)
 
 
 def set_legend(figure: Figure, handles: Sequence[Artist]) -> Legend | None:
     """Write a legend of labelled artists below all panels, in as many columns as fit; long labels are wrapped."""
     if not handles:
         return None
-    width = figure.get_figwidth() - 1
-    lines = [wrapped(figure, str(handle.get_label()), LEGEND_SIZE, min(width, MAX_LABEL)) for handle in handles]
-    longest = max(_width(figure, label, LEGEND_SIZE) for label in lines)
-    ncols = min(max(int(figure.get_figwidth() / (longest + 0.85)), 1), len(handles))
+    size = points(figure, LEGEND_SIZE)
+    beside = BESIDE_LABEL * size / LEGEND_SIZE
+    width = figure.get_figwidth() - beside
+    lines = [wrapped(figure, str(handle.get_label()), size, min(width - 0.15, MAX_LABEL)) for handle in handles]
+    longest = max(_width(figure, label, size) for label in lines)
+    ncols = min(max(int(figure.get_figwidth() / (longest + beside)), 1), len(handles))
     legend = figure.legend(
         handles,
         lines,
         loc="outside lower center",
         ncols=ncols,
         frameon=False,
-        fontsize=LEGEND_SIZE,
+        fontsize=size,
         handlelength=3,  # for two periods of the longest dashes
     )
     for text in legend.get_texts():

@@ -1,5 +1,6 @@
 """What every figure is held to, whatever it draws."""
 
+import re
 from itertools import combinations
 
 from matplotlib.axes import Axes
@@ -8,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+NUMBER = re.compile(r"[−-]?[\d,.]+(e[−-]?\d+)?( ?[a-zA-Zµ])?")
 PIXELS = 1.5  # by how much boxes may be off
 
 
@@ -64,10 +66,14 @@ def numbers_along(axis: Axis) -> list[Text]:
 
 
 def assert_labelled(figure: Figure) -> None:
-    """Check that every axis tells what it has along it, unless it has no numbers, being another panel's too."""
-    for axes in panels_of(figure):
-        for axis in axes._axis_map.values():
-            assert axis.get_label_text() or not numbers_along(axis), (axes, axis)
+    """Check that every axis with numbers tells what they are: itself, or along x the last panel of its column."""
+    panels = panels_of(figure)
+    for axes in panels:
+        for name, axis in axes._axis_map.items():
+            spec = axes.get_subplotspec()
+            below = [each for each in panels if each.get_subplotspec().colspan == spec.colspan] if spec else [axes]
+            label = axis.get_label_text() or (name == "x" and below[-1].get_xlabel())
+            assert label or not any(NUMBER.fullmatch(each.get_text()) for each in numbers_along(axis)), (axes, axis)
     assert all(bar.get_ylabel() for bar in colour_bars_of(figure))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from layout import assert_well_laid_out, legend_of, panels_of
 
+from metadisco.evaluation.resampling import mean_band
 from metadisco.plotting import learning_curves_figure, save
 from metadisco.plotting.style import line_style, robust_limits, short
 
@@ -48,8 +49,8 @@ def test_learning_curves_are_means_with_their_interval_over_the_seeds_that_did_n
     kept = np.delete(scores, 3, 0)
     assert axes.lines[0].get_ydata() == pytest.approx(kept.mean(0))
     band = axes.collections[0].get_paths()[0].get_extents()
-    high = kept.mean(0) + 1.96 * kept.std(0, ddof=1) / 7**0.5
-    assert band.y1 == pytest.approx(high.max())
+    assert band.y1 == pytest.approx(mean_band(kept)[1].max())
+    assert band.y0 == pytest.approx(mean_band(kept)[0].min())
 
 
 def test_an_objective_without_a_curve_is_named_as_such():

@@ -1,0 +1,63 @@
+"""What an evaluation found as tidy data: one observation a row, one variable a column. Axes: S seeds, U updates."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metadisco.evaluation.comparison import Cell
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def seeds_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
+    """Return a row per objective, environment and seed.
+
+    Columns: objective, env, seed, final_return, area_under_curve, held_out, failed. Scores of a seed that failed
+    are NaN; held_out is as `Cell` has it.
+    """
+    import pandas as pd  # noqa: PLC0415 - takes a second
+
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "objective": cell.objective,
+                    "env": cell.env,
+                    "seed": np.arange(len(cell.lives.final_return)),
+                    "final_return": cell.lives.final_return,
+                    "area_under_curve": cell.lives.area_under_curve,
+                    "held_out": pd.array([cell.held_out] * len(cell.lives.final_return), dtype="boolean"),
+                    "failed": ~np.isfinite(cell.lives.final_return),
+                }
+            )
+            for cell in cells
+        ],
+        ignore_index=True,
+    )
+
+
+def curves_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
+    """Return a row per objective, environment, seed and update.
+
+    Columns: objective, env, seed, env_steps (at the end of the update), return (of the episodes that ended in it, gaps
+    filled as `area_under_curve` counts them).
+    """
+    import pandas as pd  # noqa: PLC0415 - takes a second
+
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "objective": cell.objective,
+                    "env": cell.env,
+                    "seed": np.repeat(np.arange(len(cell.lives.filled)), len(cell.env_steps)),
+                    "env_steps": np.tile(np.asarray(cell.env_steps), len(cell.lives.filled)),
+                    "return": cell.lives.filled.ravel(),
+                }
+            )
+            for cell in cells
+        ],
+        ignore_index=True,
+    )
