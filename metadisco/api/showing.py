@@ -42,7 +42,8 @@ def plot(
         progress: show settings and progress, on stderr.
 
     Returns:
-        Figures of matplotlib by name, such as `run`, `value_loss`, `drift`.
+        Figures of matplotlib by name, such as `run`, `value_loss`, `drift`; a notebook shows one after
+        `%matplotlib inline`.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.

@@ -1,6 +1,6 @@
-"""What shows while something long runs: a live bar on a terminal or in a notebook, plain lines elsewhere.
+"""What shows while something long runs: a live bar on a terminal, or in a notebook with ipywidgets; else plain lines.
 
-All of it goes to stderr, but for a notebook's bar.
+All of it goes to stderr, but for what rich shows in a notebook.
 """
 
 import importlib.util
@@ -33,9 +33,11 @@ class Display:
     """
 
     def __init__(self, quiet: bool = False):
-        # Without ipywidgets rich has no bar for a notebook, and would say so at every step.
-        jupyter = None if importlib.util.find_spec("ipywidgets") else False
-        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True, force_jupyter=jupyter)
+        options: dict[str, Any] = {"stderr": True, "quiet": quiet, "highlight": False, "soft_wrap": True}
+        self._console = Console(**options)
+        if self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is None:
+            # rich has no bar for a notebook then, and would say so at every step.
+            self._console = Console(**options, force_jupyter=False, force_terminal=False)
         self._progress: Progress | None = None
         self._total, self._what = 0, "generation"
 
