@@ -37,7 +37,7 @@ def measured(generation: Generation) -> int:
 
     from metadisco.config import parse_config
     from metadisco.outer.chunks import REHEARSED_UPDATES, measure_chunk_size
-    from metadisco.outer.devices import make_mesh
+    from metadisco.outer.mesh import make_mesh
     from metadisco.problems import make_problem
 
     problem, mesh = make_problem(parse_config(generation.settings())), make_mesh()

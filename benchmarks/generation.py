@@ -91,8 +91,8 @@ def build_config(config: "Config") -> Built:
     """Compile the generation of a configuration."""
     import jax
 
-    from metadisco.outer.devices import make_mesh
     from metadisco.outer.evaluate import Evaluator
+    from metadisco.outer.mesh import make_mesh
     from metadisco.problems import make_problem
 
     problem = make_problem(config)

@@ -82,8 +82,8 @@ def worker(specification: dict[str, Any]) -> None:
         "evaluate_every": 0,
     }
     with files_of_search(generation, **outer) as (config, run):
-        from metadisco.commands.evolve.interrupt import Interrupt
         from metadisco.commands.evolve.run import evolve
+        from metadisco.evolution.interrupt import Interrupt
         from metadisco.outer.devices import start_jax
 
         start_jax(None)

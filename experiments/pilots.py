@@ -26,7 +26,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from pydantic import Field, PositiveFloat
 
-from metadisco.commands.evolve.interrupt import Interrupt
 from metadisco.commands.evolve.run import evolve
 from metadisco.config import Config, apply_overrides, build_settings, parse_config, parse_override, read_yaml, to_plain
 from metadisco.config.fields import settings
@@ -34,6 +33,7 @@ from metadisco.discoveries.load import load_objective
 from metadisco.errors import MachineError, UserError
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
+from metadisco.evolution.interrupt import Interrupt
 from metadisco.outer.devices import start_jax
 from metadisco.plotting import save
 from metadisco.plotting.intervals import draw_interval, finish_intervals

@@ -1,4 +1,15 @@
 from ._version import __version__ as __version__
+from .api.agents import train_agents as train_agents
+from .api.comparing import evaluate as evaluate
+from .api.distilling import distil as distil
+from .api.evolving import evolve as evolve
+from .api.exporting import write_artefact as write_artefact
+from .api.exporting import write_source as write_source
+from .api.measuring import measure_reference as measure_reference
+from .api.playing import rollout as rollout
+from .api.run import Run as Run
+from .api.showing import plot as plot
+from .api.showing import report as report
 from .config import Config as Config
 from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
@@ -21,6 +32,7 @@ from .objectives import mirror as mirror
 from .objectives import ppo as ppo
 from .objectives.hooks import as_policy_loss as as_policy_loss
 from .objectives.hooks import as_value_loss as as_value_loss
+from .outer.devices import use_cores as use_cores
 from .outer.search import search as search
 from .parametrisations import LPODrift as LPODrift
 from .parametrisations import PolicyAndValue as PolicyAndValue

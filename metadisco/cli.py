@@ -152,7 +152,7 @@ def _evolve(options: argparse.Namespace) -> int:
     if options.distributed or options.processes not in (None, 1):  # one process is no job
         return _launch(options)
 
-    from metadisco.commands.evolve.interrupt import Interrupt
+    from metadisco.evolution.interrupt import Interrupt
 
     with Interrupt(_say, options.is_last) as interrupt:
         from metadisco.commands.evolve.run import evolve
@@ -172,8 +172,8 @@ def _launch(options: argparse.Namespace) -> int:
 
 def _take_part(options: argparse.Namespace) -> int:
     """Be one of the processes of a job."""
-    from metadisco.commands.evolve.interrupt import Interrupt
     from metadisco.commands.evolve.member import take_part
+    from metadisco.evolution.interrupt import Interrupt
 
     place = _place(options)._replace(parent=os.getppid(), again=tuple(shlex.split(options.again)))
     words = options.config, options.overrides, options.run, options.quiet
@@ -208,7 +208,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plot": _call("plot:plot"),
     "distil": _call("distil:distil"),
     "export": _call("export:export"),
-    "report": _call("report.page:report"),
+    "report": _call("report:report"),
     "reference": _call("reference:reference"),
     "list": _call("listing:list_names"),
 }

@@ -125,7 +125,7 @@ def test_that_a_loss_of_one_input_has_no_surface_is_said(section, told, tmp_path
     section = {"name": "value_loss", **section}
     run = make_run(tmp_path / "run", make_parametrisation(section), **section)
     drawn = []
-    monkeypatch.setattr("metadisco.plotting.objective.save", lambda figure, path: drawn.append(path.name))
+    monkeypatch.setattr("metadisco.plotting.style.save", lambda figure, path: drawn.append(path.name))
     words = ["plot", str(run), "--no-visits", "--output", str(tmp_path / "out")]
     assert main([*words, "--three-d"]) == 0
     err = capsys.readouterr().err

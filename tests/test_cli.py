@@ -20,7 +20,7 @@ from metadisco.storage.runs import RunDirectory
 pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
 HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "mujoco", "gymnasium", "orbax", "matplotlib",
-         "scipy", "sympy")  # fmt: skip
+         "pandas", "scipy", "seaborn", "sympy")  # fmt: skip
 LIGHT = ("jax", "jaxlib", "flax")
 """Those that settings of a problem may import, as long as they do not start JAX."""
 NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax", "mujoco")

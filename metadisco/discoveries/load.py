@@ -36,6 +36,10 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
 
     Raises:
         UserError: if there is no such objective, or what is there cannot be used.
+
+    Example:
+        objective = metadisco.load_objective("runs/first")
+        policy_loss, value_loss = metadisco.as_policy_loss(objective), metadisco.as_value_loss(objective)
     """
     name = str(path_or_name)
     if name in OBJECTIVES:

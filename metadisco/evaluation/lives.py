@@ -17,7 +17,7 @@ from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.policy import Policy
 from metadisco.inner.ppo import policy_of
 from metadisco.inner.train import train
-from metadisco.outer.devices import default_chunk_size, make_mesh, spread
+from metadisco.outer.mesh import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1

@@ -11,8 +11,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from metadisco.config import OuterConfig
 from metadisco.errors import MachineError
 from metadisco.outer.contract import judging
-from metadisco.outer.devices import AXIS, default_chunk_size, fair_chunk_size, spread
 from metadisco.outer.evaluate import Evaluator
+from metadisco.outer.mesh import AXIS, default_chunk_size, fair_chunk_size, spread
 from metadisco.types import MetaParams, MetaProblem
 
 SIZES = {"cpu": (4, 8, 16, 32)}

@@ -1,24 +1,19 @@
-"""Devices: virtual ones on CPU, and spreading a function over them; over those of several processes, too."""
+"""JAX as it is started: virtual devices on CPU, float32, compiled programs kept."""
 
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import os
-from collections.abc import Callable
-from functools import partial
+import warnings
 from typing import Any
 
 import jax
-from jax import Array
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import SETTINGS
 from metadisco.outer.team import num_cores
 
-CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/
-ACCELERATOR_CHUNK = 512
-AXIS = "population"
 LEAST_SECONDS = 0.0  # of compiling, for a program to be worth keeping: small ones are many
 LEVEL_OF_JAX = "1"  # of XLA's log, which JAX sets where the user has set none
 
@@ -31,7 +26,8 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
     """Set up JAX before it starts: on CPU one virtual device per core, or `num_devices` of them.
 
     Arrays become float32 and checks for NaN are off, XLA is silent, and compiled programs are kept for the next start.
-    Where JAX has already started its devices stay as they are. Without `num_devices` JAX's own variable
+    Where JAX has already started its devices stay as they are; if nobody has said how many it is to have, and these are
+    fewer than are wanted, this is said once, as a warning. Without `num_devices` JAX's own variable
     JAX_NUM_CPU_DEVICES goes before the number of cores.
 
     Args:
@@ -43,6 +39,72 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
         UserError: if JAX does not start (`NotStartedError`), jaxlib is one that deadlocks on CPU, or there are fewer
             devices.
     """
+    wanted = _num_wanted(num_devices, num_processes)
+    devices = _start(wanted, deterministic)
+    if num_devices is not None and num_devices > len(devices):
+        raise UserError(
+            f"outer.num_devices: got {num_devices}, allowed: at most the {len(devices)} "
+            f"{devices[0].platform} devices here"
+        )
+    if devices[0].platform == "cpu" and len(devices) < wanted and _nobody_chose():
+        _warn_of_devices(len(devices), wanted)
+
+
+def use_cores(num_devices: int | None = None) -> int:
+    """Set up JAX for the cores of this machine, before anything is computed: first in a program or notebook.
+
+    On CPU JAX has one device, and so uses one core well, unless it is told before it starts. On a GPU there is nothing
+    to choose, and this only starts JAX as commands do: arrays are float32, checks for NaN are off, compiled programs
+    are kept for the next start.
+
+    Args:
+        num_devices: of JAX on CPU; one per core if left out, or as JAX_NUM_CPU_DEVICES says.
+
+    Returns:
+        How many devices there are.
+
+    Raises:
+        UserError: if JAX has started with another number of CPU devices, or does not start.
+
+    Example:
+        metadisco.use_cores()
+    """
+    if num_devices is not None and num_devices < 1:
+        raise UserError(f"num_devices: got {num_devices}, allowed: at least 1")
+    wanted = _num_wanted(num_devices)
+    devices = _start(wanted)
+    if devices[0].platform == "cpu" and len(devices) != wanted:
+        raise UserError(
+            f"num_devices: got {wanted}, but JAX has started with {len(devices)}; allowed: metadisco.use_cores() "
+            "before anything is computed; in a notebook restart its kernel first"
+        )
+    return len(devices)
+
+
+def _num_wanted(num_devices: int | None, num_processes: int = 1) -> int:
+    """Return how many CPU devices this process should have."""
+    here = -(-num_devices // num_processes) if num_devices else int(os.environ.get("JAX_NUM_CPU_DEVICES", "0"))
+    return here or num_cores()
+
+
+def _nobody_chose() -> bool:
+    """Whether the number of CPU devices is what JAX has by itself."""
+    config: Any = jax.config
+    return int(config.jax_num_cpu_devices) < 1
+
+
+@functools.cache
+def _warn_of_devices(there: int, wanted: int) -> None:
+    """Say once how to have a device for every core."""
+    warnings.warn(
+        f"JAX has started with {there} CPU device{'' if there == 1 else 's'}, and {wanted} are wanted; "
+        "metadisco.use_cores(), called first, sets them up",
+        stacklevel=3,
+    )
+
+
+def _start(num_devices: int, deterministic: bool = False) -> list[jax.Device]:
+    """Set up JAX, with so many devices on CPU if it has not started, and start it; return the devices there are."""
     _check_compiles()
     for name, value in SETTINGS.items():
         jax.config.update(f"jax_{name}", value)
@@ -50,10 +112,9 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
     _keep_programs()
     if deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
-    here = -(-num_devices // num_processes) if num_devices else int(os.environ.get("JAX_NUM_CPU_DEVICES", "0"))
     # A caller from Python may have started JAX already; then its devices are what there is.
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", here or num_cores())
+        jax.config.update("jax_num_cpu_devices", num_devices)
     devices = _started()
     version = importlib.metadata.version("jaxlib")
     if devices[0].platform == "cpu" and version.startswith("0.10."):
@@ -61,11 +122,7 @@ def start_jax(num_devices: int | None, deterministic: bool = False, num_processe
             f"jaxlib {version} deadlocks on CPU when trainings are vmapped; "
             "allowed: 0.9 or 0.11 (pip install 'jax!=0.10.*')"
         )
-    if num_devices is not None and num_devices > len(devices):
-        raise UserError(
-            f"outer.num_devices: got {num_devices}, allowed: at most the {len(devices)} "
-            f"{devices[0].platform} devices here"
-        )
+    return devices
 
 
 def _check_compiles() -> None:
@@ -116,104 +173,3 @@ def _keep_programs() -> None:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "metadisco", "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
-
-
-def make_mesh(num_devices: int | None = None) -> Mesh:
-    """Return a mesh of one axis, `population`, over all devices, or `num_devices` of them.
-
-    Every process has the same share, its first devices; so that `num_devices` is a multiple of their number.
-    """
-    share = (num_devices or jax.device_count()) // jax.process_count()
-    devices = [device for own in devices_by_process() for device in own[:share]]
-    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
-
-
-def devices_by_process() -> list[list[jax.Device]]:
-    """Return the devices of each process."""
-    return [
-        [device for device in jax.devices() if device.process_index == number] for number in range(jax.process_count())
-    ]
-
-
-def distribute(tree: Any, sharding: NamedSharding) -> Any:
-    """Put arrays that every process has in full onto the devices; each process places its own part."""
-    if jax.process_count() == 1:
-        return jax.device_put(tree, sharding)
-
-    def place(array: Array) -> Array:
-        parts = sharding.addressable_devices_indices_map(array.shape).items()
-        shards = [jax.device_put(array[index], device) for device, index in parts]
-        return jax.make_array_from_single_device_arrays(array.shape, sharding, shards)
-
-    return jax.tree.map(place, tree)
-
-
-def collect(tree: Any, mesh: Mesh) -> Any:
-    """Return arrays that are spread over the devices in full, on the first device of each process."""
-    if jax.process_count() == 1:
-        return jax.device_put(tree, jax.local_devices()[0])
-    whole = jax.jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
-    return jax.tree.map(lambda array: array.addressable_data(0), whole)
-
-
-def _same(tree: Any) -> Any:
-    """Return its argument; a function of the module, so that it is compiled once."""
-    return tree
-
-
-def connect(mesh: Mesh) -> None:
-    """Let the devices of several processes meet; gloo waits 30 s for the others when it meets them, and later for long.
-
-    To be called while all of them are at the same point.
-    """
-    if jax.process_count() > 1:
-        nothing = jax.numpy.zeros(mesh.size)
-        jax.block_until_ready(collect(distribute(nothing, NamedSharding(mesh, PartitionSpec(AXIS))), mesh))
-
-
-def default_chunk_size(lives_per_device: int, platform: str) -> int:
-    """Return how many lives one device should train side by side: a divisor where a fair one exists.
-
-    Args:
-        lives_per_device: lives that each device trains per generation.
-        platform: as JAX names it.
-    """
-    return fair_chunk_size(lives_per_device, CPU_CHUNK if platform == "cpu" else ACCELERATOR_CHUNK)
-
-
-def fair_chunk_size(lives_per_device: int, limit: int) -> int:
-    """Return the largest size up to `limit` that leaves no short chunk, unless it is less than half of that."""
-    limit = min(limit, lives_per_device)
-    divisor = max(size for size in range(1, limit + 1) if lives_per_device % size == 0)
-    return divisor if divisor * 2 >= limit else limit
-
-
-def spread(function: Callable[..., Any], mesh: Mesh, chunk_size: int, num_shared: int = 0) -> Any:
-    """Map `function` over the leading axis of its arguments, spread over devices, in chunks.
-
-    Each device takes its share in chunks of `chunk_size`, one after another; a chunk is vmapped, and the last may be
-    short. With chunks of one nothing is vmapped, so that results are bit-equal over numbers of CPU devices.
-
-    Args:
-        function: of one element; pure.
-        mesh: from `make_mesh`; its size must divide the leading axis.
-        chunk_size: elements side by side on one device.
-        num_shared: arguments that come first and are the same, whole, for every element.
-    """
-
-    def on_device(*arguments: Any) -> Any:
-        shared, items = arguments[:num_shared], arguments[num_shared:]
-        each = partial(function, *shared)
-        if chunk_size == 1:
-            return jax.lax.map(lambda item: each(*item), items)
-        if jax.tree.leaves(items)[0].shape[0] <= chunk_size:
-            return jax.vmap(each)(*items)
-        return jax.lax.map(lambda item: each(*item), items, batch_size=chunk_size)
-
-    share = PartitionSpec(AXIS)
-
-    def everywhere(*arguments: Any) -> Any:
-        specs = (PartitionSpec(),) * num_shared + (share,) * (len(arguments) - num_shared)
-        return jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=share, check_vma=False)(*arguments)
-
-    return jax.jit(everywhere)

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from metadisco.config import OuterConfig
 from metadisco.errors import UserError
 from metadisco.outer.contract import check_evaluation, check_problem, judging
-from metadisco.outer.devices import (
+from metadisco.outer.mesh import (
     AXIS,
     collect,
     connect,

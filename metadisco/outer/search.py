@@ -14,8 +14,8 @@ from jaxtyping import Float
 from metadisco.config import OuterConfig
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
-from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator, JudgedPopulation, aggregate, choose_num_devices
+from metadisco.outer.mesh import make_mesh
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
 from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
 

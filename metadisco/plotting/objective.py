@@ -75,10 +75,16 @@ def draw_objective(
 
 def draw_run(source: Source, output: Path) -> Iterator[Path]:
     """Write the figure of a run, of whatever problem it is; else as `draw_objective`."""
+    for name, figure in run_figures(source):
+        save(figure, output / name)
+        yield output / name
+
+
+def run_figures(source: Source) -> Named:
+    """Give the figure of a run, of whatever problem it is, with its name; none where it has no metrics yet."""
     rows = source.run.metrics() if source.run else []
     if rows:
-        save(run_figure(rows, title=source.short_name), output / "run")
-        yield output / "run"
+        yield "run", run_figure(rows, title=source.short_name)
 
 
 def objective_figures(
@@ -97,8 +103,7 @@ def objective_figures(
     objective = load_objective(source.name)
     visits = kept_visits(source, config, env, output, say, announced) if visit else None
     where = f", visited on {env}" if visit else ""
-    if source.run is not None and source.run.metrics():
-        yield "run", run_figure(source.run.metrics(), title=source.short_name)
+    yield from run_figures(source)
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
         flat = True

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from metadisco.cli import main
-from metadisco.commands.report.parts import comparison_of, forms_of
 from metadisco.config import parse_config
 from metadisco.config.code import modules
 from metadisco.config.code.imports import load_object
 from metadisco.config.code.own_code import code_of, forget_edited, source_of
 from metadisco.discoveries.sources import find_source
+from metadisco.reporting.parts import comparison_of, forms_of
 from metadisco.storage.runs import RunDirectory
 
 FILES = {

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from metadisco.cli import main
-from metadisco.commands.evolve.recorder import RunRecorder
+from metadisco.evolution.recorder import RunRecorder
 from metadisco.inner.envs import Discrete, auto_reset
 
 WIDE = 250_000  # numbers of an observation, so that a life of a few steps takes a hundred mebibytes

@@ -8,7 +8,7 @@ import pytest
 from lives import assert_equal_in_every_bit, assert_one_sentence
 from processes import num_rows
 
-from metadisco.commands.evolve.deadline import LEAVE_SECONDS
+from metadisco.evolution.deadline import LEAVE_SECONDS
 
 pytestmark = pytest.mark.faults
 

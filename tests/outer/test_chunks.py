@@ -11,8 +11,8 @@ from toys import NOISY, SIZE, MemoryRecorder, bits, config_of, ran
 from metadisco.errors import MachineError
 from metadisco.outer import chunks
 from metadisco.outer.chunks import Chunks, is_out_of_memory, measure_chunk_size
-from metadisco.outer.devices import make_mesh
 from metadisco.outer.evaluate import Evaluator
+from metadisco.outer.mesh import make_mesh
 from metadisco.outer.search import search
 from metadisco.types import Evaluation, TaskInfo
 

@@ -15,8 +15,8 @@ from toys import Quadratic
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
 from metadisco.outer.contract import check_problem
-from metadisco.outer.devices import ACCELERATOR_CHUNK, CPU_CHUNK, default_chunk_size, make_mesh
 from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
+from metadisco.outer.mesh import ACCELERATOR_CHUNK, CPU_CHUNK, default_chunk_size, make_mesh
 from metadisco.types import TaskInfo
 
 NOISY = Quadratic(noise=1.0)

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from metadisco.commands.display import Display
-from metadisco.commands.evolve.deadline import Deadline
-from metadisco.commands.evolve.recorder import RunRecorder
 from metadisco.config import LoggingConfig, parse_config
 from metadisco.errors import UserError
+from metadisco.evolution.deadline import Deadline
+from metadisco.evolution.display import Display
+from metadisco.evolution.recorder import RunRecorder
 from metadisco.storage.loggers import check_loggers, make_loggers
 from metadisco.storage.runs import RunDirectory
 

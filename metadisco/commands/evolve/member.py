@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from metadisco.commands.evolve.interrupt import Interrupt
 from metadisco.commands.evolve.run import evolve
 from metadisco.errors import MachineError, UserError
+from metadisco.evolution.interrupt import Interrupt
 from metadisco.outer.processes import HEARTBEAT_TIMEOUT, leave
 from metadisco.outer.team import Place
 

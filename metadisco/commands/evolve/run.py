@@ -1,34 +1,16 @@
 """`metadisco evolve`: run a search, or continue one; alone, or as one of several processes."""
 
-import contextlib
-import importlib.metadata
 import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from metadisco.commands.display import Display
-from metadisco.commands.evolve.deadline import Deadline
-from metadisco.commands.evolve.interrupt import Interrupt
-from metadisco.commands.evolve.recorder import RunRecorder
-from metadisco.config import (
-    Config,
-    apply_overrides,
-    check_references,
-    flatten,
-    parse_config,
-    parse_override,
-    read_yaml,
-    to_plain,
-)
-from metadisco.errors import MachineError, UserError, describe_os_error
-from metadisco.outer.team import ALONE, Place, Team
-from metadisco.storage.lock import RunLock
-from metadisco.storage.loggers import check_loggers
-from metadisco.storage.runs import RunDirectory, remove_remains
-
-SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
-"""Packages of which several processes must have the same version."""
+from metadisco.config import Config, parse_override, read_yaml
+from metadisco.evolution.deadline import Deadline
+from metadisco.evolution.interrupt import Interrupt
+from metadisco.evolution.run import check_config, run_search
+from metadisco.outer.team import Place
+from metadisco.storage.runs import RunDirectory
 
 
 def evolve(
@@ -59,31 +41,9 @@ def evolve(
     """
     deadline = Deadline(max_hours, time.monotonic() if started is None else started)
     config = read_config(config_path, overrides)
-    team = ALONE if place is None else _join(config, place)
     words = ["metadisco", "evolve", str(config_path), *overrides, "--run", str(run_path)]
     again = shlex.join([*words, *limit_words(max_hours), *(place.again if place else ())])
-    with Display(quiet or not team.first) as display, contextlib.ExitStack() as stack:
-        recorder, lock = None, None
-        with interrupt.busy:
-            with team.agreed():
-                if team.first:
-                    run = RunDirectory(run_path)
-                    run.check_usable()
-                    lock = stack.enter_context(RunLock(run.path, display.say))
-                    recorder = RunRecorder(run, config, display, lock, deadline, interrupt)
-            interrupt.prepare(display.say, [display.stop, *([lock.release] if lock else [])], again)
-        try:
-            done = _search(config, recorder, team, interrupt)
-        except BrokenPipeError:
-            raise
-        except (OSError, MachineError) as error:
-            raise _explained(error, run_path, lock, again) from error
-        finally:
-            interrupt.end()
-        late = max_hours is not None and not interrupt.requested
-        hours = f", as the next would not fit into {max_hours} hours" if late else ""
-        summary = recorder.summary() if recorder else ""
-        display.say(_outcome(done, config.outer.num_generations, run_path, summary, hours, again))
+    run_search(config, run_path, quiet, interrupt, deadline, again, place)
     return 0
 
 
@@ -93,10 +53,7 @@ def read_config(path: Path, overrides: Sequence[str]) -> Config:
     Raises:
         UserError: if it cannot be used.
     """
-    config = parse_config(apply_overrides(read_yaml(path), map(parse_override, overrides)))
-    check_references(config)
-    check_loggers(config.logging)
-    return config
+    return check_config(read_yaml(path), map(parse_override, overrides))
 
 
 def check_run(path: Path, config: Config) -> None:
@@ -114,86 +71,3 @@ def check_run(path: Path, config: Config) -> None:
 def limit_words(max_hours: str | None) -> list[str]:
     """Return the words that set a limit on time, for a command that goes on."""
     return [] if max_hours is None else ["--max-hours", max_hours]
-
-
-def _join(config: Config, place: Place) -> Team:
-    """Join the other processes, start JAX with them, and see whether all of them mean the same."""
-    from metadisco.outer.devices import NotStartedError, start_jax
-    from metadisco.outer.processes import join, team_of
-
-    join(place)
-    trouble = None
-    try:
-        start_jax(config.outer.num_devices, config.deterministic, place.num_processes or 1)
-    except NotStartedError:
-        raise
-    except UserError as error:
-        trouble = error
-    team = team_of(place)
-    team.check_same({name: importlib.metadata.version(name) for name in SAME} | flatten(to_plain(config)))
-    with team.agreed():
-        if trouble:
-            raise trouble
-    return team
-
-
-def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt: Interrupt) -> int:
-    """Build everything and search; return how many generations are done."""
-    with team.agreed():
-        if recorder:
-            recorder.check()
-    from metadisco.outer.devices import start_jax
-
-    if team is ALONE:
-        start_jax(config.outer.num_devices, config.deterministic)
-
-    from metadisco.outer.chunks import REHEARSED_UPDATES, Chunks
-    from metadisco.outer.search import search
-    from metadisco.outer.sharing import SharedRecorder
-    from metadisco.problems import make_problem
-
-    with team.agreed():
-        problem = make_problem(config)
-        if recorder:
-            recorder.complete(problem)
-    shared = SharedRecorder(team, recorder, interrupt.begin)
-    chunks = Chunks(may_halve=False)
-    if recorder and team is ALONE and config.outer.chunk_size == "auto" and not config.deterministic:
-        rehearsal = getattr(problem, "rehearsal", None)
-        chunks = Chunks(rehearsal(REHEARSED_UPDATES) if callable(rehearsal) else None, recorder)
-    with recorder or contextlib.nullcontext():
-        search(
-            problem,
-            config.outer,
-            shared,
-            seed=config.seed,
-            should_stop=lambda: team.should_stop(_wants_to_stop(recorder, interrupt)),
-            chunks=chunks,
-        )
-    return shared.done
-
-
-def _wants_to_stop(recorder: RunRecorder | None, interrupt: Interrupt) -> bool:
-    """Return whether this process was asked to stop, or sees that time is over."""
-    return interrupt.requested or (recorder is not None and not recorder.has_time())
-
-
-def _outcome(done: int, asked: int, run_path: Path, summary: str, hours: str, again: str) -> str:
-    """Return the last sentence of a command that ends well."""
-    if done < asked:
-        return f"stopped after generation {done} of {asked}{hours}{summary}; to go on: {again}"
-    return f"done: {done} generations in {run_path}{'' if done == asked else f' ({asked} were asked for)'}{summary}"
-
-
-def _explained(error: OSError | MachineError, run_path: Path, lock: RunLock | None, again: str) -> Exception:
-    """Return what to raise where the machine refused something: one sentence, and how to go on."""
-    try:
-        if lock:
-            lock.check()
-    except MachineError as gone:
-        remove_remains(run_path)
-        return MachineError(f"{gone}; to start again: {again}")
-    what = str(error) if isinstance(error, MachineError) else describe_os_error(error, str(run_path.absolute()))
-    if what is None:
-        return error
-    return MachineError(f"{what}; what was saved is safe, and once there is a remedy this goes on: {again}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from processes import PATIENCE
 
-from metadisco.commands.evolve.interrupt import Interrupt
+from metadisco.evolution.interrupt import Interrupt
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
@@ -60,7 +60,7 @@ def test_handlers_are_as_before_afterwards():
 
 DEAF = """
 import ctypes, os, sys
-from metadisco.commands.evolve.interrupt import Interrupt
+from metadisco.evolution.interrupt import Interrupt
 with Interrupt(lambda text: print(text, flush=True)) as interrupt:
     interrupt.prepare(lambda text: print(text, flush=True), [lambda: print("left", flush=True)], "the command")
     if "search" in sys.argv:
@@ -100,7 +100,7 @@ def test_a_stop_at_once_does_not_wait_for_the_main_thread(phase, numbers, told):
 def test_in_a_process_that_ends_with_it_later_signals_change_no_exit_code():
     code = """
 import os, signal, sys, time
-from metadisco.commands.evolve.interrupt import Interrupt
+from metadisco.evolution.interrupt import Interrupt
 with Interrupt(lambda text: print(text, flush=True), is_last=True) as interrupt:
     interrupt.begin()
     os.kill(os.getpid(), signal.SIGTERM)

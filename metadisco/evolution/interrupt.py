@@ -9,9 +9,27 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Protocol, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop(Protocol):
+    """Who asks a search for a stop."""
+
+    requested: bool
+    """Whether to stop after the generation in hand."""
+    busy: threading.RLock
+    """Held where the process must not be ended, as something is half done."""
+
+    def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
+        """Set how to tell a sentence, what is called before the process ends at once, and what goes on."""
+
+    def begin(self) -> None:
+        """Be told that the search begins: from now on there is something to save."""
+
+    def end(self) -> None:
+        """Be told that it has ended."""
 
 
 class Interrupt:
@@ -105,3 +123,52 @@ class Interrupt:
         signal.set_wakeup_fd(self._before_wakeup)
         os.close(self._writing)
         self._thread.join()
+
+
+class KeyboardStop:
+    """While active, Ctrl-C or an interrupted kernel asks for a stop; of a caller from Python, who is never ended.
+
+    Before the search it raises a KeyboardInterrupt as ever, as nothing is written yet. From `begin` on the first one
+    sets `requested`, and only a second one raises. In another thread than the main one there are no signals, so that
+    nothing changes.
+
+    Attributes:
+        requested: whether to stop after the generation in hand.
+        busy: held where something is half done.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.busy = threading.RLock()
+        self._tell: Callable[[str], None] = lambda text: None
+        self._searching = False
+        self._before: Any = None
+
+    def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
+        """Set how to tell a sentence."""
+        self._tell = tell
+
+    def begin(self) -> None:
+        """From now on an interrupt lets the generation in hand finish."""
+        self._searching = True
+
+    def end(self) -> None:
+        """From now on an interrupt raises."""
+        self._searching = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self._searching or self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        self._tell("interrupted: the generation in hand is finished, then saved; once more stops at once")
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)

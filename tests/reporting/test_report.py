@@ -7,13 +7,13 @@ import jax
 import pytest
 
 from metadisco import UserError
-from metadisco.commands.report.commands import commands_for, name_of
-from metadisco.commands.report.facts import changed_settings, environments, facts_of
-from metadisco.commands.report.parts import comparison_of, forms_of
 from metadisco.config import parse_config
 from metadisco.discoveries.distilled import FILE
 from metadisco.discoveries.sources import find_source
 from metadisco.parametrisations import make_parametrisation
+from metadisco.reporting.commands import commands_for, name_of
+from metadisco.reporting.facts import changed_settings, environments, facts_of
+from metadisco.reporting.parts import comparison_of, forms_of
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
 

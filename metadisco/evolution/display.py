@@ -1,5 +1,9 @@
-"""What a long command shows: a live bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
+"""What shows while something long runs: a live bar on a terminal, or in a notebook with ipywidgets; else plain lines.
 
+All of it goes to stderr, but for what rich shows in a notebook.
+"""
+
+import importlib.util
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -22,14 +26,18 @@ METRICS = "metrics/"
 
 
 class Display:
-    """Progress of a command over generations, or whatever it counts.
+    """Progress over generations, or whatever is counted.
 
     Args:
         quiet: show nothing at all.
     """
 
     def __init__(self, quiet: bool = False):
-        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        options: dict[str, Any] = {"stderr": True, "quiet": quiet, "highlight": False, "soft_wrap": True}
+        self._console = Console(**options)
+        if self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is None:
+            # rich has no bar for a notebook then, and would say so at every step.
+            self._console = Console(**options, force_jupyter=False, force_terminal=False)
         self._progress: Progress | None = None
         self._total, self._what = 0, "generation"
 
@@ -40,7 +48,7 @@ class Display:
     def start(self, done: int, total: int, what: str = "generation") -> None:
         """Begin to count generations, or whatever else."""
         self._total, self._what = total, what
-        if self._console.is_terminal:
+        if self._console.is_terminal or self._console.is_jupyter:
             self._progress = Progress(
                 TextColumn(what),
                 MofNCompleteColumn(),

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from metadisco.commands.evolve.deadline import LEAVE_SECONDS, MARGIN, WINDOW, Deadline
 from metadisco.errors import UserError
+from metadisco.evolution.deadline import LEAVE_SECONDS, MARGIN, WINDOW, Deadline
 
 HOUR = 3600.0
 

@@ -1,6 +1,6 @@
 """What is shown of a generation."""
 
-from metadisco.commands.display import Display, describe
+from metadisco.evolution.display import Display, describe
 
 ROW = {
     "generation": 4,

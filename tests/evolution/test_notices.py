@@ -1,7 +1,7 @@
 """What is said of generations that taught nothing."""
 
-from metadisco.commands.display import describe_skip
-from metadisco.commands.evolve.notices import Notices, is_notable
+from metadisco.evolution.display import describe_skip
+from metadisco.evolution.notices import Notices, is_notable
 
 FAILED = {"step_skipped": True, "fitness_mean": None, "failed_members": 8}
 EQUAL = {"step_skipped": True, "fitness_mean": 3.0, "failed_members": 0}

@@ -1,4 +1,4 @@
-"""What `metadisco evolve` writes down of a search, and what it says."""
+"""What is written down of a search with a run directory, and what is said of it."""
 
 import contextlib
 import os
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from metadisco.commands.display import Display
-from metadisco.commands.evolve.deadline import Deadline
-from metadisco.commands.evolve.interrupt import Interrupt
-from metadisco.commands.evolve.notices import Notices
 from metadisco.config import Config, completed, to_plain
 from metadisco.config.code.own_code import source_of
 from metadisco.errors import UserError
+from metadisco.evolution.deadline import Deadline
+from metadisco.evolution.display import Display
+from metadisco.evolution.interrupt import Stop
+from metadisco.evolution.notices import Notices
 from metadisco.storage.lock import RunLock
 from metadisco.storage.loggers import make_loggers
 from metadisco.storage.rows import describe_numbers
@@ -44,7 +44,7 @@ class RunRecorder:
         display: Display,
         lock: RunLock,
         deadline: Deadline,
-        interrupt: Interrupt,
+        interrupt: Stop,
     ):
         self._run, self._config, self._display = run, config, display
         self._lock, self._deadline, self._interrupt = lock, deadline, interrupt

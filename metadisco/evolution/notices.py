@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metadisco.commands.display import describe_skip
+from metadisco.evolution.display import describe_skip
 
 FIRST_NOTICE = 5  # generations in a row; then at each doubling, as a long search would fill the screen
 

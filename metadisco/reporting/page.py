@@ -1,4 +1,4 @@
-"""`metadisco report`: one page of what a run found, which needs nothing beside itself."""
+"""One page of what a run found, which needs nothing beside itself."""
 
 import base64
 from collections.abc import Callable
@@ -6,20 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from metadisco._version import __version__
-from metadisco.commands.display import Display
-from metadisco.commands.report.commands import commands_for, folder_of, generation_of, name_of
-from metadisco.commands.report.facts import changed_settings, environments, facts_of
-from metadisco.commands.report.parts import Part, comparison_of, forms_of
 from metadisco.config import to_plain, write_yaml
 from metadisco.discoveries.published import is_published
-from metadisco.discoveries.sources import Source, check_objective, find_discovery
+from metadisco.discoveries.sources import Source, check_objective
 from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
+from metadisco.reporting.commands import commands_for, folder_of, generation_of, name_of
+from metadisco.reporting.facts import changed_settings, environments, facts_of
+from metadisco.reporting.parts import Part, comparison_of, forms_of
 from metadisco.storage.files import check_writable
 from metadisco.storage.outputs import check_file, write_output
 
-TEMPLATE = Path(__file__).parents[2] / "templates" / "report.html.j2"
+TEMPLATE = Path(__file__).parents[1] / "templates" / "report.html.j2"
 CAPTIONS = {
     "run": "The search: fitness of the population and of its centre, and what the strategy did.",
     "drift": "The drift and the slope of the objective over ratio and advantage, beside PPO's and DPO's. Lines enclose "
@@ -34,17 +33,32 @@ CAPTIONS = {
 }
 
 
-def report(
-    run: str, output: Path, evaluation: Path | None, distilled: Path | None, visit: bool, force: bool, quiet: bool
-) -> int:
-    """Write a page about a run; return the exit code.
+def write_page(
+    source: Source,
+    output: Path,
+    *,
+    evaluation: Path | None = None,
+    distilled: Path | None = None,
+    visit: bool = True,
+    force: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Write a page about a run.
+
+    Args:
+        source: the run.
+        output: the page, an HTML file.
+        evaluation: what an evaluation wrote; the run's folder `evaluation`, if it is there, where left out.
+        distilled: what distillation wrote; likewise.
+        visit: whether to train a few agents, so that the figures show which part of a loss matters.
+        force: whether to replace what is there.
+        say: told of what takes long, and of what was written.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    source = find_discovery(run)
     if source.run is None or source.config is None:
-        raise UserError(f"RUN: got {run!r}, which is no run, allowed: the path of one")
+        raise UserError(f"RUN: got {source.name!r}, which is no run, allowed: the path of one")
     if output.is_dir() or output.suffix not in (".html", ".htm"):
         raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .html")
     check_file(output, "--output", force)
@@ -59,12 +73,9 @@ def report(
         figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")
     facts = facts_of(source)
-    with Display(quiet) as display:
-        files = _draw(source, figures_path, visit, display.say)
-        page = _page(source, facts, files, comparison, forms)
-        write_output(output, page, force)
-        display.say(f"wrote {output}")
-    return 0
+    files = _draw(source, figures_path, visit, say)
+    write_output(output, _page(source, facts, files, comparison, forms), force)
+    say(f"wrote {output}")
 
 
 def _draw(source: Source, output: Path, visit: bool, say: Callable[[str], None]) -> list[Path]:

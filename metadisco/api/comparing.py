@@ -1,0 +1,107 @@
+"""Objectives compared over environments, from Python."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metadisco.api.inputs import Name, Overrides, settings_of, text_of, texts_of
+from metadisco.config import check_env_name, check_num_seeds
+from metadisco.config.code.own_code import forget_edited
+from metadisco.config.grid import config_at, one_environment
+from metadisco.discoveries.sources import find_source
+from metadisco.errors import UserError
+from metadisco.evaluation.announce import announce
+from metadisco.evaluation.settings import settings_named
+from metadisco.evolution.display import Display
+from metadisco.storage.files import check_writable
+
+if TYPE_CHECKING:
+    from metadisco.evaluation.evaluate import Comparison
+
+
+def evaluate(
+    objectives: Name | Sequence[Name],
+    envs: str | Sequence[str],
+    num_seeds: int = 64,
+    *,
+    baseline: Name | None = None,
+    config: Name | None = None,
+    overrides: Overrides = None,
+    output: Name | None = None,
+    progress: bool = True,
+) -> "Comparison":
+    """Train every objective in every environment on the same seeds, and compare, as `metadisco evaluate` does.
+
+    Args:
+        objectives: names as for `train_agents`; none twice.
+        envs: suite/name of each; none twice.
+        num_seeds: agents per objective and environment, S; used by no search and no `train_agents`.
+        baseline: what is compared with; the first objective if left out.
+        config: a YAML file, or the name or path of a discovery, for the settings it was found with; CleanRL's settings
+            for CartPole if left out.
+        overrides: settings of all trainings by dotted key.
+        output: a folder for results, tables and figures, and for what was trained: the same call goes on there. Nothing
+            is kept if left out.
+        progress: show settings and progress, on stderr.
+
+    Returns:
+        `cells` (curves and returns of each objective in each environment, undiscounted) and `rows` (means,
+        interquartile means and differences from the baseline, with 95 % intervals).
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+
+    Example:
+        found = metadisco.evaluate(["ppo", "runs/first"], "gymnax/CartPole-v1", num_seeds=4, config="runs/first")
+        {(row.objective, row.score): row.interquartile_mean for row in found.rows}
+    """
+    forget_edited()
+    settings = settings_named(None if config is None else text_of(config))
+    names, places = texts_of(objectives), texts_of(envs)
+    check_num_seeds(num_seeds)
+    given = _checked(overrides)
+    _check_names(names, places)
+    compared = names[0] if baseline is None else text_of(baseline)
+    if compared not in names:
+        raise UserError(f"--baseline: got {compared!r}, allowed: one of {', '.join(names)}")
+    for env in places:
+        check_env_name(env, key="--envs")
+    sources = [find_source(name) for name in names]
+    configs = {env: config_at(one_environment(settings.base, env), given) for env in places}
+    if output is not None:
+        check_writable(Path(output), "--output")
+
+    from metadisco.evaluation.evaluate import evaluate as compare
+    from metadisco.evaluation.results import write_results
+
+    with Display(not progress) as display, tempfile.TemporaryDirectory() as nowhere:
+        announced = partial(announce, display.say, settings.origin, sources, list(configs.values()), given)
+        kept, counting = Path(nowhere if output is None else output), display.counting("cell")
+        found = compare(sources, configs, num_seeds, compared, kept, announced=announced, progress=counting)
+    if output is not None:
+        from metadisco.plotting.comparison import draw_comparison
+
+        write_results(found, Path(output), settings.origin)
+        draw_comparison(found, Path(output))
+    return found
+
+
+def _checked(overrides: Overrides) -> dict[str, Any]:
+    """Return settings by dotted key, after seeing that they may be set here."""
+    settings = settings_of(overrides, ", where objectives are several")
+    for key, value in settings.items():
+        if key in ("inner.env", "inner.envs") or (isinstance(value, list) and key == "seed"):
+            raise UserError(f"{key}: got {value!r}, but environments are named by --envs and seeds by --seeds")
+    return settings
+
+
+def _check_names(objectives: Sequence[str], envs: Sequence[str]) -> None:
+    """Refuse names that are given twice, or none."""
+    for names, option in ((objectives, "--objectives"), (envs, "--envs")):
+        twice = [name for name in names if list(names).count(name) > 1]
+        if twice:
+            raise UserError(f"{option}: got {twice[0]!r} twice, allowed: each once")
+        if not names:
+            raise UserError(f"{option}: got none, allowed: one or more")

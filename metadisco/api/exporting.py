@@ -1,0 +1,106 @@
+"""Discoveries written for use elsewhere, from Python."""
+
+from pathlib import Path
+
+from metadisco.api.inputs import Name, Overrides, overrides_of, text_of
+from metadisco.config.grid import split_objective
+from metadisco.discoveries.sources import Source, check_objective, find_discovery
+from metadisco.errors import UserError, nearest
+from metadisco.export.form import FORMS, in_form
+from metadisco.storage.outputs import check_file, write_output
+from metadisco.storage.package import ARTEFACT, check_package
+
+LANGUAGES = ("numpy", "jax", "torch")
+
+
+def write_artefact(
+    discovery: Name, output: Name, *, form: str | None = None, overrides: Overrides = None, force: bool = False
+) -> Path:
+    """Write a discovery as an artefact: an objective by its path, without the run.
+
+    Args:
+        discovery: names as for `train_agents`, and of what another problem found.
+        output: a zip file if it ends in .zip, else a folder.
+        form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.
+        overrides: constants of a closed objective, such as {"objective.clip_eps": 0.1}.
+        force: replace an artefact that is there.
+
+    Returns:
+        The path of the artefact.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+
+    Example:
+        path = metadisco.write_artefact("runs/first", "first.zip")
+        objective = metadisco.load_objective(path)
+    """
+    path = Path(output)
+    named = _named(discovery, form, overrides)
+    if form:
+        check_objective(named)
+    source = in_form(named, form)
+    check_package(path, ARTEFACT, "--output", force)
+
+    from metadisco.discoveries.save import save_artefact
+    from metadisco.outer.devices import start_jax
+
+    start_jax(None)
+    save_artefact(source, path, force)
+    return path
+
+
+def write_source(
+    objective: Name,
+    language: str,
+    output: Name,
+    *,
+    form: str | None = None,
+    overrides: Overrides = None,
+    force: bool = False,
+) -> Path:
+    """Write the losses of an objective as one file for somebody else's code, which checks itself when it is run.
+
+    Args:
+        objective: names as for `train_agents`.
+        language: "numpy", "jax" or "torch", all that the file needs.
+        output: a file that ends in .py.
+        form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.
+        overrides: constants of a closed objective, such as {"objective.clip_eps": 0.1}.
+        force: replace what is there.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+
+    Example:
+        path = metadisco.write_source("runs/first", "numpy", "first_loss.py")
+    """
+    path = Path(output)
+    if language not in LANGUAGES:
+        raise UserError(
+            f"language: got {language!r}, allowed: {', '.join(LANGUAGES)}{nearest(str(language), LANGUAGES)}"
+        )
+    named = _named(objective, form, overrides)
+    check_objective(named)
+    source = in_form(named, form)
+    if path.suffix != ".py":
+        raise UserError(f"--output: got {str(path)!r}, allowed: a file that ends in .py")
+    check_file(path, "--output", force)
+
+    from metadisco.export.source_of import source_text
+
+    write_output(path, source_text(source, named, language, path.name), force)
+    return path
+
+
+def _named(discovery: Name, form: str | None, overrides: Overrides) -> Source:
+    """Return what is named, with its constants."""
+    if form not in (None, *FORMS):
+        raise UserError(f"--form: got {form!r}, allowed: {', '.join(FORMS)}")
+    settings, rest = split_objective(overrides_of(overrides))
+    if rest:
+        raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")
+    return find_discovery(text_of(discovery), settings)

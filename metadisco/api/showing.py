@@ -1,0 +1,131 @@
+"""What an objective or a run is like: figures and a page, from Python."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metadisco.api.inputs import Name, Overrides, path_of, settings_of, text_of
+from metadisco.config.code.own_code import forget_edited
+from metadisco.discoveries.sources import check_objective, find_discovery
+from metadisco.evaluation.announce import announce
+from metadisco.evaluation.settings import settings_for
+from metadisco.evolution.display import Display
+from metadisco.storage.files import check_writable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot(
+    discovery: Name,
+    *,
+    env: str | None = None,
+    config: Name | None = None,
+    overrides: Overrides = None,
+    visit: bool = True,
+    three_d: bool = False,
+    output: Name | None = None,
+    progress: bool = True,
+) -> "dict[str, Figure]":
+    """Draw a run, and the losses of an objective: the figures of `metadisco plot`.
+
+    Args:
+        discovery: a run of any problem, or an objective: names as for `train_agents`.
+        env: where a few agents train, so that the figures show which part of a loss matters; the first environment of
+            the run if left out.
+        config: whose settings they have, as for `train_agents`; the objective's own if left out.
+        overrides: settings of these trainings by dotted key.
+        visit: whether to train them at all.
+        three_d: draw surfaces in three dimensions, too.
+        output: a folder for the figures as PNG and SVG, and for what was visited; nothing is kept if left out.
+        progress: show settings and progress, on stderr.
+
+    Returns:
+        Figures of matplotlib by name, such as `run`, `value_loss`, `drift`; a notebook shows one after
+        `%matplotlib inline`.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+
+    Example:
+        figures = metadisco.plot("runs/first", visit=False)
+        figures["value_loss"].savefig("value_loss.pdf")
+    """
+    forget_edited()
+    given, config_name = settings_of(overrides), None if config is None else text_of(config)
+    source = find_discovery(text_of(discovery))
+    if source.run is None or env or config_name or given or three_d:
+        check_objective(source)
+    if output is not None:
+        check_writable(Path(output), "--output")
+    if source.is_objective:
+        place, settings, (_, origin) = settings_for(source, env, config_name, given)
+
+    from metadisco.plotting.look import current
+    from metadisco.plotting.objective import objective_figures, run_figures
+    from metadisco.plotting.style import save
+
+    drawn = {}
+    with Display(not progress) as display, tempfile.TemporaryDirectory() as nowhere:
+        kept, say = Path(nowhere if output is None else output), display.say
+        figures = run_figures(source)
+        if source.is_objective:
+            announced = partial(announce, say, origin, [source], [settings], given)
+            figures = objective_figures(
+                source, settings, place, kept, visit=visit, three_d=three_d, say=say, announced=announced
+            )
+        for name, figure in figures:
+            drawn[name] = figure
+            if output is not None:
+                save(figure, kept / name)
+                say(f"wrote {kept / name}{current().suffixes}")
+    return drawn
+
+
+def report(
+    run: Name,
+    output: Name,
+    *,
+    evaluation: Name | None = None,
+    distilled: Name | None = None,
+    visit: bool = True,
+    force: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Write one page about a run, which needs nothing beside itself: that of `metadisco report`.
+
+    Args:
+        run: the path of a run; RUN@640 for where it was after 640 generations.
+        output: a file that ends in .html.
+        evaluation: the `output` of `evaluate`; the run's folder `evaluation`, if it is there, when left out.
+        distilled: the `output` of `distil`; the run's folder `distilled` likewise.
+        visit: whether to train a few agents, so that the figures show which part of a loss matters.
+        force: replace what is there.
+        progress: show settings and progress, on stderr.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+
+    Example:
+        page = metadisco.report("runs/first", "first.html", visit=False)
+    """
+    forget_edited()
+    source = find_discovery(text_of(run))
+
+    from metadisco.reporting.page import write_page
+
+    with Display(not progress) as display:
+        write_page(
+            source,
+            Path(output),
+            evaluation=path_of(evaluation),
+            distilled=path_of(distilled),
+            visit=visit,
+            force=force,
+            say=display.say,
+        )
+    return Path(output)

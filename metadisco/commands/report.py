@@ -1,0 +1,19 @@
+"""`metadisco report`: one page of what a run found."""
+
+from pathlib import Path
+
+from metadisco.api import showing
+
+
+def report(
+    run: str, output: Path, evaluation: Path | None, distilled: Path | None, visit: bool, force: bool, quiet: bool
+) -> int:
+    """Write a page about a run; return the exit code.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+    """
+    showing.report(
+        run, output, evaluation=evaluation, distilled=distilled, visit=visit, force=force, progress=not quiet
+    )
+    return 0

@@ -1,1 +1,0 @@
-"""`metadisco report`."""

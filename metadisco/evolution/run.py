@@ -1,0 +1,169 @@
+"""Run a search, or continue one; alone, or as one of several processes."""
+
+import contextlib
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from metadisco.config import Config, apply_overrides, check_references, flatten, parse_config, to_plain
+from metadisco.errors import MachineError, UserError, describe_os_error
+from metadisco.evolution.deadline import Deadline
+from metadisco.evolution.display import Display
+from metadisco.evolution.interrupt import Stop
+from metadisco.evolution.recorder import RunRecorder
+from metadisco.outer.team import ALONE, Place, Team
+from metadisco.storage.lock import RunLock
+from metadisco.storage.loggers import check_loggers
+from metadisco.storage.runs import RunDirectory, remove_remains
+
+SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
+"""Packages of which several processes must have the same version."""
+
+
+def check_config(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]]) -> Config:
+    """Return a configuration, checked as far as needs no library.
+
+    Args:
+        data: as in a file.
+        overrides: settings by dotted key that replace its own.
+
+    Raises:
+        UserError: if it cannot be used.
+    """
+    config = parse_config(apply_overrides(data, overrides))
+    check_references(config)
+    check_loggers(config.logging)
+    return config
+
+
+def run_search(
+    config: Config,
+    run_path: Path,
+    quiet: bool,
+    interrupt: Stop,
+    deadline: Deadline,
+    again: str,
+    place: Place | None = None,
+) -> None:
+    """Run or continue a search in its run directory, or take part in one.
+
+    Args:
+        config: what is evolved, and how.
+        run_path: the run directory; of several processes only the first one looks at it.
+        quiet: whether nothing is shown.
+        interrupt: which is active, and asks for a stop.
+        deadline: the limit on time.
+        again: what goes on with the run, to be told.
+        place: where this process stands among several; None if it is alone.
+
+    Raises:
+        UserError: for input that cannot be used; nothing was written then.
+        MachineError: if the run cannot be written to; what was saved is safe.
+    """
+    team = ALONE if place is None else _join(config, place)
+    with Display(quiet or not team.first) as display, contextlib.ExitStack() as stack:
+        recorder, lock = None, None
+        with interrupt.busy:
+            with team.agreed():
+                if team.first:
+                    run = RunDirectory(run_path)
+                    run.check_usable()
+                    lock = stack.enter_context(RunLock(run.path, display.say))
+                    recorder = RunRecorder(run, config, display, lock, deadline, interrupt)
+            interrupt.prepare(display.say, [display.stop, *([lock.release] if lock else [])], again)
+        try:
+            done = _search(config, recorder, team, interrupt)
+        except BrokenPipeError:
+            raise
+        except (OSError, MachineError) as error:
+            raise _explained(error, run_path, lock, again) from error
+        finally:
+            interrupt.end()
+        late = deadline.hours is not None and not interrupt.requested
+        hours = f", as the next would not fit into {deadline.hours} hours" if late else ""
+        summary = recorder.summary() if recorder else ""
+        display.say(_outcome(done, config.outer.num_generations, run_path, summary, hours, again))
+
+
+def _join(config: Config, place: Place) -> Team:
+    """Join the other processes, start JAX with them, and see whether all of them mean the same."""
+    from metadisco.outer.devices import NotStartedError, start_jax
+    from metadisco.outer.processes import join, team_of
+
+    join(place)
+    trouble = None
+    try:
+        start_jax(config.outer.num_devices, config.deterministic, place.num_processes or 1)
+    except NotStartedError:
+        raise
+    except UserError as error:
+        trouble = error
+    team = team_of(place)
+    team.check_same({name: importlib.metadata.version(name) for name in SAME} | flatten(to_plain(config)))
+    with team.agreed():
+        if trouble:
+            raise trouble
+    return team
+
+
+def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt: Stop) -> int:
+    """Build everything and search; return how many generations are done."""
+    with team.agreed():
+        if recorder:
+            recorder.check()
+    from metadisco.outer.devices import start_jax
+
+    if team is ALONE:
+        start_jax(config.outer.num_devices, config.deterministic)
+
+    from metadisco.outer.chunks import REHEARSED_UPDATES, Chunks
+    from metadisco.outer.search import search
+    from metadisco.outer.sharing import SharedRecorder
+    from metadisco.problems import make_problem
+
+    with team.agreed():
+        problem = make_problem(config)
+        if recorder:
+            recorder.complete(problem)
+    shared = SharedRecorder(team, recorder, interrupt.begin)
+    chunks = Chunks(may_halve=False)
+    if recorder and team is ALONE and config.outer.chunk_size == "auto" and not config.deterministic:
+        rehearsal = getattr(problem, "rehearsal", None)
+        chunks = Chunks(rehearsal(REHEARSED_UPDATES) if callable(rehearsal) else None, recorder)
+    with recorder or contextlib.nullcontext():
+        search(
+            problem,
+            config.outer,
+            shared,
+            seed=config.seed,
+            should_stop=lambda: team.should_stop(_wants_to_stop(recorder, interrupt)),
+            chunks=chunks,
+        )
+    return shared.done
+
+
+def _wants_to_stop(recorder: RunRecorder | None, interrupt: Stop) -> bool:
+    """Return whether this process was asked to stop, or sees that time is over."""
+    return interrupt.requested or (recorder is not None and not recorder.has_time())
+
+
+def _outcome(done: int, asked: int, run_path: Path, summary: str, hours: str, again: str) -> str:
+    """Return the last sentence of a search that ends well."""
+    if done < asked:
+        return f"stopped after generation {done} of {asked}{hours}{summary}; to go on: {again}"
+    return f"done: {done} generations in {run_path}{'' if done == asked else f' ({asked} were asked for)'}{summary}"
+
+
+def _explained(error: OSError | MachineError, run_path: Path, lock: RunLock | None, again: str) -> Exception:
+    """Return what to raise where the machine refused something: one sentence, and how to go on."""
+    try:
+        if lock:
+            lock.check()
+    except MachineError as gone:
+        remove_remains(run_path)
+        return MachineError(f"{gone}; to start again: {again}")
+    what = str(error) if isinstance(error, MachineError) else describe_os_error(error, str(run_path.absolute()))
+    if what is None:
+        return error
+    return MachineError(f"{what}; what was saved is safe, and once there is a remedy this goes on: {again}")

@@ -1,0 +1,59 @@
+"""The example of every function is run, on a search so small that a generation takes milliseconds."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+from api_examples import run_example
+
+import metadisco
+
+ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
+FUNCTIONS = ("evolve", "train_agents", "rollout", "evaluate", "distil", "measure_reference", *ON_THE_RUN)
+
+
+@pytest.mark.parametrize("name", ON_THE_RUN)
+def test_the_example_runs(name, folder):
+    made = run_example(name)
+    for kind in (key for key in ("path", "page") if key in made):
+        assert made[kind].is_file()
+    if name == "plot":
+        assert set(made["figures"]) == {"run", "value_loss", "value_loss_evolution"}
+        assert Path("value_loss.pdf").is_file()
+
+
+def test_agents_are_trained_and_play(folder):
+    (trained,) = [run_example("train_agents")["trained"]]
+    assert trained.lives.final_return.shape == (4,)
+    assert run_example("rollout")["played"].returns.shape == (1, 4)
+
+
+@pytest.mark.slow
+def test_objectives_are_compared(folder):
+    found = run_example("evaluate")["found"]
+    assert found.baseline == "ppo"
+    assert {row.objective for row in found.rows} == {"ppo", "runs/first"}
+    assert not list(folder.glob("**/cells"))
+
+
+@pytest.mark.slow
+def test_closed_forms_are_found(folder):
+    found = run_example("distil")["found"]
+    assert found["value"]["closest"] in found["value"]["forms"]
+
+
+@pytest.mark.slow
+def test_references_are_measured_and_the_file_is_left_alone(folder):
+    before = Path("two.yaml").read_text()
+    references = run_example("measure_reference")["references"]
+    assert [set(each) for each in references] == [{"random", "ppo"}] * 2
+    assert all(np.isfinite(list(each.values())).all() and each["ppo"] > each["random"] for each in references)
+    assert Path("two.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_help_says_what_every_argument_is(name):
+    thing = getattr(metadisco, name)
+    for argument in inspect.signature(thing).parameters:
+        assert f"{argument}: " in thing.__doc__ or f"**{argument}: " in thing.__doc__, argument
