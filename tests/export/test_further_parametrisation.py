@@ -132,7 +132,7 @@ def test_a_wrong_setting_is_refused_as_one_of_ours(run, capsys):
 
 def test_its_loss_is_drawn(run, tmp_path, monkeypatch):
     drawn = set()
-    monkeypatch.setattr("metadisco.plotting.objective.save", lambda figure, path: drawn.add(path.name))
+    monkeypatch.setattr("metadisco.plotting.style.save", lambda figure, path: drawn.add(path.name))
     assert main(["plot", str(run), "--no-visits", "--output", str(tmp_path / "out"), "--quiet"]) == 0
     assert {"drift", "drift_slices", "drift_evolution", "run"} <= drawn
     assert not any(name.startswith("value") for name in drawn)
