@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 from pydantic import BeforeValidator, ConfigDict, Field, Strict
 from pydantic.dataclasses import dataclass
 
+from .help import add_help
+
 T = TypeVar("T")
 
 MAX_INT = 2**31 - 1  # counters are int32 on the device
@@ -38,8 +40,10 @@ Sizes = tuple[Annotated[Int, Field(gt=0, le=MAX_WIDTH)], ...]
 def settings(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, keyword-only dataclass that validates its fields and refuses unknown ones.
 
-    Instances are hashable, so they can be static arguments of `jax.jit`. Fields are documented by the string
-    beneath them. An impossible value raises `pydantic.ValidationError`, a ValueError.
+    Instances are hashable, so they can be static arguments of `jax.jit`. The string beneath a field documents it, and
+    appears in the docstring of the class. An invalid value raises `pydantic.ValidationError`, a ValueError.
     """
     config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-    return dataclass(frozen=True, kw_only=True, config=config)(cls)  # type: ignore[return-value]
+    made = dataclass(frozen=True, kw_only=True, config=config)(cls)
+    add_help(made)
+    return made  # type: ignore[return-value]

@@ -31,7 +31,7 @@ class StrategyConfig:
     """
 
     name: Text = "Open_ES"
-    """evosax's name of the strategy."""
+    """Name of the strategy in evosax."""
     population_size: PositiveInt = 64
     """Members sampled per generation."""
     std: PositiveFloat | None = None
