@@ -42,7 +42,7 @@ Patch = Mapping[tuple[str, str], Any]
 
 def random_keys() -> Patch:
     """Leave keys as they are."""
-    return {(module, "straight_key"): lambda key: key for module in ("train", "envs.gymnax")}
+    return {(module, "unrolled_key"): lambda key: key for module in ("train", "envs.gymnax")}
 
 
 def shuffle() -> Patch:

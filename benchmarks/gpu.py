@@ -73,8 +73,8 @@ def time_generations(size: Size, num_rounds: int) -> dict[str, Any]:
     config, built = experiment(size), compile_once(size)
     first = timed(built.run)
     seconds = [timed(built.run) for _ in range(num_rounds)]
-    frames = config.outer.num_lives * config.inner.ppo.executed_env_steps
-    facts = {"lives": config.outer.num_lives, "updates_per_life": size.num_updates}
+    frames = config.outer.num_evaluations * config.inner.ppo.executed_env_steps
+    facts = {"lives": config.outer.num_evaluations, "updates_per_life": size.num_updates}
     return (
         facts | built.facts | {"first_seconds": first, "frames_per_second": rate(frames, seconds), "seconds": seconds}
     )
@@ -92,7 +92,7 @@ def project(short: dict[str, Any], long: dict[str, Any]) -> dict[str, float]:
     generation = ends[0][1] + (updates - ends[0][0]) * per_update
     generations = outer.num_generations * (1 + 1 / outer.evaluate_every if outer.evaluate_every else 1)
     return {
-        "lives": outer.num_lives,
+        "lives": outer.num_evaluations,
         "updates_per_life": updates,
         "seconds_per_update": per_update,
         "seconds_per_generation": generation,

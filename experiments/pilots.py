@@ -164,7 +164,7 @@ def run_pilot(config_path: Path, words: Sequence[str], env_steps: float, run: Pa
     """Run one pilot, for as many generations as it may take environment steps."""
     config = config_of(config_path, words)
     life = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
-    generations = max(1, round(env_steps / (life * config.outer.num_lives)))
+    generations = max(1, round(env_steps / (life * config.outer.num_evaluations)))
     lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
     with Interrupt(partial(print, file=sys.stderr)) as interrupt:
         evolve(config_path, [*words, *lengths], run, False, interrupt)

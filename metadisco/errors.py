@@ -1,4 +1,4 @@
-"""The exception for what a user can put right, and that for what the machine refused."""
+"""Exceptions for invalid input and for failures of the machine, and helpers for their messages."""
 
 import difflib
 import errno
@@ -6,26 +6,26 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Input that cannot be used, in one sentence: what it is, what was got, what is allowed.
+    """Invalid input. The message is one sentence: the key, the value that was given, and the values that are allowed.
 
-    The command line prints the sentence and exits with code 2; a library caller may catch it as a ValueError.
+    The command line prints the message and exits with code 2. Library code may catch it as a ValueError.
     """
 
 
 class MachineError(RuntimeError):
-    """What the machine refused, in one sentence: a full disk, a directory that is gone. Exit code 1."""
+    """A failure of the machine, in one sentence: a full disk, a missing directory. Exit code 1."""
 
 
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
-"""What a machine refuses when a file that is open is written to; no file is named then."""
+"""Errors of the system when writing to an open file; they do not name the file."""
 
 
 def describe_os_error(error: OSError, where: str | None = None) -> str | None:
-    """Return what the machine refused, and where; None for what is no trouble with a file.
+    """Return a description of a file error with its path, or None for other errors.
 
     Args:
-        error: what was raised.
-        where: the path to name if the error names none.
+        error: the exception.
+        where: the path to report if the error does not name one.
     """
     if error.filename is None and error.errno not in REFUSALS:
         return None
@@ -40,7 +40,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return what was got in one line that is not too long: an error's words, or anything else as Python writes it."""
+    """Return a short, one-line description of a value: the message of an exception, else the `repr`."""
     text = " ".join(str(value).split()) if isinstance(value, Exception) else repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 

@@ -1,4 +1,4 @@
-"""The types that the parts of metadisco meet in. No logic, and nothing of ours is imported.
+"""The types shared by all parts of metadisco. There is no logic here, and no import from metadisco.
 
 Axes: P population, R rollouts, K tasks, B samples of a minibatch.
 """
@@ -17,31 +17,31 @@ MetaParams: TypeAlias = Any
 
 
 class Sample(NamedTuple):
-    """What an objective may look at, one entry per transition of a minibatch.
+    """Inputs of an objective, one entry per transition of a minibatch.
 
-    Built by keyword and read by name: later versions add fields with defaults.
+    Build it by keyword and read fields by name: later versions may add fields with defaults.
     """
 
     log_ratio: Float[Array, "B"]
-    """log π_θ(a|s) − log π_old(a|s); carries gradient."""
+    """log π_θ(a|s) − log π_old(a|s); differentiated."""
     advantage: Float[Array, "B"]
-    """GAE(λ), normalised as the inner config says; constant."""
+    """GAE(λ), normalised as the inner config specifies; constant."""
     value: Float[Array, "B"]
-    """V_θ(s); carries gradient."""
+    """V_θ(s); differentiated."""
     old_value: Float[Array, "B"]
-    """V(s) when the transition was collected; constant."""
+    """V(s) at the time the transition was collected; constant."""
     target: Float[Array, "B"]
     """λ-return, the advantage before normalisation plus the old value; constant."""
     progress: Float[Array, ""]
-    """Elapsed fraction of the inner life, in [0, 1); a scalar."""
+    """Elapsed fraction of the agent's lifetime, in [0, 1); a scalar."""
 
 
 Loss: TypeAlias = Callable[[Sample], Float[Array, "B"]]
-"""Elementwise: one loss per sample, to be minimised. The PPO update takes the mean."""
+"""An elementwise loss to be minimised: one number per sample. The PPO update takes the mean."""
 
 
 class Objective(NamedTuple):
-    """What PPO minimises, apart from its entropy bonus; the constants of the losses are inside them."""
+    """The losses that PPO minimises, apart from the entropy bonus. Each loss contains its own constants."""
 
     policy_loss: Loss
     """Loss of the policy; its gradient flows through `log_ratio`."""
@@ -54,61 +54,63 @@ Bound_co = TypeVar("Bound_co", covariant=True)
 
 @runtime_checkable
 class Parametrisation(Protocol[Bound_co]):
-    """A frozen dataclass of static settings that says what is learned, and what it becomes."""
+    """A frozen dataclass of static settings, which defines the learned function."""
 
     def init(self, key: Key) -> MetaParams:
-        """Return meta-parameters to start the search from."""
+        """Return the initial meta-parameters of the search."""
 
     def bind(self, meta_params: MetaParams) -> Bound_co:
-        """Return what these meta-parameters define: an `Objective`, a message function, a meta-policy."""
+        """Return the learned function for these meta-parameters: an `Objective`, a message function, a meta-policy."""
 
 
 class Evaluation(NamedTuple):
-    """How one evaluation of meta-parameters went: one inner run, or one per task."""
+    """Result of one evaluation of meta-parameters: of one inner run, or of one per task."""
 
     fitness: Float[Array, "K"]
-    """Higher is better, one entry per task; NaN: that inner run failed."""
+    """One entry per task, higher is better; NaN if that inner run failed."""
     metrics: dict[str, Array] = {}  # noqa: RUF012 - never changed
     """Scalars to report by name: `NAME` becomes `metrics/NAME` in the row of a generation."""
 
 
 class TaskInfo(NamedTuple):
-    """What the outer loop knows of a task: what to call it, and the scale of its fitness."""
+    """Name of a task and scale of its fitness, as the outer loop uses them."""
 
     name: str
-    """Its key in the metrics."""
+    """Key of the task in the metrics."""
     zero: float = 0.0
-    """The fitness that counts as 0, such as a random agent's."""
+    """Fitness that is normalised to 0, such as that of a random agent."""
     one: float = 1.0
-    """The fitness that counts as 1, such as PPO's."""
+    """Fitness that is normalised to 1, such as that of PPO."""
 
 
 @runtime_checkable
 class TaskLike(Protocol):
-    """Anything with a name and a scale: a `TaskInfo`, or a task that holds more."""
+    """Anything with a name and a scale: a `TaskInfo`, or a task with more fields."""
 
     @property
     def name(self) -> str:
-        """As of a `TaskInfo`."""
+        """See `TaskInfo.name`."""
 
     @property
     def zero(self) -> float:
-        """As of a `TaskInfo`."""
+        """See `TaskInfo.zero`."""
 
     @property
     def one(self) -> float:
-        """As of a `TaskInfo`."""
+        """See `TaskInfo.one`."""
 
 
 @runtime_checkable
 class MetaProblem(Protocol):
-    """What the outer loop sees of the inner one: meta-parameters in, one whole evaluation, fitness out.
+    """A meta-learning problem, as the outer loop sees it: `evaluate` maps meta-parameters to fitness.
 
-    Two further methods are optional. `evaluate_against(key, meta_params, centre, generation)`, for self-play, is
-    called in place of `evaluate`: it sees the centre of the search and the generation, an int32 scalar, the same for
-    all members. `baseline(key)` returns fitness [K] of what the centre is compared with, wherever that is evaluated.
-    A further attribute, `over_all`, may name keys of a row, and the metric of each that is told there of all
-    evaluations, failed ones included.
+    The following members are optional:
+
+    - `evaluate_against(key, meta_params, centre, generation)`, for self-play, is called instead of `evaluate`. It also
+      receives the search centre and the generation (an int32 scalar); both are the same for all members.
+    - `baseline(key)` returns the fitness [K] of a baseline. It is evaluated whenever the search centre is.
+    - `over_all` maps keys of a row to names of metrics. These are aggregated over all evaluations, including failed
+      ones.
     """
 
     @property
@@ -120,7 +122,7 @@ class MetaProblem(Protocol):
         """Environment steps of one evaluation, over all tasks."""
 
     def init(self, key: Key) -> MetaParams:
-        """Return meta-parameters to start the search from."""
+        """Return the initial meta-parameters of the search."""
 
     def evaluate(self, key: Key, meta_params: MetaParams) -> Evaluation:
-        """Judge meta-parameters on every task; pure, and safe under `jit` and `vmap`."""
+        """Evaluate meta-parameters on every task; pure, and safe under `jit` and `vmap`."""

@@ -1,7 +1,7 @@
-"""Typed, frozen configuration. JAX is imported where a parametrisation is named, and not started."""
+"""Typed, frozen configuration. It imports JAX only to resolve a parametrisation, and never initialises it."""
 
 from .edit import set_in_entries
-from .names import FITNESS_NAMES, FITNESS_OF_A_PART, SUITES, check_env_name, check_fitness_name, check_num_seeds
+from .names import FITNESS_NAMES, PARTIAL_FITNESS_NAMES, SUITES, check_env_name, check_fitness_name, check_num_seeds
 from .objectives import (
     OBJECTIVE_SETTINGS,
     DPOObjectiveSettings,
@@ -11,25 +11,24 @@ from .objectives import (
 )
 from .outer import OuterConfig, StrategyConfig
 from .parse import build_settings, check_references, completed, parse_config, to_plain
-from .ppo import MEASURING, PPOConfig
+from .ppo import EVALUATION_SETTINGS, PPOConfig
 from .problems import PROBLEMS
 from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
-from .words import Described, describe_tasks, lifetime
+from .words import TaskDescriptions, describe_tasks, lifetime
 
 __all__ = [
+    "EVALUATION_SETTINGS",
     "EXCLUDED_STRATEGIES",
     "FITNESS_NAMES",
-    "FITNESS_OF_A_PART",
-    "MEASURING",
     "OBJECTIVE_SETTINGS",
+    "PARTIAL_FITNESS_NAMES",
     "PROBLEMS",
     "STRATEGIES",
     "SUITES",
     "Config",
     "DPOObjectiveSettings",
-    "Described",
     "EnvConfig",
     "InnerConfig",
     "LoggingConfig",
@@ -41,6 +40,7 @@ __all__ = [
     "StrategyConfig",
     "StrategyTraits",
     "TaskConfig",
+    "TaskDescriptions",
     "WeightedObjectiveSettings",
     "apply_overrides",
     "build_settings",

@@ -1,6 +1,6 @@
-"""Field types of the configuration, and the decorator that makes a class of them.
+"""Field types of the configuration, and the decorator for settings classes.
 
-They need no JAX, so that a wrong key or value is refused at once.
+They do not need JAX, so an invalid key or value is reported immediately.
 """
 
 from typing import Annotated, Any, TypeVar, dataclass_transform
@@ -12,12 +12,12 @@ from .help import add_help
 
 T = TypeVar("T")
 
-MAX_INT = 2**31 - 1  # counters are int32 on the device
-MAX_FLOAT = 3.4e38  # and numbers float32
+MAX_INT = 2**31 - 1  # counters on the device are int32
+MAX_FLOAT = 3.4e38  # numbers on the device are float32
 
 
 def _whole(value: Any) -> Any:
-    """Accept 5e5 where a whole number is meant, but neither 0.5 nor true."""
+    """Convert an integral float such as 5e5 to an int; leave 0.5 and true, which are rejected later."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

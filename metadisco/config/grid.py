@@ -1,4 +1,4 @@
-"""Grids: a list where one value is meant stands for several runs."""
+"""Grids of configurations: a list of values for a scalar key expands into several runs."""
 
 import dataclasses
 import itertools
@@ -10,21 +10,21 @@ from metadisco.errors import UserError
 
 
 class Point(NamedTuple):
-    """One combination of a grid."""
+    """One point of a grid."""
 
     settings: dict[str, Any]
-    """The keys that vary over the grid, with their values here."""
+    """Keys that vary over the grid, with their values at this point."""
     overrides: dict[str, Any]
-    """All keys that were given, with their values here."""
+    """All overridden keys, with their values at this point."""
 
 
 def expand(overrides: Sequence[tuple[str, Any]]) -> list[Point]:
-    """Return the points of the grid that KEY=VALUE words span; one point where no value is a list of choices.
+    """Return the points of the grid that KEY=VALUE overrides span; a single point if none of them is a list of choices.
 
-    For a key that takes one value a list is a choice of values; for a key that takes a list, a list of lists is.
+    For a key with a scalar value, a list is a list of choices. For a key with a list value, a list of lists is.
 
     Raises:
-        UserError: for an empty choice.
+        UserError: for an empty list of choices.
     """
     given = dict(overrides)
     choices = {key: value for key, value in given.items() if _is_choice(key, value)}
@@ -45,7 +45,7 @@ def _is_choice(key: str, value: Any) -> bool:
 
 
 def _takes_list(key: str) -> bool:
-    """Whether a list is one value of this key, by its default, or by its type where the default is null."""
+    """Return whether the value of this key is a list: by its default, or by its type if the default is null."""
     if isinstance(flatten(to_plain(parse_config({}))).get(key), list):
         return True
     kind: Any = Config
@@ -58,7 +58,7 @@ def _takes_list(key: str) -> bool:
 
 
 def split_objective(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Separate the objective's own settings (`objective.…`) from the config's."""
+    """Split overrides into settings of the objective (`objective.…`) and settings of the config."""
     prefix = "objective."
     objective = {key.removeprefix(prefix): value for key, value in overrides.items() if key.startswith(prefix)}
     rest = {key: value for key, value in overrides.items() if not key.startswith(prefix)}
@@ -66,12 +66,12 @@ def split_objective(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 
 
 def config_at(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
-    """Return the config of one point."""
+    """Return the config at one point of a grid."""
     return _with_ppo(apply_overrides(base, overrides.items()))
 
 
 def _with_ppo(data: Mapping[str, Any]) -> Config:
-    """Return a config, after seeing that it is of a problem in which PPO is trained."""
+    """Parse a config, and require a problem that trains PPO."""
     config = parse_config(data)
     if not config.tasks:
         raise UserError(f"problem.name: got {config.problem['name']}, allowed: a problem in which PPO is trained")
@@ -79,14 +79,14 @@ def _with_ppo(data: Mapping[str, Any]) -> Config:
 
 
 def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, Any]:
-    """Return the data of a config for one environment.
+    """Return the data of a config with a single environment.
 
     Args:
-        base: may name several; what it says of `env` there is kept, and settings of another environment are not.
-        env: the one that is wanted, or None for the config's only one.
+        base: data of a config, possibly with several environments. Only the settings of `env` are kept.
+        env: the environment to select, or None for the only one of the config.
 
     Raises:
-        UserError: if there are several and none is named.
+        UserError: if there are several environments and none is selected.
     """
     inner = _with_ppo(base).inner
     if env is None and len(inner.envs) > 1:

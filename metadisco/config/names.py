@@ -1,4 +1,4 @@
-"""Names of ours that a config may use."""
+"""Built-in names that a config may use."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ from metadisco.errors import UserError, nearest
 from .fields import MAX_INT
 
 SUITES = ("gymnax", "brax")
-"""Environment suites; each is an adapter module of that name in `metadisco.inner.envs`."""
+"""Environment suites; each has an adapter module of the same name in `metadisco.inner.envs`."""
 
 FITNESS_NAMES = ("final_return", "mean_evaluation", "area_under_curve")
 """Fitness functions of `metadisco.inner.fitness`."""
 
-FITNESS_OF_A_PART = ("mean_evaluation", "area_under_curve")
-"""Those of them that can look at a part of the life."""
+PARTIAL_FITNESS_NAMES = ("mean_evaluation", "area_under_curve")
+"""Fitness functions that can be restricted to a part of the lifetime."""
 
 
 def check_env_name(name: str, key: str = "inner.env") -> None:
-    """Refuse a name that is neither `suite/name` of a suite we have nor `package.module:make_env`.
+    """Reject a name that is neither `suite/name` of a known suite nor `package.module:make_env`.
 
     Raises:
-        UserError: with the nearest name that is allowed.
+        UserError: with the closest allowed name.
     """
     suite, separator, _ = name.partition("/")
     if (suite in SUITES and separator) or (":" in name and not separator):
@@ -33,20 +33,20 @@ def check_env_name(name: str, key: str = "inner.env") -> None:
 
 
 def check_num_seeds(number: int) -> None:
-    """Refuse a number of seeds that is none.
+    """Reject an invalid number of seeds.
 
     Raises:
-        UserError: naming what is allowed.
+        UserError: with the allowed range.
     """
     if not 1 <= number <= MAX_INT:
         raise UserError(f"--seeds: got {number}, allowed: a whole number from 1 to {MAX_INT}")
 
 
 def check_fitness_name(name: str, names: Sequence[str] = FITNESS_NAMES) -> None:
-    """Refuse a name that is neither one of our fitness functions nor `package.module:my_fitness`.
+    """Reject a name that is neither a built-in fitness function nor `package.module:my_fitness`.
 
     Raises:
-        UserError: with the nearest name that is allowed.
+        UserError: with the closest allowed name.
     """
     if name not in names and ":" not in name:
         raise UserError(

@@ -1,14 +1,14 @@
-"""Settings of the closed objectives, by the names they have in a config."""
+"""Settings of the closed-form objectives, by their names in a config."""
 
 from .fields import PositiveFloat, settings
 
 
 @settings
 class ObjectiveSettings:
-    """What every closed objective has: PPO's value loss, and by itself no drift (the plain policy gradient)."""
+    """Settings of all closed-form objectives. On its own: the policy gradient (no drift) with PPO's value loss."""
 
     value_clip_eps: PositiveFloat | None = 0.2
-    """Half-width of the value clipping of PPO's reference code; null for plain squared error."""
+    """Clipping range of PPO's clipped value loss; null for the plain squared error."""
 
 
 @settings
@@ -16,7 +16,7 @@ class PPOObjectiveSettings(ObjectiveSettings):
     """Constants of PPO's own objective (Schulman et al., 2017)."""
 
     clip_eps: PositiveFloat = 0.2
-    """Half-width of the interval within which the probability ratio is unclipped."""
+    """Clipping range ε: the probability ratio is clipped to [1 − ε, 1 + ε]."""
 
 
 @settings
@@ -24,17 +24,17 @@ class DPOObjectiveSettings(ObjectiveSettings):
     """Constants of Discovered Policy Optimisation (Lu et al., 2022)."""
 
     alpha: PositiveFloat = 2.0
-    """How far the ratio may profit from a positive advantage."""
+    """Scale at which the surrogate saturates for positive advantages."""
     beta: PositiveFloat = 0.6
-    """How soon a ratio that fell at a negative advantage is pushed back up."""
+    """Scale at which the surrogate saturates for negative advantages."""
 
 
 @settings
 class WeightedObjectiveSettings(ObjectiveSettings):
-    """Constants of an objective whose drift or penalty has a weight alone."""
+    """Settings of an objective whose drift or penalty has a single coefficient."""
 
     coef: PositiveFloat = 1.0
-    """Weight of the drift or penalty."""
+    """Coefficient of the drift or penalty."""
 
 
 OBJECTIVE_SETTINGS: dict[str, type] = {
@@ -45,4 +45,4 @@ OBJECTIVE_SETTINGS: dict[str, type] = {
     "policy_gradient": ObjectiveSettings,
     "total_variation": WeightedObjectiveSettings,
 }
-"""Closed objectives by name."""
+"""Settings of the closed-form objectives, by name."""

@@ -1,4 +1,4 @@
-"""Settings of the outer loop: the strategy, and how members are evaluated."""
+"""Settings of the outer loop: the evolution strategy, and the evaluation of its population."""
 
 from dataclasses import field
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from metadisco.errors import nearest, shown
 from .fields import MAX_INT, Bool, Decay, NonNegativeInt, PositiveFloat, PositiveInt, Text, settings
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 
-DEFAULT_STD = 0.03  # OpenAI-ES of evosax 0.1, with which the value loss was first evolved (PureJaxRL's walkthrough)
+DEFAULT_STD = 0.03  # OpenAI-ES of evosax 0.1, used when the value loss was first evolved (PureJaxRL's walkthrough)
 DEFAULT_LEARNING_RATE = 0.02  # between DPO's 0.01 (evosax 0.0.4) and the walkthrough's 0.05
 DEFAULT_DECAY = 0.999  # per generation, for std and learning rate: evosax 0.0.4, used by DPO
 DEFAULT_STD_LIMIT = 0.01  # evosax 0.0.4
@@ -19,12 +19,12 @@ DEFAULT_LEARNING_RATE_LIMIT = 0.001  # evosax 0.0.4
 
 @settings
 class StrategyConfig:
-    """Which strategy of evosax, with which settings.
+    """An evolution strategy of evosax and its settings.
 
-    A field left out takes our default where the strategy has that knob, and is null where it has not; a value for a
-    knob it lacks is an error.
-    The defaults are ours (evosax 0.3 itself defaults to std 1.0 and SGD with 0.001, useless for network weights):
-    Open_ES with Adam, std 0.03 × 0.999 per generation down to 0.01, learning rate 0.02 × 0.999 down to 0.001.
+    An omitted field gets metadisco's default if the strategy has that hyperparameter, else it is null. It is an error
+    to set a hyperparameter that the strategy does not have. The defaults differ from those of evosax 0.3 (std 1.0, and
+    SGD with learning rate 0.001), which do not suit network weights: they are Open_ES with Adam, std 0.03 × 0.999 per
+    generation down to 0.01, and learning rate 0.02 × 0.999 per generation down to 0.001.
 
     Raises:
         pydantic.ValidationError: a ValueError naming the field, for a value that is not allowed.
@@ -35,26 +35,26 @@ class StrategyConfig:
     population_size: PositiveInt = 64
     """Members sampled per generation."""
     std: PositiveFloat | None = None
-    """Spread of the perturbations at generation 0; default 0.03."""
+    """Standard deviation of the perturbations at generation 0; default 0.03."""
     std_decay: Decay | None = None
-    """Factor on std per generation that was not skipped, where std is a schedule; default 0.999."""
+    """Decay factor of a scheduled std per generation; skipped generations do not count; default 0.999."""
     std_limit: PositiveFloat | None = None
-    """Floor of the std schedule; default 0.01, or std itself if that is smaller."""
+    """Lower bound of a scheduled std; default 0.01, or std itself if that is smaller."""
     learning_rate: PositiveFloat | None = None
     """Adam's step size for the mean at generation 0; default 0.02."""
     learning_rate_decay: Decay | None = None
-    """Factor on the learning rate per generation that was not skipped; default 0.999."""
+    """Decay factor of the learning rate per generation; skipped generations do not count; default 0.999."""
     learning_rate_limit: PositiveFloat | None = None
-    """Floor of the learning rate; default 0.001, or the learning rate itself if that is smaller."""
+    """Lower bound of the learning rate; default 0.001, or the learning rate itself if that is smaller."""
     antithetic: Bool | None = None
-    """Sample in mirrored pairs, where that is a choice; default true."""
+    """Use antithetic (mirrored) sampling, for strategies where it is optional; default true."""
     fitness_shaping: Literal["centred_rank", "z_score", "raw"] | None = None
-    """How fitness is shaped before the gradient estimate; default centred_rank where it is a choice."""
+    """Fitness shaping for gradient estimates; default centred_rank if the strategy leaves the choice."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Further knobs under evosax's own names, e.g. PGPE's std_lr."""
+    """Further hyperparameters under their names in evosax, e.g. PGPE's std_lr."""
 
     def __post_init__(self) -> None:
-        """Refuse unknown strategies and settings that the strategy does not have."""
+        """Reject unknown strategies, and settings that the strategy does not have."""
         if self.name in EXCLUDED_STRATEGIES:
             raise ValueError(f"name: {self.name} is not offered: {EXCLUDED_STRATEGIES[self.name]}")
         if self.name not in STRATEGIES:
@@ -67,32 +67,32 @@ class StrategyConfig:
         self._fill_defaults()
         if self.needs_even_population and self.population_size % 2:
             raise ValueError(
-                f"population_size: got {self.population_size}, allowed: an even number, as {self.name} samples in pairs"
+                f"population_size: got {self.population_size}, allowed: an even number, as {self.name} samples pairs"
             )
         for limit, start in (("std_limit", self.std), ("learning_rate_limit", self.learning_rate)):
             if (getattr(self, limit) or 0.0) > (start or 0.0):
-                raise ValueError(f"{limit}: got {getattr(self, limit)}, allowed: at most the start, {start}")
+                raise ValueError(f"{limit}: got {getattr(self, limit)}, allowed: at most the initial value, {start}")
         least = self.least_population_size
         if self.population_size < least:
             raise ValueError(f"population_size: got {self.population_size}, allowed: at least {least} for {self.name}")
 
     def _demands(self) -> list[tuple[str, str, bool]]:
-        """List, for each optional field, what it needs and whether the strategy has it."""
+        """List each optional field with the reason for which a strategy may lack it, and whether this one has it."""
         traits = self.traits
         scheduled = traits.std_knob == "schedule"
-        shaped = "it compares raw fitness" if traits.shaping == "raw" else "it ranks by weights of its own"
+        shaped = "it compares raw fitness" if traits.shaping == "raw" else "it has its own rank-based weights"
         return [
-            ("std_decay", "its std is no schedule", scheduled),
-            ("std_limit", "its std is no schedule", scheduled),
+            ("std_decay", "its std is not scheduled", scheduled),
+            ("std_limit", "its std is not scheduled", scheduled),
             ("learning_rate", "it has no optimiser", traits.has_optimizer),
             ("learning_rate_decay", "it has no optimiser", traits.has_optimizer),
             ("learning_rate_limit", "it has no optimiser", traits.has_optimizer),
-            ("antithetic", f"it {traits.antithetic} samples in pairs", traits.antithetic == "choice"),
+            ("antithetic", f"it {traits.antithetic} samples antithetic pairs", traits.antithetic == "choice"),
             ("fitness_shaping", shaped, traits.shaping == "chosen"),
         ]
 
     def _fill_defaults(self) -> None:
-        """Put our defaults where nothing was given, so that a stored config says what was in force."""
+        """Fill in the defaults of omitted fields, so that a stored config contains the values that were used."""
         defaults: dict[str, Any] = {"std": DEFAULT_STD}
         if self.traits.std_knob == "schedule":
             defaults |= {
@@ -116,51 +116,51 @@ class StrategyConfig:
 
     @property
     def traits(self) -> StrategyTraits:
-        """What the strategy understands."""
+        """Hyperparameters and behaviour of the strategy."""
         return STRATEGIES[self.name]
 
     @property
     def least_population_size(self) -> int:
-        """Members below which the strategy cannot work."""
+        """Smallest population size with which the strategy works."""
         return 2 if self.name == "Open_ES" else 4
 
     @property
     def needs_even_population(self) -> bool:
-        """Whether evosax takes only an even number of members: where it can sample in pairs, used or not."""
+        """Whether evosax requires an even population size: if the strategy supports antithetic sampling."""
         return self.traits.antithetic != "never"
 
 
 @settings
 class OuterConfig:
-    """Settings of the generation loop.
+    """Settings of the outer loop.
 
     Raises:
         pydantic.ValidationError: a ValueError naming the field, for a value that is not allowed.
     """
 
     num_generations: PositiveInt = 256
-    """Generations of the whole run; may be raised to prolong it."""
+    """Total number of generations; may be increased to extend a finished run."""
     num_rollouts: PositiveInt = 1
-    """Inner lives per member and generation, on seeds that all members share."""
+    """Evaluations per member and generation; all members use the same seeds (common random numbers)."""
     aggregate: Literal["mean", "minimum", "mean_rank"] = "mean"
-    """How a member's fitness over several tasks becomes one number."""
+    """Aggregation of a member's fitness over several tasks."""
     chunk_size: Annotated[int | Literal["auto"] | None, SkipValidation] = None
-    """Inner lives (member × rollout) that one device trains side by side; null: by a fixed rule. With auto a new run
-    measures a few sizes on short lives and keeps the fastest, and halves it where memory runs out; with several
-    processes, or where deterministic is set, auto is the fixed rule."""
+    """Evaluations (member × rollout) that one device runs in parallel; null: set by a fixed rule; auto: measured on
+    shortened lifetimes when a run starts, and halved if memory runs out. With several processes, or with
+    deterministic, auto is the fixed rule."""
     num_devices: Annotated[PositiveInt, Field(le=1024)] | None = None
-    """Devices to spread over; null: all, and on CPU one virtual device per core."""
+    """Devices to use; null: all of them, and on CPU one virtual device per core."""
     evaluate_every: NonNegativeInt = 16
-    """Generations between evaluations of the centre on seeds of its own; 0: never. Does not change the search."""
+    """Generations between evaluations of the search centre, on separate seeds; 0: never. Does not affect the search."""
     checkpoint_every: PositiveInt = 8
     """Generations between checkpoints."""
     keep_checkpoints: PositiveInt = 3
-    """Checkpoints kept; the centres of all are kept apart."""
+    """Number of checkpoints to keep; the search centres of all of them are always kept."""
     strategy: StrategyConfig = StrategyConfig()
     """The evolution strategy."""
 
     def __post_init__(self) -> None:
-        """Check what may be of two kinds."""
+        """Validate `chunk_size`, which may be a number or a word."""
         size: Any = self.chunk_size
         if isinstance(size, float) and size.is_integer():
             size = int(size)
@@ -172,10 +172,10 @@ class OuterConfig:
 
     @property
     def given_chunk_size(self) -> int | None:
-        """The chunk size, where one is given."""
+        """The chunk size if it is given as a number, else None."""
         return self.chunk_size if isinstance(self.chunk_size, int) else None
 
     @property
-    def num_lives(self) -> int:
-        """Inner lives of one generation."""
+    def num_evaluations(self) -> int:
+        """Evaluations per generation: members × rollouts."""
         return self.strategy.population_size * self.num_rollouts

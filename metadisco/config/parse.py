@@ -1,4 +1,4 @@
-"""From plain data to typed settings, with one readable sentence for whatever is wrong."""
+"""Parsing plain data into typed settings, with a one-sentence message for each error."""
 
 import dataclasses
 import json
@@ -34,15 +34,15 @@ _ALLOWED = {
 
 
 def parse_config(data: Mapping[str, Any]) -> Config:
-    """Validate a whole configuration: what is in its sections is up to the problem that it names.
+    """Validate a whole configuration. The problem that it names determines which sections are valid.
 
-    Settings of one's own (`package.module:Name`) are checked where they are imported.
+    Settings of user-defined classes (`package.module:Name`) are checked when these are imported.
 
     Raises:
-        UserError: one sentence with the key, what was got and what is allowed.
+        UserError: one sentence with the key, the given value and the allowed values.
     """
     for key, value in flatten(data).items():
-        if isinstance(value, float) and not math.isfinite(value):  # which no file of ours could keep
+        if isinstance(value, float) and not math.isfinite(value):  # our files cannot store it
             raise UserError(f"{key}: got {value}, allowed: a finite number")
     config = build_settings(Config, data)
     name = config.problem.get("name", DEFAULT_PROBLEM)
@@ -67,7 +67,7 @@ def parse_config(data: Mapping[str, Any]) -> Config:
 
 
 def _parametrisation(kind: ProblemKind, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the section of a parametrisation, with all settings of a built-in one."""
+    """Return the section `parametrisation`; for a built-in one with all default settings filled in."""
     section = dict(given)
     name = section.pop("name", next(iter(kind.parametrisations)))
     allowed = ", ".join(kind.parametrisations) + " or package.module:Name"
@@ -82,12 +82,12 @@ def _parametrisation(kind: ProblemKind, given: Mapping[str, Any]) -> dict[str, A
 
 
 def _resolved(cls: type, given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return plain settings with all defaults."""
+    """Return plain settings with all defaults filled in."""
     return to_plain(build_settings(cls, given, prefix=prefix))
 
 
 def _check_inner(inner: InnerConfig, fitness_names: Sequence[str]) -> None:
-    """Refuse names of ours that do not exist, and settings of one environment that do not fit."""
+    """Reject unknown built-in names, and invalid settings of a single environment."""
     check_fitness_name(inner.fitness, fitness_names)
     if inner.env is not None:
         check_env_name(inner.env)
@@ -100,10 +100,10 @@ def _check_inner(inner: InnerConfig, fitness_names: Sequence[str]) -> None:
 
 
 def check_references(config: Config) -> None:
-    """Refuse to aggregate fitness over environments whose returns are not on one scale.
+    """Reject aggregation of fitness over environments whose returns are not normalised to a common scale.
 
     Raises:
-        UserError: naming the environment that lacks a reference.
+        UserError: with the environment that lacks a reference.
     """
     if len(config.tasks) < 2 or config.outer.aggregate == "mean_rank":
         return
@@ -116,14 +116,14 @@ def check_references(config: Config) -> None:
 
 
 def build_settings(cls: type[T], data: Mapping[str, Any], prefix: str = "") -> T:
-    """Validate `data` as the settings class `cls`; `prefix` is put before keys in messages.
+    """Validate `data` as the settings class `cls`; messages show keys with `prefix`.
 
     Raises:
-        UserError: one sentence with the key, what was got and what is allowed.
+        UserError: one sentence with the key, the given value and the allowed values.
     """
     adapter = TypeAdapter(cls)
     try:
-        # JSON in strict mode: lists are tuples there, but true is no number and "3" neither.
+        # Strict validation of JSON accepts lists as tuples, but neither true nor "3" as a number.
         return adapter.validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         raise UserError(_sentence(error.errors()[0], cls, prefix)) from None
@@ -134,7 +134,7 @@ def build_settings(cls: type[T], data: Mapping[str, Any], prefix: str = "") -> T
 
 
 def _sentence(error: Any, cls: type, prefix: str) -> str:
-    """Turn one of pydantic's errors into our sentence."""
+    """Convert an error of pydantic into one sentence."""
     location = [str(part) for part in error["loc"]]
     key = (prefix + ".".join(location)).rstrip(".")
     kind, got = error["type"], error["input"]
@@ -168,10 +168,10 @@ def _choices(expected: str) -> list[str]:
 
 
 def _keys_beside(cls: type, path: list[str]) -> list[str]:
-    """Names of the fields of the section at `path` below `cls`."""
+    """Return the field names of the section at `path` within `cls`."""
     section: Any = cls
     for name in path:
-        if name.isdecimal():  # the place in a list of sections
+        if name.isdecimal():  # an index into a list of sections
             section = get_args(section)[0]
         else:
             section = next(field.type for field in dataclasses.fields(section) if field.name == name)
@@ -188,16 +188,16 @@ def to_plain(config: Any) -> dict[str, Any]:
 
 
 def completed(config: Config, problem: Any) -> Config:
-    """Return a configuration with the facts that a problem has given to its parametrisation, such as `obs_size`.
+    """Return a configuration that includes the facts a problem passed to its parametrisation, such as `obs_size`.
 
-    With them what was learned can be loaded without making the problem's environments.
+    With these facts the learned function can be loaded without creating the environments of the problem.
 
     Args:
-        config: as written.
-        problem: made of it; its parametrisation, if it has one, names such settings in its attribute `facts`.
+        config: the configuration as written.
+        problem: the problem built from it. The attribute `facts` of its parametrisation, if any, lists such settings.
 
     Raises:
-        UserError: for facts that are no plain values, or that the configuration gives otherwise.
+        UserError: if a fact is not a plain value, or contradicts the configuration.
     """
     parametrisation, section = getattr(problem, "parametrisation", None), config.parametrisation
     if not section:
@@ -208,5 +208,5 @@ def completed(config: Config, problem: Any) -> Config:
         if name == "name" or not isinstance(value, int | float | str | list):
             raise UserError(f"parametrisation.{name}: got the fact {shown(value)}, allowed: a number, text or a list")
         if section.get(name) not in (None, value):
-            raise UserError(f"parametrisation.{name}: got {shown(section[name])}, allowed: {value}, by the problem")
+            raise UserError(f"parametrisation.{name}: got {shown(section[name])}, allowed: {value}, set by the problem")
     return dataclasses.replace(config, parametrisation={**section, **facts})

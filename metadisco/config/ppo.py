@@ -1,4 +1,4 @@
-"""Settings of one inner life of PPO."""
+"""Settings of PPO for the lifetime of an agent."""
 
 import math
 from typing import Literal
@@ -16,91 +16,91 @@ from .fields import (
     settings,
 )
 
-MEASURING = ("num_evaluations", "num_evaluation_episodes", "deterministic_evaluation")
-"""Settings that no agent learns by."""
+EVALUATION_SETTINGS = ("num_evaluations", "num_evaluation_episodes", "deterministic_evaluation")
+"""Settings of the evaluation of an agent, which do not affect its training."""
 
 
 @settings
 class PPOConfig:
-    """Static settings of one inner life; hashable, never mutated.
+    """Static settings of PPO for the lifetime (one training run) of an agent; immutable and hashable.
 
     The defaults are those of CleanRL's `ppo.py` for CartPole-v1 (Huang et al., "CleanRL", JMLR 2022), except that
-    truncation is bootstrapped. The clipping constants of PPO are not here: they belong to the objective.
+    truncated episodes are bootstrapped. PPO's clipping constants belong to the objective and are not set here.
 
     Raises:
         pydantic.ValidationError: a ValueError naming the field, for a value that is not allowed.
     """
 
     num_envs: PositiveInt = 4
-    """Environments stepped side by side by one agent."""
+    """Parallel environments of one agent."""
     num_steps: PositiveInt = 128
-    """Environment steps that each environment takes between two updates."""
+    """Steps of each environment per update (length of a rollout)."""
     num_env_steps: PositiveInt = 500_000
-    """Environment steps of the whole life, over all environments; rounded down to whole updates."""
+    """Environment steps of the whole lifetime, over all environments; rounded down to whole updates."""
     num_epochs: PositiveInt = 4
-    """Passes over the batch in one update."""
+    """Passes over the batch per update."""
     num_minibatches: PositiveInt = 4
-    """Minibatches of one pass; must divide num_envs × num_steps."""
+    """Minibatches per epoch; must divide num_envs × num_steps."""
 
     learning_rate: NonNegativeFloat = 2.5e-4
-    """Adam's step size at the start of the life."""
+    """Adam's learning rate at the start of the lifetime."""
     anneal_learning_rate: Bool = True
-    """Lower the step size linearly to zero over the life, once per update."""
+    """Anneal the learning rate linearly to zero over the lifetime, once per update."""
     adam_b1: ProperFraction = 0.9
-    """Decay of Adam's first moment, per gradient step."""
+    """Decay rate of Adam's first moment, per gradient step."""
     adam_b2: ProperFraction = 0.999
-    """Decay of Adam's second moment, per gradient step."""
+    """Decay rate of Adam's second moment, per gradient step."""
     adam_eps: PositiveFloat = 1e-5
     """Adam's ε."""
     max_grad_norm: PositiveFloat | None = 0.5
-    """Global norm at which the gradient of actor and critic together is clipped; null for no clipping."""
+    """Maximum global norm of the joint gradient of actor and critic; null for no clipping."""
 
     gamma: Fraction = 0.99
-    """Discount per environment step."""
+    """Discount factor per environment step."""
     gae_lambda: Fraction = 0.95
     """λ of generalised advantage estimation."""
     value_coef: NonNegativeFloat = 0.5
-    """Weight of the value loss."""
+    """Coefficient of the value loss."""
     entropy_coef: Float = 0.01
-    """Weight of the entropy bonus."""
+    """Coefficient of the entropy bonus."""
     normalise_advantages: Literal["minibatch", "batch", "none"] = "minibatch"
-    """Over which set advantages are standardised before the objective sees them."""
+    """Set over which advantages are standardised before they enter the objective."""
     bootstrap_on_truncation: Bool = True
-    """Bootstrap from the final observation at a time limit; false treats it as termination (CleanRL, PureJaxRL)."""
+    """Bootstrap from the final observation of truncated episodes; false treats them as terminated (as in CleanRL)."""
 
     hidden_sizes: Sizes = (64, 64)
     """Widths of the hidden layers of actor and critic."""
     value_hidden_sizes: Sizes | None = None
-    """Widths of the hidden layers of the critic, where they are others than the actor's; null for the same."""
+    """Widths of the hidden layers of the critic; null for those of the actor."""
     activation: Literal["tanh", "relu", "swish"] = "tanh"
-    """Activation of the hidden layers."""
+    """Activation function of the hidden layers."""
     initialisation: Literal["orthogonal", "lecun_uniform"] = "orthogonal"
-    """Of the weights: orthogonal with PPO's gains (CleanRL), or LeCun's uniform in every layer (Brax)."""
+    """Initialisation of the weights: orthogonal with PPO's gains (CleanRL), or LeCun uniform (Brax)."""
     shared_torso: Bool = False
-    """One torso with two heads instead of two networks."""
+    """Share one torso between actor and critic, instead of two networks."""
     policy: Literal["gaussian", "tanh_gaussian"] = "gaussian"
-    """Distribution of continuous actions: state-free log-std, or squashed with a state-dependent std."""
+    """Distribution of continuous actions: state-independent std, or tanh-squashed with state-dependent std."""
 
     normalise_observations: Bool = False
-    """Standardise observations by running statistics, frozen within an update."""
+    """Standardise observations by running statistics, which are fixed within an update."""
     observation_clip: PositiveFloat = 10.0
-    """Bound of standardised observations."""
+    """Standardised observations are clipped to ± this value."""
     normalise_rewards: Bool = False
     """Divide rewards by the running standard deviation of the discounted return."""
     reward_clip: PositiveFloat = 10.0
-    """Bound of normalised rewards."""
+    """Normalised rewards are clipped to ± this value."""
     reward_scale: PositiveFloat = 1.0
-    """Factor on rewards for learning; returns are reported unscaled."""
+    """Factor by which training rewards are multiplied; reported returns are not scaled."""
 
     num_evaluations: PositiveInt = 1
-    """Evaluations, spread evenly over the life; the last is at its end."""
+    """Evaluations of the agent, spread evenly over the lifetime; the last one is at its end."""
     num_evaluation_episodes: PositiveInt = 8
-    """Episodes of one evaluation, each the first full one of its environment."""
+    """Episodes per evaluation, each from a fresh environment."""
     deterministic_evaluation: Bool = False
-    """Act by the mode in evaluation, not by sampling."""
+    """Evaluate with the most likely action instead of a sampled one."""
 
     def __post_init__(self) -> None:
-        """Check what involves more than one field."""
+        """Check constraints between fields."""
         if self.batch_size > MAX_INT:
             raise ValueError(f"num_envs × num_steps: got {self.batch_size}, allowed: at most {MAX_INT}")
         if self.batch_size % self.num_minibatches:
@@ -119,14 +119,14 @@ class PPOConfig:
             )
         if {"minibatch": self.minibatch_size, "batch": self.batch_size}.get(self.normalise_advantages) == 1:
             raise ValueError(
-                f"normalise_advantages: got {self.normalise_advantages!r} where a {self.normalise_advantages} is one "
-                "sample, whose advantage becomes 0, so that no policy learns; allowed: 'none', or more samples "
+                f"normalise_advantages: got {self.normalise_advantages!r}, but a {self.normalise_advantages} has one "
+                "sample, whose standardised advantage is 0, so no policy learns; allowed: 'none', or more samples "
                 f"(num_envs × num_steps is {self.batch_size}, num_minibatches {self.num_minibatches})"
             )
         if self.shared_torso and self.value_hidden_sizes is not None:
             raise ValueError(
-                f"value_hidden_sizes: got {list(self.value_hidden_sizes)}, allowed: null with shared_torso, where "
-                "actor and critic have the same hidden layers"
+                f"value_hidden_sizes: got {list(self.value_hidden_sizes)}, allowed: null with shared_torso, as "
+                "actor and critic then share their hidden layers"
             )
         if self.num_evaluations > self.num_updates:
             raise ValueError(
@@ -135,12 +135,12 @@ class PPOConfig:
 
     @property
     def batch_size(self) -> int:
-        """Transitions of one update."""
+        """Transitions per update."""
         return self.num_envs * self.num_steps
 
     @property
     def minibatch_size(self) -> int:
-        """Transitions of one gradient step."""
+        """Transitions per gradient step."""
         return self.batch_size // self.num_minibatches
 
     @property
@@ -150,10 +150,10 @@ class PPOConfig:
 
     @property
     def executed_env_steps(self) -> int:
-        """Environment steps really taken: num_updates whole batches."""
+        """Environment steps actually taken: num_updates whole batches."""
         return self.num_updates * self.batch_size
 
     @property
     def env_steps_of_updates(self) -> list[int]:
-        """Environment steps taken at the end of each update."""
+        """Environment steps taken by the end of each update."""
         return [update * self.batch_size for update in range(1, self.num_updates + 1)]

@@ -1,4 +1,4 @@
-"""Meta-problems by name. They stand above this floor, so that each is named as text and imported when it is used."""
+"""Registry of meta-problems. They belong to a higher layer, so each is given as text and imported on first use."""
 
 import importlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from .fields import settings
 PROBLEMS: dict[str, str] = {
     "objective_discovery": "metadisco.problems.objective_discovery:ObjectiveDiscovery",
 }
-"""Built-in meta-problems: the class of each, which is a `ProblemKind`."""
+"""Built-in meta-problems with their classes, each of which is a `ProblemKind`."""
 
 DEFAULT_PROBLEM = "objective_discovery"
 FINDS_OBJECTIVES = "an objective"
@@ -19,22 +19,22 @@ FINDS_OBJECTIVES = "an objective"
 
 @settings
 class NoSettings:
-    """Settings of a section that has none."""
+    """An empty section."""
 
 
 class ProblemKind(Protocol):
-    """What a built-in problem says of its configs; the class attributes of its class."""
+    """The class of a built-in problem; its class attributes define the schema of its configs."""
 
     finds: ClassVar[str]
     """What is meta-learned, in words: `an objective`, `a message`, `a meta-policy`."""
     settings: ClassVar[type]
-    """Of its section `problem`, beside `name`."""
+    """Settings class of the section `problem`, without `name`."""
     inner: ClassVar[type]
-    """Of its section `inner`."""
+    """Settings class of the section `inner`."""
     parametrisations: ClassVar[Mapping[str, str]]
-    """Those that fit, by name, the default first: of each the class of its settings, as `module:Name`."""
+    """Supported parametrisations, the default first: names and their settings classes, as `module:Name`."""
     fitness_names: ClassVar[tuple[str, ...]]
-    """Values of `inner.fitness` beside `package.module:my_fitness`."""
+    """Built-in values of `inner.fitness`."""
 
     @classmethod
     def from_config(cls, config: Any) -> Any:
@@ -42,7 +42,7 @@ class ProblemKind(Protocol):
 
 
 def problem_kind(name: Any) -> ProblemKind | None:
-    """Return the class of a built-in problem; None for one of one's own, `package.module:MyProblem`.
+    """Return the class of a built-in problem, or None for a user-defined one, `package.module:MyProblem`.
 
     Raises:
         UserError: for any other name.
@@ -58,12 +58,12 @@ def problem_kind(name: Any) -> ProblemKind | None:
 
 
 def finds_objective(problem: Mapping[str, Any]) -> bool:
-    """Return whether a problem finds objectives, by its section of a config."""
+    """Return whether a problem discovers objectives, given its section of a config."""
     kind = problem_kind(problem["name"])
     return kind is not None and kind.finds == FINDS_OBJECTIVES
 
 
-def what_is_found(problem: Mapping[str, Any]) -> str:
-    """Return what a problem finds, in words, by its section of a config."""
+def describe_discovery(problem: Mapping[str, Any]) -> str:
+    """Return in words what a problem discovers, given its section of a config."""
     kind = problem_kind(problem["name"])
     return f"what {problem['name']} found" if kind is None else f"{kind.finds} that {problem['name']} found"

@@ -1,10 +1,10 @@
-"""The whole configuration of `metadisco evolve` and `metadisco train`, and the section `inner` of problems with PPO."""
+"""The complete configuration, and the section `inner` of problems that train PPO."""
 
 from dataclasses import field
 from typing import Any, NamedTuple
 
 from .fields import Bool, Float, Fraction, NonNegativeInt, Text, settings
-from .names import FITNESS_OF_A_PART
+from .names import PARTIAL_FITNESS_NAMES
 from .outer import OuterConfig
 from .ppo import PPOConfig
 from .problems import DEFAULT_PROBLEM
@@ -15,15 +15,15 @@ DEFAULT_PARAMETRISATION = "value_loss"
 
 @settings
 class Reference:
-    """Where the normalised fitness of an environment is 0 and where it is 1; `metadisco reference` computes both."""
+    """Reference returns that normalise the fitness of an environment to 0 and 1; see `metadisco reference`."""
 
     random: Float
-    """Mean return of uniformly random actions."""
+    """Mean return of uniformly random actions; normalised to 0."""
     ppo: Float
-    """Mean fitness of lives with PPO's objective, under the settings that the environment has here."""
+    """Mean fitness of agents trained with PPO's objective, under this environment's settings; normalised to 1."""
 
     def __post_init__(self) -> None:
-        """Check that one can divide by the difference."""
+        """Check that the difference is positive."""
         if self.ppo <= self.random:
             raise ValueError(f"ppo: got {self.ppo}, allowed: a number above random, {self.random}")
 
@@ -33,20 +33,20 @@ class EnvConfig:
     """One of several environments."""
 
     env: Text
-    """`suite/name`, or `package.module:make_env` for one's own."""
+    """`suite/name`, or `package.module:make_env` for a user-defined environment."""
     env_settings: dict[str, Any] = field(default_factory=dict)
-    """Parameters of the environment under its own names."""
+    """Parameters of the environment, under its own names."""
     ppo: dict[str, Any] = field(default_factory=dict)
-    """Settings of the learner that differ from inner.ppo here."""
+    """Settings of PPO on this environment that differ from inner.ppo."""
     reference: Reference | None = None
-    """Returns by which fitness is normalised."""
+    """Reference returns for normalising fitness."""
 
 
 class TaskConfig(NamedTuple):
-    """One environment with everything that an inner life there needs."""
+    """One environment with all settings for training an agent on it."""
 
     name: str
-    """The environment's, with a number where it is listed more than once."""
+    """Name of the environment, with a number if it is listed more than once."""
     env: str
     env_settings: dict[str, Any]
     ppo: PPOConfig
@@ -55,23 +55,23 @@ class TaskConfig(NamedTuple):
 
 @settings
 class InnerConfig:
-    """What one inner life is: an environment, or one of several, a learner, and what counts as fitness."""
+    """Settings of the inner loop: one or several environments, PPO, and the fitness of an agent."""
 
     env: Text | None = None
-    """`suite/name`, or `package.module:make_env` for one's own; without envs the default is gymnax/CartPole-v1."""
+    """`suite/name`, or `package.module:make_env`; gymnax/CartPole-v1 if neither env nor envs is set."""
     env_settings: dict[str, Any] = field(default_factory=dict)
-    """Parameters of the environment under its own names, e.g. max_steps_in_episode."""
+    """Parameters of the environment, under its own names, e.g. max_steps_in_episode."""
     envs: tuple[EnvConfig, ...] = ()
-    """Several environments instead of one; a member of the population lives one life in each."""
+    """Several environments instead of one; each evaluation trains one agent on each of them."""
     fitness: Text = "area_under_curve"
     """`final_return`, `mean_evaluation`, `area_under_curve`, or `package.module:my_fitness`."""
     fitness_part: tuple[Fraction, Fraction] = (0.0, 1.0)
-    """Which part of the life `mean_evaluation` and `area_under_curve` look at, as fractions of it."""
+    """Part of the lifetime over which `mean_evaluation` and `area_under_curve` average: start and end as fractions."""
     ppo: PPOConfig = PPOConfig()
-    """The learner."""
+    """Settings of PPO."""
 
     def __post_init__(self) -> None:
-        """Check what involves more than one field, and fill in the default environment."""
+        """Check constraints between fields, and fill in the default environment."""
         if self.envs and (self.env is not None or self.env_settings):
             name, value = ("env", self.env) if self.env is not None else ("env_settings", self.env_settings)
             raise ValueError(f"{name}: got {value!r} beside envs, allowed: one of the two")
@@ -79,16 +79,16 @@ class InnerConfig:
             object.__setattr__(self, "env", DEFAULT_ENV)
         start, end = self.fitness_part
         if start >= end:
-            raise ValueError(f"fitness_part: got {[start, end]}, allowed: two fractions of the life, the first smaller")
-        if (start, end) != (0.0, 1.0) and self.fitness not in FITNESS_OF_A_PART:
+            raise ValueError(f"fitness_part: got {[start, end]}, allowed: two increasing fractions of the lifetime")
+        if (start, end) != (0.0, 1.0) and self.fitness not in PARTIAL_FITNESS_NAMES:
             raise ValueError(
-                f"fitness_part: got {[start, end]}, allowed: [0, 1], as {self.fitness} looks at no part of the life "
-                f"(those that do: {', '.join(FITNESS_OF_A_PART)})"
+                f"fitness_part: got {[start, end]}, allowed: [0, 1], as {self.fitness} cannot be restricted to a part "
+                f"of the lifetime (these can: {', '.join(PARTIAL_FITNESS_NAMES)})"
             )
 
     @property
     def tasks(self) -> tuple[TaskConfig, ...]:
-        """The environments with their settings resolved, in their order."""
+        """The environments with their resolved settings, in order."""
         if self.env is not None:
             return (TaskConfig(self.env, self.env, self.env_settings, self.ppo, None),)
         names: list[str] = []
@@ -103,37 +103,37 @@ class InnerConfig:
 
 @settings
 class LoggingConfig:
-    """Where metrics go besides metrics.jsonl."""
+    """Loggers in addition to metrics.jsonl."""
 
     tensorboard: Bool = False
-    """Write TensorBoard events into the run directory; needs the extra `tensorboard`."""
+    """Write TensorBoard events into the run directory; requires the extra `tensorboard`."""
     wandb: Bool = False
-    """Log to Weights & Biases, offline unless WANDB_MODE says otherwise; needs the extra `wandb`."""
+    """Log to Weights & Biases, offline unless WANDB_MODE is set; requires the extra `wandb`."""
     wandb_project: Text = "metadisco"
     """Project name for Weights & Biases."""
 
 
 @settings
 class Config:
-    """All settings of a meta-evolution; `config.yaml` of a run directory holds one, fully resolved."""
+    """All settings of a search; `config.yaml` in a run directory is one, with all defaults filled in."""
 
     seed: NonNegativeInt = 0
-    """Meta-seed: everything random follows from it."""
+    """Seed of the search; determines all random numbers."""
     deterministic: Bool = False
-    """Ask XLA for deterministic kernels on GPU, at a cost in speed; CPU is deterministic anyway."""
+    """Use deterministic kernels on GPU, which are slower; CPU is always deterministic."""
     problem: dict[str, Any] = field(default_factory=lambda: {"name": DEFAULT_PROBLEM})
-    """What is asked: `name` and its settings; a name may be `package.module:MyProblem`."""
+    """The meta-problem: `name` and its settings; a name may be `package.module:MyProblem`."""
     parametrisation: dict[str, Any] = field(default_factory=lambda: {"name": DEFAULT_PARAMETRISATION})
-    """What is learned: `name` and its settings; a name may be `package.module:MyParametrisation`."""
+    """The learned function: `name` and its settings; a name may be `package.module:MyParametrisation`."""
     inner: Any = InnerConfig()
-    """How an evaluation runs: an `InnerConfig` where PPO is inside, else what the problem says; of a problem of one's
-    own a mapping, as it was given."""
+    """The inner loop: an `InnerConfig` for problems that train PPO, else settings defined by the problem; a plain
+    mapping for a user-defined problem."""
     outer: OuterConfig = OuterConfig()
-    """The search."""
+    """The outer loop."""
     logging: LoggingConfig = LoggingConfig()
-    """Where metrics go."""
+    """Loggers."""
 
     @property
     def tasks(self) -> tuple[TaskConfig, ...]:
-        """The environments of the inner runs; none where a problem has no PPO inside."""
+        """The environments of the inner loop; empty for a problem that does not train PPO."""
         return self.inner.tasks if isinstance(self.inner, InnerConfig) else ()

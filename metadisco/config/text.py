@@ -1,4 +1,4 @@
-"""Configuration as text: YAML files and KEY=VALUE words."""
+"""Configuration as text: YAML files and KEY=VALUE overrides."""
 
 import datetime
 import io
@@ -16,7 +16,7 @@ from metadisco.errors import UserError
 
 
 def _yaml() -> YAML:
-    """Return a YAML 1.2 reader and writer: 5e5 is a number there, and `no` is a word."""
+    """Return a reader and writer of YAML 1.2, in which 5e5 is a number and `no` is a string."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
@@ -24,16 +24,16 @@ def _yaml() -> YAML:
 
 
 _NOT_YAML = (YAMLError, ValueError, TypeError, RecursionError)
-"""What ruamel raises for text it cannot make sense of: impossible dates and numbers, nesting without end."""
+"""Exceptions of ruamel for invalid text: invalid dates and numbers, infinite nesting."""
 
 
 def _load(text: str) -> Any:
-    """Read YAML that holds no reference to itself, as sections, lists, numbers and text; a date is text."""
+    """Read YAML as sections, lists, numbers and text; dates become text, self-references are errors."""
     return _plain(_yaml().load(text))
 
 
 def _plain(data: Any) -> Any:
-    """Copy what YAML gave, without dates; a cycle ends in a RecursionError."""
+    """Copy loaded YAML, with dates as text; a cycle raises a RecursionError."""
     if isinstance(data, Mapping):
         for key in data:
             if not isinstance(key, str):
@@ -51,10 +51,10 @@ def parse_yaml(text: str, what: str = "text") -> Any:
 
     Args:
         text: the YAML.
-        what: what to call it in messages.
+        what: a description of it for messages.
 
     Raises:
-        UserError: if it is not YAML.
+        UserError: if it is not valid YAML.
     """
     try:
         return _load(text)
@@ -82,10 +82,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class Layout:
-    """YAML text that is changed in places: comments, order and quotes stay, by ruamel's round trip.
+    """Editable YAML text. Comments, order and quotes are preserved by ruamel's round-trip mode.
 
     Attributes:
-        data: what the text says; changed by `put`.
+        data: the parsed text, which `put` modifies.
     """
 
     def __init__(self, text: str):
@@ -102,7 +102,7 @@ class Layout:
         self._yaml.indent(mapping=len(first[1]) if first else 2, sequence=indent or 2, offset=offset or 0)
 
     def put(self, section: Any, name: str, values: Mapping[str, Any]) -> None:
-        """Give a section a key with a section of plain values, which replace those that it has."""
+        """Set a key of a section to a section of plain values, or update the section that is already there."""
         old = section.get(name)
         if isinstance(old, dict):
             old.update(values)
@@ -112,7 +112,8 @@ class Layout:
         if name in section:
             section[name] = new
         else:
-            section.insert(min(1, len(section)), name, new)  # what follows the last key is mostly a comment on the next
+            # Not at the end: the comment after the last key usually belongs to the next section.
+            section.insert(min(1, len(section)), name, new)
 
     def text(self) -> str:
         """Return the text."""
@@ -122,17 +123,17 @@ class Layout:
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
-    """Return `data` as YAML text, keys in their own order."""
+    """Return `data` as YAML text, with the order of keys preserved."""
     stream = io.StringIO()
     _yaml().dump(dict(data), stream)
     return stream.getvalue()
 
 
 def parse_override(word: str) -> tuple[str, Any]:
-    """Split `KEY=VALUE`; the value is read as YAML.
+    """Split `KEY=VALUE` and parse the value as YAML.
 
     Raises:
-        UserError: if there is no `=` or the value is not YAML.
+        UserError: if there is no `=`, or the value is not valid YAML.
     """
     key, separator, value = word.partition("=")
     if not separator or not key:
@@ -144,10 +145,10 @@ def parse_override(word: str) -> tuple[str, Any]:
 
 
 def apply_overrides(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return `data` with dotted keys set; a number is a place in a list. Neither argument is changed.
+    """Return `data` with dotted keys set; a number is an index into a list. The arguments are not modified.
 
     Raises:
-        UserError: if a dotted key goes through something that is not a section, or beyond the end of a list.
+        UserError: if a dotted key passes through a value that is not a section, or exceeds a list.
     """
     result: dict[str, Any] = _copy(data)
     for dotted, value in overrides:
@@ -163,7 +164,7 @@ def apply_overrides(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]
 
 
 def _child(section: Any, name: str, dotted: str, so_far: str) -> Any:
-    """Return the section or list called `name`; a missing section is made."""
+    """Return the section or list called `name`; a missing section is created."""
     child = section[_place(section, name, dotted)] if isinstance(section, list) else section.setdefault(name, {})
     if not isinstance(child, dict | list):
         raise UserError(f"{dotted}: {so_far} is a value, not a section")
@@ -171,21 +172,21 @@ def _child(section: Any, name: str, dotted: str, so_far: str) -> Any:
 
 
 def _place(section: list[Any], name: str, dotted: str) -> int:
-    """Return the place in a list that a part of a dotted key names."""
+    """Parse a part of a dotted key as an index into a list."""
     if not (name.isascii() and name.isdecimal() and len(name) < 10 and int(name) < len(section)):
-        raise UserError(f"{dotted}: got {name!r}, allowed: a place in a list of {len(section)}, counted from 0")
+        raise UserError(f"{dotted}: got {name!r}, allowed: an index from 0 into a list of {len(section)}")
     return int(name)
 
 
 def _copy(data: Any) -> Any:
-    """Copy sections and lists, and keep what is in them."""
+    """Copy sections and lists, but not the values in them."""
     if isinstance(data, Mapping):
         return {key: _copy(value) for key, value in data.items()}
     return [_copy(value) for value in data] if isinstance(data, list) else data
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested sections as one mapping of dotted keys; an empty section or a list of values is kept as a value."""
+    """Flatten nested sections into a mapping of dotted keys; empty sections and lists of values are kept as values."""
     flat: dict[str, Any] = {}
     for key, value in data.items():
         name = f"{prefix}{key}"

@@ -1,10 +1,10 @@
-"""Settings of inner lives in words, for the header of a file and for a page."""
+"""Descriptions of training settings in words, for the header of a file and for a web page."""
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .ppo import MEASURING, PPOConfig
+from .ppo import EVALUATION_SETTINGS, PPOConfig
 from .root import TaskConfig
 
 ADVANTAGES = {
@@ -12,61 +12,63 @@ ADVANTAGES = {
     "batch": "advantages standardised per batch",
     "none": "advantages not standardised",
 }
-"""By normalise_advantages."""
+"""Description of each value of normalise_advantages."""
 
 
-class Described(NamedTuple):
-    """Tasks in words."""
+class TaskDescriptions(NamedTuple):
+    """Descriptions of tasks in words."""
 
     common: list[str]
-    """What all of them have; empty for a single one."""
+    """Settings shared by all tasks; empty for a single task."""
     each: list[tuple[str, list[str]]]
-    """By environment: its lifetime, and what is not common."""
+    """For each environment its lifetime, and the settings that are not shared."""
 
 
-def describe_tasks(tasks: Sequence[TaskConfig]) -> Described:
-    """Return environments with their lifetimes and the settings of PPO there; what all share is said once."""
+def describe_tasks(tasks: Sequence[TaskConfig]) -> TaskDescriptions:
+    """Describe environments, their lifetimes and the settings of PPO; shared settings are listed once."""
     settings = [_settings(task.ppo) for task in tasks]
     common = [words for words in settings[0] if len(tasks) > 1 and all(words in other for other in settings)]
     each = [
         (_environment(task), [lifetime(task.ppo), *(words for words in own if words not in common)])
         for task, own in zip(tasks, settings, strict=True)
     ]
-    return Described(common, each)
+    return TaskDescriptions(common, each)
 
 
 def lifetime(ppo: PPOConfig) -> str:
-    """Return how long a life is."""
+    """Describe the length of a lifetime."""
     return f"{ppo.executed_env_steps:,} environment steps"
 
 
 def _environment(task: TaskConfig) -> str:
-    """Return the name of a task, with the environment's own settings."""
+    """Return the name of a task with the settings of its environment."""
     own = ", ".join(f"{key} {value}" for key, value in task.env_settings.items())
     return f"{task.name} ({own})" if own else task.name
 
 
 def _settings(ppo: PPOConfig) -> list[str]:
-    """Return what somebody has to set who wants to train likewise, each in a few words.
+    """Describe the settings that are needed to reproduce the training.
 
-    What nearly everybody sets is always there; anything else by its key, where it is not our default.
+    Common settings are always included; other settings appear by their keys if they differ from the defaults.
     """
     defaults = PPOConfig()
-    rest = [field.name for field in dataclasses.fields(ppo) if field.name not in (*IN_WORDS, *MEASURING)]
+    rest = [
+        field.name for field in dataclasses.fields(ppo) if field.name not in (*ALWAYS_DESCRIBED, *EVALUATION_SETTINGS)
+    ]
     differing = [key for key in rest if getattr(ppo, key) != getattr(defaults, key)]
-    return [*_usual(ppo), *(f"{key} {_value(getattr(ppo, key))}" for key in differing)]
+    return [*_common_settings(ppo), *(f"{key} {_value(getattr(ppo, key))}" for key in differing)]
 
 
-IN_WORDS = (
+ALWAYS_DESCRIBED = (
     *("num_env_steps", "num_envs", "num_steps", "num_epochs", "num_minibatches", "learning_rate"),
     *("anneal_learning_rate", "value_coef", "entropy_coef", "gamma", "gae_lambda", "max_grad_norm"),
     *("normalise_advantages", "normalise_rewards", "reward_scale", "normalise_observations"),
     *("hidden_sizes", "activation"),
 )
-"""What `lifetime` and `_usual` say."""
+"""Settings that `lifetime` and `_common_settings` describe."""
 
 
-def _usual(ppo: PPOConfig) -> list[str]:
+def _common_settings(ppo: PPOConfig) -> list[str]:
     scale = "" if ppo.reward_scale == 1 else f" times {ppo.reward_scale:g}"
     norm = ppo.max_grad_norm
     return [
@@ -86,7 +88,7 @@ def _usual(ppo: PPOConfig) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """Return a setting in a word."""
+    """Format the value of a setting."""
     if isinstance(value, tuple):
         return "-".join(map(str, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

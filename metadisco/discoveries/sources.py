@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from metadisco.config import OBJECTIVE_SETTINGS, Config, build_settings, to_plain
 from metadisco.config.code.own_code import source_of
-from metadisco.config.problems import DEFAULT_PROBLEM, FINDS_OBJECTIVES, finds_objective, what_is_found
+from metadisco.config.problems import DEFAULT_PROBLEM, FINDS_OBJECTIVES, describe_discovery, finds_objective
 from metadisco.discoveries.artefact import LEARNED, find_artefact, problem_of, read_artefact
 from metadisco.discoveries.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.discoveries.names import find_centre
@@ -89,7 +89,7 @@ def check_objective(source: Source) -> None:
         UserError: saying what it is.
     """
     if not source.is_objective:
-        found = what_is_found(source.problem)
+        found = describe_discovery(source.problem)
         raise UserError(f"{source.name!r}: got {found}, allowed: {FINDS_OBJECTIVES}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from sympy.printing.str import StrPrinter
 
-from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.expressions import Expression, Node, evaluate, names_in, parts_of
 
 SYMBOLS = {
@@ -219,8 +219,8 @@ def _held(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple[A
     smooth = _smooth(function)
 
     def jet(x: tuple[Any, Any]) -> tuple[Any, Any]:
-        if x[0].is_number and x[0] > MAX_LOG_RATIO:
-            raise ValueError(f"exp is held at {MAX_LOG_RATIO:g}")
+        if x[0].is_number and x[0] > LOG_RATIO_CLIP:
+            raise ValueError(f"exp is held at {LOG_RATIO_CLIP:g}")
         return smooth(x)
 
     return jet

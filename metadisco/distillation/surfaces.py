@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.types import Loss, Sample
 
 SECOND_INPUTS = ("target", "old_value")
@@ -80,7 +80,7 @@ def drift_points(
         return policy_loss(Sample(log_ratio, jnp.asarray(advantage), zero, zero, zero, jnp.asarray(progress)))
 
     loss, derivative = _value_and_derivative(loss_of, log_ratio)
-    ratio = np.exp(np.minimum(log_ratio, MAX_LOG_RATIO))
+    ratio = np.exp(np.minimum(log_ratio, LOG_RATIO_CLIP))
     return loss + ratio * advantage, -derivative / ratio
 
 

@@ -12,7 +12,7 @@ from metadisco.errors import UserError
 from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits
 from metadisco.types import Loss
 
-MAX_LOG_RATIO, MAX_ADVANTAGE = 1.5, 5.0
+MAX_SAMPLED_LOG_RATIO, MAX_SAMPLED_ADVANTAGE = 1.5, 5.0
 UNVISITED = 0.1
 SEED = 0
 
@@ -64,8 +64,8 @@ def drift_target(policy_loss: Loss, visits: Visits | None = None, num_points: in
         num_points: N.
     """
     rng = np.random.default_rng(SEED)
-    log_ratio = rng.uniform(-MAX_LOG_RATIO, MAX_LOG_RATIO, num_points)
-    advantage = rng.uniform(-MAX_ADVANTAGE, MAX_ADVANTAGE, num_points)
+    log_ratio = rng.uniform(-MAX_SAMPLED_LOG_RATIO, MAX_SAMPLED_LOG_RATIO, num_points)
+    advantage = rng.uniform(-MAX_SAMPLED_ADVANTAGE, MAX_SAMPLED_ADVANTAGE, num_points)
     weight = np.full(num_points, 1 / num_points)
     if visits is not None and np.asarray(visits.policy).any():
         # Half of the points are drawn from the visited ones, where the action is.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metadisco.config import MEASURING, Config, check_env_name, read_yaml, to_plain
+from metadisco.config import EVALUATION_SETTINGS, Config, check_env_name, read_yaml, to_plain
 from metadisco.config.grid import config_at, one_environment
 from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
@@ -135,7 +135,7 @@ def found_with(source: Source, config: Config) -> dict[str, Any] | None:
     if source.distilled is not None and not seen:  # it keeps the settings of one environment of several
         return None
     used, found = to_plain(task.ppo), to_plain(theirs.ppo)
-    keys = [*TELLING, *(key for key in used if key not in (*TELLING, *MEASURING))]
+    keys = [*TELLING, *(key for key in used if key not in (*TELLING, *EVALUATION_SETTINGS))]
     differing = {key: found[key] for key in keys if found[key] != used[key]}
     if seen and theirs.env_settings != task.env_settings:
         differing["env_settings"] = theirs.env_settings

@@ -1,1 +1,1 @@
-"""A search with its run directory: what is written down and said of it, and how it is stopped."""
+"""Running a search with a run directory: recording, progress display, deadlines and interruption."""

@@ -1,4 +1,4 @@
-"""A limit on the time of a command, as batch systems have one."""
+"""A time limit for a command, as in batch systems."""
 
 import math
 import time
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 from metadisco.errors import UserError, shown
 
-WINDOW = 8  # generations looked back on: the first ones, in which JAX still compiles, are soon forgotten
-MARGIN = 1.2  # times the longest seen: machines that are shared have slow moments
-LEAVE_SECONDS = 5.0  # to close files and end the process,
-LEAVE_SHARE = 0.5  # and this part of what starting took: where that was slow, ending will be
-MOST_LEAVE_SECONDS = 60.0
+WINDOW = 8  # number of recent generations considered, so that the first ones, in which JAX compiles, soon drop out
+MARGIN = 1.2  # safety factor on the longest generation, as shared machines are slow at times
+EXIT_SECONDS = 5.0  # time to close files and end the process,
+EXIT_SHARE = 0.5  # plus this share of the start-up time, as a slow machine is also slow at the end
+MAX_EXIT_SECONDS = 60.0
 
 
 class Deadline:
-    """Whether another generation fits into the time that is left, judged by those before it.
+    """A time limit, which predicts from past generations whether another one fits.
 
     Args:
-        hours: as on the command line, or None for no limit.
-        started: when the command did, on the monotonic clock: a wall clock may be set back.
+        hours: the limit as given on the command line, or None for no limit.
+        started: start of the command on the monotonic clock, as a wall clock may be adjusted.
 
     Raises:
-        UserError: if hours are no positive number.
+        UserError: if `hours` is not a positive number.
     """
 
     def __init__(self, hours: str | None, started: float):
@@ -31,39 +31,39 @@ class Deadline:
         self._plain: deque[float] = deque(maxlen=WINDOW)
         self._evaluated: deque[float] = deque(maxlen=WINDOW)
         self._saves: deque[float] = deque(maxlen=WINDOW)
-        self._leave = LEAVE_SECONDS
+        self._exit = EXIT_SECONDS
 
     def note_generation(self, seconds: float, evaluated: bool) -> None:
-        """Take down what a generation took, with the centre evaluated or not."""
+        """Record the duration of a generation, and whether it included an evaluation of the search centre."""
         (self._evaluated if evaluated else self._plain).append(seconds)
 
     def note_save(self, seconds: float) -> None:
-        """Take down what a checkpoint took."""
+        """Record the duration of saving a checkpoint."""
         self._saves.append(seconds)
 
     def fits(self, evaluated: bool) -> bool:
         """Return whether the next generation and a checkpoint still fit.
 
         Args:
-            evaluated: whether the centre is evaluated in it, for which as many lives are trained again.
+            evaluated: whether it includes an evaluation of the search centre, which doubles its cost.
         """
         plain, both = max(self._plain, default=0.0), max(self._evaluated, default=0.0)
         generation = (both or 2 * plain) if evaluated else (plain or both)
-        needed = MARGIN * (generation + max(self._saves, default=0.0)) + self._leave
+        needed = MARGIN * (generation + max(self._saves, default=0.0)) + self._exit
         return self._spent() + needed < self._limit
 
     def check_start(self, seconds: Sequence[float]) -> None:
-        """Refuse to begin where not one generation fits.
+        """Reject a limit into which not even one generation fits.
 
         Args:
-            seconds: what the newest generations of the same run took; the shortest counts.
+            seconds: durations of previous generations of the same run; the shortest recent one counts.
 
         Raises:
-            UserError: saying what starting took.
+            UserError: with the start-up time.
         """
-        self._leave = min(LEAVE_SECONDS + LEAVE_SHARE * self._spent(), MOST_LEAVE_SECONDS)
+        self._exit = min(EXIT_SECONDS + EXIT_SHARE * self._spent(), MAX_EXIT_SECONDS)
         shortest = min(seconds[-WINDOW:], default=0.0)
-        if self._spent() + shortest + self._leave >= self._limit:
+        if self._spent() + shortest + self._exit >= self._limit:
             last = f" and a generation lasts {shortest:.0f} s" if shortest >= 1 else ""
             raise UserError(
                 f"--max-hours: got {self.hours} ({self._limit:.0f} s), but starting took {self._spent():.0f} s{last}: "

@@ -1,6 +1,6 @@
-"""What shows while something long runs: a live bar on a terminal, or in a notebook with ipywidgets; else plain lines.
+"""Progress display: a live bar on a terminal or in a notebook with ipywidgets, else plain lines.
 
-All of it goes to stderr, but for what rich shows in a notebook.
+All output goes to stderr, except for rich's output in a notebook.
 """
 
 import importlib.util
@@ -26,17 +26,17 @@ METRICS = "metrics/"
 
 
 class Display:
-    """Progress over generations, or whatever is counted.
+    """Progress over generations or other units.
 
     Args:
-        quiet: show nothing at all.
+        quiet: show no output.
     """
 
     def __init__(self, quiet: bool = False):
         options: dict[str, Any] = {"stderr": True, "quiet": quiet, "highlight": False, "soft_wrap": True}
         self._console = Console(**options)
         if self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is None:
-            # rich has no bar for a notebook then, and would say so at every step.
+            # Without ipywidgets rich has no bar in a notebook, and would print a warning at every step.
             self._console = Console(**options, force_jupyter=False, force_terminal=False)
         self._progress: Progress | None = None
         self._total, self._what = 0, "generation"
@@ -46,7 +46,7 @@ class Display:
         self._console.print(text, markup=False)
 
     def start(self, done: int, total: int, what: str = "generation") -> None:
-        """Begin to count generations, or whatever else."""
+        """Start counting generations or other units."""
         self._total, self._what = total, what
         if self._console.is_terminal or self._console.is_jupyter:
             self._progress = Progress(
@@ -67,17 +67,17 @@ class Display:
         self.advance(row["generation"] + 1, describe(row))
 
     def advance(self, done: int, facts: str) -> None:
-        """Show that so many are done, and what there is to say of the last."""
+        """Show how many units are done, and a description of the last one."""
         if self._progress is None:
             self.say(f"{self._what} {done}/{self._total}  {facts}")
         else:
             self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
 
     def counting(self, what: str) -> Callable[[int, int, str], None]:
-        """Return a function that shows how many of how many are done, and what there is to say of the last.
+        """Return a function (done, total, description of the last unit) that shows progress.
 
         Args:
-            what: is counted. It begins when none is done, and ends with the last.
+            what: name of the unit. Counting starts when none is done, and stops with the last one.
         """
 
         def progress(done: int, total: int, facts: str) -> None:
@@ -91,7 +91,7 @@ class Display:
         return progress
 
     def stop(self) -> None:
-        """Leave the terminal as it was; may be called more than once."""
+        """Restore the terminal; may be called repeatedly."""
         if self._progress is not None:
             self._progress.stop()
 
@@ -105,7 +105,7 @@ class Display:
 
 
 def describe(row: Mapping[str, Any]) -> str:
-    """Return one line of the numbers one watches; what is 0 only where one always watches it."""
+    """Return one line with the main numbers of a row; zeros are omitted, except for those of fitness."""
     parts = []
     metrics = [(name, name.removeprefix(METRICS)) for name in row if name.startswith(METRICS)]
     for name, label in (*SHOWN[:-1], *metrics, SHOWN[-1]):
@@ -120,7 +120,7 @@ def describe(row: Mapping[str, Any]) -> str:
 
 
 def describe_skip(row: Mapping[str, Any]) -> str:
-    """Return why nothing was learned in a generation; empty where something was."""
+    """Return why a generation was skipped, or an empty string if it was not."""
     if not row.get("step_skipped"):
         return ""
     why = "all members failed" if row.get("fitness_mean") is None else "all members have the same fitness"

@@ -1,7 +1,7 @@
-"""Stopping on request, whatever the main thread is doing.
+"""Stopping on request, regardless of what the main thread is doing.
 
-Python runs signal handlers between two of its instructions, and not while JAX compiles or computes, which may take
-minutes. Here the number of a signal wakes a thread, which acts at once.
+Python runs signal handlers between bytecode instructions, and not while JAX compiles or computes, which may take
+minutes. Here a separate thread is woken by the signal and reacts immediately.
 """
 
 import os
@@ -15,38 +15,38 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(Protocol):
-    """Who asks a search for a stop."""
+    """A source of stop requests."""
 
     requested: bool
-    """Whether to stop after the generation in hand."""
+    """Whether to stop after the current generation."""
     busy: threading.RLock
-    """Held where the process must not be ended, as something is half done."""
+    """Held during operations that must not be interrupted by the end of the process."""
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
-        """Set how to tell a sentence, what is called before the process ends at once, and what goes on."""
+        """Set a function that shows a message, callbacks before an immediate exit, and the command that resumes."""
 
     def begin(self) -> None:
-        """Be told that the search begins: from now on there is something to save."""
+        """Called when the search begins: from now on there is a state to save."""
 
     def end(self) -> None:
-        """Be told that it has ended."""
+        """Called when the search has ended."""
 
 
 class Interrupt:
-    """While active, SIGINT and SIGTERM ask for a stop.
+    """While active, SIGINT and SIGTERM request a stop.
 
-    Before the search the process ends at once, as nothing is written yet. From `begin` on the first signal sets
-    `requested`, which the search asks for after each generation, and only a second SIGINT ends the process at once:
-    batch systems repeat SIGTERM. What is on disk is safe whenever a process ends.
+    Before the search, a signal ends the process immediately, as nothing is written yet. After `begin`, the first signal
+    sets `requested`, which the search checks after each generation. Only a second SIGINT ends the process immediately,
+    as batch systems repeat SIGTERM. Files on disk are consistent whenever the process ends.
 
     Args:
-        tell: called with one sentence, until `prepare` sets another.
-        is_last: whether the process ends with what this guards; once a signal came, further ones are then ignored to
-            its very end, so that they change no exit code.
+        tell: shows a message, until `prepare` sets another function.
+        is_last: whether the process ends together with this context. Further signals are then ignored until the end, so
+            that they do not change the exit code.
 
     Attributes:
-        requested: whether to stop after the generation in hand.
-        busy: held where the process must not be ended, as something is half done.
+        requested: whether to stop after the current generation.
+        busy: held during operations that must not be interrupted by the end of the process.
     """
 
     def __init__(self, tell: Callable[[str], None], is_last: bool = False):
@@ -61,21 +61,21 @@ class Interrupt:
         self._before: dict[int, Any] = {}
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
-        """Set how to tell a sentence, what is called before the process ends at once, and the command that goes on."""
+        """Set a function that shows a message, callbacks before an immediate exit, and the command that resumes."""
         self._tell, self._leave, self._again = tell, leave, again
 
     def begin(self) -> None:
-        """From now on a signal lets the generation in hand finish."""
+        """From now on, the current generation is finished after a signal."""
         with self.busy:
             self._phase = "search"
 
     def end(self) -> None:
-        """From now on signals do nothing, as the command is ending."""
+        """From now on, signals have no effect, as the command is ending."""
         with self.busy:
             self._phase = "end"
 
     def _watch(self, pipe: int) -> None:
-        """Act on every signal, until the pipe is closed."""
+        """Handle signals until the pipe is closed."""
         with os.fdopen(pipe, "rb", buffering=0) as numbers:
             while number := numbers.read(1):
                 if number[0] in SIGNALS:
@@ -85,25 +85,25 @@ class Interrupt:
     def _act(self, number: signal.Signals) -> None:
         self._seen.append(number)
         if self._phase == "start":
-            self._end(f"{number.name}: stopped before the search began, nothing was written; to start again")
+            self._end(f"{number.name}: stopped before the search began, nothing was written; to restart")
         if self._phase == "end":
             return
         if not self.requested:
             self.requested = True
-            more = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
-            self._tell(f"{number.name}: finishing the generation in hand, then saving{more}")
+            more = "; press Ctrl-C again to stop immediately" if number == signal.SIGINT else ""
+            self._tell(f"{number.name}: finishing the current generation, then saving{more}")
         elif self._seen.count(signal.SIGINT) > 1:
-            self._end("stopped at once; to go on from the last checkpoint")
+            self._end("stopped immediately; to continue from the last checkpoint")
 
     def _end(self, sentence: str) -> NoReturn:
-        """End the process, as a kill would: the main thread may be anywhere."""
+        """End the process like a kill, as the main thread may be doing anything."""
         self._tell(f"{sentence}: {self._again}" if self._again else f"{sentence}, repeat the command")
         for each in self._leave:
             each()
         os._exit(0)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Do nothing: the thread does. Without a handler there would be no wake-up."""
+        """Do nothing, as the thread handles signals; but without a handler it would not be woken."""
 
     def __enter__(self) -> Self:
         reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -126,15 +126,15 @@ class Interrupt:
 
 
 class KeyboardStop:
-    """While active, Ctrl-C or an interrupted kernel asks for a stop; of a caller from Python, who is never ended.
+    """While active, Ctrl-C or an interrupt of a notebook kernel requests a stop; the process is never ended.
 
-    Before the search it raises a KeyboardInterrupt as ever, as nothing is written yet. From `begin` on the first one
-    sets `requested`, and only a second one raises. In another thread than the main one there are no signals, so that
-    nothing changes.
+    Before the search, an interrupt raises KeyboardInterrupt as usual, as nothing is written yet. After `begin`, the
+    first one sets `requested`, and only a second one raises. Threads other than the main one receive no signals, so
+    there this has no effect.
 
     Attributes:
-        requested: whether to stop after the generation in hand.
-        busy: held where something is half done.
+        requested: whether to stop after the current generation.
+        busy: held during operations that must not be interrupted.
     """
 
     def __init__(self) -> None:
@@ -145,22 +145,22 @@ class KeyboardStop:
         self._before: Any = None
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
-        """Set how to tell a sentence."""
+        """Set a function that shows a message."""
         self._tell = tell
 
     def begin(self) -> None:
-        """From now on an interrupt lets the generation in hand finish."""
+        """From now on, the current generation is finished after an interrupt."""
         self._searching = True
 
     def end(self) -> None:
-        """From now on an interrupt raises."""
+        """From now on, an interrupt raises."""
         self._searching = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._searching or self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        self._tell("interrupted: the generation in hand is finished, then saved; once more stops at once")
+        self._tell("interrupted: finishing the current generation, then saving; interrupt again to stop immediately")
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -1,24 +1,24 @@
-"""Sentences on what goes wrong in a search without stopping it, from its rows."""
+"""Warnings about problems that do not stop a search, derived from its rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from metadisco.evolution.display import describe_skip
 
-FIRST_NOTICE = 5  # generations in a row; then at each doubling, as a long search would fill the screen
+FIRST_NOTICE = 5  # generations in a row; repeated at each doubling only, so as not to fill the screen
 
 
 def is_notable(count: int) -> bool:
-    """Return whether so many generations in a row are worth a sentence: 5, 10, 20, 40 and so on."""
+    """Return whether to warn after so many generations in a row: after 5, 10, 20, 40 and so on."""
     return count >= FIRST_NOTICE and count % FIRST_NOTICE == 0 and (count // FIRST_NOTICE).bit_count() == 1
 
 
 class Notices:
-    """Keeps count of generations in which nothing was learned, most members failed, or no episode ended.
+    """Counts generations that were skipped, in which most members failed, or in which no episode ended.
 
     Args:
-        rows: those of the generations before.
-        population_size: members of a generation.
+        rows: rows of previous generations.
+        population_size: number of members.
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], population_size: int):
@@ -29,7 +29,7 @@ class Notices:
             self.note(row)
 
     def note(self, row: Mapping[str, Any]) -> list[str]:
-        """Count a row, and return what is to be said of it."""
+        """Count a row and return warnings about it."""
         skipped = bool(row.get("step_skipped"))
         failing = 2 * (row.get("failed_members") or 0) >= self._population_size
         self._skipped += skipped
@@ -49,19 +49,19 @@ class Notices:
         if row.get("lives_without_episode") and not self._no_episode:
             self._no_episode = True
             sentences.append(
-                f"in {row['lives_without_episode']} lives no episode ended: where that is so, fitness is that of "
-                "evaluation episodes, cut at the time limit (a longer inner.ppo.num_env_steps lets episodes end)"
+                f"in {row['lives_without_episode']} lifetimes no episode ended: their fitness is the return of "
+                "evaluation episodes, cut at the time limit (a larger inner.ppo.num_env_steps lets episodes end)"
             )
         return sentences
 
     def summary(self) -> str:
-        """Return how many generations taught nothing, to be put at the end; empty where none did."""
+        """Return a summary of skipped generations for the final message; empty if there are none."""
         return f"; in {self._skipped} of them nothing was learned" if self._skipped else ""
 
 
 def _advice(failing: bool, row: Mapping[str, Any]) -> str:
-    """Return what may help; where PPO is inside, as rows tell, its settings may as well."""
+    """Return advice; for problems that train PPO it includes settings of PPO."""
     trains = "lives_without_episode" in row
     if failing:
         return f"a smaller outer.strategy.std{' or inner.ppo.learning_rate' if trains else ''} may help"
-    return f"a larger outer.strategy.std{', longer lives or another inner.fitness' if trains else ''} may help"
+    return f"a larger outer.strategy.std{', longer lifetimes or another inner.fitness' if trains else ''} may help"

@@ -1,4 +1,4 @@
-"""What is written down of a search with a run directory, and what is said of it."""
+"""Recording a search in its run directory and on the screen."""
 
 import contextlib
 import os
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 FACTS = {"processes": "num_processes", "devices": "num_devices"}
-"""Attributes of an evaluation by the names that they have in provenance.json, where these differ."""
+"""Keys of provenance.json whose names differ from the attributes of `Evaluator`."""
 
 
 class RunRecorder:
-    """Leaves the traces of a search in its run directory and on the screen.
+    """Records a search in its run directory and on the screen.
 
     Attributes:
-        done: generations completed.
+        done: number of completed generations.
     """
 
     def __init__(
@@ -55,19 +55,19 @@ class RunRecorder:
         self.done = 0
 
     def check(self) -> None:
-        """Compare the configuration with that of a run that exists.
+        """Compare the configuration with that of an existing run.
 
         Raises:
-            UserError: listing the keys that differ and may not.
+            UserError: with the keys that must not differ but do.
         """
         for change in self._run.check_continues(self._config, whole=False) if self._run.exists else []:
             self._display.say(change)
 
     def restore(self, template: "SearchState") -> "tuple[SearchState, Progress] | None":
-        """Return the newest state of a run that exists; writes nothing."""
+        """Return the newest state of an existing run; writes nothing."""
         from metadisco.storage.arrays import to_arrays
 
-        to_arrays(template.strategy.centre)  # what could not be kept is refused before anything is
+        to_arrays(template.strategy.centre)  # reject what could not be saved before anything is
         if not self._run.exists:
             return None
         restored = self._open().restore(template, self._display.say)
@@ -77,13 +77,13 @@ class RunRecorder:
         if restored is None and reached:
             raise UserError(
                 f"--run: {str(self._run.path)!r} has metrics or centres up to generation {reached} but no checkpoint "
-                "to go on from; allowed: another --run; its centres can still be evaluated and exported"
+                "to continue from; allowed: another --run; its centres can still be evaluated and exported"
             )
         if reached > self.done:
             self._display.say(
                 f"metrics or centres reach generation {reached}, the newest checkpoint generation {self.done}: "
                 f"{describe_numbers([self.done + 1, reached] if reached > self.done + 1 else [reached])} "
-                "will be run again, to the same numbers"
+                "will be repeated with the same numbers"
             )
         missing = set(range(self.done)) - {row["generation"] for row in rows}
         if missing:
@@ -98,20 +98,20 @@ class RunRecorder:
         return self._checkpoints
 
     def complete(self, problem: "MetaProblem") -> None:
-        """Fill into the configuration what only the problem knows, and compare it with that of a run that exists.
+        """Add facts that only the problem knows to the configuration, and compare it with that of an existing run.
 
-        That is the settings of its parametrisation with all facts that the problem has given to it, such as the size
-        of an observation: what was learned can then be loaded without its environments.
+        These are facts that the problem passed to its parametrisation, such as the size of an observation. With them
+        the learned function can be loaded without creating environments.
 
         Raises:
-            UserError: listing the keys that differ and may not.
+            UserError: with the keys that must not differ but do.
         """
         self._config = completed(self._config, problem)
         if self._run.exists:
             self._run.check_continues(self._config)
 
     def start(self, evaluator: "Evaluator") -> None:
-        """Make the run directory, now that all is checked and compiled; say what it runs on and what it costs."""
+        """Create the run directory, now that everything is checked and compiled; show the devices and the cost."""
         self._check_memory(evaluator)
         facts, before = self._facts(evaluator), self._run.last_start()
         logged = self._run.metrics()
@@ -134,7 +134,7 @@ class RunRecorder:
         self._mark = time.monotonic()
 
     def _check_memory(self, evaluator: "Evaluator") -> None:
-        """Refuse on CPU what this machine cannot hold, where Linux would end the process without a word."""
+        """Reject a search on CPU that exceeds the memory of this machine, as Linux would kill the process silently."""
         devices = evaluator.num_devices // evaluator.num_processes
         needed, there = (evaluator.chunk_bytes or 0) * devices, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if evaluator.platform == "cpu" and needed > there:
@@ -145,19 +145,19 @@ class RunRecorder:
             )
 
     def _note(self, evaluator: "Evaluator") -> None:
-        """Keep on what the run goes on from here."""
+        """Record the devices and settings with which the run continues."""
         seconds = round(evaluator.compile_seconds, 2)
         self._run.note_start(self._facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
 
     def _facts(self, evaluator: "Evaluator") -> dict[str, Any]:
-        """Return what numbers may depend on, for provenance.json; the source of one's own code by its name."""
+        """Return facts for provenance.json that numbers may depend on, with digests of user-defined code by name."""
         names = ("processes", "devices", "platform", "chunk_size")
         facts = {name: getattr(evaluator, FACTS.get(name, name)) for name in names}
         code = source_of(to_plain(self._config))
         return facts | ({"code": code} if code else {})
 
     def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
-        """Return the chunk size of the newest start, if a measured one, on as many devices of the same kind."""
+        """Return the chunk size of the newest start, if it was measured on the same number and type of devices."""
         measured = self._run.exists and self._run.config().outer.chunk_size == "auto"
         before = self._run.last_start() if measured else {}
         kept = before.get("chunk_size")
@@ -165,16 +165,16 @@ class RunRecorder:
         return kept if same and isinstance(kept, int) and kept > 0 else None
 
     def note_change(self, evaluator: "Evaluator") -> None:
-        """Keep that the run goes on with other chunks, in the middle."""
+        """Record that the run continues with another chunk size."""
         self._lock.check()
         self._note(evaluator)
 
     def _describe(self, evaluator: "Evaluator") -> None:
-        """Say what a generation costs and what it runs on."""
+        """Show the cost of a generation and the devices."""
         outer, tasks = self._config.outer, self._config.tasks
-        life = evaluator.env_steps // outer.num_lives
+        each = evaluator.env_steps // outer.num_evaluations
         where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
-        steps = f" of {life:,} steps{where} = {evaluator.env_steps:,} steps a generation" if life else " a generation"
+        steps = f" of {each:,} steps{where} = {evaluator.env_steps:,} steps a generation" if each else " a generation"
         memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
         self._display.say(
             f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
@@ -182,7 +182,7 @@ class RunRecorder:
         )
         of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
         self._display.say(
-            f"{evaluator.num_devices} {evaluator.platform} devices{of}, chunks of {evaluator.chunk_size} lives; "
+            f"{evaluator.num_devices} {evaluator.platform} devices{of}, chunks of {evaluator.chunk_size} evaluations; "
             f"memory per device {memory}; compiled in {evaluator.compile_seconds:.1f} s"
         )
 
@@ -199,7 +199,7 @@ class RunRecorder:
             self._display.say(sentence)
 
     def save(self, state: "SearchState", progress: "Progress") -> None:
-        """Keep the centre, then the whole state: a state on disk implies that its centre is."""
+        """Save the search centre, then the whole state, so that a saved state always has its centre on disk."""
         from metadisco.storage.arrays import to_arrays
 
         self._mark = time.monotonic()
@@ -209,7 +209,7 @@ class RunRecorder:
         self._deadline.note_save(self._lap())
 
     def _lap(self) -> float:
-        """Return the seconds since it was asked for last, or a save began."""
+        """Return the seconds since the last call, or since the last save began."""
         before, self._mark = self._mark, time.monotonic()
         return self._mark - before
 
@@ -219,11 +219,11 @@ class RunRecorder:
         return self._deadline.fits(evaluated=bool(every) and (self.done + 1) % every == 0)
 
     def say(self, sentence: str) -> None:
-        """Show one sentence."""
+        """Show a message."""
         self._display.say(sentence)
 
     def summary(self) -> str:
-        """Return what is to be said of all generations, to be appended to a sentence."""
+        """Return a summary of all generations, to be appended to the final message."""
         return self._notices.summary()
 
     def __enter__(self) -> Self:
@@ -232,7 +232,7 @@ class RunRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close files; where something has failed before, as far as that goes."""
+        """Close files; after an error, ignore further errors."""
         for closing in (*self._loggers, self._checkpoints):
             if closing is not None:
                 with contextlib.suppress(*([] if error is None else [Exception])):
@@ -240,19 +240,19 @@ class RunRecorder:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say on what a run goes on that is not what it ran on before, and what becomes of its numbers.
+    """Describe how devices and settings differ from the previous start of a run, and what this means for its numbers.
 
     Args:
         before: the newest entry of provenance.json; empty for a new run.
-        now: `processes`, `devices`, `platform` and `chunk_size`.
+        now: `processes`, `devices`, `platform`, `chunk_size`, and `code` for user-defined code.
     """
     old = {"processes": 1, **before} if before else {}
     changed = [name for name in now if name in old and old[name] != now[name]]
     exact = "platform" not in changed and "chunk_size" not in changed and now["platform"] == "cpu"
     same = exact and now["chunk_size"] == 1
-    what = "numbers stay the same to the bit" if same else "numbers agree to float tolerance only"
+    what = "numbers stay bit-identical" if same else "numbers agree to float tolerance only"
     edited = [name for name, digest in now.get("code", {}).items() if old.get("code", {}).get(name, digest) != digest]
     return [
-        *(f"the source of {name} was edited since the last start: numbers may be others" for name in edited),
+        *(f"the source of {name} was edited since the last start: numbers may change" for name in edited),
         *(f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed if name != "code"),
     ]

@@ -1,4 +1,4 @@
-"""Run a search, or continue one; alone, or as one of several processes."""
+"""Run or resume a search, in a single process or as one of several processes."""
 
 import contextlib
 import importlib.metadata
@@ -22,14 +22,14 @@ SAME = ("metadisco", "jax", "jaxlib", "evosax", "gymnax")
 
 
 def check_config(data: Mapping[str, Any], overrides: Iterable[tuple[str, Any]]) -> Config:
-    """Return a configuration, checked as far as needs no library.
+    """Return a configuration, checked as far as possible without importing libraries.
 
     Args:
-        data: as in a file.
-        overrides: settings by dotted key that replace its own.
+        data: the content of a config file.
+        overrides: values for dotted keys, which replace those of the file.
 
     Raises:
-        UserError: if it cannot be used.
+        UserError: for an invalid configuration.
     """
     config = parse_config(apply_overrides(data, overrides))
     check_references(config)
@@ -46,20 +46,20 @@ def run_search(
     again: str,
     place: Place | None = None,
 ) -> None:
-    """Run or continue a search in its run directory, or take part in one.
+    """Run or resume a search in its run directory, or take part in one.
 
     Args:
-        config: what is evolved, and how.
-        run_path: the run directory; of several processes only the first one looks at it.
-        quiet: whether nothing is shown.
-        interrupt: which is active, and asks for a stop.
-        deadline: the limit on time.
-        again: what goes on with the run, to be told.
-        place: where this process stands among several; None if it is alone.
+        config: the configuration of the search.
+        run_path: the run directory; only the first of several processes accesses it.
+        quiet: whether to show no output.
+        interrupt: an active source of stop requests.
+        deadline: the time limit.
+        again: the command that resumes the run, for messages.
+        place: address and number of this process among several; None for a single process.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
-        MachineError: if the run cannot be written to; what was saved is safe.
+        UserError: for invalid input; nothing has been written then.
+        MachineError: if the run cannot be written; saved states remain valid.
     """
     team = ALONE if place is None else _join(config, place)
     with Display(quiet or not team.first) as display, contextlib.ExitStack() as stack:
@@ -81,13 +81,13 @@ def run_search(
         finally:
             interrupt.end()
         late = deadline.hours is not None and not interrupt.requested
-        hours = f", as the next would not fit into {deadline.hours} hours" if late else ""
+        hours = f", as the next one would not fit into {deadline.hours} hours" if late else ""
         summary = recorder.summary() if recorder else ""
         display.say(_outcome(done, config.outer.num_generations, run_path, summary, hours, again))
 
 
 def _join(config: Config, place: Place) -> Team:
-    """Join the other processes, start JAX with them, and see whether all of them mean the same."""
+    """Join the other processes, initialise JAX with them, and check that all have the same configuration."""
     from metadisco.outer.devices import NotStartedError, start_jax
     from metadisco.outer.processes import join, team_of
 
@@ -108,7 +108,7 @@ def _join(config: Config, place: Place) -> Team:
 
 
 def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt: Stop) -> int:
-    """Build everything and search; return how many generations are done."""
+    """Build everything and search; return the number of completed generations."""
     with team.agreed():
         if recorder:
             recorder.check()
@@ -144,26 +144,26 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
 
 
 def _wants_to_stop(recorder: RunRecorder | None, interrupt: Stop) -> bool:
-    """Return whether this process was asked to stop, or sees that time is over."""
+    """Return whether this process was asked to stop or has no time left."""
     return interrupt.requested or (recorder is not None and not recorder.has_time())
 
 
 def _outcome(done: int, asked: int, run_path: Path, summary: str, hours: str, again: str) -> str:
-    """Return the last sentence of a search that ends well."""
+    """Return the final message of a successful search."""
     if done < asked:
-        return f"stopped after generation {done} of {asked}{hours}{summary}; to go on: {again}"
+        return f"stopped after generation {done} of {asked}{hours}{summary}; to continue: {again}"
     return f"done: {done} generations in {run_path}{'' if done == asked else f' ({asked} were asked for)'}{summary}"
 
 
 def _explained(error: OSError | MachineError, run_path: Path, lock: RunLock | None, again: str) -> Exception:
-    """Return what to raise where the machine refused something: one sentence, and how to go on."""
+    """Convert an error of the machine into one sentence that says how to resume."""
     try:
         if lock:
             lock.check()
     except MachineError as gone:
         remove_remains(run_path)
-        return MachineError(f"{gone}; to start again: {again}")
+        return MachineError(f"{gone}; to restart: {again}")
     what = str(error) if isinstance(error, MachineError) else describe_os_error(error, str(run_path.absolute()))
     if what is None:
         return error
-    return MachineError(f"{what}; what was saved is safe, and once there is a remedy this goes on: {again}")
+    return MachineError(f"{what}; saved states remain valid; once this is fixed, to continue: {again}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeGuard
 
 from metadisco.export.code import clip_bounds
-from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.expressions import Expression, Node, apply, fold, multiply
 
 
@@ -114,7 +114,7 @@ def _where(condition: Expression, x: Expression, y: Expression) -> Expression:
 
 def _held(whole: Node, slope: Expression, dx: Expression) -> Expression:
     """Return slope · dx, and 0 where the argument is beyond what is exponentiated."""
-    return _times(multiply(_share(MAX_LOG_RATIO, whole.arguments[0]), slope), dx)
+    return _times(multiply(_share(LOG_RATIO_CLIP, whole.arguments[0]), slope), dx)
 
 
 _RULES: dict[str, Callable[..., Expression]] = {

@@ -13,7 +13,7 @@ from metadisco._version import __version__
 from metadisco.discoveries.pairs import INPUTS, OUTPUTS
 from metadisco.errors import UserError
 from metadisco.export.writer import WIDTH, Writer, indented
-from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.losses import Losses
 
 LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
@@ -80,7 +80,7 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
         policy_progress="policy" in writer.uses_progress,
         value_progress="value" in writer.uses_progress,
         weights=writer.weights,
-        max_log_ratio=MAX_LOG_RATIO,
+        max_log_ratio=LOG_RATIO_CLIP,
         pairs=_rows(pairs, bool(writer.uses_progress)),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from metadisco.export.code import Code
 from metadisco.export.derivative import derivative
-from metadisco.objectives.closed import MAX_LOG_RATIO
+from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.expressions import Expression, add, apply, multiply, names_in, substitute
 from metadisco.objectives.losses import Network
 
@@ -59,7 +59,7 @@ class Writer:
             drift = substitute(drift, {"log_ratio": "log_r"})
             for code in (lines, slopes):
                 code.assign("log_r", apply("held", "log_ratio"))
-            slopes.lines.append(f"dlog_r = np.where(log_ratio > {MAX_LOG_RATIO}, 0, 1)")
+            slopes.lines.append(f"dlog_r = np.where(log_ratio > {LOG_RATIO_CLIP}, 0, 1)")
         whole = apply("negate", multiply("r", "A"))
         if drift != 0:
             lines.assign("drift", drift)

@@ -1,1 +1,1 @@
-"""One inner life: environments, learner, fitness. Knows nothing of evolution."""
+"""The inner loop: environments, PPO, and the fitness of an agent. It does not depend on the outer loop."""

@@ -1,6 +1,6 @@
 """Action distributions: categorical, diagonal Gaussian, tanh-Gaussian.
 
-A distribution is a NamedTuple of functions of its parameters, the last axis of which is the network's output.
+A distribution is a NamedTuple of functions of its parameters, whose last axis is the network's output.
 Axes: ... any batch, A action dimensions, D parameters.
 """
 
@@ -33,7 +33,7 @@ class Distribution(NamedTuple):
     mode: Callable[[Array], Array]
     """parameters -> most likely raw action."""
     log_prob: Callable[[Array, Array], Array]
-    """(parameters, raw action) -> log-density or log-probability of the action the environment gets."""
+    """(parameters, raw action) -> log-density or log-probability of the environment's action."""
     entropy: Callable[[Array], Array]
     """parameters -> entropy in nats."""
     to_env: Callable[[Array], Array]
@@ -41,7 +41,7 @@ class Distribution(NamedTuple):
 
 
 def make_distribution(action_space: Discrete | Box, policy: str) -> Distribution:
-    """Return the distribution for an action space; `policy` chooses between those for continuous actions."""
+    """Return the distribution for an action space; `policy` selects the one for continuous actions."""
     if isinstance(action_space, Discrete):
         return categorical(action_space.num_actions)
     if policy == "tanh_gaussian":
@@ -71,9 +71,9 @@ def categorical(num_actions: int) -> Distribution:
 
 
 def gaussian(box: Box) -> Distribution:
-    """Return the diagonal Gaussian with a state-free log-std, as in CleanRL and PureJaxRL.
+    """Return the diagonal Gaussian with a state-independent log-std, as in CleanRL and PureJaxRL.
 
-    Actions are clipped to the box on their way to the environment only: the log-density is that of the unclipped one.
+    Actions are clipped to the box only for the environment; the log-density is that of the unclipped action.
     """
     size = box.low.size
 
@@ -99,8 +99,8 @@ def gaussian(box: Box) -> Distribution:
 def tanh_gaussian(box: Box) -> Distribution:
     """Return the Gaussian with state-dependent std, squashed by tanh and scaled to the box.
 
-    The std is softplus(output) + 0.001 as in Brax. The raw action is the one before the squashing. Where Brax
-    estimates the entropy from one sample, it is computed here by Gauss-Hermite quadrature, so it needs no key.
+    The std is softplus(output) + 0.001 as in Brax. The raw action is the one before squashing. Brax estimates the
+    entropy from one sample; here it is computed by Gauss-Hermite quadrature and needs no key.
     """
     size = box.low.size
     scale = (box.high - box.low) / 2
@@ -146,5 +146,5 @@ def _normal_entropy(log_std: Array) -> Array:
 
 
 def _log_slope(raw: Array, scale: np.ndarray) -> Array:
-    """Log-derivative of scale·tanh(raw), without overflow for large |raw|."""
+    """Return the log of the derivative of scale·tanh(raw), without overflow for large |raw|."""
     return 2 * (math.log(2.0) - raw - jax.nn.softplus(-2 * raw)) + np.log(scale)

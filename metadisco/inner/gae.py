@@ -17,17 +17,18 @@ def gae(
 ) -> Float[Array, "T N"]:
     """Return the advantages of Schulman et al., "High-Dimensional Continuous Control Using GAE" (2016), eq. 16.
 
-    δ_t = r_t + γ·(1 − terminated_t)·V(s'_t) − V(s_t) and A_t = δ_t + γλ·(1 − done_t)·A_{t+1}, with s'_t the state that
-    the step led to before any reset, and done = terminated or truncated. Termination stops the bootstrap, either stops
-    the recursion; where both are true termination wins. PureJaxRL and CleanRL treat truncation as termination.
+    δ_t = r_t + γ·(1 − terminated_t)·V(s'_t) − V(s_t) and A_t = δ_t + γλ·(1 − done_t)·A_{t+1}, where s'_t is the next
+    state before any reset, and done = terminated or truncated. Only termination disables bootstrapping, also where an
+    episode is both terminated and truncated; either of them stops the recursion. PureJaxRL and CleanRL treat truncation
+    as termination.
 
     Args:
         rewards: rewards of the steps.
         values: V(s_t).
         next_values: V(s'_t), of the observation before auto-reset.
-        terminated: whether the step ended its episode for good.
-        truncated: whether a time limit cut its episode.
-        gamma: discount per step.
+        terminated: whether the step ended its episode in a terminal state.
+        truncated: whether the episode was cut off by a time limit.
+        gamma: discount factor per step.
         gae_lambda: λ.
 
     Returns:

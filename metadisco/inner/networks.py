@@ -1,4 +1,4 @@
-"""Actor and critic."""
+"""Networks of actor and critic."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ from metadisco.inner.envs.base import Env, Interface
 from metadisco.types import Key
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "swish": nn.swish}
-HIDDEN_GAIN = 2**0.5  # orthogonal gains of openai/baselines' PPO, kept by CleanRL
+HIDDEN_GAIN = 2**0.5  # orthogonal gains of PPO in openai/baselines and CleanRL
 POLICY_GAIN = 0.01
 VALUE_GAIN = 1.0
 
 
 class Agent(NamedTuple):
-    """Network and action distribution of one learner, as functions of its parameters."""
+    """Network and action distribution of an agent, as functions of its parameters."""
 
     init: Callable[[Key], Any]
     """(key) -> parameters."""
@@ -29,18 +29,18 @@ class Agent(NamedTuple):
     """(parameters, obs[..., *obs_shape]) -> (distribution parameters[..., D], value[...])."""
     distribution: Distribution
     config: PPOConfig
-    """What both were made with."""
+    """The config from which both were created."""
 
 
 def _initialiser(config: PPOConfig, gain: float) -> nn.initializers.Initializer:
-    """Return the initialiser of a layer's weights; the gain is for the orthogonal one alone."""
+    """Return the initialiser of a layer's weights; the gain applies to the orthogonal one only."""
     if config.initialisation == "lecun_uniform":
         return nn.initializers.lecun_uniform()
     return nn.initializers.orthogonal(gain)
 
 
 class Torso(nn.Module):
-    """Hidden layers: dense, each followed by the activation."""
+    """Dense hidden layers, each followed by the activation function."""
 
     config: PPOConfig
     widths: Sequence[int]
@@ -55,7 +55,7 @@ class Torso(nn.Module):
 
 
 class Dense(nn.Module):
-    """The same as `nn.Dense`, by a function that is quicker on CPU."""
+    """The same as `nn.Dense`, computed by a function that is faster on CPU."""
 
     config: PPOConfig
     size: int
@@ -70,7 +70,7 @@ class Dense(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """Policy head and value head, on one torso or on one each."""
+    """Policy head and value head, on a shared torso or on separate ones."""
 
     config: PPOConfig
     num_outputs: int

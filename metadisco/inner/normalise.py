@@ -1,7 +1,7 @@
-"""Running statistics of observations and of the discounted return, carried in the train state.
+"""Running statistics of observations and of the discounted return, stored in the train state.
 
-Those of observations are frozen while a rollout is collected and learned from, so that log-probabilities are recomputed
-from what the agent acted on; those of returns take in the rollout before its rewards are scaled, once for all of it.
+Observation statistics are fixed while a rollout is collected and learned from, so that log-probabilities are recomputed
+on the same network inputs. Return statistics are updated with the whole rollout before its rewards are scaled.
 Axes: T steps, N environments.
 """
 
@@ -16,10 +16,10 @@ EPSILON = 1e-8
 
 
 class RunningStatistics(NamedTuple):
-    """Mean and variance of a stream, merged batch by batch (Chan, Golub and LeVeque, 1979).
+    """Running mean and variance, updated batch by batch (Chan, Golub and LeVeque, 1979).
 
-    The count is a float32, so it stops growing after about 2²⁴ batches; from there on the newest batch keeps a
-    weight of 2⁻²⁴, where an integer count would overflow.
+    The count is a float32, so it stops growing after about 2²⁴ batches. From then on every new batch has weight 2⁻²⁴;
+    an integer count would overflow.
     """
 
     num_samples: Float[Array, ""]
@@ -28,12 +28,12 @@ class RunningStatistics(NamedTuple):
 
 
 def init_statistics(shape: tuple[int, ...]) -> RunningStatistics:
-    """Return the statistics of nothing: mean 0, variance 1, so that normalising changes nothing yet."""
+    """Return initial statistics with mean 0 and variance 1, with which normalisation has no effect."""
     return RunningStatistics(jnp.zeros(()), jnp.zeros(shape), jnp.ones(shape))
 
 
 def update_statistics(statistics: RunningStatistics, batch: Float[Array, "T N ..."]) -> RunningStatistics:
-    """Merge a batch, whose first two axes are samples, into the statistics."""
+    """Update the statistics with a batch, whose first two axes are samples."""
     num = batch.shape[0] * batch.shape[1]
     total = statistics.num_samples + num
     weight = num / total
@@ -52,7 +52,7 @@ def standardise(statistics: RunningStatistics, x: Float[Array, "..."], bound: fl
 
 
 def scale_rewards(statistics: RunningStatistics, rewards: Float[Array, "T N"], bound: float) -> Float[Array, "T N"]:
-    """Return rewards / std of the discounted return, clipped to ±bound; the mean is kept."""
+    """Return rewards / std of the discounted return, clipped to ±bound; the mean is not subtracted."""
     return jnp.clip(rewards / jnp.sqrt(statistics.variance + EPSILON), -bound, bound)
 
 
@@ -62,16 +62,16 @@ def discounted_returns(
     carry: Float[Array, "N"],
     gamma: Float[Array, ""] | float,
 ) -> tuple[Float[Array, "N"], Float[Array, "T N"]]:
-    """Accumulate R ← γR + r forward in time, starting anew after an episode's end.
+    """Accumulate R ← γR + r forward in time, reset at the end of each episode.
 
-    The terminal step belongs to the episode that it ends: rewards 1, 1, 10 | 1 with γ = 0.99 give 1, 1.99, 11.97 | 1.
-    (Gym's and PureJaxRL's wrappers reset one step early and give 10 | 10.9 for the last two.)
+    The last step belongs to the episode that it ends: rewards 1, 1, 10 | 1 with γ = 0.99 give 1, 1.99, 11.97 | 1.
+    (The wrappers of Gym and PureJaxRL reset one step early and give 10 | 10.9 for the last two.)
 
     Args:
         rewards: raw rewards.
-        done: whether the step ended its episode, in either way.
+        done: whether the step terminated or truncated its episode.
         carry: the accumulated return before the first step.
-        gamma: discount per step.
+        gamma: discount factor per step.
 
     Returns:
         The carry after the last step, and the accumulated return at every step.

@@ -1,4 +1,4 @@
-"""Learning from a batch with any objective: minibatches, loss, gradient steps. Axes: B samples."""
+"""Minimising an objective on a batch: minibatches, loss, gradient steps. Axes: B samples."""
 
 import math
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from metadisco.types import Key, Objective, Sample
 
 
 class Hyperparameters(NamedTuple):
-    """The settings that may be traced: what a grid vmaps over. Meaning and units as in `PPOConfig`."""
+    """Settings that may be traced, so that a grid can `vmap` over them. Meaning and units as in `PPOConfig`."""
 
     learning_rate: Float[Array, ""] | float
     gamma: Float[Array, ""] | float
@@ -31,7 +31,7 @@ class Hyperparameters(NamedTuple):
 
     @classmethod
     def from_config(cls, config: PPOConfig) -> "Hyperparameters":
-        """Take the values of a config; a gradient that is not clipped has an infinite bound."""
+        """Take the values of a config; without gradient clipping the maximum norm is infinite."""
         values = {name: getattr(config, name) for name in cls._fields}
         if values["max_grad_norm"] is None:
             values["max_grad_norm"] = math.inf
@@ -39,7 +39,7 @@ class Hyperparameters(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Transitions ready to learn from."""
+    """Transitions with advantages and targets."""
 
     obs: Float[Array, "B ..."]
     action: Array
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
 
 class LossMetrics(NamedTuple):
-    """How the gradient steps of one update went; means over them unless said otherwise."""
+    """Metrics of the gradient steps of one update; means over all steps unless stated otherwise."""
 
     policy_loss: Float[Array, ""]
     value_loss: Float[Array, ""]
@@ -59,45 +59,45 @@ class LossMetrics(NamedTuple):
     approx_kl: Float[Array, ""]
     """Mean of (r − 1) − log r, Schulman's low-variance estimator of KL(old ‖ new)."""
     initial_ratio_error: Float[Array, ""]
-    """Largest |r − 1| on the first minibatch, where the policy has not moved yet: rounding error only."""
+    """Largest |r − 1| on the first minibatch, before any gradient step: rounding error only."""
     finite: Bool[Array, ""]
     """Whether all losses were finite."""
     observed: Any = ()
-    """Sum over the gradient steps of what `observe` makes of each minibatch."""
+    """Minibatch statistics: the outputs of `observe`, summed over the gradient steps."""
 
 
 Observe = Callable[[Sample], Any]
-"""From what a minibatch shows the objective to a pytree of arrays, to be summed up: a histogram, say."""
+"""(minibatch) -> pytree of arrays: minibatch statistics that are summed over gradient steps, such as a histogram."""
 
 
-def nothing(sample: Sample) -> Any:
-    """Observe nothing."""
+def observe_nothing(sample: Sample) -> Any:
+    """Collect no minibatch statistics."""
     return ()
 
 
 class Learner(NamedTuple):
-    """How an agent learns; the same for a whole life.
+    """An agent with everything it needs to learn; constant over a lifetime.
 
-    Functions beside arrays: it is closed over by what `jit` compiles, never an argument of it.
+    It contains functions, so compiled code must close over it instead of taking it as an argument.
     """
 
     agent: Agent
-    """Network, distribution, and with them `config`."""
+    """Network, action distribution and `config`."""
     objective: Objective
     """Elementwise losses of policy and value."""
     hyperparameters: Hyperparameters
-    """The settings that may be traced; those of `config` by the same names are not looked at."""
-    observe: Observe = nothing
-    """What to keep of the minibatches that the objective sees."""
+    """The settings that may be traced; they override those of `config`."""
+    observe: Observe = observe_nothing
+    """Minibatch statistics to collect."""
 
     @property
     def config(self) -> PPOConfig:
-        """Sizes and switches, which are static."""
+        """The static settings."""
         return self.agent.config
 
 
-def nothing_observed(observe: Observe) -> Any:
-    """Return the sum over no minibatch of what `observe` returns, whose shape is the same for any minibatch."""
+def zero_statistics(observe: Observe) -> Any:
+    """Return minibatch statistics that are all zero, with the shapes that `observe` returns."""
     sample = Sample(**{**dict.fromkeys(Sample._fields, jnp.zeros(1)), "progress": jnp.zeros(())})
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(observe, sample))
 
@@ -135,7 +135,7 @@ def _loss(
 
 
 def _elementwise(name: str, losses: Array, like: Array) -> Array:
-    """Refuse a loss that is not one number per sample, while tracing."""
+    """Reject a loss that is not one number per sample; called while tracing."""
     if jnp.shape(losses) != like.shape:
         raise UserError(
             f"{name}: got shape {jnp.shape(losses)} for {like.shape[0]} samples, allowed: one loss per sample"
@@ -154,12 +154,12 @@ def optimise(
     """Take the gradient steps of one update.
 
     Args:
-        key: consumed; shuffles the batch anew for each epoch.
+        key: consumed; shuffles the batch for each epoch.
         params: parameters of the network.
         optimiser_state: state of Adam.
-        batch: what was collected.
-        progress: elapsed fraction of the life.
-        learner: how it learns.
+        batch: the collected transitions.
+        progress: elapsed fraction of the lifetime.
+        learner: the agent and its objective.
 
     Returns:
         New parameters, new optimiser state, metrics.
@@ -180,7 +180,7 @@ def optimise(
         return (*learned, jax.tree.map(jnp.add, observed, seen)), (*parts, total)
 
     indices = shuffled_minibatches(key, config.num_epochs, config.num_minibatches, config.batch_size)
-    start = (params, optimiser_state, nothing_observed(learner.observe))
+    start = (params, optimiser_state, zero_statistics(learner.observe))
     (params, optimiser_state, observed), parts = jax.lax.scan(step, start, indices)
     policy_loss, value_loss, entropy, approx_kl, ratio_error, total = parts
     metrics = LossMetrics(

@@ -1,4 +1,4 @@
-"""A trained policy: what acting takes of a train state. Axes: E episodes, D distribution parameters."""
+"""A trained policy: the part of a train state that is needed to act. Axes: E episodes, D distribution parameters."""
 
 from typing import Any, NamedTuple
 
@@ -14,16 +14,16 @@ from metadisco.types import Key
 
 
 class Policy(NamedTuple):
-    """What acting takes; a pytree."""
+    """Parameters of a policy; a pytree."""
 
     params: Any
-    """Of actor and critic."""
+    """Parameters of actor and critic."""
     observation_statistics: RunningStatistics
-    """What observations are standardised by, if they are."""
+    """Statistics for standardising observations, if enabled."""
 
 
 def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], config: PPOConfig) -> Float[Array, "..."]:
-    """Return observations as the network sees them."""
+    """Return the network's inputs: observations, standardised if enabled."""
     if not config.normalise_observations:
         return obs
     return standardise(statistics, obs, config.observation_clip)
@@ -37,7 +37,7 @@ def outputs(
 
 
 def choose(key: Key, policy: Policy, obs: Float[Array, "..."], agent: Agent, *, deterministic: bool) -> Array:
-    """Return actions for raw observations [..., *obs_shape], sampled or the most likely ones."""
+    """Return actions for raw observations [..., *obs_shape]: sampled, or the most likely ones if `deterministic`."""
     parameters, _ = outputs(policy, obs, agent)
     distribution = agent.distribution
     raw = distribution.mode(parameters) if deterministic else distribution.sample(key, parameters)
@@ -47,7 +47,7 @@ def choose(key: Key, policy: Policy, obs: Float[Array, "..."], agent: Agent, *, 
 def play(
     key: Key, policy: Policy, env: Env, config: PPOConfig, num_episodes: int, *, deterministic: bool
 ) -> Float[Array, "E"]:
-    """Return the returns of the first full episodes of fresh environments, on frozen statistics."""
+    """Return the returns of one full episode in each of `num_episodes` fresh environments, with fixed statistics."""
     agent = make_agent(env, config)
 
     def act(key: Key, obs: Array) -> Array:

@@ -26,7 +26,7 @@ from metadisco.inner.optimise import (
     Learner,
     LossMetrics,
     Observe,
-    nothing,
+    observe_nothing,
     optimise,
     standardise_advantages,
 )
@@ -35,11 +35,11 @@ from metadisco.inner.rollout import Decision, Returns, RolloutState, Transitions
 from metadisco.objectives.arithmetic import gives_nan, in_float32
 from metadisco.types import Key, Objective
 
-OFTEN = 4  # episodes cut within a rollout, from which on it is cheaper to treat all its steps alike
+OFTEN = 4  # truncated episodes per rollout above which it is cheaper to evaluate all final observations
 
 
 class TrainState(NamedTuple):
-    """Everything that the next update needs."""
+    """The complete state of training between two updates."""
 
     params: Any
     optimiser_state: AdamState
@@ -52,7 +52,7 @@ class TrainState(NamedTuple):
 
 @in_float32
 def init(key: Key, env: Env, config: PPOConfig) -> TrainState:
-    """Return the state at the start of a life: a fresh network and an episode begun in every environment."""
+    """Return the initial state: a new network, and a new episode in every environment."""
     key_params, key_envs = jax.random.split(key)
     params = make_agent(env, config).init(key_params)
     return TrainState(
@@ -67,7 +67,7 @@ def init(key: Key, env: Env, config: PPOConfig) -> TrainState:
 
 
 def policy_of(state: TrainState) -> Policy:
-    """Return what acting takes."""
+    """Return the policy of a train state."""
     return Policy(state.params, state.observation_statistics)
 
 
@@ -87,7 +87,7 @@ def update(
     config: PPOConfig,
     objective: Objective,
     hyperparameters: Hyperparameters,
-    observe: Observe = nothing,
+    observe: Observe = observe_nothing,
 ) -> tuple[TrainState, Returns, LossMetrics]:
     """Collect one rollout and learn from it.
 
@@ -95,21 +95,21 @@ def update(
 
     Args:
         key: consumed.
-        state: from `init` or the update before.
+        state: from `init` or the previous update.
         env: the environment.
-        config: sizes and switches.
+        config: static settings.
         objective: elementwise losses of policy and value.
-        hyperparameters: traced scalars.
-        observe: what to keep of the minibatches.
+        hyperparameters: settings that may be traced.
+        observe: minibatch statistics to collect.
 
     Returns:
-        The new state, what episodes got, and metrics of the learning.
+        The new state, the returns of episodes, and metrics of the gradient steps.
     """
     return learn(key, state, env, Learner(make_agent(env, config), objective, hyperparameters, observe))
 
 
 def learn(key: Key, state: TrainState, env: Env, learner: Learner) -> tuple[TrainState, Returns, LossMetrics]:
-    """Do what `update` says."""
+    """Perform one update; see `update`."""
     key_rollout, key_optimise = jax.random.split(key)
     config = learner.config
     act = partial(decide, policy=policy_of(state), agent=learner.agent)
@@ -127,10 +127,10 @@ def learn(key: Key, state: TrainState, env: Env, learner: Learner) -> tuple[Trai
 
 
 def _prepare(state: TrainState, transitions: Transitions, env: Env, learner: Learner) -> tuple[TrainState, Batch]:
-    """Make a batch of a rollout, which changes only how rewards are normalised."""
+    """Return the batch of a rollout, and the state with updated statistics for reward normalisation."""
     agent, config, hyperparameters = learner.agent, learner.config, learner.hyperparameters
-    seen = network_input(state.observation_statistics, transitions.obs, config)
-    _, values = agent.apply(state.params, seen)
+    inputs = network_input(state.observation_statistics, transitions.obs, config)
+    _, values = agent.apply(state.params, inputs)
     next_values = _next_values(transitions, values, state, agent, env.episode_length)
     state, rewards = _scaled_rewards(state, transitions, learner)
     terminated = transitions.terminated
@@ -147,7 +147,7 @@ def _prepare(state: TrainState, transitions: Transitions, env: Env, learner: Lea
     )
     log_prob = agent.distribution.log_prob(transitions.parameters, transitions.action)
     batch = Batch(
-        obs=seen,
+        obs=inputs,
         action=transitions.action,
         log_prob=log_prob,
         value=values,
@@ -160,7 +160,7 @@ def _prepare(state: TrainState, transitions: Transitions, env: Env, learner: Lea
 def _next_values(
     transitions: Transitions, values: Float[Array, "T N"], state: TrainState, agent: Agent, episode_length: int
 ) -> Float[Array, "T N"]:
-    """Return V of the observation that each step led to, before any reset."""
+    """Return the value of the observation after each step, before any reset."""
     policy, config = policy_of(state), agent.config
     _, last_value = outputs(policy, state.rollout.obs, agent)
     following = jnp.concatenate([values[1:], last_value[None]])
@@ -176,13 +176,13 @@ def _next_values(
 
     def bootstrap(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         left, values = carry
-        step = jnp.argmax(left, 0)  # in each environment the first that is left
+        step = jnp.argmax(left, 0)  # the first remaining step of each environment
         _, final_value = outputs(policy, transitions.final_obs[step, envs], agent)
         values = values.at[step, envs].set(jnp.where(left[step, envs], final_value, values[step, envs]))
         return left.at[step, envs].set(False), values
 
-    # Only where an episode was cut is the next observation not the one the step led to, which is seldom: rather than
-    # for all steps V is computed for one of each environment at a time, until none is left.
+    # The next observation differs from the final one only where an episode was truncated, which is rare. So V is
+    # computed for one truncated step of each environment at a time until none remains, instead of for all steps.
     _, values = jax.lax.while_loop(is_left, bootstrap, (cut, following))
     return values
 
@@ -190,14 +190,14 @@ def _next_values(
 def _scaled_rewards(
     state: TrainState, transitions: Transitions, learner: Learner
 ) -> tuple[TrainState, Float[Array, "T N"]]:
-    """Return the state with their normalisation as it is now, and rewards to learn from."""
+    """Return the state with updated return statistics, and the scaled rewards."""
     config = learner.config
     rewards = config.reward_scale * transitions.reward
     if not config.normalise_rewards:
         return state, rewards
     done = transitions.terminated | transitions.truncated
     carry, accumulated = discounted_returns(rewards, done, state.discounted_return, learner.hyperparameters.gamma)
-    # Unlike observations, rewards do not enter the ratio: their own batch may count already.
+    # Unlike observations, rewards do not affect the probability ratio, so statistics may include the current batch.
     statistics = update_statistics(state.return_statistics, accumulated)
     state = state._replace(return_statistics=statistics, discounted_return=carry)
     return state, scale_rewards(statistics, rewards, config.reward_clip)

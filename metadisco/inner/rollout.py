@@ -1,4 +1,4 @@
-"""Collecting experience, and playing whole episodes. Axes: T steps, N environments, E episodes, D parameters."""
+"""Collecting rollouts, and playing whole episodes. Axes: T steps, N environments, E episodes, D parameters."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,17 +14,17 @@ from metadisco.types import Key
 
 
 class Decision(NamedTuple):
-    """What a policy decided for a batch of observations.
+    """Actions of a policy for a batch of observations.
 
-    Log-probabilities and values are left to whoever learns from the rollout: for all steps at once they are cheaper.
+    Log-probabilities and values are computed after the rollout, which is cheaper for all steps at once.
     """
 
     action: Array
-    """Raw actions, as the distribution sampled them."""
+    """Raw actions, as sampled from the distribution."""
     env_action: Array
-    """Actions as the environments get them."""
+    """Actions for the environments."""
     parameters: Float[Array, "N D"]
-    """Of the distribution that the actions are from."""
+    """Parameters of the action distribution."""
 
 
 Act = Callable[[Key, Array], Decision]
@@ -32,37 +32,38 @@ Act = Callable[[Key, Array], Decision]
 
 
 class RolloutState(NamedTuple):
-    """Where the environments of one agent stand."""
+    """State of the environments of one agent."""
 
     env_state: EnvState
     obs: Float[Array, "N ..."]
     episode_return: Float[Array, "N"]
-    """Sum of rewards of the running episode so far."""
+    """Return of the running episode so far."""
     episode_length: Int[Array, "N"]
     """Steps of the running episode so far."""
     longest: Int[Array, ""]
-    """Steps of the longest episode that has ended so far; 0 before any has."""
+    """Length of the longest episode that has ended so far; 0 if none has."""
 
 
 class Returns(NamedTuple):
-    """What episodes got, as a rollout shows it."""
+    """Episode returns in a rollout."""
 
     ended: Float[Array, ""]
-    """Mean return of the episodes that ended in it; NaN where none did."""
+    """Mean return of the episodes that ended in the rollout; NaN if there is none."""
     running: Float[Array, ""]
-    """Mean return so far of the episodes that run at its end, where on average they have outlasted every episode that
-    ended before; NaN elsewhere. To outlast merely the last one would favour agents whose episodes vary in length."""
+    """Mean return so far of the episodes running at the end of the rollout, if these are longer, on average, than any
+    episode that has ended; else NaN. A comparison with the last episode alone would favour agents whose episodes vary
+    in length."""
 
 
 class Transitions(NamedTuple):
     """One rollout; the first two axes are T and N."""
 
     obs: Float[Array, "T N ..."]
-    """As the environments gave them."""
+    """Raw observations."""
     action: Array
-    """Raw, as sampled."""
+    """Raw actions, as sampled."""
     parameters: Float[Array, "T N D"]
-    """Of the distributions that the actions are from."""
+    """Parameters of the action distributions."""
     reward: Float[Array, "T N"]
     terminated: Bool[Array, "T N"]
     truncated: Bool[Array, "T N"]
@@ -70,7 +71,7 @@ class Transitions(NamedTuple):
 
 
 def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
-    """Start an episode in each of `num_envs` environments."""
+    """Start an episode in each of `num_envs` new environments."""
     env_state, obs = jax.vmap(env.reset)(plain_key(jax.random.split(key, num_envs)))
     return RolloutState(env_state, obs, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32), jnp.zeros((), jnp.int32))
 
@@ -78,7 +79,7 @@ def init_rollout(key: Key, env: Env, num_envs: int) -> RolloutState:
 def rollout(
     key: Key, state: RolloutState, env: Env, act: Act, num_steps: int
 ) -> tuple[RolloutState, Transitions, Returns]:
-    """Step all environments `num_steps` times; return the new state, the transitions, and what episodes got."""
+    """Step all environments `num_steps` times; return the new state, the transitions, and the episode returns."""
     num_envs = state.obs.shape[0]
 
     def step(
@@ -111,7 +112,7 @@ def rollout(
         return (state, sum_returns, num_episodes + done.sum()), transition
 
     start = (state, jnp.zeros(()), jnp.zeros((), jnp.int32))
-    # All keys at once: on CPU each split inside the loop costs as much as the step of a small environment.
+    # Split all keys at once: on CPU a split inside the loop costs as much as a step of a small environment.
     key_act, key_env = jax.random.split(key)
     keys_env = plain_key(jax.random.split(key_env, (num_steps, num_envs)))
     keys = jax.random.split(key_act, num_steps), keys_env
@@ -122,15 +123,15 @@ def rollout(
 
 
 def play_episodes(key: Key, env: Env, act: Callable[[Key, Array], Array], num_episodes: int) -> Float[Array, "E"]:
-    """Play the first full episode of each of `num_episodes` fresh environments.
+    """Play one full episode in each of `num_episodes` fresh environments.
 
-    An episode that its environment does not end counts as it stands after `env.episode_length` steps.
+    An episode that has not ended after `env.episode_length` steps is cut off there.
 
     Args:
         key: consumed.
         env: the environment.
         act: (key, obs[E, *obs_shape]) -> actions for the environments.
-        num_episodes: how many.
+        num_episodes: number of episodes, each in an environment of its own.
 
     Returns:
         The undiscounted return of each episode.

@@ -1,4 +1,4 @@
-"""One whole inner life. Axes: U updates, V evaluations, E episodes."""
+"""Training one agent over its whole lifetime. Axes: U updates, V evaluations, E episodes."""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 
 from metadisco.config import PPOConfig
 from metadisco.inner import ppo
-from metadisco.inner.cpu.threefry import straight_key
+from metadisco.inner.cpu.threefry import unrolled_key
 from metadisco.inner.envs import Env, check_episode_length
 from metadisco.inner.networks import make_agent
-from metadisco.inner.optimise import Hyperparameters, Learner, LossMetrics, Observe, nothing, nothing_observed
+from metadisco.inner.optimise import Hyperparameters, Learner, LossMetrics, Observe, observe_nothing, zero_statistics
 from metadisco.inner.policy import play
 from metadisco.inner.rollout import Returns
 from metadisco.objectives.arithmetic import gives_nan, in_float32
@@ -22,21 +22,21 @@ from metadisco.types import Key, Objective
 
 
 class TrainResult(NamedTuple):
-    """How a life went; its size does not depend on the life's length but for `curve` and `running`."""
+    """Result of training one agent. Only `curve` and `running` grow with the number of updates."""
 
     state: ppo.TrainState
-    """The agent at the end."""
+    """The agent at the end of training."""
     curve: Float[Array, "U"]
-    """Mean return of the episodes that ended in each update; NaN where none did."""
+    """Mean return of the episodes that ended in each update; NaN if none did."""
     evaluation: Float[Array, "V E"]
-    """Returns of the evaluation episodes, spread evenly over the life; the last row is at its end."""
+    """Returns of the evaluation episodes. Evaluations are spread evenly over the lifetime; the last is at its end."""
     finite: Bool[Array, ""]
-    """Whether all losses and the final parameters were finite."""
+    """Whether all losses and the final parameters are finite."""
     diagnostics: LossMetrics
-    """Metrics of the last update; but what was observed is summed over the life."""
+    """Metrics of the last update; but `observed` is summed over the lifetime."""
     running: Float[Array, "U"] | None = None
-    """Mean return so far of the episodes that run at the end of each update, where on average they have outlasted every
-    episode that ended before; NaN elsewhere."""
+    """Mean return so far of the episodes running at the end of each update, if these are longer, on average, than any
+    episode that has ended; else NaN."""
 
 
 @gives_nan
@@ -48,30 +48,30 @@ def train(
     objective: Objective,
     *,
     hyperparameters: Hyperparameters | None = None,
-    observe: Observe = nothing,
+    observe: Observe = observe_nothing,
 ) -> TrainResult:
     """Train one agent from scratch.
 
-    Pure, and safe under `jit`, `vmap` and `lax.map`; everything is reduced inside the scan over updates. A life is not
-    differentiable as a whole: it is judged, as evolution does.
+    Pure, and safe under `jit`, `vmap` and `lax.map`; results are reduced inside the scan over updates. Training as a
+    whole is not differentiable; it is meant for evolution.
 
     Args:
         key: consumed.
         env: the environment; static.
-        config: sizes and switches; static.
-        objective: what to minimise; static structure, may close over traced meta-parameters.
-        hyperparameters: traced scalars; those of `config` when left out.
-        observe: what to keep of the minibatches that the objective sees, such as a histogram: an array, or a pytree of
-            arrays, for each minibatch, which are summed into `diagnostics.observed`.
+        config: static settings.
+        objective: the losses to minimise; static, but may close over traced meta-parameters.
+        hyperparameters: settings that may be traced; by default those of `config`.
+        observe: (minibatch) -> minibatch statistics, such as a state-visitation histogram: an array, or a pytree of
+            arrays. They are summed into `diagnostics.observed`.
 
     Raises:
-        UserError: while tracing, where episodes are so long that evaluation might not end.
+        UserError: while tracing, if episodes are so long that evaluation might not finish.
     """
     check_evaluation(env, config)
     if hyperparameters is None:
         hyperparameters = Hyperparameters.from_config(config)
     learner = Learner(make_agent(env, config), _for_many_samples(objective, config), hyperparameters, observe)
-    key_init, key_updates, key_evaluations = jax.random.split(straight_key(key), 3)
+    key_init, key_updates, key_evaluations = jax.random.split(unrolled_key(key), 3)
     state = ppo.init(key_init, env, config)
     evaluation = jnp.full((config.num_evaluations, config.num_evaluation_episodes), jnp.nan)
     step = partial(_step, keys=(key_updates, key_evaluations), env=env, learner=learner)
@@ -90,10 +90,10 @@ def train(
 
 
 def check_evaluation(env: Env, config: PPOConfig) -> None:
-    """Refuse an environment whose episodes are so long that the evaluations of a life might not end.
+    """Reject an environment whose episodes are so long that evaluation might not finish.
 
     Raises:
-        UserError: naming the lengths.
+        UserError: with the lengths.
     """
     check_episode_length(env, config.num_evaluations, config.num_updates * config.num_steps)
 
@@ -102,11 +102,11 @@ _Carry = tuple[ppo.TrainState, Array, Array, LossMetrics]
 
 
 def _step(carry: _Carry, index: Array, keys: tuple[Key, Key], env: Env, learner: Learner) -> tuple[_Carry, Returns]:
-    """Do update number `index`, and the evaluation that may be due before it."""
+    """Perform update number `index`, after an evaluation if one is due."""
     (key_updates, key_evaluations), config = keys, learner.config
     state, evaluation, finite, before = carry
     if config.num_evaluations > 1:
-        # `index` is the same for all lives, so this stays a branch under vmap.
+        # `index` is the same for all agents, so `cond` remains a branch under vmap.
         rank = index * config.num_evaluations // config.num_updates - 1
         due = rank != (index - 1) * config.num_evaluations // config.num_updates - 1
         evaluation = jax.lax.cond(
@@ -121,7 +121,7 @@ def _step(carry: _Carry, index: Array, keys: tuple[Key, Key], env: Env, learner:
 
 
 def _for_many_samples(objective: Objective, config: PPOConfig) -> Objective:
-    """Take the value loss that is made for many samples, where a life has enough of them."""
+    """Replace a value loss by its table if there are enough samples in a lifetime to pay for it."""
     num_samples = config.executed_env_steps * config.num_epochs
     if isinstance(objective.value_loss, TabulableLoss) and num_samples >= NUM_NODES:
         return objective._replace(value_loss=objective.value_loss.tabulate())
@@ -129,9 +129,9 @@ def _for_many_samples(objective: Objective, config: PPOConfig) -> Objective:
 
 
 def _no_metrics(observe: Observe) -> LossMetrics:
-    """Return metrics of no update, as the carry starts with."""
+    """Return the metrics with which the scan over updates starts."""
     zeros = dict.fromkeys(LossMetrics._fields, jnp.zeros(()))
-    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool), "observed": nothing_observed(observe)})
+    return LossMetrics(**{**zeros, "finite": jnp.ones((), bool), "observed": zero_statistics(observe)})
 
 
 def _evaluate(key: Key, state: ppo.TrainState, env: Env, config: PPOConfig) -> Float[Array, "E"]:

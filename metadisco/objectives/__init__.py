@@ -1,8 +1,8 @@
-"""The losses of an objective: closed forms, expression trees, tables, and hooks for a training loop of one's own."""
+"""Losses of objectives: closed forms, expression trees, tables, and hooks for your own training loop."""
 
 from metadisco.objectives.closed import (
     DRIFTS,
-    MAX_LOG_RATIO,
+    LOG_RATIO_CLIP,
     OBJECTIVES,
     PENALTIES,
     clip_drift,
@@ -22,7 +22,7 @@ from metadisco.objectives.closed import (
 
 __all__ = [
     "DRIFTS",
-    "MAX_LOG_RATIO",
+    "LOG_RATIO_CLIP",
     "OBJECTIVES",
     "PENALTIES",
     "clip_drift",

@@ -1,4 +1,4 @@
-"""JAX's settings that computations here depend on, whatever the caller's own code needs."""
+"""The JAX settings that metadisco's computations require, independently of those of the caller."""
 
 import contextlib
 import functools
@@ -21,11 +21,11 @@ SETTINGS: dict[str, Any] = {
     "numpy_rank_promotion": "allow",
     "transfer_guard": "allow",
 }
-"""Arrays are float32 and int32; NaN is data: a gap in a learning curve, a member that failed; libraries promote."""
+"""Arrays are float32 and int32; NaN is data (a gap in a learning curve, a failed member); dtypes are promoted."""
 
 
 def in_float32(function: Callable[P, T]) -> Callable[P, T]:
-    """Make a function compute with our settings, in a program that has others."""
+    """Make a function compute with metadisco's JAX settings, even if the program uses others."""
 
     @functools.wraps(function)
     def alike(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -38,21 +38,21 @@ def in_float32(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def gives_nan(function: Callable[P, T]) -> Callable[P, T]:
-    """Refuse to trace a function whose results hold NaN on purpose where JAX lets none out of the caller's jit.
+    """Reject tracing a function whose results contain NaN on purpose if `jax_debug_nans` would raise in the caller.
 
     Raises:
-        UserError: saying how to let it.
+        UserError: with the remedy.
     """
 
     @functools.wraps(function)
     def refusing(*args: P.args, **kwargs: P.kwargs) -> T:
-        config: Any = jax.config  # whose settings only newer JAX declares
-        with jax.transfer_guard("allow"):  # under vmap alone a constant is no tracer
+        config: Any = jax.config  # older versions of JAX do not declare its settings
+        with jax.transfer_guard("allow"):  # under vmap alone, a constant is not a tracer
             is_jitted = config.jax_debug_nans and isinstance(jnp.zeros(()), jax.core.Tracer)
         if is_jitted:
             raise UserError(
                 f"jax_debug_nans: got True around {function.__name__}, allowed: False, as by `with "
-                "jax.debug_nans(False):` around the call; NaN is where no episode ended"
+                "jax.debug_nans(False):` around the call; NaN marks updates in which no episode ended"
             )
         return function(*args, **kwargs)
 

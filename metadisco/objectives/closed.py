@@ -1,8 +1,8 @@
 """Closed-form objectives, elementwise, built from the same parts as the learned ones.
 
 In mirror learning (Kuba et al., "Mirror Learning", ICML 2022) a policy maximises r·A − D(r, A), where r is the
-probability ratio, A the advantage and D a drift: D ≥ 0, and D = 0 with ∂D/∂r = 0 at r = 1. PPO's clipping is one.
-What does not meet these conditions is called a penalty here; it can be put in a drift's place, without the guarantees.
+probability ratio, A the advantage and D a drift: D ≥ 0, and D = 0 with ∂D/∂r = 0 at r = 1. PPO's clipping is a drift.
+A function that violates these conditions is called a penalty here. It can replace a drift, without the guarantees.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from jax import Array
 
 from metadisco.types import Loss, Objective, Sample
 
-MAX_LOG_RATIO = 40.0  # e⁴⁰ = 2·10¹⁷, beyond which float32 would come to inf − inf in r·A − D
+LOG_RATIO_CLIP = 40.0  # e⁴⁰ = 2·10¹⁷; beyond it r·A − D could become inf − inf in float32
 
 
 def probability_ratio(sample: Sample) -> Array:
-    """Return r = exp(log r), held at exp(40), so that a policy run wild gives large numbers and not NaN."""
-    return jnp.exp(jnp.minimum(sample.log_ratio, MAX_LOG_RATIO))
+    """Return r = exp(log r), clipped at exp(40), so that a diverging policy gives large numbers instead of NaN."""
+    return jnp.exp(jnp.minimum(sample.log_ratio, LOG_RATIO_CLIP))
 
 
 def clip_drift(clip_eps: float = 0.2) -> Loss:
@@ -28,7 +28,7 @@ def clip_drift(clip_eps: float = 0.2) -> Loss:
     (2017), eq. 7; as a drift it is given by Lu et al., "Discovered Policy Optimisation" (2022).
 
     Args:
-        clip_eps: half-width ε of the interval in which the ratio is unclipped.
+        clip_eps: clipping range ε.
     """
 
     def drift(sample: Sample) -> Array:
@@ -43,11 +43,11 @@ def dpo_drift(alpha: float = 2.0, beta: float = 0.6) -> Loss:
     """Return the drift of Discovered Policy Optimisation.
 
     D = relu((r − 1)A − α·tanh((r − 1)A/α)) where A ≥ 0, and relu(A·log r − β·tanh(A·log r/β)) where A < 0: the closed
-    form that Lu et al., "Discovered Policy Optimisation" (2022), read off the drift that evolution had found.
+    form that Lu et al., "Discovered Policy Optimisation" (2022), derived from the drift found by evolution.
 
     Args:
-        alpha: α > 0, how far the ratio may profit from a positive advantage before the surrogate levels off.
-        beta: β > 0, how soon a ratio that fell at a negative advantage is pushed back up.
+        alpha: α > 0, the scale at which the surrogate saturates for positive advantages.
+        beta: β > 0, the scale at which the surrogate saturates for negative advantages.
     """
 
     def drift(sample: Sample) -> Array:
@@ -70,21 +70,21 @@ def kl_drift(coef: float = 1.0) -> Loss:
     Schulman, "Approximating KL Divergence" (2020).
 
     Args:
-        coef: weight c > 0.
+        coef: coefficient c > 0.
     """
 
     def drift(sample: Sample) -> Array:
-        log_ratio = jnp.minimum(sample.log_ratio, MAX_LOG_RATIO)
+        log_ratio = jnp.minimum(sample.log_ratio, LOG_RATIO_CLIP)
         return coef * jax.nn.relu(jnp.expm1(log_ratio) - log_ratio)  # accurate near r = 1, where r − 1 is not
 
     return drift
 
 
 def quadratic_drift(coef: float = 1.0) -> Loss:
-    """Return the drift D = c·(r − 1)², the simplest there is; its expectation is c times Pearson's χ² divergence.
+    """Return the drift D = c·(r − 1)², whose expectation is c times Pearson's χ² divergence.
 
     Args:
-        coef: weight c > 0.
+        coef: coefficient c > 0.
     """
 
     def drift(sample: Sample) -> Array:
@@ -103,12 +103,12 @@ def no_drift() -> Loss:
 
 
 def total_variation_penalty(coef: float = 1.0) -> Loss:
-    """Return D = c·|r − 1|, a penalty and *not* a drift: at r = 1 its slopes are ±c (JAX gets 0, in their middle).
+    """Return D = c·|r − 1|, a penalty and *not* a drift: its one-sided derivatives at r = 1 are ±c (JAX returns 0).
 
     Its expectation under the old policy is 2c times the total variation distance.
 
     Args:
-        coef: weight c > 0.
+        coef: coefficient c > 0.
     """
 
     def penalty(sample: Sample) -> Array:
@@ -122,7 +122,7 @@ def mirror(drift: Loss) -> Loss:
     """Return the policy loss −(r·A − D) of a drift D, to be minimised.
 
     Args:
-        drift: elementwise drift of a sample; may look at everything in it.
+        drift: elementwise drift of a sample; may use all of its fields.
     """
 
     def policy_loss(sample: Sample) -> Array:
@@ -143,10 +143,10 @@ def squared_error() -> Loss:
 def clipped_squared_error(value_clip_eps: float) -> Loss:
     """Return PPO's clipped value loss, ½ max((V − G)², (clip(V, V_old ± ε) − G)²) with target G.
 
-    As in the reference code of PPO (openai/baselines, ppo2); it is in no paper.
+    It comes from the reference implementation of PPO (openai/baselines, ppo2) and is not in the paper.
 
     Args:
-        value_clip_eps: half-width ε of the interval around the old value.
+        value_clip_eps: clipping range ε around the old value.
     """
 
     def loss(sample: Sample) -> Array:
@@ -158,7 +158,7 @@ def clipped_squared_error(value_clip_eps: float) -> Loss:
 
 
 def value_loss(value_clip_eps: float | None) -> Loss:
-    """Return PPO's clipped value loss, or the plain squared error where the constant is None."""
+    """Return PPO's clipped value loss, or the plain squared error if `value_clip_eps` is None."""
     return squared_error() if value_clip_eps is None else clipped_squared_error(value_clip_eps)
 
 
@@ -166,8 +166,8 @@ def ppo(clip_eps: float = 0.2, value_clip_eps: float | None = 0.2) -> Objective:
     """Return the objective of PPO.
 
     Args:
-        clip_eps: clipping of the probability ratio.
-        value_clip_eps: clipping of the value around the old one; None for the plain squared error.
+        clip_eps: clipping range of the probability ratio.
+        value_clip_eps: clipping range of the value around the old value; None for the plain squared error.
     """
     return Objective(mirror(clip_drift(clip_eps)), value_loss(value_clip_eps))
 
@@ -176,9 +176,9 @@ def dpo(alpha: float = 2.0, beta: float = 0.6, value_clip_eps: float | None = 0.
     """Return the objective of Discovered Policy Optimisation (Lu et al., 2022): its drift, and PPO's value loss.
 
     Args:
-        alpha: constant of the drift where the advantage is positive.
-        beta: constant of the drift where it is negative.
-        value_clip_eps: clipping of the value around the old one; None for the plain squared error.
+        alpha: constant of the drift for positive advantages.
+        beta: constant of the drift for negative advantages.
+        value_clip_eps: clipping range of the value around the old value; None for the plain squared error.
     """
     return Objective(mirror(dpo_drift(alpha, beta)), value_loss(value_clip_eps))
 
@@ -190,14 +190,14 @@ DRIFTS: dict[str, Callable[..., Loss]] = {
     "quadratic": quadratic_drift,
     "policy_gradient": no_drift,
 }
-"""Drifts by the name of the objective that they make; they meet the conditions of mirror learning."""
+"""Drifts by the names of their objectives; all of them satisfy the conditions of mirror learning."""
 
 PENALTIES: dict[str, Callable[..., Loss]] = {"total_variation": total_variation_penalty}
-"""What is subtracted like a drift without being one."""
+"""Penalties by the names of their objectives; these are not drifts."""
 
 
 def _objective(drift: Callable[..., Loss]) -> Callable[..., Objective]:
-    """Return the function from a drift's constants to its objective, with PPO's value loss."""
+    """Return a function that maps the constants of a drift to its objective with PPO's value loss."""
 
     def objective(value_clip_eps: float | None = 0.2, **constants: float) -> Objective:
         return Objective(mirror(drift(**constants)), value_loss(value_clip_eps))
@@ -208,4 +208,4 @@ def _objective(drift: Callable[..., Loss]) -> Callable[..., Objective]:
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     name: _objective(drift) for name, drift in {**DRIFTS, **PENALTIES}.items()
 }
-"""Closed objectives by name; their settings are in `metadisco.config.OBJECTIVE_SETTINGS`."""
+"""Closed-form objectives by name; their settings are in `metadisco.config.OBJECTIVE_SETTINGS`."""

@@ -1,4 +1,4 @@
-"""Formulas as data: trees that are evaluated without being executed, and become losses.
+"""Formulas as data: expression trees that can be evaluated and turned into losses without executing code.
 
 An expression is a number, the name of a variable or constant, or a `Node`. As JSON it is a number, a string, or a list
 of the operation and its arguments.
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from metadisco.errors import UserError
-from metadisco.objectives.closed import MAX_LOG_RATIO, probability_ratio
+from metadisco.objectives.closed import LOG_RATIO_CLIP, probability_ratio
 from metadisco.types import Loss, Sample
 
 
@@ -32,7 +32,7 @@ Expression: TypeAlias = "float | int | str | Node"
 
 
 class Operation(NamedTuple):
-    """What an operation means."""
+    """The number of arguments and the function of an operation."""
 
     arity: int
     function: Callable[..., Array]
@@ -52,8 +52,8 @@ def _log_cosh(x: Array) -> Array:
 
 def _excess(x: Array) -> Array:
     """Return eˣ − 1 − x, accurate near 0."""
-    held = jnp.minimum(x, MAX_LOG_RATIO)
-    return jax.nn.relu(jnp.expm1(held) - held)
+    clipped = jnp.minimum(x, LOG_RATIO_CLIP)
+    return jax.nn.relu(jnp.expm1(clipped) - clipped)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -68,13 +68,13 @@ OPERATIONS: dict[str, Operation] = {
     "absolute": Operation(1, _absolute),
     "relu": Operation(1, jax.nn.relu),
     "tanh": Operation(1, jnp.tanh),
-    "exp": Operation(1, lambda x: jnp.exp(jnp.minimum(x, MAX_LOG_RATIO))),
+    "exp": Operation(1, lambda x: jnp.exp(jnp.minimum(x, LOG_RATIO_CLIP))),
     "excess": Operation(1, _excess),
     "sqrt": Operation(1, jnp.sqrt),
     "log_cosh": Operation(1, _log_cosh),
     "where_negative": Operation(3, _where_negative),
 }
-"""Operations by name; `excess(x)` is eˣ − 1 − x, `where_negative(x, a, b)` is a where x < 0 and b elsewhere."""
+"""Operations by name. `excess(x)` is eˣ − 1 − x; `where_negative(x, a, b)` is a if x < 0, else b."""
 
 POLICY_VARIABLES = ("r", "log_ratio", "A", "progress")
 VALUE_VARIABLES = ("error", "target", "old_value", "progress")
@@ -86,7 +86,7 @@ def add(*terms: Expression) -> Expression:
 
 
 def multiply(*factors: Expression) -> Expression:
-    """Return a product, leaving out factors of one."""
+    """Return a product, omitting factors of one."""
     kept = [factor for factor in factors if factor != 1] or [1]
     return functools.reduce(lambda left, right: Node("multiply", (left, right)), kept)
 
@@ -101,7 +101,7 @@ def evaluate(expression: Expression, variables: Mapping[str, Any]) -> Any:
 
     Args:
         expression: the tree.
-        variables: arrays or numbers by the names of variables and constants; they are broadcast.
+        variables: values of variables and constants by name: arrays or numbers, which are broadcast.
     """
     if isinstance(expression, Node):
         arguments = (evaluate(each, variables) for each in expression.arguments)
@@ -117,7 +117,7 @@ def substitute(expression: Expression, constants: Mapping[str, Expression]) -> E
 
 
 def parts_of(expression: Expression) -> Iterator[Expression]:
-    """Yield what an expression is made of, down to variables and numbers."""
+    """Yield all subexpressions of an expression, down to variables and numbers."""
     if isinstance(expression, Node):
         for each in expression.arguments:
             yield each
@@ -125,19 +125,19 @@ def parts_of(expression: Expression) -> Iterator[Expression]:
 
 
 def names_in(expression: Expression) -> set[str]:
-    """Return the variables and constants that an expression names."""
+    """Return the names of the variables and constants in an expression."""
     if isinstance(expression, Node):
         return set().union(*map(names_in, expression.arguments))
     return {expression} if isinstance(expression, str) else set()
 
 
 def fold(expression: Expression) -> Expression:
-    """Return an expression with the operations on numbers alone worked out, in double precision."""
+    """Return an expression in which operations on numbers are evaluated, in double precision."""
     if not isinstance(expression, Node):
         return expression
     arguments = tuple(map(fold, expression.arguments))
     if expression.operation in _NUMBERS and not any(isinstance(each, (Node, str)) for each in arguments):
-        with contextlib.suppress(ArithmeticError, ValueError):  # what is infinite or undefined stays as it is
+        with contextlib.suppress(ArithmeticError, ValueError):  # infinite or undefined results are not folded
             number = _NUMBERS[expression.operation](*arguments)
             if math.isfinite(number):
                 return number
@@ -145,12 +145,12 @@ def fold(expression: Expression) -> Expression:
 
 
 def _exp_of_number(x: float) -> float:
-    return math.exp(min(x, MAX_LOG_RATIO))
+    return math.exp(min(x, LOG_RATIO_CLIP))
 
 
 def _excess_of_number(x: float) -> float:
-    held = min(x, MAX_LOG_RATIO)
-    return max(math.expm1(held) - held, 0.0)
+    clipped = min(x, LOG_RATIO_CLIP)
+    return max(math.expm1(clipped) - clipped, 0.0)
 
 
 _NUMBERS: dict[str, Callable[..., float]] = {
@@ -181,17 +181,17 @@ def complexity(expression: Expression) -> int:
 
 
 def policy_variables(sample: Sample) -> dict[str, Array]:
-    """Return what an expression of a drift may name: r and log_ratio, held together at exp(40), A and progress."""
+    """Return the variables of a drift: A, progress, and r and log_ratio, which are clipped consistently (at e⁴⁰)."""
     return {
         "r": probability_ratio(sample),
-        "log_ratio": jnp.minimum(sample.log_ratio, MAX_LOG_RATIO),
+        "log_ratio": jnp.minimum(sample.log_ratio, LOG_RATIO_CLIP),
         "A": sample.advantage,
         "progress": sample.progress,
     }
 
 
 def value_variables(sample: Sample) -> dict[str, Array]:
-    """Return what an expression of a value loss may name: error = V − target, target, old_value and progress."""
+    """Return the variables of a value loss: error = V − target, target, old_value and progress."""
     return {
         "error": sample.value - sample.target,
         "target": sample.target,
@@ -201,7 +201,7 @@ def value_variables(sample: Sample) -> dict[str, Array]:
 
 
 def drift_of(expression: Expression) -> Loss:
-    """Return an expression of r, log_ratio, A and progress as a drift."""
+    """Turn an expression of r, log_ratio, A and progress into a drift."""
 
     def drift(sample: Sample) -> Array:
         return jnp.broadcast_to(evaluate(expression, policy_variables(sample)), sample.log_ratio.shape)
@@ -210,7 +210,7 @@ def drift_of(expression: Expression) -> Loss:
 
 
 def value_loss_of(expression: Expression) -> Loss:
-    """Return an expression of error, target, old_value and progress as a value loss."""
+    """Turn an expression of error, target, old_value and progress into a value loss."""
 
     def loss(sample: Sample) -> Array:
         return jnp.broadcast_to(evaluate(expression, value_variables(sample)), sample.value.shape)
@@ -219,7 +219,7 @@ def value_loss_of(expression: Expression) -> Loss:
 
 
 def to_json(expression: Expression) -> Any:
-    """Return an expression as numbers, strings and lists."""
+    """Convert an expression to numbers, strings and lists."""
     if isinstance(expression, Node):
         return [expression.operation, *(to_json(each) for each in expression.arguments)]
     return expression

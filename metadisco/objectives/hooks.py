@@ -1,4 +1,4 @@
-"""The losses of an objective for a training loop of one's own, in JAX."""
+"""The losses of an objective for your own training loop in JAX."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -17,9 +17,10 @@ Elementwise: TypeAlias = Callable[..., Float[Array, "..."]]
 def as_policy_loss(objective: Objective) -> Elementwise:
     """Return `policy_loss(log_prob, old_log_prob, advantage, progress=0.0)`: one loss per sample, to be minimised.
 
-    Take its mean over a minibatch. The gradient flows through `log_prob`, that of the action under the policy that is
-    trained; `old_log_prob` is under the policy that chose it. `advantage` is what PPO uses, usually standardised per
-    minibatch. `progress` is the elapsed fraction of the training, in [0, 1), which time-aware drifts look at.
+    Minimise its mean over a minibatch. `log_prob` is the log-probability of the action under the current policy, and is
+    differentiated; `old_log_prob` is that under the policy that collected the data. `advantage` is the advantage as in
+    PPO, usually standardised per minibatch. `progress` is the elapsed fraction of training, in [0, 1), for time-aware
+    drifts.
 
     Args:
         objective: as from `load_objective`.
@@ -32,8 +33,8 @@ def as_policy_loss(objective: Objective) -> Elementwise:
         progress: float | Float[Array, ""] = 0.0,
     ) -> Float[Array, "..."]:
         log_ratio = log_prob - old_log_prob
-        none = jnp.zeros_like(log_ratio)
-        return objective.policy_loss(Sample(*map(jnp.asarray, (log_ratio, advantage, none, none, none, progress))))
+        zero = jnp.zeros_like(log_ratio)
+        return objective.policy_loss(Sample(*map(jnp.asarray, (log_ratio, advantage, zero, zero, zero, progress))))
 
     return policy_loss
 
@@ -41,9 +42,9 @@ def as_policy_loss(objective: Objective) -> Elementwise:
 def as_value_loss(objective: Objective) -> Elementwise:
     """Return `value_loss(value, old_value, target, progress=0.0)`: one loss per sample, to be minimised.
 
-    Take its mean over a minibatch, times a value coefficient. The gradient flows through `value`. `old_value` is what
-    the network gave when the transition was collected, `target` the λ-return: the advantage before it is standardised,
-    plus `old_value`. Clip no value beside it; clipping, if there is any, is inside.
+    Minimise its mean over a minibatch, times a value coefficient. `value` is differentiated. `old_value` is the value
+    predicted when the transition was collected, `target` the λ-return: the unstandardised advantage plus `old_value`.
+    Do not clip values yourself; the loss includes any clipping.
 
     Args:
         objective: as from `load_objective`.
@@ -55,7 +56,7 @@ def as_value_loss(objective: Objective) -> Elementwise:
         target: Numbers,
         progress: float | Float[Array, ""] = 0.0,
     ) -> Float[Array, "..."]:
-        none = jnp.zeros_like(value)
-        return objective.value_loss(Sample(*map(jnp.asarray, (none, none, value, old_value, target, progress))))
+        zero = jnp.zeros_like(value)
+        return objective.value_loss(Sample(*map(jnp.asarray, (zero, zero, value, old_value, target, progress))))
 
     return value_loss

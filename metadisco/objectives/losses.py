@@ -1,4 +1,4 @@
-"""The losses of an objective as what source is written from: expressions, alone or around a network."""
+"""The losses of an objective in symbolic form, for exporting source: expressions, possibly with a network inside."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,18 +9,18 @@ from metadisco.objectives.expressions import Expression, add, apply, multiply
 
 
 class Network(NamedTuple):
-    """A learned drift or value loss, with a network of tanh layers inside."""
+    """A learned drift or value loss that contains a tanh network."""
 
     loss: Expression
-    """The loss, in `network`, the network's output, and the variables that a loss without one may name (see Losses)."""
+    """The loss as an expression of `network`, the network's output, and the variables listed in `Losses`."""
     features: tuple[Expression, ...]
-    """What the network sees, in the same variables; but `log_ratio` is here as the sample has it, not held at 40."""
+    """Inputs of the network, in the same variables; but here `log_ratio` is not clipped."""
     layers: list[tuple[np.ndarray, np.ndarray | None]]
-    """Kernel and bias of each layer, the output last."""
+    """Kernel and bias of each layer, the output layer last."""
     bound: float | None = None
-    """Of the absolute value of each feature; None for none."""
+    """Each feature is clipped to ± this value; None for no clipping."""
     timed: bool = False
-    """Whether the network sees all features, bounded, once more, times `progress`."""
+    """Whether the network also receives all features, after clipping, times `progress`."""
 
 
 class Losses(NamedTuple):
@@ -29,7 +29,7 @@ class Losses(NamedTuple):
     policy: "Expression | Network"
     """The drift D of the policy loss −(r·A − D); an expression of `r`, `log_ratio`, `A` and `progress`.
 
-    What takes back all of r·A, as PPO's drift where it clips, should come first in a sum: so it does to the last digit.
+    A term that cancels r·A, such as PPO's drift where it clips, should come first in a sum, so that it cancels exactly.
     """
     value: "Expression | Network"
     """An expression of `error` (V − target), `target`, `old_value`, `value` and `progress`."""
@@ -43,18 +43,18 @@ def ppo_drift(clip_eps: Expression) -> Expression:
 
 
 def ppo_value_loss(value_clip_eps: float | None) -> Expression:
-    """Return PPO's value loss, clipped or not, in the `value` itself too, so that no digit is lost."""
+    """Return PPO's value loss, clipped or not; the clipped one also uses `value`, to avoid cancellation errors."""
     half_square = multiply(0.5, apply("square", "error"))
     if value_clip_eps is None:
         return half_square
-    move = apply("subtract", "value", "old_value")
-    held = apply("minimum", apply("maximum", move, -value_clip_eps), value_clip_eps)
-    clipped = apply("subtract", add("old_value", held), "target")
-    return multiply(0.5, apply("maximum", apply("square", "error"), apply("square", clipped)))
+    change = apply("subtract", "value", "old_value")
+    clipped_change = apply("minimum", apply("maximum", change, -value_clip_eps), value_clip_eps)
+    clipped_error = apply("subtract", add("old_value", clipped_change), "target")
+    return multiply(0.5, apply("maximum", apply("square", "error"), apply("square", clipped_error)))
 
 
 def layers_of(params: Mapping[str, Any]) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    """Return the layers of a network of Flax from its parameters: `Dense_0`, `Dense_1` and so on, then `output`."""
+    """Return the layers of a Flax network from its parameters: `Dense_0`, `Dense_1` and so on, then `output`."""
     layers = [params[name] for name in sorted(params, key=_order)]
     return [(np.asarray(each["kernel"]), np.asarray(each["bias"]) if "bias" in each else None) for each in layers]
 

@@ -1,10 +1,10 @@
-"""Smooth functions of one number, evaluated from a table instead, to rounding error.
+"""Smooth scalar functions evaluated by interpolation in a table, up to rounding error.
 
-A function that costs thousands of operations but depends on one number is worth a table where it is asked for millions
-of values. Polynomials of degree 7 on the cells of a fine grid give a smooth function to the last digits of float32.
-Their last coefficients tell whether they do (Trefethen, "Approximation Theory and Approximation Practice", 2013,
-ch. 8), unless it has steps between two nodes, thousands of times narrower than they are far from 0; where they do not,
-the function itself is used. Axes: C cells, D coefficients, B samples.
+A table pays off for a function of one variable that takes thousands of operations and is evaluated millions of times.
+Polynomials of degree 7 on the cells of a fine grid represent a smooth function to float32 precision. The size of their
+last coefficients shows whether they do (Trefethen, "Approximation Theory and Approximation Practice", 2013, ch. 8).
+Only a step that is thousands of times narrower than the distance of two nodes could be missed. If they do not, the
+function itself is used. Axes: C cells, D coefficients, B samples.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,19 @@ from jaxtyping import Bool, Float, Int
 from metadisco.types import Loss, Sample
 
 NUM_COEFFICIENTS = 8
-MANTISSA_BITS = 4  # 16 cells to an octave of |x| + NARROWEST
-NARROWEST = 0.5  # where |x| is far below this, cells have one width
+MANTISSA_BITS = 4  # 16 cells per octave of |x| + NARROWEST
+NARROWEST = 0.5  # for |x| far below this, all cells have the same width
 NUM_OCTAVES = 18
-BOUND = NARROWEST * (2.0**NUM_OCTAVES - 1)  # of |x|; beyond it the function is taken for flat, if its slope has ended
-NUM_BLOCKS = 16  # in which a table is built, one after another: its nodes at once would take more memory than a life
+BOUND = NARROWEST * (
+    2.0**NUM_OCTAVES - 1
+)  # of |x|; beyond it the function is taken to be constant, if it is flat there
+NUM_BLOCKS = 16  # a table is built in blocks: all nodes at once would take more memory than training an agent
 LARGEST = np.nextafter(np.float32(BOUND + NARROWEST), np.float32(0))
 CELLS_PER_SIDE = NUM_OCTAVES << MANTISSA_BITS
 NUM_NODES = 2 * CELLS_PER_SIDE * NUM_COEFFICIENTS
 
-LOCAL_TOLERANCE = 1e-5  # of the last two coefficients, relative to the largest slope in their cell
-GLOBAL_TOLERANCE = 2e-6  # and relative to the largest slope of all: what rounding costs a network itself
+LOCAL_TOLERANCE = 1e-5  # of the last two coefficients, relative to the largest derivative in their cell
+GLOBAL_TOLERANCE = 2e-6  # and relative to the largest derivative of all: the rounding error of a network
 VALUE_TOLERANCE = 4e-6  # of the last two coefficients of values, relative to the largest value
 
 Function = Callable[[Any, Float[Array, "..."]], Float[Array, "..."]]
@@ -41,32 +43,32 @@ Function = Callable[[Any, Float[Array, "..."]], Float[Array, "..."]]
 
 @dataclass(frozen=True)
 class TabulableLoss:
-    """A loss, and how to make one that is equal up to rounding and quicker for the millions of samples of a life."""
+    """A loss that can be replaced by a table, which is equal up to rounding and faster for millions of samples."""
 
     exact: Loss
     tabulate: Callable[[], Loss]
-    """Costs as much as some thousand samples."""
+    """Build the tabulated loss; costs as much as `NUM_NODES` samples."""
 
     def __call__(self, sample: Sample) -> Float[Array, "B"]:
-        """Return the loss itself."""
+        """Return the exact loss."""
         return self.exact(sample)
 
 
 class Table(NamedTuple):
-    """Chebyshev coefficients of a function and of its slope in every cell."""
+    """Chebyshev coefficients of a function and of its derivative in every cell."""
 
     coefficients: Float[Array, "C 2 D"]
-    """Of values and slopes."""
+    """Coefficients of values and of derivatives."""
     good: Bool[Array, ""]
-    """Whether they give the function to rounding error everywhere."""
+    """Whether the table is accurate up to rounding error everywhere."""
 
 
 def tabulated(function: Function, params: Any) -> Callable[[Float[Array, "B"]], Float[Array, "B"]]:
     """Return x -> function(params, x) with the same values and first derivatives, cheap to evaluate.
 
-    Building the table costs NUM_NODES evaluations, with slopes. Under `vmap` it is decided for all functions of the
-    batch together whether their tables are good: then one bad one costs the others time, and no digits. There is no
-    derivative with respect to the parameters, and no second one.
+    Building the table costs NUM_NODES evaluations of the function and its derivative. Under `vmap`, tables are used
+    only if those of the whole batch are accurate: an inaccurate one costs the others time, but no precision.
+    Derivatives with respect to the parameters, and second derivatives, are not available.
 
     Args:
         function: elementwise and smooth in x; its parameters are passed, not closed over.
@@ -95,13 +97,13 @@ def _value_and_slope(function: Function, params: Any, x: Float[Array, "..."]) ->
 
 
 def _build(evaluate: Callable[[Array], tuple[Array, Array]]) -> Table:
-    """Return the table of a function, given its values and slopes."""
+    """Return the table of a function, given its values and derivatives."""
     side = np.arange(CELLS_PER_SIDE)
     width = NARROWEST * 2.0 ** (side >> MANTISSA_BITS) / (1 << MANTISSA_BITS)
     start = width * ((1 << MANTISSA_BITS) + side % (1 << MANTISSA_BITS)) - NARROWEST
     angles = np.pi * (np.arange(NUM_COEFFICIENTS) + 0.5) / NUM_COEFFICIENTS
     nodes = start[:, None] + width[:, None] * (np.cos(angles) + 1) / 2
-    with jax.default_matmul_precision("highest"):  # some accelerators round products to ten bits, which no table stands
+    with jax.default_matmul_precision("highest"):  # some accelerators round products to ten bits, too few for a table
         blocks = np.concatenate([nodes, -nodes]).reshape(NUM_BLOCKS, -1)
         values, slopes = jax.lax.map(evaluate, jnp.asarray(blocks, jnp.float32))
     # The discrete cosine transform from values at the nodes to coefficients.
@@ -117,12 +119,12 @@ def _build(evaluate: Callable[[Array], tuple[Array, Array]]) -> Table:
 
 
 def _tails(coefficients: Float[Array, "C 2 D"]) -> Float[Array, "2 C"]:
-    """Return the size of what the last two terms of each cell contribute, to values and to slopes."""
+    """Return the size of the last two terms of each cell, for values and for derivatives."""
     return jnp.abs(coefficients[:, :, -2:]).sum(-1).T
 
 
 def _read(coefficients: Float[Array, "C 2 D"], x: Float[Array, "B"]) -> tuple[Float[Array, "B"], Float[Array, "B"]]:
-    """Return value and slope at x; at its bound where x is beyond, NaN where it is."""
+    """Return value and derivative at x, clipped to the bound; NaN if x is NaN."""
     cell, position = _locate(x)
     rows = coefficients[cell]
     later = latest = jnp.zeros_like(rows[:, :, 0])
@@ -133,9 +135,9 @@ def _read(coefficients: Float[Array, "C 2 D"], x: Float[Array, "B"]) -> tuple[Fl
 
 
 def _locate(x: Float[Array, "B"]) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
-    """Return the cell of each x and where in it x is, from −1 to 1.
+    """Return the cell of each x, and the position of x within it, from −1 to 1.
 
-    The bits of the number |x| + NARROWEST are its octave, its cell there and its place in that, with no rounding.
+    The bits of |x| + NARROWEST contain the octave, the cell within it and the position in the cell, without rounding.
     """
     size = jnp.abs(x).astype(jnp.float32) + jnp.float32(NARROWEST)
     size = jnp.clip(jnp.where(jnp.isnan(size), NARROWEST, size), NARROWEST, LARGEST)
@@ -147,20 +149,20 @@ def _locate(x: Float[Array, "B"]) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
     return cell + jnp.where(x < 0, CELLS_PER_SIDE, 0), position
 
 
-def _guarded(fast: Callable[..., Any], sure: Callable[..., Any]) -> Callable[..., Any]:
-    """Return (good, *arguments) -> fast(*arguments) where all of a batch are good, else sure(*arguments).
+def _guarded(fast: Callable[..., Any], exact: Callable[..., Any]) -> Callable[..., Any]:
+    """Return (good, *arguments) -> fast(*arguments) if `good` holds for the whole batch, else exact(*arguments).
 
-    `vmap` alone would make a selection of the condition, which computes both.
+    Plain `vmap` would turn the condition into a selection, which computes both branches.
     """
 
     @custom_vmap
     def choose(good: Array, *arguments: Any) -> Any:
-        return jax.lax.cond(good, fast, sure, *arguments)
+        return jax.lax.cond(good, fast, exact, *arguments)
 
     @choose.def_vmap
     def batch(axis_size: int, batched: list[Any], good: Array, *arguments: Any) -> tuple[Any, Any]:
         axes = jax.tree.map(lambda each: 0 if each else None, tuple(batched[1:]))
-        both = _guarded(*(jax.vmap(each, in_axes=axes, axis_size=axis_size) for each in (fast, sure)))
+        both = _guarded(*(jax.vmap(each, in_axes=axes, axis_size=axis_size) for each in (fast, exact)))
         return both(good.all(), *arguments), (True, True)
 
     return choose

@@ -1,1 +1,1 @@
-"""The outer loop: strategy, evaluation over devices, generations. Sees the inner life only as a MetaProblem."""
+"""The outer loop: strategy, evaluation over devices, generations. It sees the inner loop only as a MetaProblem."""

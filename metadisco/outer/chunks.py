@@ -1,5 +1,6 @@
-"""How many lives a device trains side by side: measured, or less where memory ran out."""
+"""Choosing how many evaluations a device runs in parallel: by measurement, or fewer if memory runs out."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -10,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from metadisco.config import OuterConfig
 from metadisco.errors import MachineError
-from metadisco.outer.contract import judging
+from metadisco.outer.contract import member_evaluation
 from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.mesh import AXIS, default_chunk_size, fair_chunk_size, spread
 from metadisco.types import MetaParams, MetaProblem
@@ -18,26 +19,26 @@ from metadisco.types import MetaParams, MetaProblem
 SIZES = {"cpu": (4, 8, 16, 32)}
 ACCELERATOR_SIZES = (64, 256, 1024, 4096)
 ROUNDS = 3
-REHEARSED_UPDATES = 16  # of the lives by which a chunk size is chosen
-WORTH = 1.02  # a larger chunk has to be so much faster, as it takes more memory
-FULL = 0.9  # share of a device's memory that a program may take
+REHEARSED_UPDATES = 16  # length of the short lifetimes on which speed is measured
+MIN_SPEEDUP = 1.02  # of a larger chunk, as it takes more memory
+MEMORY_SHARE = 0.9  # of a device, which a program may use
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
 
 
 Build: TypeAlias = Callable[..., Evaluator]
-"""Compiles the evaluation of a search for chunks of `chunk_size`, or None for that of the fixed rule."""
+"""(chunk_size) -> compiled evaluation of a population; None for the chunk size of the fixed rule."""
 
 
 def measure_chunk_size(
-    rehearsal: MetaProblem, lives_per_device: int, mesh: Mesh, example: MetaParams
+    rehearsal: MetaProblem, evaluations_per_device: int, mesh: Mesh, example: MetaParams
 ) -> tuple[int, dict[int, float]]:
-    """Return the chunk size that trains most lives per second, and lives per second and device of all that were tried.
+    """Return the fastest chunk size, and the evaluations per second and device of all chunk sizes that were tried.
 
-    Every size is compiled and then timed on one chunk per device; sizes that do not fit into memory are left out.
+    Each size is compiled and timed on one chunk per device. Sizes that do not fit into memory are skipped.
 
     Args:
-        rehearsal: the meta-problem with lives so short that this takes seconds.
-        lives_per_device: of a generation.
+        rehearsal: the meta-problem with lifetimes so short that this takes seconds.
+        evaluations_per_device: number of evaluations per generation and device.
         mesh: the devices.
         example: meta-parameters of one member.
 
@@ -45,7 +46,7 @@ def measure_chunk_size(
         MachineError: if not even the smallest size fits.
     """
     limits = SIZES.get(_platform(mesh), ACCELERATOR_SIZES)
-    sizes = list(dict.fromkeys(fair_chunk_size(lives_per_device, limit) for limit in limits))
+    sizes = list(dict.fromkeys(fair_chunk_size(evaluations_per_device, limit) for limit in limits))
     rates: dict[int, float] = {}
     while sizes:
         size = sizes.pop(0)
@@ -56,99 +57,99 @@ def measure_chunk_size(
                 raise
             sizes = [] if rates or size == 1 else [size // 2]
     if not rates:
-        raise MachineError("out of device memory even with chunks of one life; a smaller life is needed")
+        raise MachineError("out of device memory even with chunks of one evaluation; smaller settings are needed")
     best = next(iter(rates))
     for size, rate in rates.items():
-        if rate > WORTH * rates[best]:
+        if rate > MIN_SPEEDUP * rates[best]:
             best = size
     return best, rates
 
 
 @runtime_checkable
-class Notes(Protocol):
-    """What is known of the chunks of a run, and is to be kept of them."""
+class ChunkRecorder(Protocol):
+    """Stores and restores the chunk size of a run."""
 
     def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
-        """Return what an earlier start of the same run had found on as many devices of a kind."""
+        """Return the chunk size that an earlier start of the run measured on the same number and type of devices."""
 
     def note_change(self, evaluator: Evaluator) -> None:
-        """Be told of the evaluation with smaller chunks that takes the place of another one."""
+        """Record that an evaluator with smaller chunks replaces the previous one."""
 
     def say(self, sentence: str) -> None:
-        """Be told what was measured, or has changed."""
+        """Report a measurement or a change."""
 
 
 class Chunks(NamedTuple):
-    """How a search finds its chunk size where the config says `auto`, and what it does where memory runs out."""
+    """How a search chooses its chunk size for `chunk_size: auto`, and what it does if memory runs out."""
 
     rehearsal: MetaProblem | None = None
-    """The meta-problem with short lives, to measure with; None: by the fixed rule."""
-    notes: Notes | None = None
-    """Told of all this; None: nobody is."""
+    """The meta-problem with short lifetimes, for measurement; None to use the fixed rule."""
+    recorder: ChunkRecorder | None = None
+    """Stores the chunk size; optional."""
     may_halve: bool = True
-    """Whether `auto` may take smaller chunks where memory runs out."""
+    """Whether `auto` may reduce the chunk size if memory runs out."""
 
     def start(self, build: Build, config: OuterConfig, mesh: Mesh, example: MetaParams) -> Evaluator:
-        """Return the evaluation that a search starts with."""
-        lives_per_device = config.num_lives // mesh.size
+        """Return the evaluator with which a search starts."""
+        evaluations_per_device = config.num_evaluations // mesh.size
         size = self._choose(config, mesh, example) if config.chunk_size == "auto" else config.given_chunk_size
-        size = min(size or default_chunk_size(lives_per_device, _platform(mesh)), lives_per_device)
+        size = min(size or default_chunk_size(evaluations_per_device, _platform(mesh)), evaluations_per_device)
         try:
             return build(chunk_size=size)
         except jax.errors.JaxRuntimeError as error:
-            return self._smaller(error, build, config, size)
+            return self._build_smaller(error, build, config, size)
 
-    def retreat(self, error: Exception, build: Build, config: OuterConfig, evaluator: Evaluator) -> Evaluator:
-        """Return an evaluation with smaller chunks where memory ran out; the generation is then begun anew.
+    def shrink(self, error: Exception, build: Build, config: OuterConfig, evaluator: Evaluator) -> Evaluator:
+        """Return an evaluator with smaller chunks after memory ran out; the generation must then be repeated.
 
         Raises:
-            MachineError: if the config gives a chunk size, or a chunk is one life already.
-            jax.errors.JaxRuntimeError: `error`, if it is another one.
+            MachineError: if the config sets the chunk size, or a chunk is a single evaluation already.
+            jax.errors.JaxRuntimeError: `error` itself, if it has another cause.
         """
-        smaller = self._smaller(error, build, config, evaluator.chunk_size)
-        self._say("numbers are equal to the bit up to here, and to float tolerance from here on")
-        if self.notes is not None:
-            self.notes.note_change(smaller)
+        smaller = self._build_smaller(error, build, config, evaluator.chunk_size)
+        self._say("numbers are reproduced bit for bit up to here, and to float tolerance from here on")
+        if self.recorder is not None:
+            self.recorder.note_change(smaller)
         return smaller
 
-    def _smaller(self, error: Exception, build: Build, config: OuterConfig, size: int) -> Evaluator:
-        """Halve chunks until their evaluation can be compiled."""
+    def _build_smaller(self, error: Exception, build: Build, config: OuterConfig, size: int) -> Evaluator:
+        """Halve the chunk size until the evaluator can be compiled."""
         while True:
             before, size = size, self._halved(error, config, size)
-            self._say(f"out of device memory with chunks of {before} lives: {size} from here on")
+            self._say(f"out of device memory with chunks of {before} evaluations: using {size} from here on")
             try:
                 return build(chunk_size=size)
             except jax.errors.JaxRuntimeError as another:
                 error = another
 
     def _halved(self, error: Exception, config: OuterConfig, size: int) -> int:
-        """Return half of a chunk size that was too large for memory.
+        """Return half of a chunk size for which memory was insufficient.
 
         Raises:
-            MachineError: where it is not for us to do so, or cannot be done.
+            MachineError: if the chunk size must not or cannot be halved.
         """
         if not is_out_of_memory(error):
             raise error
         if config.chunk_size == "auto" and self.may_halve and size > 1 and jax.process_count() == 1:
             return size // 2
-        remedy = f"outer.chunk_size={size // 2}, or auto" if size > 1 else "a smaller life"
-        raise MachineError(f"out of device memory with chunks of {size} lives, allowed: {remedy}") from error
+        remedy = f"outer.chunk_size={size // 2}, or auto" if size > 1 else "smaller settings of an evaluation"
+        raise MachineError(f"out of device memory with chunks of {size} evaluations, allowed: {remedy}") from error
 
     def _choose(self, config: OuterConfig, mesh: Mesh, example: MetaParams) -> int | None:
-        kept = self.notes.kept_chunk_size(mesh.size, _platform(mesh)) if self.notes is not None else None
+        kept = self.recorder.kept_chunk_size(mesh.size, _platform(mesh)) if self.recorder is not None else None
         if kept is not None or self.rehearsal is None:
             return kept
-        size, rates = measure_chunk_size(self.rehearsal, config.num_lives // mesh.size, mesh, example)
+        size, rates = measure_chunk_size(self.rehearsal, config.num_evaluations // mesh.size, mesh, example)
         measured = ", ".join(f"{each}: {rate / rates[size]:.0%}" for each, rate in rates.items())
-        self._say(f"chunk size {size} is the fastest on short lives ({measured})")
+        self._say(f"chunk size {size} is the fastest on short lifetimes ({measured})")
         return size
 
     def _say(self, sentence: str) -> None:
-        if self.notes is not None:
-            self.notes.say(sentence)
+        if self.recorder is not None:
+            self.recorder.say(sentence)
 
 
-BY_RULE = Chunks()
+FIXED_RULE = Chunks()
 
 
 def _platform(mesh: Mesh) -> str:
@@ -156,18 +157,18 @@ def _platform(mesh: Mesh) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether a device had too little memory."""
+    """Return whether an error means that a device ran out of memory."""
     return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def _seconds(rehearsal: MetaProblem, size: int, mesh: Mesh, example: MetaParams) -> float:
-    """Return the seconds in which every device trains one chunk of short lives; the least of a few rounds."""
-    lives = size * mesh.size
+    """Return the seconds that every device takes for one chunk of short lifetimes; the minimum of a few rounds."""
+    num_evaluations = size * mesh.size
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
-    keys = jax.random.split(jax.random.key(0), lives)
-    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), example)
+    keys = jax.random.split(jax.random.key(0), num_evaluations)
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_evaluations, *leaf.shape)), example)
     arguments = jax.device_put((keys, copies), sharding)
-    function, num_shared = judging(rehearsal)
+    function, num_shared = member_evaluation(rehearsal)
     shared = (example, jnp.zeros((), jnp.int32))[:num_shared]
     arguments = (*jax.device_put(shared, NamedSharding(mesh, PartitionSpec())), *arguments)
     program = spread(function, mesh, size, num_shared).lower(*arguments).compile()
@@ -182,8 +183,9 @@ def _timed(program: Callable[..., Any], arguments: Any) -> float:
 
 
 def _check_memory(program: Any, mesh: Mesh) -> None:
-    """Refuse a program that would take more of a device than is left for it, where the device says what it has."""
+    """Reject a program that needs more memory than available, if the device reports its memory."""
     statistics = mesh.devices.flat[0].memory_stats() or {}
     analysis = program.memory_analysis()
-    if analysis and "bytes_limit" in statistics and analysis.temp_size_in_bytes > FULL * statistics["bytes_limit"]:
+    limit = MEMORY_SHARE * statistics.get("bytes_limit", math.inf)
+    if analysis and analysis.temp_size_in_bytes > limit:
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: more than the device has")

@@ -1,6 +1,6 @@
-"""Judging a population: members × rollouts, over devices and chunks.
+"""Evaluating a population: members × rollouts, over devices and chunks.
 
-Axes: P population, R rollouts, K tasks, L = P·R lives.
+Axes: P population, R rollouts, K tasks, L = P·R evaluations.
 """
 
 import math
@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from metadisco.config import OuterConfig
 from metadisco.errors import UserError
-from metadisco.outer.contract import check_evaluation, check_problem, judging
+from metadisco.outer.contract import check_evaluation, check_problem, member_evaluation
 from metadisco.outer.mesh import (
     AXIS,
     collect,
@@ -30,36 +30,36 @@ from metadisco.outer.mesh import (
 from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
 
 
-class JudgedPopulation(NamedTuple):
-    """How a population did, on the first device of each process."""
+class PopulationResult(NamedTuple):
+    """Fitness and metrics of a population, on the first device of each process."""
 
     fitness: Float[Array, "P K"]
-    """Mean over rollouts per task; NaN where one of them failed."""
+    """Mean over rollouts per task; NaN if one of them failed."""
     metrics: dict[str, Float[Array, "P R"]]
     """Metrics of each evaluation."""
 
 
 class Evaluator:
-    """A compiled evaluation of one population size on one set of devices.
+    """The compiled evaluation of a population, for a fixed population size and set of devices.
 
     Args:
-        problem: how a member is judged.
-        config: population, rollouts and chunk.
+        problem: evaluates a member.
+        config: population size, rollouts and chunk size.
         mesh: the devices.
         example: meta-parameters of one member.
-        chunk_size: lives side by side on one device; that of the config if left out, or by the fixed rule.
+        chunk_size: evaluations in parallel on one device; by default that of the config, else by the fixed rule.
 
     Raises:
-        UserError: if the problem is not what the protocol says; before anything is compiled.
+        UserError: if the problem violates the protocol; before anything is compiled.
 
     Attributes:
-        env_steps: environment steps of a generation.
-        chunk_size: lives side by side on one device.
-        num_devices: devices in use, of all processes.
-        num_processes: processes that they belong to.
-        platform: what JAX calls them.
-        compile_seconds: what compiling took.
-        chunk_bytes: memory that the compiled program needs on one device, or None where the backend does not say.
+        env_steps: environment steps per generation.
+        chunk_size: evaluations in parallel on one device.
+        num_devices: number of devices in use, over all processes.
+        num_processes: number of processes.
+        platform: JAX's name of the platform.
+        compile_seconds: compile time.
+        chunk_bytes: memory of the compiled program on one device, or None if the backend does not report it.
     """
 
     def __init__(
@@ -73,22 +73,22 @@ class Evaluator:
         self._config, self._mesh = config, mesh
         self._sharding, self._whole = (NamedSharding(mesh, spec) for spec in (PartitionSpec(AXIS), PartitionSpec()))
         self.num_devices, self.num_processes = mesh.size, jax.process_count()
-        lives_per_device = config.num_lives // mesh.size
+        num, evaluations_per_device = config.num_evaluations, config.num_evaluations // mesh.size
         self.platform = mesh.devices.flat[0].platform
-        chunk_size = chunk_size or config.given_chunk_size or default_chunk_size(lives_per_device, self.platform)
-        self.chunk_size = min(chunk_size, lives_per_device)
-        self.env_steps = check_problem(problem) * config.num_lives
+        chunk_size = chunk_size or config.given_chunk_size or default_chunk_size(evaluations_per_device, self.platform)
+        self.chunk_size = min(chunk_size, evaluations_per_device)
+        self.env_steps = check_problem(problem) * num
         self._over_all: Mapping[str, str] = getattr(problem, "over_all", {})
-        function, self._num_shared = judging(problem)
-        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), config.num_lives))
-        lives = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.num_lives, *x.shape), x.dtype), example)
+        function, self._num_shared = member_evaluation(problem)
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), num))
+        meta_params = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num, *x.shape), x.dtype), example)
         shared = (example, jax.ShapeDtypeStruct((), jnp.int32))[: self._num_shared]
         connect(mesh)
         start = time.monotonic()
         lowered = spread(function, mesh, self.chunk_size, self._num_shared).lower(
-            *self._shapes(shared, self._whole), *self._shapes((keys, lives), self._sharding)
+            *self._shapes(shared, self._whole), *self._shapes((keys, meta_params), self._sharding)
         )
-        check_evaluation(lowered.out_info, problem, config.num_lives)
+        check_evaluation(lowered.out_info, problem, num)
         self._run = lowered.compile()
         self._baseline = self._compiled_baseline(problem, keys) if config.evaluate_every else None
         self.compile_seconds = time.monotonic() - start
@@ -104,63 +104,63 @@ class Evaluator:
         if baseline is None:
             return None
         lowered = spread(baseline, self._mesh, self.chunk_size).lower(self._shapes(keys, self._sharding))
-        wanted = (self._config.num_lives, len(problem.tasks))
+        wanted = (self._config.num_evaluations, len(problem.tasks))
         if getattr(lowered.out_info, "shape", None) != wanted or jnp.iscomplexobj(lowered.out_info):
             raise UserError(f"baseline of the meta-problem: allowed: one real number for each of {wanted[1]} tasks")
         return lowered.compile()
 
     def population(
         self, key: Key, population: MetaParams, centre: MetaParams = None, generation: int = 0
-    ) -> JudgedPopulation:
-        """Judge every member by R evaluations on the same R seeds (common random numbers).
+    ) -> PopulationResult:
+        """Evaluate every member R times, on the same R seeds (common random numbers).
 
         Args:
-            key: of the generation.
+            key: key of the generation.
             population: P members.
-            centre: of the search, for problems of self-play.
-            generation: likewise.
+            centre: the search centre, for self-play problems.
+            generation: the generation, for self-play problems.
         """
         size, rollouts = self._config.strategy.population_size, self._config.num_rollouts
         keys = jnp.tile(jax.random.split(key, rollouts), size)
-        return self._judged(
+        return self._evaluate(
             keys, jax.tree.map(lambda leaf: jnp.repeat(leaf, rollouts, 0), population), centre, generation
         )
 
-    def centre(self, key: Key, centre: MetaParams, generation: int = 0) -> JudgedPopulation:
-        """Judge one set of meta-parameters by as many evaluations as a generation has, each on a seed of its own."""
-        lives = self._config.num_lives
-        copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lives, *leaf.shape)), centre)
-        return self._judged(jax.random.split(key, lives), copies, centre, generation)
+    def centre(self, key: Key, centre: MetaParams, generation: int = 0) -> PopulationResult:
+        """Evaluate the search centre as often as a generation has evaluations, each time on a different seed."""
+        num = self._config.num_evaluations
+        copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num, *leaf.shape)), centre)
+        return self._evaluate(jax.random.split(key, num), copies, centre, generation)
 
     def baseline(self, key: Key) -> Float[Array, "K"] | None:
-        """Return the fitness of the problem's baseline on the seeds of `centre`; None where it has none."""
+        """Return the fitness of the problem's baseline on the seeds of `centre`, or None if it has no baseline."""
         if self._baseline is None:
             return None
-        keys = distribute(jax.random.split(key, self._config.num_lives), self._sharding)
+        keys = distribute(jax.random.split(key, self._config.num_evaluations), self._sharding)
         fitness: Array = collect(self._baseline(keys), self._mesh)
         return fitness.mean(0)
 
-    def over_all(self, judged: JudgedPopulation) -> dict[str, int | float | None]:
-        """Return what the problem wants told of all evaluations, failed ones included: counts as sums, else means."""
+    def over_all(self, result: PopulationResult) -> dict[str, int | float | None]:
+        """Aggregate the metrics in the problem's `over_all` over all evaluations: sums of counts, means of others."""
         row: dict[str, int | float | None] = {}
         for key, name in self._over_all.items():
-            values = np.asarray(judged.metrics[name])
+            values = np.asarray(result.metrics[name])
             mean = float(values.mean(dtype=np.float64))
             row[key] = int(values.sum()) if values.dtype.kind == "i" else mean if math.isfinite(mean) else None
         return row
 
-    def _judged(self, keys: Array, meta_params: MetaParams, centre: MetaParams, generation: int) -> JudgedPopulation:
+    def _evaluate(self, keys: Array, meta_params: MetaParams, centre: MetaParams, generation: int) -> PopulationResult:
         shared = (centre, jnp.asarray(generation, jnp.int32))[: self._num_shared]
         result = self._run(*distribute(shared, self._whole), *distribute((keys, meta_params), self._sharding))
         fitness, metrics = collect(tuple(result), self._mesh)
         shape = self._config.strategy.population_size, self._config.num_rollouts
-        return JudgedPopulation(
+        return PopulationResult(
             fitness.reshape(*shape, -1).mean(1), {name: each.reshape(shape) for name, each in metrics.items()}
         )
 
 
 def _memory(compiled: Any) -> int | None:
-    """Return the bytes of temporaries, arguments and results of a compiled program on one device."""
+    """Return the bytes of temporaries, arguments and outputs of a compiled program on one device."""
     analysis = compiled.memory_analysis()
     if analysis is None:
         return None
@@ -169,19 +169,19 @@ def _memory(compiled: Any) -> int | None:
 
 
 def choose_num_devices(config: OuterConfig) -> int:
-    """Return how many devices share the lives of a generation evenly, of all processes together.
+    """Return the number of devices, over all processes, among which the evaluations of a generation divide evenly.
 
-    Where the config leaves it open this is the largest number that does, if it is more than half of what is there. Of
-    several processes each has the same number.
+    By default this is the largest such number that is more than half of the available devices. All processes have the
+    same number of devices.
 
     Raises:
-        UserError: naming the nearest population sizes that divide.
+        UserError: with the nearest population sizes that divide evenly.
     """
     processes = _check_processes(config)
     available = config.num_devices or jax.device_count()
     least = available if config.num_devices else available // 2 + 1
     for num_devices in range(available, least - 1, -processes):
-        if config.num_lives % num_devices == 0:
+        if config.num_evaluations % num_devices == 0:
             return num_devices
     size, rollouts = config.strategy.population_size, config.num_rollouts
     step = 2 if config.strategy.needs_even_population else 1
@@ -190,14 +190,14 @@ def choose_num_devices(config: OuterConfig) -> int:
     near = sorted(sorted(fits, key=lambda n: abs(n - size))[:2])
     where = f" of {processes} processes" if processes > 1 else ""
     raise UserError(
-        f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_lives} inner "
-        f"lives, not divisible by {available} devices{where}; allowed: {' or '.join(map(str, near))}, "
+        f"outer.strategy.population_size: got {size}, which with {rollouts} rollouts gives {config.num_evaluations} "
+        f"evaluations, not divisible by {available} devices{where}; allowed: {' or '.join(map(str, near))}, "
         "or another outer.num_devices"
     )
 
 
 def _check_processes(config: OuterConfig) -> int:
-    """Return how many processes there are, if devices can be shared out evenly over them."""
+    """Return the number of processes, after checking that devices are distributed evenly over them."""
     processes = jax.process_count()
     if processes == 1:
         return 1
@@ -216,12 +216,12 @@ def _check_processes(config: OuterConfig) -> int:
 
 
 def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskLike] = ()) -> Float[Array, "P"]:
-    """Make one number per member of its fitness over tasks; a failed task fails the member.
+    """Aggregate fitness over tasks into one number per member; a failed task fails the member.
 
     Args:
-        fitness: per member and task.
-        how: `mean`, `minimum`, or `mean_rank`: the mean over tasks of ranks within the population.
-        tasks: the scales by which fitness is normalised before; none leaves it as it is.
+        fitness: fitness per member and task.
+        how: `mean`, `minimum`, or `mean_rank` (the mean over tasks of the rank within the population).
+        tasks: scales by which fitness is normalised first; if empty, it is not normalised.
     """
     fitness = jnp.where(jnp.isfinite(fitness), fitness, jnp.nan)
     if tasks:
@@ -231,6 +231,6 @@ def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskLike] 
         return fitness.mean(1)
     if how == "minimum":
         return fitness.min(1)
-    # Failures above all others, where they do not shift the ranks of those.
+    # Failed members are ranked last, so that they do not change the ranks of the others.
     ranks = jax.scipy.stats.rankdata(jnp.where(jnp.isnan(fitness), jnp.inf, fitness), axis=0).mean(1)
     return jnp.where(jnp.isnan(fitness).any(1), jnp.nan, ranks)

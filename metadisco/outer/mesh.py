@@ -1,4 +1,4 @@
-"""A function spread over devices, and over those of several processes."""
+"""Distributing a function over devices, including those of several processes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,15 +8,15 @@ import jax
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-CPU_CHUNK = 8  # lives, whose numbers mostly stay in the cache of a core, see benchmarks/
+CPU_CHUNK = 8  # evaluations whose arrays mostly fit into the cache of a core, see benchmarks/
 ACCELERATOR_CHUNK = 512
 AXIS = "population"
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
-    """Return a mesh of one axis, `population`, over all devices, or `num_devices` of them.
+    """Return a mesh with the single axis `population` over all devices, or over `num_devices` of them.
 
-    Every process has the same share, its first devices; so that `num_devices` is a multiple of their number.
+    Each process contributes the same number of devices, so `num_devices` must be a multiple of the number of processes.
     """
     share = (num_devices or jax.device_count()) // jax.process_count()
     devices = [device for own in devices_by_process() for device in own[:share]]
@@ -31,7 +31,7 @@ def devices_by_process() -> list[list[jax.Device]]:
 
 
 def distribute(tree: Any, sharding: NamedSharding) -> Any:
-    """Put arrays that every process has in full onto the devices; each process places its own part."""
+    """Put arrays that are complete in every process onto the devices; each process places its own part."""
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
 
@@ -44,7 +44,7 @@ def distribute(tree: Any, sharding: NamedSharding) -> Any:
 
 
 def collect(tree: Any, mesh: Mesh) -> Any:
-    """Return arrays that are spread over the devices in full, on the first device of each process."""
+    """Gather distributed arrays completely on the first device of each process."""
     if jax.process_count() == 1:
         return jax.device_put(tree, jax.local_devices()[0])
     whole = jax.jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
@@ -52,48 +52,48 @@ def collect(tree: Any, mesh: Mesh) -> Any:
 
 
 def _same(tree: Any) -> Any:
-    """Return its argument; a function of the module, so that it is compiled once."""
+    """Return the argument; defined at module level so that it is compiled once."""
     return tree
 
 
 def connect(mesh: Mesh) -> None:
-    """Let the devices of several processes meet; gloo waits 30 s for the others when it meets them, and later for long.
+    """Establish connections between the devices of all processes; all processes must call this at the same time.
 
-    To be called while all of them are at the same point.
+    While connecting, gloo only waits 30 s for the other processes; once connected, it waits much longer.
     """
     if jax.process_count() > 1:
-        nothing = jax.numpy.zeros(mesh.size)
-        jax.block_until_ready(collect(distribute(nothing, NamedSharding(mesh, PartitionSpec(AXIS))), mesh))
+        zeros = jax.numpy.zeros(mesh.size)
+        jax.block_until_ready(collect(distribute(zeros, NamedSharding(mesh, PartitionSpec(AXIS))), mesh))
 
 
-def default_chunk_size(lives_per_device: int, platform: str) -> int:
-    """Return how many lives one device should train side by side: a divisor where a fair one exists.
+def default_chunk_size(evaluations_per_device: int, platform: str) -> int:
+    """Return the default number of evaluations in parallel on one device; a divisor of their number if possible.
 
     Args:
-        lives_per_device: lives that each device trains per generation.
-        platform: as JAX names it.
+        evaluations_per_device: number of evaluations per generation and device.
+        platform: JAX's name of the platform.
     """
-    return fair_chunk_size(lives_per_device, CPU_CHUNK if platform == "cpu" else ACCELERATOR_CHUNK)
+    return fair_chunk_size(evaluations_per_device, CPU_CHUNK if platform == "cpu" else ACCELERATOR_CHUNK)
 
 
-def fair_chunk_size(lives_per_device: int, limit: int) -> int:
-    """Return the largest size up to `limit` that leaves no short chunk, unless it is less than half of that."""
-    limit = min(limit, lives_per_device)
-    divisor = max(size for size in range(1, limit + 1) if lives_per_device % size == 0)
+def fair_chunk_size(evaluations_per_device: int, limit: int) -> int:
+    """Return the largest divisor up to `limit`, so that chunks are equal; or `limit` if that is over twice as large."""
+    limit = min(limit, evaluations_per_device)
+    divisor = max(size for size in range(1, limit + 1) if evaluations_per_device % size == 0)
     return divisor if divisor * 2 >= limit else limit
 
 
 def spread(function: Callable[..., Any], mesh: Mesh, chunk_size: int, num_shared: int = 0) -> Any:
-    """Map `function` over the leading axis of its arguments, spread over devices, in chunks.
+    """Map `function` over the leading axis of its arguments, distributed over devices and in chunks.
 
-    Each device takes its share in chunks of `chunk_size`, one after another; a chunk is vmapped, and the last may be
-    short. With chunks of one nothing is vmapped, so that results are bit-equal over numbers of CPU devices.
+    Each device processes its share sequentially in chunks of `chunk_size`. A chunk is vmapped; the last one may be
+    smaller. With a chunk size of one there is no vmap, so results are bit-equal across numbers of CPU devices.
 
     Args:
-        function: of one element; pure.
+        function: a pure function of one element.
         mesh: from `make_mesh`; its size must divide the leading axis.
-        chunk_size: elements side by side on one device.
-        num_shared: arguments that come first and are the same, whole, for every element.
+        chunk_size: number of elements in parallel on one device.
+        num_shared: number of leading arguments that are shared by all elements and not mapped over.
     """
 
     def on_device(*arguments: Any) -> Any:

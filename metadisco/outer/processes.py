@@ -1,6 +1,6 @@
-"""Several processes as one, by JAX's own multi-controller runtime.
+"""Running a search in several processes with JAX's multi-controller runtime.
 
-What they tell one another goes as bytes through an all-gather, so that nothing is rounded.
+Processes exchange messages as bytes in an all-gather, so that no number is rounded.
 """
 
 from typing import Any
@@ -12,22 +12,22 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from metadisco.errors import UserError
 from metadisco.outer.team import Place, Team, cannot_listen
 
-HEARTBEAT_TIMEOUT = 30  # seconds of silence after which JAX takes a process for dead, and ends the others
+HEARTBEAT_TIMEOUT = 30  # seconds without a heartbeat after which JAX considers a process dead and ends the others
 NOT_LISTENING = "Failed to start RPC server"
-FRAME = 64  # bytes that go in the first exchange; more need a second one
-BLOCK = 4096  # bytes to whose multiple longer messages are padded, so that few lengths are compiled
+FRAME = 64  # bytes of the first exchange; longer messages need a second one
+BLOCK = 4096  # longer messages are padded to a multiple of this many bytes, so that few lengths are compiled
 
 
 def join(place: Place) -> None:
-    """Join a job; before JAX starts, which is then to be started by all of them.
+    """Join a job; must be called before JAX is initialised, which all processes must then do.
 
-    Where others do not come or the first process cannot be reached, JAX ends this process after `join_timeout`.
+    If another process does not join, or the first one cannot be reached, JAX ends this process after `join_timeout`.
 
     Raises:
-        UserError: if it is not known where the others are.
+        UserError: if the address or the numbers of the processes are unknown.
     """
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # JAX's service would take SIGTERM for itself; here a stop is agreed on after each generation.
+    # JAX's service would handle SIGTERM itself; here the processes agree after each generation whether to stop.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
@@ -42,23 +42,23 @@ def join(place: Place) -> None:
         if NOT_LISTENING in str(error):
             raise UserError(cannot_listen(place)) from error
         raise UserError(
-            f"--distributed: cannot tell the place of this process ({error}); allowed: --coordinator, --num-processes "
-            "and --process-id, or their variables, or a start by SLURM or Open MPI"
+            f"--distributed: cannot determine the number of this process ({error}); allowed: --coordinator, "
+            "--num-processes and --process-id, or their environment variables, or a start by SLURM or Open MPI"
         ) from error
 
 
 def team_of(place: Place) -> Team:
-    """Return the team that was joined; JAX has started by then."""
+    """Return the team of processes that was joined; JAX must be initialised."""
     return Team(jax.process_index() == 0, gather if jax.process_count() > 1 else None, place)
 
 
 def leave() -> None:
-    """Wait for the others to be done as well, then leave the job; nothing where none was joined."""
+    """Wait for the other processes to finish, then leave the job; does nothing if no job was joined."""
     jax.distributed.shutdown()
 
 
 def gather(content: bytes) -> list[bytes]:
-    """Return what each process gives, in their order; all of them must call."""
+    """Return the messages of all processes, in order; all processes must call this."""
     size = len(content).to_bytes(8, "little")
     frames = _exchange(size + content if len(content) <= FRAME - 8 else size, FRAME)
     sizes = [int.from_bytes(frame[:8], "little") for frame in frames]
@@ -69,7 +69,7 @@ def gather(content: bytes) -> list[bytes]:
 
 
 def _exchange(content: bytes, length: int) -> list[bytes]:
-    """All-gather rows of bytes, padded to one length, over the first device of each process."""
+    """All-gather rows of bytes, padded to a common length, over the first device of each process."""
     firsts = [next(each for each in jax.devices() if each.process_index == i) for i in range(jax.process_count())]
     mesh = Mesh(np.asarray(firsts), ("process",))
     row = np.frombuffer(content.ljust(length, b"\0"), np.uint8)[None]
@@ -81,5 +81,5 @@ def _exchange(content: bytes, length: int) -> list[bytes]:
 
 
 def _same(rows: Any) -> Any:
-    """Return its argument; a function of the module, so that it is compiled once."""
+    """Return the argument; defined at module level so that it is compiled once."""
     return rows

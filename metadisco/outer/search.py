@@ -1,4 +1,4 @@
-"""The generation loop: ask, evaluate, tell, write down. Axes: P population, K tasks."""
+"""The outer loop: ask, evaluate, tell, record. Axes: P population, K tasks."""
 
 import math
 import time
@@ -13,57 +13,57 @@ from jaxtyping import Float
 
 from metadisco.config import OuterConfig
 from metadisco.objectives.arithmetic import in_float32
-from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
-from metadisco.outer.evaluate import Evaluator, JudgedPopulation, aggregate, choose_num_devices
+from metadisco.outer.chunks import FIXED_RULE, Chunks, is_out_of_memory
+from metadisco.outer.evaluate import Evaluator, PopulationResult, aggregate, choose_num_devices
 from metadisco.outer.mesh import make_mesh
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
 from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
 
 
 class SearchState(NamedTuple):
-    """Everything that the rest of a search depends on."""
+    """The complete state of a search between two generations."""
 
     key: Key
-    """The root key; every generation folds its number in, so that it never changes."""
+    """The root key, which never changes: each generation folds in its number."""
     strategy: StrategyState
 
 
 class Progress(NamedTuple):
-    """What has been spent so far; kept beside the state, as it outgrows 32 bits."""
+    """Progress of a search; separate from the state, as its numbers can exceed 32 bits."""
 
     generation: int
-    """Generations completed."""
+    """Number of completed generations."""
     env_steps: int
-    """Environment steps of the search; those of evaluating the centre are not counted."""
+    """Environment steps of the search, without those of evaluating the search centre."""
 
 
 @runtime_checkable
 class Recorder(Protocol):
-    """Where a search leaves its traces: a run directory, or something in memory."""
+    """Records a search: in a run directory, or in memory."""
 
     def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
-        """Return the newest saved state, or None where there is none."""
+        """Return the newest saved state, or None if there is none."""
 
     def start(self, evaluator: Evaluator) -> None:
-        """Be told of the compiled evaluation, before the first generation and before anything is recorded."""
+        """Called once with the compiled evaluation, before the first generation and before anything is recorded."""
 
     def log(self, row: dict[str, Any]) -> None:
-        """Keep the metrics of one generation."""
+        """Record the metrics of one generation."""
 
     def save(self, state: SearchState, progress: Progress) -> None:
-        """Keep the state after a generation, so that a kill at any later time can be continued from it."""
+        """Save the state after a generation, so that the search can be resumed from it if it is killed later."""
 
 
 class Keys(NamedTuple):
-    """The independent random streams of a search, each folded with the generation."""
+    """Independent random streams of a search; the number of the generation is folded into each."""
 
     start: Key
     strategy: Key
     ask: Key
     tell: Key
-    lives: Key
+    evaluations: Key
     centre: Key
-    """A stream of its own, so that evaluating the centre never changes the search."""
+    """A separate stream, so that evaluating the search centre does not affect the search."""
 
 
 @in_float32
@@ -74,20 +74,20 @@ def search(
     *,
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
-    chunks: Chunks = BY_RULE,
+    chunks: Chunks = FIXED_RULE,
 ) -> MetaParams:
-    """Evolve meta-parameters, from where `recorder` left off.
+    """Evolve meta-parameters; resume from the newest state that `recorder` has saved.
 
     Args:
-        problem: what is evolved, and how it is judged.
+        problem: the meta-problem, which provides initial meta-parameters and evaluates members.
         config: the settings of the search.
-        recorder: where state and metrics go, and come from when a run is continued.
-        seed: meta-seed of a new run; a continued one keeps its own.
-        should_stop: asked after every generation; when true, the state is saved and the search ends.
-        chunks: how a chunk size is found where the config leaves it to a measurement.
+        recorder: saves and restores the state, and records metrics.
+        seed: seed of a new run; a resumed run keeps its own.
+        should_stop: called after every generation; if it returns true, the state is saved and the search ends.
+        chunks: how to choose the chunk size for `chunk_size: auto`.
 
     Returns:
-        The centre of the search: its mean, or the best of the last generation for population-based strategies.
+        The search centre: the strategy's mean, or for population-based strategies the best of the last generation.
 
     Raises:
         UserError: if the settings do not fit the problem or the devices; before anything is compiled.
@@ -102,7 +102,7 @@ def search(
     restored = recorder.restore(state)
     if restored is not None:
         state, progress = restored
-    # From the start where every generation will have it, or the second one would compile `ask` and `tell` anew.
+    # On the device where each generation leaves it; otherwise the second generation would recompile `ask` and `tell`.
     state = jax.device_put(state, jax.local_devices()[0])
     if progress.generation >= config.num_generations:
         return state.strategy.centre
@@ -117,9 +117,9 @@ def search(
             state, progress, row = _generation(state, progress, strategy, evaluator, config, problem.tasks)
         except jax.errors.JaxRuntimeError as error:
             if is_out_of_memory(error) and saved < progress.generation:
-                recorder.save(state, progress)  # what comes before other chunks is not run again with them
+                recorder.save(state, progress)  # so that these generations are never repeated with other chunks
                 saved = progress.generation
-            evaluator = chunks.retreat(error, build, config, evaluator)
+            evaluator = chunks.shrink(error, build, config, evaluator)
             continue
         recorder.log(row)
         last = progress.generation == config.num_generations or should_stop()
@@ -143,17 +143,17 @@ def _generation(
     config: OuterConfig,
     tasks: Sequence[TaskLike],
 ) -> tuple[SearchState, Progress, dict[str, Any]]:
-    """Run one generation; return the new state, what it cost so far, and its row of metrics."""
+    """Run one generation; return the new state, the progress, and a row of metrics."""
     start = time.monotonic()
     generation = progress.generation
     keys = Keys(*(jax.random.fold_in(key, generation) for key in _streams(state.key)))
     population, asked = strategy.ask(keys.ask, state.strategy)
-    judged = evaluator.population(keys.lives, population, state.strategy.centre, generation)
-    fitness = aggregate(judged.fitness, config.aggregate, tasks)
+    result = evaluator.population(keys.evaluations, population, state.strategy.centre, generation)
+    fitness = aggregate(result.fitness, config.aggregate, tasks)
     told, report = strategy.tell(keys.tell, population, fitness, asked)
     state = state._replace(strategy=told)
-    row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(judged.fitness, tasks, "fitness_mean")
-    row |= _metrics_row(judged, "metrics") | evaluator.over_all(judged)
+    row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(result.fitness, tasks, "fitness_mean")
+    row |= _metrics_row(result, "metrics") | evaluator.over_all(result)
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
         row |= _centre_row(keys.centre, told.centre, generation, evaluator, config, tasks)
@@ -171,9 +171,9 @@ def _centre_row(
     config: OuterConfig,
     tasks: Sequence[TaskLike],
 ) -> dict[str, Any]:
-    """Judge the centre, and the problem's baseline where it has one, on the same seeds; return their part of a row."""
-    judged = evaluator.centre(key, centre, generation)
-    rows = _overall_row(judged.fitness.mean(0), config, tasks, "centre_fitness") | _metrics_row(judged, "centre")
+    """Evaluate the search centre, and the problem's baseline if any, on the same seeds; return their part of a row."""
+    result = evaluator.centre(key, centre, generation)
+    rows = _overall_row(result.fitness.mean(0), config, tasks, "centre_fitness") | _metrics_row(result, "centre")
     baseline = evaluator.baseline(key)
     return rows if baseline is None else rows | _overall_row(baseline, config, tasks, "baseline_fitness")
 
@@ -181,22 +181,19 @@ def _centre_row(
 def _overall_row(
     fitness: Float[Array, "K"], config: OuterConfig, tasks: Sequence[TaskLike], key: str
 ) -> dict[str, Any]:
-    """Return one number over tasks, and that of each of several.
+    """Return the aggregated fitness, and the fitness on each task if there are several.
 
-    Ranks need a population, so that where members are ranked the mean over tasks stands in.
+    Ranks need a population, so `mean_rank` is replaced by the mean over tasks.
     """
     how = "mean" if config.aggregate == "mean_rank" else config.aggregate
     return {key: _number(aggregate(fitness[None], how, tasks)[0])} | _task_row(fitness[None], tasks, key)
 
 
-def _metrics_row(judged: JudgedPopulation, prefix: str) -> dict[str, Any]:
-    """Return each metric of the problem as its mean over members that did not fail, null where there is none.
-
-    A member's own is the mean over its rollouts.
-    """
-    worked = np.isfinite(np.asarray(judged.fitness)).all(1)
+def _metrics_row(result: PopulationResult, prefix: str) -> dict[str, Any]:
+    """Return the mean of each metric over rollouts and over the members that did not fail; null if all failed."""
+    worked = np.isfinite(np.asarray(result.fitness)).all(1)
     row = {}
-    for name, each in judged.metrics.items():
+    for name, each in result.metrics.items():
         members = np.asarray(each, np.float64).mean(1)
         known = members[worked & np.isfinite(members)]
         row[f"{prefix}/{name}"] = float(known.mean()) if known.size else None
@@ -204,7 +201,7 @@ def _metrics_row(judged: JudgedPopulation, prefix: str) -> dict[str, Any]:
 
 
 def _task_row(fitness: Float[Array, "P K"], tasks: Sequence[TaskLike], key: str) -> dict[str, Any]:
-    """Return the mean fitness on each of several tasks, unscaled, over the members that did not fail there."""
+    """Return the mean unnormalised fitness on each of several tasks, over the members that did not fail there."""
     if len(tasks) < 2:
         return {}
     columns = (column[np.isfinite(column)] for column in np.asarray(fitness, np.float64).T)
@@ -213,7 +210,7 @@ def _task_row(fitness: Float[Array, "P K"], tasks: Sequence[TaskLike], key: str)
 
 
 def _fitness_row(fitness: np.ndarray) -> dict[str, Any]:
-    """Return the spread of fitness over the members that did not fail; null where all did."""
+    """Return statistics of fitness over the members that did not fail; null if all failed."""
     finite = fitness[np.isfinite(fitness)].astype(np.float64)
     if finite.size == 0:
         return dict.fromkeys(("fitness_mean", "fitness_best", "fitness_worst", "fitness_std"))
@@ -235,6 +232,6 @@ def _report_row(report: TellReport) -> dict[str, Any]:
 
 
 def _number(value: Array) -> float | None:
-    """Return a float, or None for what JSON cannot hold."""
+    """Return a float, or None if it is not finite, as JSON has no such numbers."""
     number = float(value)
     return number if math.isfinite(number) else None

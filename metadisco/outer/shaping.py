@@ -1,4 +1,4 @@
-"""Fitness shaping: from raw fitness to what a gradient estimate is made of. Higher stays better. Axes: P population."""
+"""Fitness shaping: transforms raw fitness before a gradient estimate. Higher remains better. Axes: P population."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 
 def centred_rank(fitness: Float[Array, "P"]) -> Float[Array, "P"]:
-    """Return ranks scaled to [−½, ½]; ties share their mean rank, so that equal members weigh the same."""
+    """Return ranks scaled to [−½, ½]; ties get their mean rank, so that equal members have equal weights."""
     ranks = jax.scipy.stats.rankdata(fitness) - 1
     return ranks / (fitness.size - 1) - 0.5
 
@@ -20,18 +20,18 @@ def z_score(fitness: Float[Array, "P"]) -> Float[Array, "P"]:
 
 
 def raw(fitness: Float[Array, "P"]) -> Float[Array, "P"]:
-    """Return fitness as it is."""
+    """Return fitness unchanged."""
     return fitness
 
 
 SHAPING: dict[str, Callable[[Array], Array]] = {"centred_rank": centred_rank, "z_score": z_score, "raw": raw}
-"""Shapings by the name they have in a config."""
+"""Fitness shaping functions by their names in a config."""
 
 
 def tied_weights(weights: Float[Array, "P"], losses: Float[Array, "P"]) -> Float[Array, "P"]:
-    """Return the weight of each member by the rank of its loss, lowest first; ties share the mean of their weights.
+    """Return the weight of each member by the rank of its loss, lowest first; ties get the mean of their weights.
 
-    evosax 0.3 rounds the mean rank of ties down instead, which moves CMA-ES and SNES when nothing was learned.
+    evosax 0.3 rounds the mean rank of ties down instead, so that CMA-ES and SNES move even if all members tie.
     """
     below = (losses[None] < losses[:, None]).sum(-1)
     not_above = (losses[None] <= losses[:, None]).sum(-1)

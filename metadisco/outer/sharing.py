@@ -1,4 +1,4 @@
-"""One recorder for several processes: the first reads and writes, the others are told."""
+"""One recorder for several processes: the first process reads and writes, and sends the state to the others."""
 
 import hashlib
 import json
@@ -15,21 +15,21 @@ from metadisco.outer.team import Team
 
 
 class SharedRecorder:
-    """The recorder of a team: the first process reads and writes, the others are told.
+    """The recorder of a team: the first process reads and writes, and sends the state to the others.
 
     Args:
         team: the processes.
-        recorder: in the first process, where traces go; None in the others.
-        started: called in the others where the first one records that the search starts.
+        recorder: the recorder of the first process; None in the others.
+        started: called in the other processes when the search starts.
     """
 
     def __init__(self, team: Team, recorder: Recorder | None, started: Callable[[], None] = lambda: None):
         self._team, self._recorder, self._started = team, recorder, started
         self.done = 0
-        """Generations completed."""
+        """Number of completed generations."""
 
     def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
-        """Return, in all processes, the newest state that the first one finds."""
+        """Return in all processes the newest state that the first one restores."""
         found = None
         with self._team.agreed():
             if self._recorder is not None:
@@ -41,7 +41,7 @@ class SharedRecorder:
         return found
 
     def start(self, evaluator: Evaluator) -> None:
-        """Let the first process say what was compiled."""
+        """Let the first process record the start."""
         with self._team.agreed():
             if self._recorder is not None:
                 self._recorder.start(evaluator)
@@ -49,17 +49,17 @@ class SharedRecorder:
                 self._started()
 
     def log(self, row: dict[str, Any]) -> None:
-        """Keep the metrics of one generation."""
+        """Record the metrics of one generation."""
         with self._team.agreed():
             if self._recorder is not None:
                 self._recorder.log(row)
         self.done = row["generation"] + 1
 
     def save(self, state: SearchState, progress: Progress) -> None:
-        """Keep the state, if it is the same in all processes.
+        """Save the state, if it is the same in all processes.
 
         Raises:
-            UserError: if it is not, which machines of different kinds can cause.
+            UserError: if it differs, which different types of machines can cause.
         """
         if self._team.gather is not None:
             digests = self._team.gather(hashlib.sha256(_pack(state, progress)).digest())
@@ -67,7 +67,7 @@ class SharedRecorder:
             if strays:
                 raise UserError(
                     f"process {', '.join(strays)} computed another generation {progress.generation} than process 0, "
-                    "allowed: machines of one kind; the last checkpoint is good"
+                    "allowed: machines of the same type; the last checkpoint is good"
                 )
         with self._team.agreed():
             if self._recorder is not None:
@@ -75,13 +75,13 @@ class SharedRecorder:
 
 
 def _pack(state: SearchState, progress: Progress) -> bytes:
-    """Return a line with what was spent, and the numbers of the state."""
+    """Serialise progress and state: one line of JSON, then the numbers of the state."""
     leaves = (np.asarray(_numbers(leaf)) for leaf in jax.tree.leaves(state))
     return json.dumps(progress._asdict()).encode() + b"\n" + b"".join(leaf.tobytes() for leaf in leaves)
 
 
 def _unpack(content: bytes, template: SearchState) -> tuple[SearchState, Progress]:
-    """Return a state shaped like `template`, and what was spent."""
+    """Deserialise a state with the structure of `template`, and the progress."""
     line, _, content = content.partition(b"\n")
     leaves, structure = jax.tree.flatten(template)
     read = []
@@ -95,5 +95,5 @@ def _unpack(content: bytes, template: SearchState) -> tuple[SearchState, Progres
 
 
 def _numbers(leaf: Any) -> Any:
-    """Return an array, or the numbers of a typed key."""
+    """Return an array, or the data of a typed key."""
     return jax.random.key_data(leaf) if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf

@@ -1,7 +1,6 @@
-"""Evolution strategies of evosax behind one interface that maximises and survives failed members.
+"""Evolution strategies of evosax with a common interface, which maximises fitness and tolerates failed members.
 
-The only minus signs for fitness are in `_losses` and where `_tell` undoes it, the only reaction to NaN in `_complete`.
-Axes: P population.
+Fitness is negated only in `_losses` and back in `_tell`; only `_complete` handles NaN. Axes: P population.
 """
 
 import inspect
@@ -25,58 +24,58 @@ ADAM_B1 = 0.99  # evosax 0.0.4 to 0.1, under which DPO and the value loss were e
 ADAM_EPS = 1e-5  # evosax's 1e-8 turns rounding error into steps of a third of the learning rate
 
 
-OURS = {"self", "population_size", "solution", "fitness_shaping_fn", "metrics_fn", "std_schedule", "optimizer",
-        "use_antithetic_sampling", "params", "params_path", "std_init", "radius_max"}  # fmt: skip
-"""Arguments and parameters of evosax that are set from named fields, or not at all."""
+RESERVED = {"self", "population_size", "solution", "fitness_shaping_fn", "metrics_fn", "std_schedule", "optimizer",
+            "use_antithetic_sampling", "params", "params_path", "std_init", "radius_max"}  # fmt: skip
+"""Arguments and parameters of evosax that users cannot set through `settings`."""
 
 
 class StrategyState(NamedTuple):
-    """Everything that the next generation depends on, except the key."""
+    """The complete state of a strategy, except the key."""
 
     evosax: Any
     generation: Int[Array, ""]
-    """Generations told, skipped ones included."""
+    """Number of calls of `tell`, including skipped generations."""
     first: MetaParams | None
-    """For population-based strategies: the first generation, which `ask` returns until one was told. Else None."""
+    """For population-based strategies the first generation, which `ask` returns until the first `tell`. Else None."""
     before: Any | None
-    """Between `ask` and `tell`, evosax's state before `ask`, to which a skipped generation returns. Else None."""
+    """Between `ask` and `tell`: evosax's state before `ask`, to be restored if the generation is skipped. Else None."""
     centre: MetaParams
-    """Where the search stands: the mean, or for population-based strategies the best member of the last generation."""
+    """The search centre: the mean, or for population-based strategies the best member of the last generation."""
 
 
 class TellReport(NamedTuple):
-    """What `tell` did."""
+    """Statistics of one call of `tell`."""
 
     failed: Int[Array, ""]
-    """Members whose fitness was not finite."""
+    """Number of members whose fitness was not finite."""
     skipped: Bool[Array, ""]
-    """Whether there was nothing to learn: all members failed, or all that did not were equal."""
+    """Whether the generation was skipped: all members failed, or all others had the same fitness."""
     step_norm: Float[Array, ""]
-    """Euclidean distance that the centre moved."""
+    """Euclidean distance by which the search centre moved."""
     std: Float[Array, ""]
-    """Spread of the perturbations of the generation told, mean over dimensions; for CMA-ES and its kin σ alone."""
+    """Standard deviation of this generation's perturbations, averaged over dimensions; for CMA-ES variants σ."""
 
 
 class Strategy(NamedTuple):
     """An evolution strategy; all functions are pure and jitted."""
 
     init: Callable[[Key, MetaParams], StrategyState]
-    """(key, start) -> state; the search starts around `start`."""
+    """(key, start) -> state; `start` are the initial meta-parameters."""
     ask: Callable[[Key, StrategyState], tuple[MetaParams, StrategyState]]
     """(key, state) -> (population[P, …], state)."""
     tell: Callable[[Key, MetaParams, Array, StrategyState], tuple[StrategyState, TellReport]]
-    """(key, population, fitness[P], state) -> (state, report); higher fitness is better, NaN is a failed member."""
+    """(key, population, fitness[P], state) -> (state, report); higher fitness is better, NaN marks a failed member."""
 
 
 def make_strategy(config: StrategyConfig, example: MetaParams) -> Strategy:
-    """Return a strategy over pytrees shaped like `example`.
+    """Return a strategy for pytrees with the structure of `example`.
 
     Args:
-        config: which, with what settings.
+        config: name and settings of the strategy.
         example: a pytree of float32 arrays.
 
     Raises:
-        UserError: for meta-parameters that are not float32, or a setting that evosax's strategy does not have.
+        UserError: for meta-parameters that are not float32, or a setting that the strategy does not have.
     """
     check_meta_params(example)
     algorithm, params = _make_algorithm(config, example)
@@ -85,10 +84,10 @@ def make_strategy(config: StrategyConfig, example: MetaParams) -> Strategy:
 
 
 def check_meta_params(example: MetaParams) -> None:
-    """Refuse meta-parameters that are not a pytree of float32 arrays.
+    """Reject meta-parameters that are not a pytree of float32 arrays.
 
     Raises:
-        UserError: naming what is there instead.
+        UserError: with the type that was found.
     """
     leaves = jax.tree.leaves(example)
     if sum(jnp.size(leaf) for leaf in leaves) == 0:
@@ -101,13 +100,13 @@ def check_meta_params(example: MetaParams) -> None:
 
 def _make_algorithm(config: StrategyConfig, example: MetaParams) -> tuple[Any, Any]:
     """Return evosax's algorithm and its parameters."""
-    from evosax.algorithms import algorithms  # noqa: PLC0415 (imported above it would start JAX before `start_jax`)
+    from evosax.algorithms import algorithms  # noqa: PLC0415 (at the top it would initialise JAX before `start_jax`)
 
     cls = algorithms[config.name]
     traits = config.traits
     arguments: dict[str, Any] = {}
     if traits.std_knob == "schedule":
-        # evosax evaluates the schedule one generation late: it is asked for generation g + 1 here, see `_init`.
+        # evosax evaluates the schedule one generation late, so it gets the std of generation g + 1; see `_init`.
         arguments["std_schedule"] = lambda generation: std_at(config, generation + 1)
     if traits.has_optimizer:
         arguments["optimizer"] = optax.adam(partial(learning_rate_at, config), b1=ADAM_B1, eps=ADAM_EPS)
@@ -127,20 +126,20 @@ def _make_algorithm(config: StrategyConfig, example: MetaParams) -> tuple[Any, A
 def _construct(
     cls: Any, config: StrategyConfig, example: MetaParams, arguments: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
-    """Call evosax's constructor with the settings that it takes; return the algorithm and the rest of them."""
-    known = set(inspect.signature(cls.__init__).parameters) - OURS
+    """Call evosax's constructor with the settings that it accepts; return the algorithm and the remaining settings."""
+    known = set(inspect.signature(cls.__init__).parameters) - RESERVED
     taken = {name: value for name, value in config.settings.items() if name in known}
     rest = {name: value for name, value in config.settings.items() if name not in known}
     try:
         algorithm = cls(population_size=config.population_size, solution=example, **arguments, **taken)
     except (AssertionError, TypeError, ValueError) as error:
-        raise UserError(f"outer.strategy: evosax's {config.name} refused its settings {taken}: {error}") from error
+        raise UserError(f"outer.strategy: evosax's {config.name} rejected its settings {taken}: {error}") from error
     return algorithm, rest
 
 
 def _with_settings(params: Any, settings: Mapping[str, Any], name: str) -> Any:
-    """Set parameters of an algorithm by evosax's own names."""
-    known = sorted(set(vars(params)) - OURS)
+    """Set parameters of an algorithm by their names in evosax."""
+    known = sorted(set(vars(params)) - RESERVED)
     for key, value in settings.items():
         if key not in known:
             raise UserError(
@@ -157,20 +156,20 @@ def _with_settings(params: Any, settings: Mapping[str, Any], name: str) -> Any:
 
 
 def _like(default: Any, value: Any) -> Any:
-    """Give a setting the shape and kind of its default."""
+    """Convert a setting to the shape and type of its default."""
     if isinstance(default, Array):
         return jnp.full(default.shape, value, default.dtype)
     return type(default)(value)
 
 
 def std_at(config: StrategyConfig, generation: Int[Array, ""] | int) -> Float[Array, ""]:
-    """Return the scheduled std of a generation: exponential decay down to a floor."""
+    """Return the scheduled std of a generation: exponential decay with a lower bound."""
     assert config.std is not None and config.std_decay is not None and config.std_limit is not None
     return jnp.maximum(config.std * config.std_decay ** jnp.asarray(generation, jnp.float32), config.std_limit)
 
 
 def learning_rate_at(config: StrategyConfig, step: Int[Array, ""] | int) -> Float[Array, ""]:
-    """Return the learning rate of a step of the mean: exponential decay down to a floor."""
+    """Return the learning rate of a step of the mean: exponential decay with a lower bound."""
     assert config.learning_rate is not None and config.learning_rate_decay is not None
     assert config.learning_rate_limit is not None
     decayed = config.learning_rate * config.learning_rate_decay ** jnp.asarray(step, jnp.float32)
@@ -178,7 +177,7 @@ def learning_rate_at(config: StrategyConfig, step: Int[Array, ""] | int) -> Floa
 
 
 def _strong(tree: Any) -> Any:
-    """Give weakly typed numbers a fixed dtype, so that a state keeps its type from one generation to the next."""
+    """Convert weakly typed numbers to a fixed dtype, so that a state has the same type in every generation."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), tree)
 
 
@@ -187,8 +186,8 @@ def _init(key: Key, start: MetaParams, config: StrategyConfig, algorithm: Any, p
     first = None
     if config.traits.population_based:
         first = _spread(key_first, start, config)
-        nothing = jnp.full(config.population_size, jnp.inf)
-        state = algorithm.init(key_state, first, nothing, params)
+        no_fitness = jnp.full(config.population_size, jnp.inf)
+        state = algorithm.init(key_state, first, no_fitness, params)
     else:
         state = algorithm.init(key_state, start, params)
     if config.traits.std_knob == "schedule":
@@ -197,7 +196,7 @@ def _init(key: Key, start: MetaParams, config: StrategyConfig, algorithm: Any, p
 
 
 def _spread(key: Key, start: MetaParams, config: StrategyConfig) -> MetaParams:
-    """Return a first generation around `start`; the start itself is its first member."""
+    """Return a first generation around `start`, whose first member is `start` itself."""
     assert config.std is not None
     std = config.std
     leaves, structure = jax.tree.flatten(start)
@@ -224,14 +223,14 @@ def _ask(
 def _complete(
     fitness: Float[Array, "P"], incumbents: Float[Array, "P"] | None
 ) -> tuple[Float[Array, "P"], Bool[Array, "P"], Bool[Array, ""]]:
-    """Give failed members the worst finite fitness, or less than any incumbent's where it is compared with those.
+    """Replace the fitness of failed members by the worst finite fitness, or by less than that of all incumbents.
 
     Args:
-        fitness: of the members told.
-        incumbents: for population-based strategies, fitness of the population kept; −inf where there is none yet.
+        fitness: fitness of the members.
+        incumbents: for population-based strategies, fitness of the current population; −inf if there is none yet.
 
     Returns:
-        Fitness that is finite wherever any is; which members failed; whether there is nothing to learn.
+        Fitness, which is finite unless all members failed; which members failed; whether to skip the generation.
     """
     failed = ~jnp.isfinite(fitness)
     worst = jnp.where(failed, jnp.inf, fitness).min()
@@ -240,12 +239,12 @@ def _complete(
     if incumbents is not None:
         kept = jnp.where(jnp.isfinite(incumbents), incumbents, jnp.inf).min()
         worst = jnp.minimum(worst, kept)
-        worst -= MARGIN * jnp.maximum(jnp.abs(worst), 1.0)  # less than all, also next to 0, where floats are flushed
+        worst -= MARGIN * jnp.maximum(jnp.abs(worst), 1.0)  # strictly less, also near 0, where floats are flushed to 0
     return jnp.where(failed, worst, fitness), failed, skipped
 
 
 def _losses(fitness: Float[Array, "P"], config: StrategyConfig) -> Float[Array, "P"]:
-    """Return what evosax minimises."""
+    """Return shaped losses, which evosax minimises."""
     return -SHAPING[config.fitness_shaping or "raw"](fitness)
 
 
@@ -260,7 +259,7 @@ def _tell(
 ) -> tuple[StrategyState, TellReport]:
     population_based = config.traits.population_based
     complete, failed, skipped = _complete(fitness, -state.evosax.fitness if population_based else None)
-    # Where nothing is learned the result is thrown away, so that a NaN there does no harm.
+    # The result is discarded if the generation is skipped, so a NaN in it does no harm.
     told, _ = algorithm.tell(key, population, _losses(complete, config), state.evosax, params)
     if population_based:
         started = algorithm.init(key, population, _losses(complete, config), params)
@@ -284,7 +283,7 @@ def _tell(
 
 
 def _std(state: StrategyState, population: MetaParams, config: StrategyConfig) -> Float[Array, ""]:
-    """Return the spread: the strategy's own where it has one, else that of the population."""
+    """Return the std of the strategy if it has one, else that of the population."""
     if config.traits.std_knob in ("schedule", "std_init"):
         return jnp.asarray(state.evosax.std).mean()
     spreads = [leaf.std(0).ravel() for leaf in jax.tree.leaves(population)]

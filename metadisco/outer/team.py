@@ -1,4 +1,4 @@
-"""The processes of a job, and how they agree. Imports no JAX: a process that is alone has nothing to agree on."""
+"""The processes of a job, and how they agree on errors and stops. Imports no JAX, as a single process needs none."""
 
 import contextlib
 import json
@@ -8,36 +8,36 @@ from typing import Any, NamedTuple
 
 from metadisco.errors import MachineError, UserError
 
-USER, MACHINE = "u", "m"  # who has to put something right
-JOIN_TIMEOUT = 300  # seconds that processes wait for one another at the start; JAX's default
+USER, MACHINE = "u", "m"  # the type of an error: a UserError, or any other one
+JOIN_TIMEOUT = 300  # seconds for which processes wait for each other at the start; JAX's default
 
 
 def num_cores() -> int:
-    """Return how many cores this process may use; those of the machine where the system does not say (macOS)."""
+    """Return the number of cores that this process may use; on macOS, the number of cores of the machine."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 class Place(NamedTuple):
-    """Where a process stands in a job; what is None is found out by JAX from SLURM, Open MPI and the like."""
+    """Address and number of a process in a job. JAX takes fields that are None from SLURM, Open MPI and the like."""
 
     coordinator: str | None = None
-    """Host and port at which the first process listens."""
+    """Host and port on which the first process listens."""
     num_processes: int | None = None
     process_id: int | None = None
     join_timeout: int = JOIN_TIMEOUT
-    """Seconds."""
+    """In seconds."""
     parent: int | None = None
-    """The process that started this one; when it is gone, this one asks for a stop."""
+    """PID of the process that started this one; if it ends, this process requests a stop."""
     again: tuple[str, ...] = ()
-    """Options by which the user started the job, to be repeated when it is continued."""
+    """Options with which the user started the job, for the command that resumes it."""
 
 
 def cannot_listen(place: Place) -> str:
-    """Return what to say where the first process cannot listen for the others."""
+    """Return the message for the case that the first process cannot listen for the others."""
     return (
         f"--coordinator: got {place.coordinator or 'one from the scheduler'}, where process 0 cannot listen; allowed: "
-        "a free port of the machine that it is on"
+        "a free port of its machine"
     )
 
 
@@ -45,14 +45,14 @@ class Team(NamedTuple):
     """The processes of a job, seen from one of them."""
 
     first: bool
-    """Whether this is the process that reads and writes the run directory."""
+    """Whether this process reads and writes the run directory."""
     gather: Callable[[bytes], list[bytes]] | None = None
-    """Returns what each process gives, in their order; None where there is one process alone."""
+    """Returns the messages of all processes, in order; None if there is a single process."""
     place: Place = Place()
 
     @contextlib.contextmanager
     def agreed(self) -> Iterator[None]:
-        """Let all processes raise where one of them does for what the user or the machine has to put right."""
+        """Let all processes raise an error if one of them raises a UserError, MachineError or OSError."""
         if self.gather is None:
             yield
             return
@@ -69,17 +69,17 @@ class Team(NamedTuple):
             raise (UserError if text[0] == USER else MachineError)(text[1:])
 
     def should_stop(self, requested: bool) -> bool:
-        """Return whether any process was asked to stop: the same in all of them."""
+        """Return whether any process was asked to stop; all processes get the same answer."""
         if self.gather is None:
             return requested
         orphaned = self.place.parent is not None and os.getppid() != self.place.parent
         return any(self.gather(b"stop" if requested or orphaned else b""))
 
     def check_same(self, facts: Mapping[str, Any]) -> None:
-        """Refuse to work together on what is not the same in all processes.
+        """Reject a job whose processes have different configurations or versions.
 
         Raises:
-            UserError: naming what differs, in all processes.
+            UserError: in all processes, with the first difference.
         """
         if self.gather is None:
             return

@@ -1,4 +1,4 @@
-"""What can be meta-learned: one file each, with settings, features, network, constraint, start and source together."""
+"""Parametrisations of learned objectives. Each is one file with settings, features, network and constraint."""
 
 from metadisco.parametrisations.lpo_drift import LPODrift
 from metadisco.parametrisations.policy_and_value import PolicyAndValue

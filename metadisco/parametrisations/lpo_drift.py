@@ -1,6 +1,6 @@
-"""The learned drift of LPO: settings, features, network, constraint, start of the search, and source.
+"""The learned drift of LPO: settings, features, network, constraint, initialisation, and source.
 
-Lu et al., "Discovered Policy Optimisation" (2022); its temporally aware form is of Jackson et al., "Discovering
+Lu et al., "Discovered Policy Optimisation" (2022). The time-aware variant is due to Jackson et al., "Discovering
 Temporally-Aware Reinforcement Learning Algorithms" (2024).
 """
 
@@ -27,32 +27,32 @@ NUM_FEATURES = 8
 
 @settings
 class LearnedDrift:
-    """Settings of the learned drift alone."""
+    """Settings of the learned drift, without the value loss."""
 
     hidden_sizes: Annotated[Sizes, Field(min_length=1)] = (128,)
     """Widths of the hidden tanh layers of the drift network, which has no biases."""
     ppo_init: Bool = True
-    """Add the network to PPO's drift, so that the search starts at PPO and not at no drift."""
+    """Add the network to PPO's drift, so that the search starts at PPO; else it starts without a drift."""
     clip_eps: PositiveFloat = 0.2
-    """Clipping constant of that PPO drift."""
+    """Clipping range of that PPO drift."""
     margin: NonNegativeFloat = 1e-4
-    """Subtracted before the ReLU, which is what makes the drift flat at r = 1; zero is for tests, it loses that."""
+    """Constant subtracted before the ReLU, which makes the drift flat at r = 1; use 0 in tests only."""
     feature_clip: PositiveFloat | None = None
-    """Bound of the features; null for none."""
+    """Features are clipped to ± this value; null for no clipping."""
     time_aware: Bool = False
-    """Show the network the elapsed fraction of the life: the eight features, and once more times that fraction."""
+    """Give the network the elapsed fraction of the lifetime, as eight additional features: the others times it."""
     output_scale: PositiveFloat = 1.0
-    """Factor on the network's output."""
+    """Factor by which the network's output is multiplied."""
     start: Literal["zero_output", "random"] = "zero_output"
-    """Where the search starts: with an output layer of zeros on random hidden layers, or all at random."""
+    """Initial network of the search: random with an output layer of zeros, or completely random."""
 
     def resized(self, hidden_sizes: tuple[int, ...]) -> "LearnedDrift":
-        """Return the same with other widths, at a start that gradients can leave."""
+        """Return the same settings with other widths, and an initialisation with non-zero gradients."""
         return replace(self, hidden_sizes=hidden_sizes, start="random")
 
 
 class DriftNetwork(nn.Module):
-    """A tanh network without biases, so that it is zero where its features are."""
+    """A tanh network without biases, so that its output is zero if all features are zero."""
 
     hidden_sizes: Sequence[int]
 
@@ -68,8 +68,8 @@ class DriftNetwork(nn.Module):
 def drift_features(settings: LearnedDrift, sample: Sample) -> Float[Array, "... F"]:
     """Return log r, (log r)², 1 − r, (1 − r)², the same four times A, and if time-aware all eight times progress.
 
-    All of them vanish at r = 1, whatever A and progress are. With `feature_clip` each of the eight is bounded, as in
-    the multi-task code of the paper's authors.
+    All features vanish at r = 1, for any A and progress. With `feature_clip` each of the eight is clipped, as in the
+    authors' multi-task code.
     """
     log_ratio, gap = sample.log_ratio, 1 - probability_ratio(sample)
     base = jnp.stack([log_ratio, jnp.square(log_ratio), gap, jnp.square(gap)], -1)
@@ -82,11 +82,11 @@ def drift_features(settings: LearnedDrift, sample: Sample) -> Float[Array, "... 
 
 
 def init_drift(settings: LearnedDrift, key: Key) -> MetaParams:
-    """Return the meta-parameters at which the search for a drift starts.
+    """Return the initial meta-parameters of the search for a drift.
 
-    Hidden layers are random. All at zero, as in the paper's code, the search would start dead: a tanh network of one
-    hidden layer without biases is the same at mirrored weights, so that antithetic pairs tie and the first gradient is
-    nothing but rounding.
+    Hidden layers are random. If all weights were zero, as in the paper's code, the search could not start: a tanh
+    network with one hidden layer and no biases is the same for mirrored weights. Antithetic pairs would tie, and the
+    first gradient would be rounding error.
     """
     num_features = 2 * NUM_FEATURES if settings.time_aware else NUM_FEATURES
     params = DriftNetwork(settings.hidden_sizes).init(key, jnp.zeros(num_features))["params"]
@@ -96,11 +96,11 @@ def init_drift(settings: LearnedDrift, key: Key) -> MetaParams:
 
 
 def learned_drift(settings: LearnedDrift, meta_params: MetaParams) -> Loss:
-    """Return D = relu(D_PPO + output_scale · network(features) − margin), without D_PPO where `ppo_init` is off.
+    """Return D = relu(D_PPO + output_scale · network(features) − margin), without D_PPO if `ppo_init` is false.
 
-    It is a drift whatever the meta-parameters are. The ReLU makes D ≥ 0. At r = 1 the features vanish and with them the
-    network, which has no biases, so that the ReLU sees −margin; by continuity it sees something negative around r = 1
-    as well, hence D = 0 there and ∂D/∂r = 0 at r = 1. (D_PPO is zero for |r − 1| ≤ ε.)
+    This is a drift for all meta-parameters. The ReLU ensures D ≥ 0. At r = 1 the features vanish, and so does the
+    network, which has no biases: the input of the ReLU is −margin. By continuity the input is negative in a
+    neighbourhood of r = 1, so D = 0 there and ∂D/∂r = 0 at r = 1. (D_PPO is zero for |r − 1| ≤ ε.)
     """
     network = DriftNetwork(settings.hidden_sizes)
     ppo_drift = clip_drift(settings.clip_eps)
@@ -115,7 +115,7 @@ def learned_drift(settings: LearnedDrift, meta_params: MetaParams) -> Loss:
 
 
 def drift_source(settings: LearnedDrift, meta_params: MetaParams) -> Network:
-    """Return what `learned_drift` is as what source is written from."""
+    """Return `learned_drift` in symbolic form, for exporting source."""
     gap = apply("subtract", 1, "r")
     base = ("log_ratio", apply("square", "log_ratio"), gap, apply("square", gap))
     learned = multiply(settings.output_scale, "network")
@@ -131,7 +131,7 @@ def drift_source(settings: LearnedDrift, meta_params: MetaParams) -> Network:
 
 @settings
 class LPODrift(LearnedDrift):
-    """A learned drift (see `learned_drift`) beside PPO's value loss."""
+    """A learned drift (see `learned_drift`) with PPO's value loss."""
 
     learns: ClassVar[tuple[str, ...]] = ("policy",)
     features: ClassVar[tuple[int, str]] = (
@@ -140,17 +140,17 @@ class LPODrift(LearnedDrift):
         "eight once more, times progress",
     )
     value_clip_eps: PositiveFloat | None = 0.2
-    """Half-width of the value clipping of PPO's reference code; null for plain squared error."""
+    """Clipping range of PPO's clipped value loss; null for the plain squared error."""
 
     @in_float32
     def init(self, key: Key) -> MetaParams:
-        """Return the meta-parameters at which the search starts."""
+        """Return the initial meta-parameters of the search."""
         return init_drift(self, key)
 
     def bind(self, meta_params: MetaParams) -> Objective:
-        """Return the policy loss of the drift that these meta-parameters define, with PPO's value loss."""
+        """Return the policy loss of the drift with these meta-parameters, and PPO's value loss."""
         return Objective(mirror(learned_drift(self, meta_params)), value_loss(self.value_clip_eps))
 
     def source_losses(self, meta_params: MetaParams) -> Losses:
-        """Return both losses as what source is written from."""
+        """Return both losses in symbolic form, for exporting source."""
         return Losses(drift_source(self, meta_params), ppo_value_loss(self.value_clip_eps))

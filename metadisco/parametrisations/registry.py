@@ -14,27 +14,27 @@ PARAMETRISATIONS: dict[str, str] = {
     "lpo_drift": "metadisco.parametrisations.lpo_drift:LPODrift",
     "policy_and_value": "metadisco.parametrisations.policy_and_value:PolicyAndValue",
 }
-"""Built-in parametrisations by the name that they have in a config, each as the module and class of its settings.
+"""Built-in parametrisations by their names in a config, each given as module and class.
 
-A class of them has, beside `init` and `bind`:
-`learns`: the losses that it learns, `policy`, `value` or both; what it does not learn is PPO's, with the constant that
-it has as `clip_eps` or `value_clip_eps`.
-`features`: what its network sees, as a version, which changes with any change of it, and in words.
-`resized(hidden_sizes)`: one of the same form with hidden layers of other widths, at whose start gradients are not zero.
-`source_losses(meta_params)`: both losses as what source is written from.
+Besides `init` and `bind`, such a class has these members:
+`learns`: the losses that are learned, `policy`, `value` or both. The other loss is that of PPO, with the constant
+`clip_eps` or `value_clip_eps` of the class.
+`features`: version and description of the network's inputs. The version changes whenever the inputs do.
+`resized(hidden_sizes)`: the same settings with other hidden layers, and an initialisation with non-zero gradients.
+`source_losses(meta_params)`: both losses in symbolic form, for exporting source.
 """
 
 
 def built_in(name: str) -> Any:
-    """Return the class of a built-in parametrisation, which is imported now; None for any other name."""
+    """Import and return the class of a built-in parametrisation; return None for any other name."""
     return resolve_name(PARAMETRISATIONS[name]) if name in PARAMETRISATIONS else None
 
 
 def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:
-    """Make a parametrisation from its section of a config: a name and settings.
+    """Create a parametrisation from its section of a config: a name and settings.
 
     Args:
-        section: `name` is built in, or `package.module:Name` of a class called with the settings.
+        section: `name` is built-in, or `package.module:Name` of a class that is called with the settings.
 
     Raises:
         UserError: for an unknown name or setting.

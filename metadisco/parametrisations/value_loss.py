@@ -1,4 +1,4 @@
-"""The learned value loss φ(V − target): settings, features, network, start of the search, and source.
+"""The learned value loss φ(V − target): settings, features, network, initialisation, and source.
 
 Lu, "Achieving 4000x Speedups and Meta-Evolving Discoveries with PureJaxRL" (2023): a loss of the value error alone,
 evolved on CartPole-v1.
@@ -25,31 +25,31 @@ from metadisco.types import Key, Loss, MetaParams, Objective, Sample
 
 @settings
 class LearnedValueLoss:
-    """Settings of the learned value loss alone."""
+    """Settings of the learned value loss, without the policy loss."""
 
     hidden_sizes: Sizes = (64, 64)
     """Widths of the hidden tanh layers of the loss network."""
     inputs: tuple[Literal["error", "target", "old_value"], ...] = ("error",)
-    """What the network sees of each sample: the error V − target, and optionally the target and the old value."""
+    """Inputs of the network: the error V − target, and optionally the target and the old value."""
     output_scale: PositiveFloat = 1.0
-    """Factor on the network's output."""
+    """Factor by which the network's output is multiplied."""
     start: Literal["squared_error", "random", "zeros"] = "squared_error"
-    """Where the search starts: at the squared error, at a random network, or at all-zero meta-parameters."""
+    """Initial loss of the search: the squared error, a random network, or a network of zeros."""
 
     def __post_init__(self) -> None:
-        """Check what involves more than one field."""
+        """Check the inputs."""
         if "error" not in self.inputs or len(set(self.inputs)) != len(self.inputs):
             raise ValueError(
                 f"inputs: got {list(self.inputs)}, allowed: 'error' and optionally 'target' and 'old_value', each once"
             )
 
     def resized(self, hidden_sizes: tuple[int, ...]) -> "LearnedValueLoss":
-        """Return the same with other widths, at a start that gradients can leave."""
+        """Return the same settings with other widths, and an initialisation with non-zero gradients."""
         return replace(self, hidden_sizes=hidden_sizes, start="random" if self.start == "zeros" else self.start)
 
 
 class LossNetwork(nn.Module):
-    """A tanh network with biases from the features of one sample to one number."""
+    """A tanh network with biases, which maps the features of a sample to one number."""
 
     hidden_sizes: Sequence[int]
 
@@ -63,7 +63,7 @@ class LossNetwork(nn.Module):
 
 
 def init_value_loss(settings: LearnedValueLoss, key: Key) -> MetaParams:
-    """Return the meta-parameters at which the search for a value loss starts."""
+    """Return the initial meta-parameters of the search for a value loss."""
     params = LossNetwork(settings.hidden_sizes).init(key, jnp.zeros(len(settings.inputs)))["params"]
     if settings.start == "zeros":
         return jax.tree.map(jnp.zeros_like, params)
@@ -75,10 +75,10 @@ def init_value_loss(settings: LearnedValueLoss, key: Key) -> MetaParams:
 def learned_value_loss(settings: LearnedValueLoss, meta_params: MetaParams) -> Loss:
     """Return φ = base(δ) + output_scale · network(features), elementwise, with δ = V − target.
 
-    The base is ½δ² where the search starts at the squared error (our default, the counterpart of LPO's
-    PPO-initialisation) and 0 where it starts at `random` or `zeros`, as in the original. Features are δ, and by choice
-    the target and the old value, unscaled. No constraint is imposed: φ may be asymmetric, non-convex or unbounded
-    below, and it is identified only up to an additive constant.
+    The base is ½δ² if the search starts at the squared error (the default, which corresponds to LPO's initialisation
+    at PPO), and 0 if it starts at `random` or `zeros`, as in the original work. Features are δ and optionally the
+    target and the old value, unscaled. There is no constraint: φ may be asymmetric, non-convex or unbounded below. It
+    is determined only up to an additive constant.
     """
     network = LossNetwork(settings.hidden_sizes)
 
@@ -111,7 +111,7 @@ def _with_base(settings: LearnedValueLoss, learned: Loss) -> Loss:
 
 
 def value_loss_source(settings: LearnedValueLoss, meta_params: MetaParams) -> Network:
-    """Return what `learned_value_loss` is as what source is written from."""
+    """Return `learned_value_loss` in symbolic form, for exporting source."""
     loss = multiply(settings.output_scale, "network")
     if settings.start == "squared_error":
         loss = add(multiply(0.5, apply("square", "error")), loss)
@@ -120,10 +120,10 @@ def value_loss_source(settings: LearnedValueLoss, meta_params: MetaParams) -> Ne
 
 @settings
 class ValueLoss(LearnedValueLoss):
-    """A learned value loss (see `learned_value_loss`) beside PPO's policy loss.
+    """A learned value loss (see `learned_value_loss`) with PPO's policy loss.
 
-    At the start `squared_error` the output layer is zero but the hidden layers are random, so that perturbations of the
-    output layer alone already change the loss. At `zeros` the biases keep mirrored perturbations from being equal.
+    With `start: squared_error` the output layer is zero but the hidden layers are random, so that perturbations of the
+    output layer change the loss. With `start: zeros` the biases make mirrored perturbations differ.
     """
 
     learns: ClassVar[tuple[str, ...]] = ("value",)
@@ -132,17 +132,17 @@ class ValueLoss(LearnedValueLoss):
         "V - target; target; old value: those that `inputs` names, in its order, unscaled",
     )
     clip_eps: PositiveFloat = 0.2
-    """Clipping constant of PPO's policy loss, which is not learned here."""
+    """Clipping range of PPO's policy loss, which is not learned."""
 
     @in_float32
     def init(self, key: Key) -> MetaParams:
-        """Return the meta-parameters at which the search starts."""
+        """Return the initial meta-parameters of the search."""
         return init_value_loss(self, key)
 
     def bind(self, meta_params: MetaParams) -> Objective:
-        """Return PPO's policy loss with the value loss that these meta-parameters define."""
+        """Return PPO's policy loss, and the value loss with these meta-parameters."""
         return Objective(mirror(clip_drift(self.clip_eps)), learned_value_loss(self, meta_params))
 
     def source_losses(self, meta_params: MetaParams) -> Losses:
-        """Return both losses as what source is written from."""
+        """Return both losses in symbolic form, for exporting source."""
         return Losses(ppo_drift(self.clip_eps), value_loss_source(self, meta_params))

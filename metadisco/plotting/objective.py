@@ -31,10 +31,10 @@ from metadisco.plotting.value_loss import value_loss_evolution_figure, value_los
 from metadisco.plotting.value_loss_surface import value_loss_surface_figure
 from metadisco.types import Loss, Objective
 
-MAX_LOG_RATIO, MAX_ADVANTAGE = 1.0, 4.0
+MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_ADVANTAGE = 1.0, 4.0
 NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
-LOG_RATIO = np.linspace(-MAX_LOG_RATIO, MAX_LOG_RATIO, NUM_RATIOS)
-ADVANTAGE = np.linspace(-MAX_ADVANTAGE, MAX_ADVANTAGE, NUM_ADVANTAGES)
+LOG_RATIO = np.linspace(-MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_LOG_RATIO, NUM_RATIOS)
+ADVANTAGE = np.linspace(-MAX_PLOTTED_ADVANTAGE, MAX_PLOTTED_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
 MAX_ERROR = 10.0  # where nothing is known of what is visited
 

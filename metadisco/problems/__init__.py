@@ -1,4 +1,4 @@
-"""Meta-problems: what the outer loop judges. The only place that sees inner lives and parametrisations alike."""
+"""Meta-problems, which the outer loop evaluates. Only this layer combines the inner loop with parametrisations."""
 
 from metadisco.problems.objective_discovery import ObjectiveDiscovery
 from metadisco.problems.registry import make_problem

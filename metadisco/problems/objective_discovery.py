@@ -1,4 +1,4 @@
-"""Discovering an objective: meta-parameters are bound to an objective, and agents trained with it. Axes: K tasks."""
+"""Objective discovery: agents are trained with the objective that the meta-parameters define. Axes: K tasks."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -18,12 +18,12 @@ from metadisco.types import Evaluation, Key, MetaParams, Objective, Parametrisat
 
 @dataclass(frozen=True)
 class ObjectiveDiscovery:
-    """The meta-problem of finding an objective with which PPO trains well.
+    """The meta-problem of finding an objective with which PPO learns well.
 
     Attributes:
-        parametrisation: what is learned.
-        tasks: on what; one inner life is trained on each.
-        fitness: how a life is judged; higher is better.
+        parametrisation: the learned objective.
+        tasks: environments with settings of PPO; each evaluation trains one agent on each of them.
+        fitness: fitness of a training run; higher is better.
     """
 
     finds: ClassVar[str] = FINDS_OBJECTIVES
@@ -38,15 +38,15 @@ class ObjectiveDiscovery:
     fitness: Fitness
 
     def __post_init__(self) -> None:
-        """Name tasks that have no name."""
+        """Give unnamed tasks a name."""
         object.__setattr__(self, "tasks", named(self.tasks))
 
     @classmethod
     def from_config(cls, config: Config) -> "ObjectiveDiscovery":
-        """Build what a config describes.
+        """Create the problem that a config describes.
 
         Raises:
-            UserError: for a name that nothing here has, or a setting that does not fit.
+            UserError: for an unknown name or an invalid setting.
         """
         parametrisation = make_parametrisation(config.parametrisation)
         fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
@@ -54,20 +54,20 @@ class ObjectiveDiscovery:
 
     @property
     def env_steps(self) -> int:
-        """Environment steps of one life on each task."""
+        """Environment steps of one evaluation: of training one agent on each task."""
         return sum(task.ppo.executed_env_steps for task in self.tasks)
 
     @in_float32
     def init(self, key: Key) -> MetaParams:
-        """Return the meta-parameters at which the search starts."""
+        """Return the initial meta-parameters of the search."""
         return self.parametrisation.init(key)
 
     @gives_nan
     @in_float32
     def evaluate(self, key: Key, meta_params: MetaParams) -> Evaluation:
-        """Train one agent per task; the fitness of a task is NaN where parameters or losses were not finite.
+        """Train one agent per task. The fitness of a task is NaN if parameters or losses were not finite.
 
-        Returns, which can look healthy when a policy is NaN, are not what decides that.
+        Returns do not decide this, as they can look normal even if the policy is NaN.
         """
         objective = self.parametrisation.bind(meta_params)
         fitness, gaps = [], []
@@ -82,9 +82,9 @@ class ObjectiveDiscovery:
         return Evaluation(jnp.stack(fitness), metrics)
 
     def rehearsal(self, num_updates: int) -> "ObjectiveDiscovery":
-        """Return the same meta-problem with lives of a few updates and no evaluation, to measure speed with.
+        """Return the same meta-problem with lifetimes of a few updates and no evaluation, for measuring speed.
 
-        Fitness is not looked at: one that was written for longer lives may refuse short ones.
+        The fitness function is replaced, as a user-defined one may reject short lifetimes.
         """
         tasks = tuple(shorten(task, num_updates) for task in self.tasks)
         return replace(self, tasks=tasks, fitness=lambda result: result.evaluation.mean())

@@ -7,10 +7,10 @@ from metadisco.types import MetaProblem
 
 
 def make_problem(config: Config) -> MetaProblem:
-    """Build the meta-problem that a config describes.
+    """Create the meta-problem that a config describes.
 
     Raises:
-        UserError: for a name that nothing here has, or a setting that does not fit.
+        UserError: for an unknown name or an invalid setting.
     """
     kind = problem_kind(config.problem["name"])
     if kind is None:

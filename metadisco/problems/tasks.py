@@ -1,4 +1,4 @@
-"""What problems with PPO inside share: environments with the settings of PPO there, and a fitness. Axes: K tasks."""
+"""Shared parts of problems that train PPO: tasks and fitness functions. Axes: K tasks."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from metadisco.config import FITNESS_OF_A_PART, Config, PPOConfig, check_fitness_name
+from metadisco.config import PARTIAL_FITNESS_NAMES, Config, PPOConfig, check_fitness_name
 from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError, shown
 from metadisco.inner import envs
@@ -20,26 +20,26 @@ from metadisco.objectives.tabulate import NUM_NODES
 
 
 class Task(NamedTuple):
-    """An environment, how PPO is set there, and what the outer loop knows of it, as in a `TaskInfo`."""
+    """An environment with its settings of PPO, and the fields of a `TaskInfo`."""
 
     env: Env
     ppo: PPOConfig
     name: str = ""
-    """Left out, it is `task` and a number."""
+    """Name of the task; `task 1`, `task 2`, … by default."""
     zero: float = 0.0
     one: float = 1.0
 
 
 def named(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-    """Return tasks that all have names."""
+    """Return tasks with default names for unnamed ones."""
     return tuple(task if task.name else task._replace(name=f"task {number}") for number, task in enumerate(tasks, 1))
 
 
 def make_task(env: str, env_settings: Mapping[str, Any], ppo: PPOConfig) -> Task:
-    """Make an environment in which agents are to be trained.
+    """Create a task with a single environment.
 
     Raises:
-        UserError: for an environment or a setting of one that does not exist, or episodes too long to evaluate.
+        UserError: for an unknown environment or setting, or episodes that are too long to evaluate.
     """
     made = envs.make(env, **env_settings)
     check_evaluation(made, ppo)
@@ -47,10 +47,10 @@ def make_task(env: str, env_settings: Mapping[str, Any], ppo: PPOConfig) -> Task
 
 
 def make_tasks(config: Config) -> tuple[Task, ...]:
-    """Make the environments of a config, with the scales of their fitness where references are given.
+    """Create the tasks of a config; reference returns set the scales of their fitness.
 
     Raises:
-        UserError: for an environment or a setting of one that does not exist.
+        UserError: for an unknown environment or setting.
     """
     made = []
     for index, task in enumerate(config.tasks):
@@ -66,8 +66,8 @@ def make_tasks(config: Config) -> tuple[Task, ...]:
 
 
 def shorten(task: Task, num_updates: int) -> Task:
-    """Return a task with lives of a few updates and no evaluation, to measure speed with."""
-    # Long enough for a tabulated loss, if the whole life is.
+    """Return a task with a lifetime of a few updates and no evaluation, for measuring speed."""
+    # Long enough to use a tabulated loss if the full lifetime does.
     updates = max(num_updates, math.ceil(NUM_NODES / (task.ppo.batch_size * task.ppo.num_epochs)))
     steps = min(task.ppo.executed_env_steps, updates * task.ppo.batch_size)
     short = replace(task.ppo, num_env_steps=steps, num_evaluations=1, num_evaluation_episodes=1)
@@ -78,14 +78,14 @@ def make_fitness(name: str, part: tuple[float, float] = (0.0, 1.0)) -> Fitness:
     """Return a fitness function by name, or `package.module:my_fitness`.
 
     Args:
-        name: as in a config.
-        part: of the life, for those that look at one.
+        name: its name in a config.
+        part: part of the lifetime, for fitness functions that support it.
 
     Raises:
         UserError: for an unknown name.
     """
     check_fitness_name(name)
-    if name in FITNESS_OF_A_PART:
+    if name in PARTIAL_FITNESS_NAMES:
         return partial(FITNESS[name], part=part)
     if name in FITNESS:
         return FITNESS[name]
@@ -96,13 +96,13 @@ def make_fitness(name: str, part: tuple[float, float] = (0.0, 1.0)) -> Fitness:
 
 
 def as_number(fitness: Any) -> Array:
-    """Refuse a fitness that is not one real number, while tracing."""
+    """Reject a fitness that is not a single real number; called while tracing."""
     try:
         number = jnp.asarray(fitness)
     except (TypeError, ValueError):
         number = None
     if fitness is None or number is None:
-        raise UserError(f"inner.fitness: got {shown(fitness)}, allowed: one number per life")
+        raise UserError(f"inner.fitness: got {shown(fitness)}, allowed: one number per lifetime")
     if number.shape != () or jnp.iscomplexobj(number):
-        raise UserError(f"inner.fitness: got {number.dtype} of shape {number.shape}, allowed: one number per life")
+        raise UserError(f"inner.fitness: got {number.dtype} of shape {number.shape}, allowed: one number per lifetime")
     return number

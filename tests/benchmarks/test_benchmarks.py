@@ -136,7 +136,7 @@ def test_generations_are_settings_that_are_accepted(load: Callable[[str], Module
         *load("cost").points(load("cost").BASE).values(),
     ):
         config = parse_config(each.settings(num_generations=1))
-        assert config.outer.num_lives * config.inner.ppo.executed_env_steps == each.frames
+        assert config.outer.num_evaluations * config.inner.ppo.executed_env_steps == each.frames
 
 
 def test_every_arrangement_can_be_left_out(load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from metadisco.config import MEASURING, PPOConfig, describe_tasks, parse_config
+from metadisco.config import EVALUATION_SETTINGS, PPOConfig, describe_tasks, parse_config
 
 OTHERS = {
     "num_envs": 8,
@@ -46,7 +46,7 @@ def described(**ppo):
 
 
 def test_each_setting_that_agents_learn_by_makes_a_difference():
-    assert {field.name for field in dataclasses.fields(PPOConfig)} == {*OTHERS, *MEASURING}
+    assert {field.name for field in dataclasses.fields(PPOConfig)} == {*OTHERS, *EVALUATION_SETTINGS}
     plain = described()
     for key, value in OTHERS.items():
         assert described(**{key: value}) != plain, key

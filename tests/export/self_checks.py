@@ -10,7 +10,7 @@ from typing import Any
 
 from exported import NAMES, Exports
 
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives import LOG_RATIO_CLIP
 
 HIDDEN = {
     "numpy": ("metadisco", "jax", "flax", "scipy", "torch"),
@@ -78,7 +78,7 @@ def changes(text: str, module: Any) -> Iterator[tuple[str, str]]:
         compared = {id(x) for each in ast.walk(function) if isinstance(each, ast.Compare) for x in ast.walk(each)}
         for node in ast.walk(function):
             number = node.value if isinstance(node, ast.Constant) and id(node) not in compared else None
-            if isinstance(number, float) and number not in (0.0, MARGIN, MAX_LOG_RATIO):
+            if isinstance(number, float) and number not in (0.0, MARGIN, LOG_RATIO_CLIP):
                 line = lines[node.lineno - 1]
                 new = f"{line[: node.col_offset]}{CHANGE * number!r}{line[node.end_col_offset :]}"
                 words = f"{number} at {node.col_offset} of {line.strip()!r} in {function.name}"
@@ -93,4 +93,4 @@ def with_another_hold(text: str) -> str:
     """Return a file in which the ratio is held elsewhere."""
     start = text.index("def _held(")
     end = text.index("\n\n\n", start)
-    return text[:start] + text[start:end].replace(repr(MAX_LOG_RATIO), repr(CHANGE * MAX_LOG_RATIO)) + text[end:]
+    return text[:start] + text[start:end].replace(repr(LOG_RATIO_CLIP), repr(CHANGE * LOG_RATIO_CLIP)) + text[end:]

@@ -9,7 +9,7 @@ import pytest
 
 from metadisco.export.code import Code
 from metadisco.export.derivative import derivative
-from metadisco.objectives import MAX_LOG_RATIO
+from metadisco.objectives import LOG_RATIO_CLIP
 from metadisco.objectives.expressions import (
     OPERATIONS,
     Node,
@@ -29,7 +29,7 @@ LINE = 120 - 4  # characters, less the indentation in a function
 
 
 def held(x):
-    return np.minimum(x, MAX_LOG_RATIO)
+    return np.minimum(x, LOG_RATIO_CLIP)
 
 
 HELPERS = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metadisco.config import FITNESS_NAMES, FITNESS_OF_A_PART, parse_config
+from metadisco.config import FITNESS_NAMES, PARTIAL_FITNESS_NAMES, parse_config
 from metadisco.errors import UserError
 from metadisco.inner.fitness import (
     FITNESS,
@@ -217,7 +217,7 @@ class TestParts:
             with pytest.raises(UserError):
                 mean_evaluation(result, part)
 
-    @pytest.mark.parametrize("name", FITNESS_OF_A_PART)
+    @pytest.mark.parametrize("name", PARTIAL_FITNESS_NAMES)
     def test_a_config_gives_the_part(self, name):
         result = life(self.CURVE, self.EVALUATION)
         assert make_fitness(name, (0.5, 1.0))(result) == FITNESS[name](result, (0.5, 1.0))

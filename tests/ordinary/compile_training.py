@@ -12,7 +12,7 @@ from metadisco.inner import train as training
 from metadisco.inner.envs import gymnax as adapter
 
 if "--jax-keys" in sys.argv:
-    training.straight_key = adapter.straight_key = lambda key: key
+    training.unrolled_key = adapter.unrolled_key = lambda key: key
 
 config = metadisco.PPOConfig(num_env_steps=2048, hidden_sizes=(8,))
 env, objective = metadisco.make("gymnax/CartPole-v1"), metadisco.load_objective("ppo")

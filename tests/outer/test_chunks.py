@@ -81,7 +81,7 @@ class Slow:
 def test_sizes_are_tried_that_leave_no_short_chunk_and_the_fastest_is_taken():
     best, rates = measure_chunk_size(Slow(), 24, make_mesh(2), {"x": jnp.ones(3)})
     assert list(rates) == [4, 8, 12, 24]
-    assert rates[best] * chunks.WORTH >= max(rates.values())
+    assert rates[best] * chunks.MIN_SPEEDUP >= max(rates.values())
     assert all(rate > 0 for rate in rates.values())
 
 
@@ -147,7 +147,7 @@ def test_chunks_of_one_cannot_be_halved(monkeypatch):
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(MachineError, match="chunks of 1 lives, allowed: a smaller life"):
-        searched("auto", notes=notebook(kept=1))
+        searched("auto", recorder=notebook(kept=1))
 
 
 def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
@@ -156,7 +156,7 @@ def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        searched("auto", notes=notebook(kept=8))
+        searched("auto", recorder=notebook(kept=8))
     assert is_out_of_memory(FULL)
 
 
@@ -170,7 +170,7 @@ def test_memory_that_does_not_suffice_to_compile_halves_the_first_size(monkeypat
 
     monkeypatch.setattr("metadisco.outer.search.Evaluator", build)
     config = config_of(chunk_size="auto", num_rollouts=2)
-    search(NOISY, config, recorder, chunks=Chunks(notes=notes))
+    search(NOISY, config, recorder, chunks=Chunks(recorder=notes))
     assert [each.chunk_size for each in recorder.started] == [2]
     assert len(notes.said) == 2
 
@@ -182,4 +182,4 @@ def test_a_search_that_was_given_its_chunks_is_the_one_with_chunks_by_rule(enoug
 
 def test_where_it_may_not_halve_auto_says_what_would_fit(small_memory):
     with pytest.raises(MachineError, match=r"chunks of 8 lives, allowed: outer\.chunk_size=4"):
-        searched("auto", notes=notebook(kept=8), may_halve=False)
+        searched("auto", recorder=notebook(kept=8), may_halve=False)

@@ -1,7 +1,7 @@
-"""`metadisco evolve` in several processes: starts those of this machine, passes signals on, and explains their end.
+"""`metadisco evolve` in several processes: starts those of this machine, forwards signals, and explains their end.
 
-JAX ends a process by abort when another one is gone, with pages of its own words. So every process of a job has a
-parent that does not start JAX: it reads those words, and says in one sentence what happened.
+JAX aborts a process when another one has ended, with pages of output. So each process of a job has a parent that does
+not initialise JAX: it reads this output and explains in one sentence what happened.
 """
 
 import os
@@ -23,37 +23,37 @@ from metadisco.errors import UserError
 from metadisco.outer.team import JOIN_TIMEOUT, Place, num_cores
 
 START = "from metadisco.cli import main; raise SystemExit(main())"
-STDERR = 2  # its file descriptor; `sys.stderr` may be something that a process cannot be given
+STDERR = 2  # its file descriptor; `sys.stderr` may be an object that cannot be passed to a process
 POLL = 0.05  # seconds
-GRACE = 1.0  # seconds in which the others of a failed process may come to their own end
-LONGEST_WAIT = 1_000_000  # seconds for which the others may be waited for, which JAX counts in milliseconds
-FAREWELL = 60.0  # seconds within which all end when the first one is done
+GRACE = 1.0  # seconds that the other processes have to end by themselves after one has failed
+LONGEST_WAIT = 1_000_000  # maximum of --join-timeout in seconds; JAX counts milliseconds
+EXIT_TIMEOUT = 60.0  # seconds within which all processes must end after the first one has finished
 
 
 class Child(NamedTuple):
-    """A process that was started here."""
+    """A process started by the launcher."""
 
     process: "subprocess.Popen[bytes]"
     log: IO[bytes]
-    """What its libraries print."""
+    """Output of its libraries."""
     screen: IO[bytes] | None
-    """What it says to the user; None where he sees it himself."""
+    """Its messages for the user; None if they are shown directly."""
 
 
 def launch(
     config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, max_hours: str | None, processes: int
 ) -> int:
-    """Evolve in several processes on this machine's CPU; return the exit code.
+    """Evolve in several processes on the CPU of this machine; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was started then.
+        UserError: for invalid input; no process has been started then.
     """
     if processes < 1:
         raise UserError(f"--processes: got {processes}, allowed: at least 1")
     config = read_config(config_path, overrides)
-    if processes > config.outer.num_lives:
+    if processes > config.outer.num_evaluations:
         raise UserError(
-            f"--processes: got {processes}, allowed: 1 to {config.outer.num_lives}, the lives of a generation"
+            f"--processes: got {processes}, allowed: 1 to {config.outer.num_evaluations}, the evaluations a generation"
         )
     check_run(run_path, config)
     devices = config.outer.num_devices or processes * max(1, num_cores() // processes)
@@ -74,10 +74,10 @@ def launch(
 def launch_member(
     config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, max_hours: str | None, place: Place
 ) -> int:
-    """Evolve as one of several processes that somebody else starts, on this machine or others; return the exit code.
+    """Evolve as one of several processes that are started externally, on one or several machines; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was started then.
+        UserError: for invalid input; no process has been started then.
     """
     place = complete(place._replace(again=("--distributed", *_options(place))), os.environ)
     config = read_config(config_path, overrides)
@@ -87,10 +87,10 @@ def launch_member(
 
 
 def complete(place: Place, variables: "os._Environ[str] | dict[str, str]") -> Place:
-    """Fill from JAX's variables what was not given by options.
+    """Fill in options that were not given from JAX's environment variables.
 
     Raises:
-        UserError: for numbers that cannot be.
+        UserError: for invalid values.
     """
     given = {
         "coordinator": ("--coordinator", "JAX_COORDINATOR_ADDRESS", str),
@@ -120,13 +120,13 @@ def complete(place: Place, variables: "os._Environ[str] | dict[str, str]") -> Pl
 def _words(
     config_path: Path, overrides: Sequence[str], run_path: Path, quiet: bool, max_hours: str | None
 ) -> list[str]:
-    """Return what all processes are started with."""
+    """Return the command line that all processes share."""
     return ["evolve", str(config_path), *overrides, "--run", str(run_path), *limit_words(max_hours),
             *(["--quiet"] if quiet else [])]  # fmt: skip
 
 
 def _options(place: Place) -> list[str]:
-    """Return the options that say where a process stands."""
+    """Return the options with address and number of a process."""
     options = [] if place.join_timeout == JOIN_TIMEOUT else ["--join-timeout", str(place.join_timeout)]
     for name in ("coordinator", "num_processes", "process_id"):
         value = getattr(place, name)
@@ -135,29 +135,29 @@ def _options(place: Place) -> list[str]:
 
 
 def _free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class _Launcher:
-    """Starts processes, passes signals on to them, and waits for their end."""
+    """Starts processes, forwards signals to them, and waits for their end."""
 
     def __init__(self, words: Sequence[str], places: Sequence[Place], variables: dict[str, str]):
         self._words, self._places, self._variables = words, places, variables
         self._children: list[Child] = []
         self._signals: list[int] = []
         self._ended: set[int] = set()
-        """Which of the children were ended from here."""
+        """Indices of the children that the launcher has ended."""
 
     def run(self) -> int:
-        """Return the exit code of the job, after saying what went wrong."""
+        """Run the job; explain errors and return the exit code."""
         before = {number: signal.signal(number, self._pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for place in self._places:
                 self._children.append(self._start(place))
-            for number in self._signals[:1]:  # one that came before all were there
+            for number in self._signals[:1]:  # received before all processes were started
                 self._send(number)
             self._wait()
         finally:
@@ -169,7 +169,7 @@ class _Launcher:
         return self._report()
 
     def _start(self, place: Place) -> Child:
-        """Start one process; the first one here has the user's screen, the others a file each."""
+        """Start one process; the first one writes to the user's screen, the others to one file each."""
         log = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         screen = tempfile.TemporaryFile() if self._children else None  # noqa: SIM115
         number = screen.fileno() if screen else os.dup(STDERR)
@@ -182,14 +182,14 @@ class _Launcher:
             stdout=log,
             stderr=log,
             pass_fds=[number],
-            process_group=0,  # a Ctrl-C comes through us alone
+            process_group=0,  # so that Ctrl-C reaches the launcher only
         )
         if screen is None:
             os.close(number)
         return Child(process, log, screen)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        """Pass a signal on; a second SIGINT ends all at once."""
+        """Forward a signal; a second SIGINT kills all processes."""
         at_once = number == signal.SIGINT and bool(self._signals)
         self._signals.append(number)
         self._send(signal.SIGKILL if at_once else number)
@@ -204,20 +204,20 @@ class _Launcher:
         return len(self._signals) > 1 and signal.SIGINT in self._signals[1:]
 
     def _wait(self) -> None:
-        """Wait for all; where one failed or is long done, end the others."""
+        """Wait for all processes; end the others some time after one has failed or finished."""
         deadline = float("inf")
         while None in (codes := [child.process.poll() for child in self._children]):
             if any(codes):
                 deadline = min(deadline, time.monotonic() + GRACE)
             elif 0 in codes:
-                deadline = min(deadline, time.monotonic() + FAREWELL)
+                deadline = min(deadline, time.monotonic() + EXIT_TIMEOUT)
             if time.monotonic() >= deadline:
                 self._ended = {number for number, code in enumerate(codes) if code is None}
                 return
             time.sleep(POLL)
 
     def _report(self) -> int:
-        """Say what went wrong, if something did; return the exit code."""
+        """Explain errors, if any, and return the exit code."""
         again = shlex.join(["metadisco", *self._words, *self._places[0].again])
         endings = [
             Ending(place.process_id, None if number in self._ended else child.process.returncode,
@@ -226,9 +226,9 @@ class _Launcher:
         ]  # fmt: skip
         code, sentence = explain(endings, self._places[0], self._signals)
         if sys.stderr.isatty():
-            print("\x1b[?25h", end="", file=sys.stderr)  # the cursor, which a live bar hides
+            print("\x1b[?25h", end="", file=sys.stderr)  # show the cursor, which a live bar hides
         if self._at_once:
-            print(f"stopped at once; to go on from the last checkpoint: {again}", file=sys.stderr)
+            print(f"stopped immediately; to continue from the last checkpoint: {again}", file=sys.stderr)
             return 0
         if sentence:
             print(sentence.replace(AGAIN, again), file=sys.stderr)
@@ -236,7 +236,7 @@ class _Launcher:
 
 
 def _text(file: IO[bytes] | None) -> str:
-    """Return what was written to a temporary file."""
+    """Return the content of a temporary file."""
     if file is None:
         return ""
     file.seek(0)

@@ -1,4 +1,4 @@
-"""One process of several, started by `metadisco.commands.evolve.launch`, which listens to what it cannot say itself."""
+"""One of several processes, started by `metadisco.commands.evolve.launch`, which also explains aborts by JAX."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from metadisco.outer.processes import HEARTBEAT_TIMEOUT, leave
 from metadisco.outer.team import Place
 
 BROKEN = ("gloo", "nccl", "coordination")
-"""Words of the errors that libraries raise where another process is gone."""
+"""Words in the errors that libraries raise if another process has ended."""
 
 
 def take_part(
@@ -31,23 +31,23 @@ def take_part(
 ) -> int:
     """Evolve as one of several processes; return the exit code.
 
-    What libraries print goes to stdout and stderr, which the launcher reads; what is for the user goes to `screen`.
+    Output of libraries goes to stdout and stderr, which the launcher reads. Messages for the user go to `screen`.
 
     Args:
-        config_path: as for `evolve`, like the next six.
-        overrides: words KEY=VALUE.
+        config_path: the YAML file.
+        overrides: KEY=VALUE words.
         run_path: the run directory.
-        quiet: print nothing but errors.
-        interrupt: which is active.
-        max_hours: limit on the time of the command.
-        started: when this process did.
-        place: where this process stands.
+        quiet: print errors only.
+        interrupt: an active source of stop requests.
+        max_hours: time limit of the command.
+        started: start time of this process on the monotonic clock.
+        place: address and number of this process.
         screen: a file descriptor.
     """
     sys.stderr = open(screen, "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
     try:
         code = evolve(config_path, overrides, run_path, quiet, interrupt, max_hours, started, place)
-    except (UserError, MachineError, OSError):  # which all processes have agreed on
+    except (UserError, MachineError, OSError):  # all processes raise these together
         leave()
         raise
     except KeyboardInterrupt:  # before the search began
@@ -56,13 +56,13 @@ def take_part(
         _wait_if_broken(error)
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(1)  # without the farewell to the others, who would wait for more
+        os._exit(1)  # without `leave`, which would wait for the others
     leave()
     return code
 
 
 def _wait_if_broken(error: BaseException) -> None:
-    """Where another process is gone wait for JAX, which finds out which it was, says so, and ends this one."""
+    """If another process has ended, wait for JAX, which reports which one it was and ends this process."""
     text = str(error).lower()
     if any(word in text for word in BROKEN):
         time.sleep(2 * HEARTBEAT_TIMEOUT)

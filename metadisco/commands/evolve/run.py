@@ -1,4 +1,4 @@
-"""`metadisco evolve`: run a search, or continue one; alone, or as one of several processes."""
+"""`metadisco evolve`: run or resume a search, in a single process or as one of several processes."""
 
 import shlex
 import time
@@ -23,21 +23,21 @@ def evolve(
     started: float | None = None,
     place: Place | None = None,
 ) -> int:
-    """Run or continue a search, or take part in one; return the exit code.
+    """Run or resume a search, or take part in one; return the exit code.
 
     Args:
         config_path: the YAML file.
         overrides: KEY=VALUE words that replace its settings.
-        run_path: the run directory; of several processes only the first one looks at it.
-        quiet: whether nothing but errors is printed.
-        interrupt: which is active, and asks for a stop.
-        max_hours: limit on the time of the command, as it stands on the command line.
-        started: when the command did, on the monotonic clock; now, if left out.
-        place: where this process stands among several; None if it is alone.
+        run_path: the run directory; only the first of several processes accesses it.
+        quiet: whether to print errors only.
+        interrupt: an active source of stop requests.
+        max_hours: time limit of the command, as given on the command line.
+        started: start time of the command on the monotonic clock; now by default.
+        place: address and number of this process among several; None for a single process.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
-        MachineError: if the run cannot be written to; what was saved is safe.
+        UserError: for invalid input; nothing has been written then.
+        MachineError: if the run cannot be written; saved states remain valid.
     """
     deadline = Deadline(max_hours, time.monotonic() if started is None else started)
     config = read_config(config_path, overrides)
@@ -48,19 +48,19 @@ def evolve(
 
 
 def read_config(path: Path, overrides: Sequence[str]) -> Config:
-    """Return the configuration, checked as far as needs no library.
+    """Return the configuration, checked as far as possible without importing libraries.
 
     Raises:
-        UserError: if it cannot be used.
+        UserError: for an invalid configuration.
     """
     return check_config(read_yaml(path), map(parse_override, overrides))
 
 
 def check_run(path: Path, config: Config) -> None:
-    """Refuse a run directory that cannot be used with a configuration; writes nothing.
+    """Reject a run directory that cannot be used with a configuration; writes nothing.
 
     Raises:
-        UserError: naming what is in the way.
+        UserError: with the reason.
     """
     run = RunDirectory(path)
     run.check_usable()
@@ -69,5 +69,5 @@ def check_run(path: Path, config: Config) -> None:
 
 
 def limit_words(max_hours: str | None) -> list[str]:
-    """Return the words that set a limit on time, for a command that goes on."""
+    """Return the options that set the time limit, for the command that resumes a run."""
     return [] if max_hours is None else ["--max-hours", max_hours]

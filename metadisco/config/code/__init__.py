@@ -1,1 +1,1 @@
-"""Code of one's own: found, imported, and known by its source."""
+"""User-defined code: finding it, importing it, and identifying it by its source."""

@@ -1,4 +1,4 @@
-"""What Python source imports, read from its text: nothing is run. Needs no JAX."""
+"""The imports of Python source, read from its text without running it. Needs no JAX."""
 
 import ast
 import contextlib
@@ -10,24 +10,24 @@ from importlib.machinery import ModuleSpec
 
 
 def names_imported(source: bytes, name: str, spec: ModuleSpec) -> Iterator[str]:
-    """Give what Python source imports anywhere in it; for `from a import b` both `a` and `a.b`."""
+    """Yield all modules that Python source may import; for `from a import b` both `a` and `a.b`."""
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
     if name == "__main__":
         package = getattr(sys.modules[name], "__package__", None) or ""
     try:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a compiled module, or one that cannot be imported
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a compiled or an invalid module
         return
     for node in ast.walk(tree):
         for named, anchor in _named_in(node):
-            with contextlib.suppress(ImportError):  # which raises there, too, where it is run
+            with contextlib.suppress(ImportError):  # as the import itself would raise
                 absolute = importlib.util.resolve_name(named, anchor or package)
                 yield from [absolute] if is_dotted(absolute) else []
 
 
 def _named_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
-    """Give what one statement or call imports, with dots where it is relative, and to what, where that is said."""
+    """Yield the modules that a statement or call imports, and the package a relative import is resolved against."""
     if isinstance(node, ast.Import):
         yield from ((alias.name, None) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -44,10 +44,10 @@ def _named_in(node: ast.AST) -> Iterator[tuple[str, str | None]]:
 
 
 def _text(node: ast.AST | None) -> str | None:
-    """Return the text that an expression is, or None where it is none, or computed."""
+    """Return the value of a string literal, or None for any other expression."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def is_dotted(name: str) -> bool:
-    """Whether this may be the name of a module."""
+    """Return whether this could be the name of a module."""
     return all(name.split("."))

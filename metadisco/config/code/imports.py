@@ -1,4 +1,4 @@
-"""Objects of one's own, named in a config as `package.module:Name`."""
+"""User-defined objects, given in a config as `package.module:Name`."""
 
 import contextlib
 import importlib
@@ -12,15 +12,15 @@ from metadisco.errors import UserError, nearest
 
 
 def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = None) -> Any:
-    """Import `package.module:Name`, looked for on the Python path and in the working directory.
+    """Import `package.module:Name` from the Python path or the working directory.
 
     Args:
-        name: the module, a colon, and an attribute of it.
-        key: the config key that named it, for messages.
-        arguments: if given, the object is called with these keyword arguments and the result returned.
+        name: a module, a colon, and an attribute of the module.
+        key: the config key that refers to it, for messages.
+        arguments: if given, call the object with these keyword arguments and return the result.
 
     Raises:
-        UserError: if the module or attribute is not there, or the call refuses its arguments.
+        UserError: if the module or attribute does not exist, or the call rejects its arguments.
     """
     with importing():
         return _load(name, key, arguments)
@@ -28,7 +28,7 @@ def load_object(name: str, *, key: str, arguments: Mapping[str, Any] | None = No
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Let modules be imported from the working directory, too, and remember the source of those that are."""
+    """Make the working directory importable, and record the source of all modules that are imported meanwhile."""
     look_here()
     before = set(sys.modules)
     try:
@@ -53,4 +53,4 @@ def _load(name: str, key: str, arguments: Mapping[str, Any] | None) -> Any:
     try:
         return thing(**arguments)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{key}: {name} refused its settings {dict(arguments)}: {error}") from error
+        raise UserError(f"{key}: {name} rejected its settings {dict(arguments)}: {error}") from error

@@ -1,6 +1,6 @@
-"""Where a module comes from, whose it is, and of what source it was made when this process imported it.
+"""The origin of a module, whether it is the user's own, and its source at the time this process imported it.
 
-The user's are all modules outside the standard library, site-packages and this package. Nothing is imported here.
+All modules outside the standard library, site-packages and this package are the user's. This module imports none.
 """
 
 import contextlib
@@ -21,24 +21,24 @@ INSTALLED = {"site-packages", "dist-packages"}
 
 
 class ModuleSource(NamedTuple):
-    """What a module was made of, or would be."""
+    """The source from which a module was imported, or would be."""
 
     spec: ModuleSpec | None
-    """The module's when its source was read; importing or reloading it anew makes another."""
+    """Spec of the module when its source was read; importing or reloading the module creates a new one."""
     content: bytes | None
-    """None where it cannot be had, as in a notebook."""
+    """The source; None if it is not available, as in a notebook."""
     certain: bool
-    """Whether the module was made of it; false where the file may have been edited before it was read, or what the
-    module imports may be another by now: a helper that was missing, and which it went on without, say."""
+    """Whether the module was imported from this source. False if the file may have been edited before it was read, or
+    if one of its imports may resolve differently now, such as an optional module that was missing."""
     places: Mapping[str, str | None] = {}
-    """Where the module, and each that its source imports, was found when it was read; None for what was missing."""
+    """Locations of the module and its imports when it was read; None for a missing module."""
 
 
 _IMPORTED: dict[str, ModuleSource] = {}
 
 
 def look_here() -> None:
-    """Let modules be imported from the working directory, too, also by functions that are called later."""
+    """Make the working directory importable from now on."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -46,7 +46,7 @@ def look_here() -> None:
 
 @contextlib.contextmanager
 def looking_here() -> Iterator[None]:
-    """Let modules be found in the working directory, too, for as long as this lasts."""
+    """Make the working directory importable within a context."""
     before = list(sys.path)
     look_here()
     try:
@@ -56,7 +56,7 @@ def looking_here() -> Iterator[None]:
 
 
 def spec_of(name: str) -> ModuleSpec | None:
-    """Return where a module comes from, or None where there is none."""
+    """Return the spec of a module, or None if it does not exist."""
     module = sys.modules.get(name)
     if module is not None:
         spec: ModuleSpec | None = getattr(module, "__spec__", None)
@@ -65,7 +65,7 @@ def spec_of(name: str) -> ModuleSpec | None:
 
 
 def _spec_anew(name: str) -> ModuleSpec | None:
-    """Return where a module would be imported from now, whatever was imported before; None where there is none."""
+    """Return the spec with which a module would be imported now, ignoring `sys.modules`; None if it does not exist."""
     return _find(name, _spec_anew)
 
 
@@ -85,12 +85,12 @@ def _find(name: str, spec_of_parent: Callable[[str], ModuleSpec | None]) -> Modu
 
 
 def is_own(name: str) -> bool:
-    """Whether a module is the user's."""
+    """Return whether a module is the user's own."""
     spec = spec_of(name)
     if spec is None:
         return False
     places = [spec.origin or "", *(spec.submodule_search_locations or [])]
-    if spec.loader is None and not any(places):  # made in this process, such as `__main__` of a notebook
+    if spec.loader is None and not any(places):  # created in this process, such as `__main__` of a notebook
         return True
     for place in map(Path, filter(os.path.isabs, places)):
         if INSTALLED & set(place.parts):
@@ -106,14 +106,14 @@ def _standard_library() -> Path:
 
 
 def note_imported(names: Iterable[str]) -> None:
-    """Remember the source of modules that were imported just now."""
+    """Record the source of modules that have just been imported."""
     for name in names:
         if is_own(name):
             _look(name, certain=True)
 
 
 def source_of_module(name: str, spec: ModuleSpec) -> ModuleSource:
-    """Return the source of a module: that which was imported, or which would be."""
+    """Return the source of a module, as it was imported or would be."""
     if name not in sys.modules:
         return ModuleSource(None, _read(spec), certain=True)
     source = _look(name, certain=False)
@@ -121,11 +121,11 @@ def source_of_module(name: str, spec: ModuleSpec) -> ModuleSource:
 
 
 def _look(name: str, certain: bool) -> ModuleSource:
-    """Return the source of an imported module; read at the first look, after which the file may change.
+    """Return the source of an imported module, which is read on the first call, as the file may change later.
 
     Args:
-        name: of a module in `sys.modules`.
-        certain: whether it was imported just now.
+        name: name of a module in `sys.modules`.
+        certain: whether the module has just been imported.
     """
     spec = getattr(sys.modules[name], "__spec__", None)
     if name not in _IMPORTED or _IMPORTED[name].spec is not spec:
@@ -133,7 +133,7 @@ def _look(name: str, certain: bool) -> ModuleSource:
         assert found is not None
         content = _read(found)
         specs = {each: _spec_anew(each) for each in _names_behind(name, content, found)}
-        fixed = spec is not None or (name == "__main__" and not hasattr(sys, "ps1"))  # what is typed in changes anyhow
+        fixed = spec is not None or (name == "__main__" and not hasattr(sys, "ps1"))  # interactive code may change
         sure = certain or all(
             map(_is_older_than_process, [found, *(each for key, each in specs.items() if key not in sys.modules)])
         )
@@ -144,7 +144,7 @@ def _look(name: str, certain: bool) -> ModuleSource:
 
 
 def _names_behind(name: str, content: bytes | None, spec: ModuleSpec) -> set[str]:
-    """Return a module and those that its source imports, without what cannot come, go or move."""
+    """Return a module and its imports, without those whose location cannot change."""
     names = {name, *names_imported(content or b"", name, spec)}
     return {
         each for each in names if each.partition(".")[0] not in (sys.stdlib_module_names | {PACKAGE.name, "__main__"})
@@ -152,7 +152,7 @@ def _names_behind(name: str, content: bytes | None, spec: ModuleSpec) -> set[str
 
 
 def _place(spec: ModuleSpec | None) -> str | None:
-    """Return what tells where a module is from other places, however the path of modules leads there."""
+    """Return the canonical location of a module, which does not depend on how `sys.path` leads there."""
     if spec is None:
         return None
     places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or [])
@@ -160,17 +160,17 @@ def _place(spec: ModuleSpec | None) -> str | None:
 
 
 def _is_moved(source: ModuleSource) -> bool:
-    """Whether a module, or one that it imports, has come, gone or moved since it was looked at."""
+    """Return whether a module or one of its imports has appeared, disappeared or moved since its source was read."""
     return any(_place(_spec_anew(name)) != place for name, place in source.places.items())
 
 
 def looked_at() -> set[str]:
-    """Return which modules were looked at after they had been imported."""
+    """Return the imported modules whose source has been recorded."""
     return set(_IMPORTED)
 
 
 def edited() -> set[str]:
-    """Return which of them are still imported as they were, and would be made of something else by now."""
+    """Return the recorded modules that are still imported but whose source has changed since."""
     return {name for name, source in _IMPORTED.items() if _is_edited(name, source)}
 
 
@@ -183,20 +183,20 @@ def _is_edited(name: str, source: ModuleSource) -> bool:
 
 
 def drop(name: str) -> None:
-    """Let one of them be imported anew: from its file, and not from what Python keeps of it."""
+    """Remove a recorded module, so that the next import reads its file again, and not Python's cached bytecode."""
     spec = _IMPORTED.pop(name).spec
     module = sys.modules.pop(name, None)
     package, _, attribute = name.rpartition(".")
     if module is not None and getattr(sys.modules.get(package), attribute, None) is module:
         delattr(sys.modules[package], attribute)  # `from package import module` looks there first
-    if spec is not None and spec.cached:  # by its time stamp it may pass for that of the new source
+    if spec is not None and spec.cached:  # its time stamp may match the new source
         with contextlib.suppress(OSError):
             Path(spec.cached).unlink(missing_ok=True)
 
 
 def _read(spec: ModuleSpec) -> bytes | None:
-    """Return the source of a module, or None where it cannot be had."""
-    if spec.origin is None:  # a folder without __init__.py, in which nothing runs
+    """Return the source of a module, or None if it is not available."""
+    if spec.origin is None:  # a folder without __init__.py has no code
         return b"" if spec.submodule_search_locations is not None else None
     read = getattr(spec.loader, "get_data", None)
     try:
@@ -206,7 +206,7 @@ def _read(spec: ModuleSpec) -> bytes | None:
 
 
 def _is_older_than_process(spec: ModuleSpec | None) -> bool:
-    """Whether a file is as it was when this process began, or nothing is there."""
+    """Return whether a file has not changed since this process started, or does not exist."""
     if spec is None:
         return True
     try:
@@ -218,7 +218,7 @@ def _is_older_than_process(spec: ModuleSpec | None) -> bool:
 
 @functools.cache
 def _process_start() -> float:
-    """Return when this process began, as files are dated; 0 where the system does not say."""
+    """Return the time at which this process started, comparable to times of files; 0 if the system does not tell."""
     try:
         fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,7 @@
-"""Code of one's own, known by its source: that of `package.module:Name`, and of the user's modules that it imports.
+"""Digests of user-defined code: of the module of `package.module:Name`, and of the user's modules that it imports.
 
-What depends on such code holds a digest of it, so that an edit makes it another thing: the identity of an objective one
-of its source, a kept cell one of all that ran. Needs no JAX, and imports nothing of what it looks at.
+Results that depend on such code store a digest, so that an edit invalidates them: an objective stores one of its own
+source, a cached cell one of all code that ran. Needs no JAX, and does not import the code it inspects.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ from metadisco.config.code.versions import versions_behind
 
 
 def source_of(data: Any) -> dict[str, str]:
-    """Return a digest of the source of every `package.module:Name` that plain data holds, by that name.
+    """Return a digest of the source of every `package.module:Name` in plain data, by that name.
 
-    It covers the module and the user's modules that it imports directly or not, as this process has imported them or
-    would: as far as that is known. Files that they read, and modules whose names they compute, are not seen.
+    A digest covers the module and all of the user's modules that it imports, directly or indirectly, as this process
+    has imported them or would. It does not cover files that they read, or modules whose names they compute.
     """
     return {text: _digest(_hashes(sources)) for text, (sources, _) in _closures(data).items()}
 
 
 def code_of(data: Any) -> dict[str, str]:
-    """Return a digest of all the code behind every `package.module:Name` that plain data holds, by that name.
+    """Return a digest of all code used by every `package.module:Name` in plain data, by that name.
 
-    That is its source, as for `source_of`, and the versions of other packages that it imports. Where source cannot be
-    had, as in a notebook, or may not be what was imported, the digest is one that no other call returns.
+    This includes its source, as in `source_of`, and the versions of the other packages that it imports. If the source
+    is not available, as in a notebook, or may differ from the imported code, the digest is unique to this call.
     """
     digests = {}
     for text, (sources, others) in _closures(data).items():
@@ -53,10 +53,10 @@ def code_of(data: Any) -> dict[str, str]:
 
 
 def forget_edited() -> None:
-    """Drop modules of the user's that were edited since they were imported, and those that import them.
+    """Remove the user's modules that were edited since their import, and all modules that import them.
 
-    Whoever asks for them next gets what the files hold now. A module that imports what was missing and has come, what
-    has gone, or is another file now, counts as edited.
+    The next import reads the current files. A module also counts as edited if one of its imports has appeared,
+    disappeared or moved.
     """
     importlib.invalidate_caches()
     with looking_here():
@@ -69,7 +69,7 @@ def forget_edited() -> None:
 
 
 def _imports_by_name() -> dict[str, set[str]]:
-    """Return which of the user's modules each that this process has imported imports; looking may show more of them."""
+    """Return for each imported module of the user the modules that it imports; computing this may record more."""
     found: dict[str, set[str]] = {}
     while names := looked_at() - found.keys():
         found |= {name: set(_closure(name)[0]) for name in names}
@@ -77,7 +77,7 @@ def _imports_by_name() -> dict[str, set[str]]:
 
 
 def _closures(data: Any) -> dict[str, tuple[dict[str, ModuleSource], set[str]]]:
-    """Return what `_closure` does of the modules that plain data names."""
+    """Return the result of `_closure` for each module that plain data refers to."""
     with contextlib.ExitStack() as stack:
         modules = {text: text.partition(":")[0] for text in sorted(set(_names(data)))}
         if modules:
@@ -86,7 +86,7 @@ def _closures(data: Any) -> dict[str, tuple[dict[str, ModuleSource], set[str]]]:
 
 
 def _names(data: Any) -> Iterator[str]:
-    """Give the texts in plain data that may name an object of a module."""
+    """Yield the strings in plain data that may refer to an object of a module."""
     if isinstance(data, dict):
         data = list(data.values())
     if isinstance(data, list | tuple):
@@ -108,9 +108,9 @@ def _digest(data: Any) -> str:
 
 
 def _closure(root: str) -> tuple[dict[str, ModuleSource], set[str]]:
-    """Return the user's modules that a module imports, itself included, and the other packages that these import.
+    """Return the user's modules that a module imports, including itself, and the other packages that these import.
 
-    A module that is named is taken for the user's wherever it lies, with its package; but none of this package is.
+    The module itself and its package always count as the user's, wherever they are; modules of metadisco never do.
     """
     sources: dict[str, ModuleSource] = {}
     others: set[str] = set()

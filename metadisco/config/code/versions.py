@@ -1,4 +1,4 @@
-"""Versions of what is installed. Needs no JAX."""
+"""Versions of installed packages. Needs no JAX."""
 
 import functools
 import importlib.metadata
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def version_of(library: str) -> str | None:
-    """Return the version of a library by the name that it is installed by, or None where it is not."""
+    """Return the version of an installed distribution, or None if it is not installed."""
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
@@ -14,14 +14,14 @@ def version_of(library: str) -> str | None:
 
 
 def versions_behind(module: str) -> dict[str, str | None]:
-    """Return the versions of all that may provide a top-level module: of `PyYAML` for `yaml`.
+    """Return the versions of all distributions that provide a top-level module, such as `PyYAML` for `yaml`.
 
-    Where no distribution says that it does, it is looked for by the name of the module.
+    If no distribution lists the module, the distribution is assumed to have the same name.
     """
     return {library: version_of(library) for library in _distributions().get(module, [module]) if library}
 
 
 @functools.cache
 def _distributions() -> Mapping[str, list[str]]:
-    """Return what provides each top-level module; takes tenths of a second, as it reads all that is installed."""
+    """Return the distributions of each top-level module; this scans all installed packages and takes some 0.1 s."""
     return importlib.metadata.packages_distributions()

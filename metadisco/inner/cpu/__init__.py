@@ -1,13 +1,13 @@
-"""What makes small arrays quick on CPU: each function does what JAX, optax or flax has one for, arranged for XLA.
+"""Functions of JAX, optax and flax, rewritten to be fast for small arrays on CPU.
 
-- `threefry`: keys whose rounds are no loop; their numbers are those of `jax.random`, bit for bit.
-- `shuffle`: minibatches by sorting single numbers; not the permutations of `jax.random.permutation`, but as even, and
-  for large batches those themselves.
-- `adam`: gradient steps with one division and one root per number; those of optax's chain up to rounding.
-- `dense`: layers with quicker gradients, equal up to rounding to those of `x @ kernel + bias`; so are the values of
-  heads of few outputs, while those of hidden layers are equal bit for bit.
+- `threefry`: keys whose rounds are unrolled; their random numbers equal those of `jax.random` bit for bit.
+- `shuffle`: minibatches by sorting single numbers; the permutations differ from those of `jax.random.permutation`, but
+  are as uniform. Large batches use `jax.random.permutation` itself.
+- `adam`: gradient steps with one division and one square root per number; equal to optax's up to rounding.
+- `dense`: layers with faster gradients, which are equal up to rounding to those of `x @ kernel + bias`. Outputs of
+  heads with few units are equal up to rounding, those of hidden layers bit for bit.
 
-None is an option: `benchmarks/ablation.py` puts the plain function in its place, and shows what each pays. What is one
-line of an algorithm stays there: that a rollout splits its keys before its loop, and that values of final observations
-are computed only where an episode was cut.
+None of them is optional: `benchmarks/ablation.py` replaces each by the plain function and measures the speed-up.
+Optimisations of a single line are in the algorithms themselves: a rollout splits its keys before its loop, and values
+of final observations are computed only for truncated episodes.
 """

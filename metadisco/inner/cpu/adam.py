@@ -1,7 +1,7 @@
-"""Adam behind global-norm clipping, arranged so that each number costs one division and one root.
+"""Adam with global-norm clipping, arranged to take one division and one square root per number.
 
-The same mathematics as `optax.chain(clip_by_global_norm, scale_by_adam, scale_by_learning_rate)`, which divides five
-times per number; the gradient steps of small networks are a sixth of an inner life on CPU. A test compares the two.
+It equals `optax.chain(clip_by_global_norm, scale_by_adam, scale_by_learning_rate)`, which takes five divisions per
+number, as a test checks. Gradient steps of small networks take a sixth of the training time on CPU.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ VECTOR = 16  # float32 lanes of the widest CPUs
 
 
 class AdamState(NamedTuple):
-    """Moments of the clipped gradient, and how many were seen."""
+    """Moments of the clipped gradient, and the number of steps."""
 
     num_steps: Int[Array, ""]
     first: Any
@@ -40,17 +40,17 @@ def adam_step(
 ) -> tuple[Any, AdamState]:
     """Take one step of Adam (Kingma and Ba, 2015, algorithm 1) along −grads.
 
-    Gradients are first scaled down to `max_grad_norm` if their global norm exceeds it. With m and v the moments and
-    t the count, the step is −α·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m / (√v + ε·√(1 − β₂ᵗ)), which is the bias-corrected one with
-    the corrections taken out of the elementwise part.
+    Gradients are first scaled down to `max_grad_norm` if their global norm exceeds it. With the moments m and v and the
+    count t, the step is −α·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m / (√v + ε·√(1 − β₂ᵗ)). This is the bias-corrected step, with the
+    corrections moved out of the elementwise part.
 
     Args:
         params: parameters.
         grads: gradients, of the same structure.
-        state: from `init_adam` or the step before.
-        config: gives β₁, β₂ and ε.
+        state: from `init_adam` or the previous step.
+        config: contains β₁, β₂ and ε.
         learning_rate: α.
-        max_grad_norm: bound of the global norm.
+        max_grad_norm: maximum of the global norm.
 
     Returns:
         New parameters and state.
@@ -68,7 +68,7 @@ def adam_step(
 
 
 def _sum_of_squares(x: Float[Array, "..."]) -> Float[Array, ""]:
-    """Return Σx², adding halves to each other: XLA on CPU adds a plain sum up one by one, ten times as slowly."""
+    """Return Σx² by pairwise summation; on CPU, XLA computes a plain sum sequentially, which is ten times slower."""
     squares = jnp.square(x).ravel()
     while squares.size % 2 == 0 and squares.size > VECTOR:
         squares = squares[: squares.size // 2] + squares[squares.size // 2 :]

@@ -12,9 +12,9 @@ NARROW = 4
 def dense(x: Float[Array, "... D"], kernel: Float[Array, "D H"], bias: Float[Array, "H"]) -> Float[Array, "... H"]:
     """Return x·kernel + bias.
 
-    The gradient of the kernel, xᵀ·g, is a product whose left side is transposed. XLA on CPU hands it over as it is,
-    and such products take a third longer than one with a transposed copy made before, for narrow inputs three times
-    as long. Accelerators are left alone.
+    The gradient of the kernel, xᵀ·g, is a product with a transposed left operand. On CPU such a product takes a third
+    longer than one with an explicitly transposed copy, and three times as long for narrow inputs. On accelerators
+    the gradient is not changed.
     """
     return x @ kernel + bias
 
@@ -28,7 +28,7 @@ def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array, Array
     flat_x, flat_g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     transposed = flat_x.T
     if jax.default_backend() == "cpu":
-        transposed = jax.lax.optimization_barrier(transposed)  # else XLA folds it into the product again
+        transposed = jax.lax.optimization_barrier(transposed)  # else XLA fuses it into the product again
     return g @ kernel.T, transposed @ flat_g, flat_g.sum(0)
 
 
@@ -38,9 +38,10 @@ dense.defvjp(_forward, _backward)
 def narrow_dense(
     x: Float[Array, "... D"], kernel: Float[Array, "D H"], bias: Float[Array, "H"]
 ) -> Float[Array, "... H"]:
-    """Return x·kernel + bias, by one matrix-vector product for each of at most four outputs.
+    """Return x·kernel + bias, with one matrix-vector product per output if there are at most four outputs.
 
-    XLA on CPU is slow at products with an inner or outer size of 2 to 4, which the gradient of such a layer is made of.
+    XLA on CPU is slow at products with an inner or outer dimension of 2 to 4, which occur in the gradient of such a
+    layer.
     """
     if kernel.shape[1] > NARROW:
         return x @ kernel + bias

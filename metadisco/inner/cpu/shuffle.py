@@ -6,15 +6,15 @@ from jaxtyping import Int
 
 from metadisco.types import Key
 
-PACKED_LIMIT = 4096  # beyond it too few random bits are left beside the index
+PACKED_LIMIT = 4096  # larger indices would leave too few random bits
 
 
 def shuffled_minibatches(key: Key, num_epochs: int, num_minibatches: int, batch_size: int) -> Int[jax.Array, "EM B"]:
-    """Return the indices of every minibatch of every epoch: each epoch is a fresh permutation of the batch.
+    """Return the indices of every minibatch of every epoch: each epoch is a new permutation of the batch.
 
-    `jax.random.permutation` sorts pairs of a random key and an index, for which XLA on CPU calls a comparator. Small
-    batches are shuffled instead by sorting single numbers that hold random bits above and the index below, four times
-    as fast. The index decides where random bits tie, which happens to a pair with probability 2⁻²⁰ at most.
+    `jax.random.permutation` sorts pairs of a random number and an index, for which XLA on CPU calls a comparator. Small
+    batches are shuffled by sorting single numbers instead, which is four times as fast: high bits are random, low bits
+    hold the index. Ties of the random bits are broken by the index; a pair ties with probability 2⁻²⁰ at most.
 
     Args:
         key: consumed.

@@ -1,12 +1,13 @@
-"""JAX's own random numbers, bit for bit, by a program that suits small arrays on CPU.
+"""The random numbers of JAX, bit for bit, computed by code that is fast for small arrays on CPU.
 
-On CPU JAX writes Threefry as a loop of five rounds, which XLA runs as some twenty small kernels a round trip; for the
-few numbers that a step of a small environment needs, starting those takes far longer than the arithmetic. Here the
-twenty rounds are written out, so that XLA fuses each call into one kernel. A key that was derived is computed before it
-is used: else XLA of jax 0.11 copies the rounds of every ancestor into every kernel, and compiles for many minutes.
-Keys are typed ones of an implementation of their own; what they give is what JAX's would, which a test checks. A few
-functions of `jax.random` (poisson) and a mixture with other keys refuse them, so that every environment is given JAX's
-own; the adapter of a suite that takes others makes them straight again. Either way it is a change of type alone.
+On CPU, JAX implements Threefry as a loop of five rounds, each of which XLA runs as some twenty small kernels. For the
+few numbers that a step of a small environment needs, launching kernels takes far longer than the arithmetic. Here all
+twenty rounds are unrolled, so that XLA fuses each call into one kernel. An optimisation barrier follows each derived
+key: otherwise XLA of jax 0.11 copies the rounds of every ancestor into every kernel, and compiles for many minutes.
+
+The keys are typed keys with their own implementation; a test checks that their numbers equal those of JAX. Some
+functions of `jax.random` (poisson) and code that mixes keys reject them, so environments receive JAX's own keys. The
+adapter of a suite that supports unrolled keys converts them back. A conversion only changes the type.
 """
 
 import math
@@ -25,24 +26,24 @@ PARITY = np.uint32(0x1BD11BDA)
 JAX_NAME = "threefry2x32"
 
 
-def straight_key(key: Key) -> Key:
-    """Return a key that gives the same numbers by straight-line code; one that is no Threefry key stays as it is."""
-    config: Any = jax.config  # whose settings only newer JAX declares
+def unrolled_key(key: Key) -> Key:
+    """Return an unrolled key with the same random numbers; a key that is not a Threefry key is returned unchanged."""
+    config: Any = jax.config  # older versions of JAX do not declare its settings
     if str(jax.random.key_impl(key)) != JAX_NAME or not config.jax_threefry_partitionable:
         return key
-    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_STRAIGHT)
+    return jax.random.wrap_key_data(jax.random.key_data(key), impl=_UNROLLED)
 
 
 def plain_key(key: Array) -> Array:
-    """Return the key, or keys, of JAX's own implementation that give the same numbers."""
-    if jax.random.key_impl(key) != _STRAIGHT:
+    """Return the key or keys of JAX's own implementation with the same random numbers."""
+    if jax.random.key_impl(key) != _UNROLLED:
         return key
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=JAX_NAME)
 
 
 def _hash(key: Array, high: Array, low: Array) -> tuple[Array, Array]:
     """Return Threefry-2x32 with 20 rounds of the counter (high, low)."""
-    # By lax: the operators of jnp are functions of their own, each to be traced, mapped and lowered.
+    # By lax: each operator of jnp would be a function to be traced, mapped and lowered.
     first, second = (lax.squeeze(each, (0,)) for each in lax.split(key, (1, 1)))
     parity = lax.bitwise_xor(lax.bitwise_xor(first, second), PARITY)
     schedule = tuple(lax.broadcast(each, high.shape) for each in (first, second, parity))
@@ -59,7 +60,7 @@ def _hash(key: Array, high: Array, low: Array) -> tuple[Array, Array]:
 
 
 def _count(shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return the numbers 0, 1, … in an array of this shape, as upper and lower halves."""
+    """Return the counters 0, 1, … in an array of this shape, as high and low words."""
     size = math.prod(shape)
     if size >= 2**32:
         raise ValueError(f"random numbers of shape {shape}: allowed are fewer than 2³² at once")
@@ -75,7 +76,7 @@ def _split(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _derived(halves: tuple[Array, Array]) -> Array:
-    """Return keys of these halves, which XLA may not fuse into what uses them."""
+    """Return keys made of these words, which XLA must not fuse into their uses."""
     keys: Array = lax.optimization_barrier(jnp.stack(halves, -1))
     return keys
 
@@ -91,6 +92,6 @@ def _fold_in(key: Array, data: Array | int) -> Array:
     return _derived(_hash(key, jnp.zeros((), jnp.uint32), jnp.asarray(data, jnp.uint32)))
 
 
-_STRAIGHT = jex.random.define_prng_impl(
-    key_shape=(2,), seed=_seed, split=_split, random_bits=_random_bits, fold_in=_fold_in, name="straight", tag="str"
+_UNROLLED = jex.random.define_prng_impl(
+    key_shape=(2,), seed=_seed, split=_split, random_bits=_random_bits, fold_in=_fold_in, name="unrolled", tag="unr"
 )

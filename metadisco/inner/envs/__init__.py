@@ -1,4 +1,4 @@
-"""Environments behind one contract; a suite's library is imported only when one of its environments is made."""
+"""Environments with a common interface; the library of a suite is imported when one of its environments is created."""
 
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep, auto_reset
 from metadisco.inner.envs.checks import check_episode_length

@@ -1,4 +1,4 @@
-"""The contract of an environment: pure functions of one environment, no batch, auto-reset inside.
+"""The interface of an environment: pure functions for a single environment (no batch) with auto-reset.
 
 A wrapper is a function from Env to Env.
 """
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from metadisco.types import Key
 
 EnvState: TypeAlias = Any
-"""A pytree of arrays, whatever the environment needs."""
+"""A pytree of arrays, defined by the environment."""
 
 
 class Discrete(NamedTuple):
@@ -32,27 +32,27 @@ class Box(NamedTuple):
 
 
 class Interface(NamedTuple):
-    """What an agent must know of an environment; an `Env` has the same two fields."""
+    """Observation and action space of an environment, from which an agent is created; `Env` has the same fields."""
 
     obs_shape: tuple[int, ...]
     """Shape of an observation, which is float32."""
     action_space: Discrete | Box
-    """What actions there are."""
+    """The action space."""
 
 
 class TimeStep(NamedTuple):
-    """What one step of an environment gives."""
+    """Result of one step of an environment."""
 
     obs: Float[Array, "..."]
-    """Observation to act on next: the first of a new episode where the old one ended."""
+    """The next observation, after auto-reset: if the episode ended, the first one of a new episode."""
     reward: Float[Array, ""]
     """Reward of the step."""
     terminated: Bool[Array, ""]
-    """The episode ended for a reason of its own; the value beyond is zero."""
+    """Whether the episode reached a terminal state, whose value is zero."""
     truncated: Bool[Array, ""]
-    """The episode was cut by a time limit; the value beyond is not zero. May be true together with `terminated`."""
+    """Whether a time limit cut off the episode; the final state then has a value. Can be true with `terminated`."""
     final_obs: Float[Array, "..."]
-    """The observation before auto-reset: what the step really led to."""
+    """The next observation, before auto-reset."""
 
 
 class Env(NamedTuple):
@@ -61,13 +61,13 @@ class Env(NamedTuple):
     reset: Callable[[Key], tuple[EnvState, Array]]
     """(key) -> (state, obs): the start of an episode."""
     step: Callable[[Key, EnvState, Array], tuple[EnvState, TimeStep]]
-    """(key, state, action) -> (state, time_step); starts a new episode where one ended."""
+    """(key, state, action) -> (state, time_step); starts a new episode after one has ended."""
     obs_shape: tuple[int, ...]
     """Shape of an observation, which is float32."""
     action_space: Discrete | Box
-    """What actions there are."""
+    """The action space."""
     episode_length: int
-    """Steps after which an episode has ended at the latest; evaluation stops there."""
+    """Maximum length of an episode in steps; evaluation episodes stop there."""
 
 
 def auto_reset(
@@ -78,15 +78,15 @@ def auto_reset(
     action_space: Discrete | Box,
     episode_length: int,
 ) -> Env:
-    """Make an Env of plain dynamics: adds the time limit, the auto-reset and the final observation.
+    """Create an Env from plain dynamics by adding a time limit, auto-reset and the final observation.
 
-    Every episode starts from a fresh call of `reset`.
+    Every episode starts with a new call of `reset`.
 
     Args:
         reset: (key) -> (state, obs).
-        step: (key, state, action) -> (state, obs, reward, terminated), which knows of no time limit.
+        step: (key, state, action) -> (state, obs, reward, terminated), without a time limit.
         obs_shape: shape of an observation.
-        action_space: what actions there are.
+        action_space: the action space.
         episode_length: time limit in steps.
     """
 

@@ -1,7 +1,7 @@
-"""Adapter for brax: rigid bodies. The only file that knows brax.
+"""Adapter for brax (rigid-body physics). No other file depends on brax.
 
-Brax's own wrappers lose the final observation, restart every episode of an environment in the same state, and fail on
-typed keys; none of them is used.
+Brax's wrappers are not used: they discard the final observation, restart every episode of an environment in the same
+state, and do not support typed keys.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ try:
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
     ):
-        warnings.simplefilter("ignore")  # of dependencies that are no longer maintained, or not installed
+        warnings.simplefilter("ignore")  # about dependencies that are unmaintained or not installed
         import mujoco
         from brax import envs as brax_envs
 except ImportError as error:
@@ -36,7 +36,7 @@ except ImportError as error:
 
 LIBRARIES = ("brax", "mujoco", "mujoco-mjx")
 BACKENDS = ("spring", "positional", "generalized", "mjx")
-DEFAULT_BACKEND = {"swimmer": "generalized"}  # which has no other
+DEFAULT_BACKEND = {"swimmer": "generalized"}  # its only backend
 BANK_SEED = 0
 
 
@@ -53,23 +53,23 @@ def make(
     num_initial_states: int | None = None,
     **arguments: Any,
 ) -> Env:
-    """Make a brax environment.
+    """Create a brax environment.
 
-    Actions are in the box [−1, 1]. Physics differ between backends, so that returns cannot be compared across them.
+    Actions are in the box [−1, 1]. The physics differ between backends, so returns are not comparable across them.
 
     Args:
-        name: brax's own with its backend after a colon, such as "ant:positional"; where none is given it is spring,
-            the fastest, but for swimmer, which has generalized alone. (Brax's own default is generalized.)
-        episode_length: time limit, in steps of the physics environment: an agent that repeats actions takes
-            episode_length / action_repeat steps, rounded up.
-        action_repeat: how often each action is applied; rewards are summed, up to where the episode terminates. (Brax
-            goes on beyond that, and counts the rewards.)
-        num_initial_states: episodes start from a bank of that many states, drawn once for all agents; None draws a new
-            state for each, which costs a reset per step where environments are vmapped.
-        **arguments: of the environment's class, such as terminate_when_unhealthy.
+        name: brax's name, optionally with a backend after a colon, such as "ant:positional". The default backend is
+            spring, the fastest one; swimmer only supports generalized. (Brax itself defaults to generalized.)
+        episode_length: time limit in physics steps; with action repeat an agent takes episode_length / action_repeat
+            steps, rounded up.
+        action_repeat: number of times each action is applied. Rewards are summed until the episode terminates. (Brax
+            continues beyond that and counts the rewards.)
+        num_initial_states: number of initial states, which are drawn once for all agents. None draws a new state for
+            each episode, which costs a reset per step under vmap.
+        **arguments: arguments of the environment's class, such as terminate_when_unhealthy.
 
     Raises:
-        UserError: for an unknown name, backend or argument, or a value that brax refuses.
+        UserError: for an unknown name, backend or argument, or an invalid value.
     """
     episode_length = _count("episode_length", episode_length)
     action_repeat = _count("action_repeat", action_repeat)
@@ -86,7 +86,7 @@ def make(
         def repeat(carry: tuple[EnvState, Array], _: None) -> tuple[tuple[EnvState, Array], None]:
             state, total = carry
             after = dynamics.step(state, action)
-            # An episode that ended stays where it ended.
+            # The state no longer changes after the episode has ended.
             kept = jax.tree.map(lambda new, old: jnp.where(state.done > 0, old, new), after, state)
             return (kept, total + jnp.where(state.done > 0, 0.0, after.reward)), None
 
@@ -107,7 +107,7 @@ def make(
 
 
 def _count(key: str, value: Any) -> int:
-    """Return a whole number above 0, which may have been written as 1e3."""
+    """Validate a positive whole number, which may be written as 1e3."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 1 <= value <= MAX_INT or value != int(value):
         raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number from 1 to {MAX_INT}")
@@ -115,7 +115,7 @@ def _count(key: str, value: Any) -> int:
 
 
 def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
-    """Return brax's environment, which knows of no time limit."""
+    """Return the brax environment without a time limit."""
     name, _, backend = name.partition(":")
     if name not in brax_envs._envs:
         raise UserError(
@@ -148,7 +148,7 @@ def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
 
 
 def _try(dynamics: "_Dynamics", name: str, arguments: dict[str, Any]) -> None:
-    """Refuse arguments that brax takes at first and stumbles over later."""
+    """Reject arguments that brax accepts in its constructor, but fails on later."""
     for key, value in arguments.items():
         numbers = value if isinstance(value, list) else [value]
         if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
@@ -157,15 +157,15 @@ def _try(dynamics: "_Dynamics", name: str, arguments: dict[str, Any]) -> None:
     try:
         jax.eval_shape(lambda key: dynamics.step(dynamics.reset(key), action), jax.random.key(0))
     except (TypeError, ValueError, IndexError) as error:
-        said = str(error).splitlines()[0]
-        raise UserError(f"inner.env_settings: got {arguments}, which brax/{name} cannot use: {said}") from error
+        reason = str(error).splitlines()[0]
+        raise UserError(f"inner.env_settings: got {arguments}, which brax/{name} cannot use: {reason}") from error
 
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Ignore that brax is no longer developed, and that its models are of an older MuJoCo.
+    """Suppress warnings that brax is no longer developed, and that its models are for an older MuJoCo.
 
-    MuJoCo's own handler would write a file MUJOCO_LOG.TXT into the working directory.
+    MuJoCo's default handler would write a file MUJOCO_LOG.TXT into the working directory.
     """
     mujoco.set_mju_user_warning(lambda message: None)
     try:
@@ -177,7 +177,7 @@ def _quietly() -> Iterator[None]:
 
 
 class _Dynamics:
-    """Brax's environment with typed keys, and with states that are the same pytree before and after a step."""
+    """A brax environment that supports typed keys, and whose state has the same pytree structure after a step."""
 
     def __init__(self, env: Any, name: str):
         self._env = env
@@ -188,19 +188,19 @@ class _Dynamics:
         self.obs_shape = tuple(obs.shape)
 
     def reset(self, key: Key) -> Any:
-        """Return brax's state at the start of an episode."""
+        """Return the initial state of an episode."""
         state = self._env.reset(jax.random.key_data(key))
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)  # no weak types
 
     def step(self, state: Any, action: Array) -> Any:
-        """Return brax's state after a step."""
-        # Brax writes into the dicts of the state that it is given.
+        """Return the state after a step."""
+        # Brax modifies the dicts of the given state.
         after = self._env.step(state.replace(metrics=dict(state.metrics), info=dict(state.info)), action)
         return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state)
 
 
 def _from_bank(reset: Callable[[Key], tuple[EnvState, Array]], size: int) -> Callable[[Key], tuple[EnvState, Array]]:
-    """Return a reset that picks one of `size` states, which are drawn here, once."""
+    """Return a reset that picks one of `size` states, which are drawn here."""
     bank = jax.jit(jax.vmap(reset))(jax.random.split(jax.random.key(BANK_SEED), size))
 
     def pick(key: Key) -> tuple[EnvState, Array]:

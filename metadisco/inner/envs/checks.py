@@ -1,4 +1,4 @@
-"""What an environment says of itself, checked where it is made: else it would show as NaN, or after all training."""
+"""Validation of a new environment; otherwise errors would show up as NaN, or only after training."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from metadisco.config.fields import MAX_INT
 from metadisco.errors import UserError
 from metadisco.inner.envs.base import Box, Discrete, Env
 
-FREE_EPISODE = 100_000
-"""Steps of an episode that are always allowed."""
+UNCHECKED_EPISODE_LENGTH = 100_000
+"""Episodes of up to this length are always allowed."""
 MAX_EVALUATION = 10
-"""Times the steps of training that evaluation may take where episodes are longer; steps one after the other."""
+"""Maximum ratio of sequential evaluation steps to sequential training steps, if episodes are longer."""
 
 
 def checked(env: Env, name: str) -> Env:
-    """Return an environment with its facts in the form that the contract demands, such as bounds in float32.
+    """Validate an environment, and convert its fields to their canonical types, such as bounds in float32.
 
     Args:
-        env: as its maker returned it.
-        name: its own, for messages.
+        env: the environment as it was created.
+        name: its name, for messages.
 
     Raises:
-        UserError: for facts with which nothing can be trained.
+        UserError: for an invalid field.
     """
     shape, length = env.obs_shape, env.episode_length
     if not isinstance(shape, tuple | list) or not all(_is_count(size) for size in shape):
@@ -42,35 +42,35 @@ def checked(env: Env, name: str) -> Env:
 
 
 def check_episode_length(env: Env, num_evaluations: int, num_steps: int) -> None:
-    """Refuse episodes so long that playing whole ones would take for ever beside training.
+    """Reject episodes that are so long that evaluation would take far longer than training.
 
-    Environments step side by side, in training as in evaluation, so that steps one after the other are compared.
+    Environments run in parallel, in training and in evaluation, so sequential steps are compared.
 
     Args:
         env: the environment.
-        num_evaluations: how often whole episodes are played.
-        num_steps: of training, in each of its environments.
+        num_evaluations: number of evaluations.
+        num_steps: training steps in each environment.
 
     Raises:
-        UserError: naming the lengths.
+        UserError: with the lengths.
     """
     most = num_evaluations * env.episode_length
-    if env.episode_length > FREE_EPISODE and most > MAX_EVALUATION * num_steps:
+    if env.episode_length > UNCHECKED_EPISODE_LENGTH and most > MAX_EVALUATION * num_steps:
         raise UserError(
             f"inner.env: its episodes may last {env.episode_length:,} steps, and evaluation {most:,}, allowed: "
-            f"{MAX_EVALUATION} times the {num_steps:,} steps of training in each environment; shorter episodes (such "
+            f"{MAX_EVALUATION} times the {num_steps:,} training steps in each environment; shorter episodes (such "
             "as inner.env_settings.max_steps_in_episode) or fewer evaluations may help"
         )
 
 
 def _is_count(value: Any) -> bool:
-    """Whether this is a whole number from 1 to what the device counts to, perhaps written as 1e3."""
+    """Return whether this is a whole number from 1 to the largest int32, possibly written as 1e3."""
     number = _as_array(value)
     return number.shape == () and number.dtype.kind in "iuf" and bool(1 <= value <= MAX_INT and value == int(value))
 
 
 def _as_array(value: Any) -> np.ndarray:
-    """Return what was given as an array; one of an object where it is none, such as ragged lists."""
+    """Convert a value to an array; to an array of an object if that fails, such as for ragged lists."""
     try:
         return np.asarray(value)
     except (ValueError, TypeError):

@@ -1,7 +1,7 @@
-"""Where gymnax's environments are not those that they are named after, and what is done instead.
+"""Corrections of gymnax environments that differ from the originals they are named after.
 
-A correction makes a transition of gymnax's one, which it still calls: every draw and every number that was right stays
-as it was, bit for bit. The tests beside it step all environments together with their originals.
+A correction wraps gymnax's transition function, so that all draws and all correct numbers stay the same bit for bit.
+The tests step all environments together with their originals.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ Transition: TypeAlias = Callable[[Key, Any, Array, Any], tuple[Array, Any, Array
 """gymnax's step_env: (key, state, action, params) -> (obs, state, reward, terminated, info), without auto-reset."""
 
 FILLED = 4
-"""Column of an Asterix entity that says whether there is one: after x, y, whether it goes right, whether it is gold."""
+"""Column of an Asterix entity that tells whether the entity exists; before it: x, y, moves right, is gold."""
 
 
 def mountain_car_continuous(transition: Transition) -> Transition:
     """Stop the car at the left wall, as Gymnasium's MountainCarContinuous-v0 does.
 
-    gymnax's car keeps its velocity there and stays at the wall for longer; it loses it beyond the goal instead, where
-    `goal_velocity` may let it turn back.
+    In gymnax the car keeps its velocity at the wall, and so stays there longer. Instead it loses its velocity beyond
+    the goal, where it should be able to turn back if `goal_velocity` is set.
     """
 
     def corrected(key: Key, state: Any, action: Array, params: Any) -> tuple[Array, Any, Array, Array, dict[str, Any]]:
-        no_goal = params.replace(goal_position=jnp.inf)  # nothing happens there then
+        no_goal = params.replace(goal_position=jnp.inf)  # disables gymnax's behaviour at the goal
         _, state, reward, _, info = transition(key, state, action, no_goal)
         at_wall = (state.position == params.min_position) & (state.velocity < 0)
         state = state.replace(velocity=jnp.where(at_wall, 0.0, state.velocity))
@@ -41,10 +41,10 @@ def mountain_car_continuous(transition: Transition) -> Transition:
 
 
 def asterix(transition: Transition) -> Transition:
-    """Let enemies and treasure appear as in MinAtar: in any row that is free, and nowhere if none is.
+    """Let enemies and treasure appear as in MinAtar: in any free row, and nowhere if no row is free.
 
-    gymnax does not look at one of the eight rows, which it draws anew each time. If no other is free it empties a row
-    instead. Its entities also stop for good where `init_move_interval` is small, as their speed passes its limit.
+    Each time gymnax ignores one randomly chosen row of the eight. If no other row is free, it empties a row instead. If
+    `init_move_interval` is small, its entities also stop permanently, as their speed exceeds its limit.
     """
 
     def corrected(key: Key, state: Any, action: Array, params: Any) -> tuple[Array, Any, Array, Array, dict[str, Any]]:
@@ -61,7 +61,7 @@ def asterix(transition: Transition) -> Transition:
 
 
 def _spawn(key: Key, entities: Int[Array, "8 5"]) -> Int[Array, "8 5"]:
-    """Return the entities with a new one in a random free row; its draws are gymnax's where that finds a row."""
+    """Return the entities with a new one in a random free row; the draws equal gymnax's whenever that finds a row."""
     key_direction, key_gold, key_row = jax.random.split(key, 3)
     to_right = jax.random.choice(key_direction, jnp.array([1, 0]))
     is_gold = jax.random.choice(key_gold, jnp.array([1, 0]), p=jnp.array([1 / 3, 2 / 3]))
@@ -73,4 +73,4 @@ def _spawn(key: Key, entities: Int[Array, "8 5"]) -> Int[Array, "8 5"]:
 
 
 CORRECTIONS = {"MountainCarContinuous-v0": mountain_car_continuous, "Asterix-MinAtar": asterix}
-"""By gymnax's name."""
+"""Corrections by the environments' names in gymnax."""

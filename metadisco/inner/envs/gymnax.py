@@ -1,4 +1,4 @@
-"""Adapter for gymnax 1.x: classic control, MinAtar, bsuite and misc. The only file that knows gymnax."""
+"""Adapter for gymnax 1.x: classic control, MinAtar, bsuite and misc. No other file depends on gymnax."""
 
 import copy
 import math
@@ -14,14 +14,14 @@ from jax import Array
 
 from metadisco.config.fields import MAX_FLOAT, MAX_INT
 from metadisco.errors import UserError, nearest
-from metadisco.inner.cpu.threefry import straight_key
+from metadisco.inner.cpu.threefry import unrolled_key
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
 from metadisco.inner.envs.corrections import CORRECTIONS
 from metadisco.types import Key
 
-if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an older one, in files of the same names
+if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an older version in files of the same names
     raise UserError(
-        "gymnax environments need gymnax 1.x, but its files are those of another version or of stable-gymnax: "
+        "gymnax environments need gymnax 1.x, but another version or stable-gymnax is installed: "
         "pip uninstall stable-gymnax gymnax, then pip install 'gymnax>=1.0.1,<2'"
     )
 
@@ -30,25 +30,25 @@ UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
 
 
 def names() -> list[str]:
-    """Return the environments of gymnax that can be made here."""
+    """Return the supported environments of gymnax."""
     return [name for name in registered_envs if name not in UNAVAILABLE]
 
 
 def make(name: str, **params: Any) -> Env:
-    """Make a gymnax environment.
+    """Create a gymnax environment.
 
     Observations are float32; a discrete observation (FrozenLake) becomes a one-hot vector. Actions in a box are not
-    clipped here. What gymnax does otherwise than the environment that it names is put right by `corrections`.
+    clipped here. Deviations of gymnax from the original environments are fixed by `corrections`.
 
     Args:
-        name: gymnax's own, such as "CartPole-v1".
+        name: gymnax's name, such as "CartPole-v1".
         **params: fields of its `EnvParams`, such as max_steps_in_episode.
 
     Raises:
         UserError: for an unknown name or parameter.
     """
     if name in UNAVAILABLE:
-        raise UserError(f"inner.env: gymnax/{name} is not offered: {UNAVAILABLE[name]}")
+        raise UserError(f"inner.env: gymnax/{name} is not supported: {UNAVAILABLE[name]}")
     if name not in registered_envs:
         raise UserError(
             f"inner.env: gymnax has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
@@ -60,11 +60,11 @@ def make(name: str, **params: Any) -> Env:
     encode = _encoder(observation_space)
 
     def reset(key: Key) -> tuple[EnvState, Array]:
-        obs, state = env.reset(straight_key(key), env_params)
+        obs, state = env.reset(unrolled_key(key), env_params)
         return _strong(state), encode(obs)
 
     def step(key: Key, state: EnvState, action: Array) -> tuple[EnvState, TimeStep]:
-        obs, state, reward, terminated, truncated, info = env.step(straight_key(key), state, action, env_params)
+        obs, state, reward, terminated, truncated, info = env.step(unrolled_key(key), state, action, env_params)
         return _strong(state), TimeStep(
             obs=encode(obs),
             reward=jnp.asarray(reward, jnp.float32).reshape(()),
@@ -79,7 +79,7 @@ def make(name: str, **params: Any) -> Env:
 
 
 def _corrected(name: str, env: Any) -> Any:
-    """Return an environment whose transitions are those of what it is named after."""
+    """Return an environment with transitions like those of the original it is named after."""
     if name not in CORRECTIONS:
         return env
     corrected = copy.copy(env)
@@ -88,7 +88,7 @@ def _corrected(name: str, env: Any) -> Any:
 
 
 def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
-    """Set parameters, each of the kind its default has."""
+    """Set parameters, each converted to the type of its default."""
     allowed = sorted(vars(defaults))
     for key, value in params.items():
         if key not in allowed:
@@ -101,10 +101,10 @@ def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
 
 
 def _check(key: str, value: Any, default: Any) -> None:
-    """Refuse what is not of the kind of the default."""
+    """Reject a value whose type does not match the default."""
     place = f"inner.env_settings.{key}: got {value!r}, allowed:"
     if not isinstance(default, int | float):
-        raise UserError(f"{place} only the default of gymnax, which is no single number")
+        raise UserError(f"{place} only the default of gymnax, which is not a single number")
     if isinstance(default, bool):
         if value not in (True, False):  # 0 and 1 as well
             raise UserError(f"{place} true or false")
@@ -121,14 +121,14 @@ def _check(key: str, value: Any, default: Any) -> None:
 
 
 def _encoder(space: Any) -> Any:
-    """Return the function that makes an observation a float32 array."""
+    """Return a function that converts an observation to a float32 array."""
     if isinstance(space, spaces.Discrete):
         return lambda obs: jax.nn.one_hot(obs, space.n, dtype=jnp.float32)
     return lambda obs: jnp.asarray(obs, jnp.float32)
 
 
 def _strong(state: EnvState) -> EnvState:
-    """Give Python numbers in a state a fixed dtype, so that a scan's carry keeps its type."""
+    """Convert Python numbers in a state to a fixed dtype, so that the carry of a scan keeps its type."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)
 
 

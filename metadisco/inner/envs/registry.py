@@ -1,4 +1,4 @@
-"""Environments by name: the suite's name is its adapter module here."""
+"""Environments by name; each suite has an adapter module of the same name here."""
 
 import importlib
 from typing import Any
@@ -12,15 +12,15 @@ from metadisco.objectives.arithmetic import in_float32
 
 
 def make(name: str, **kwargs: Any) -> Env:
-    """Make an environment by its full name.
+    """Create an environment by its full name.
 
     Args:
-        name: `suite/name`, such as "gymnax/CartPole-v1", or `package.module:make_env` for one's own: a function that
+        name: `suite/name`, such as "gymnax/CartPole-v1", or `package.module:make_env` for a user-defined function that
             takes the keyword arguments and returns an Env.
-        **kwargs: parameters of the environment under its own names.
+        **kwargs: parameters of the environment, under its own names.
 
     Raises:
-        UserError: for an unknown suite, environment or parameter, or an environment in which nothing can be trained.
+        UserError: for an unknown suite, environment or parameter, or an invalid environment.
     """
     check_env_name(name)
     suite, separator, rest = name.partition("/")
@@ -33,18 +33,18 @@ def make(name: str, **kwargs: Any) -> Env:
 
 
 def _usable(env: Env, name: str) -> Env:
-    """Return an environment whose facts were checked, and which computes in float32 whatever JAX is set to."""
+    """Validate an environment, and make it compute in float32 regardless of the caller's JAX settings."""
     return checked(env._replace(reset=in_float32(env.reset), step=in_float32(env.step)), name)
 
 
 def names(suite: str) -> list[str]:
-    """Return the environments of a suite; imports its library."""
+    """Return the names of a suite's environments; imports its library."""
     result: list[str] = _adapter(suite).names()
     return result
 
 
 def libraries_of(suite: str) -> tuple[str, ...]:
-    """Return the libraries that compute the environments of a suite, by the names that they are installed by."""
+    """Return the distributions that implement the environments of a suite."""
     libraries: tuple[str, ...] = _adapter(suite).LIBRARIES
     return libraries
 

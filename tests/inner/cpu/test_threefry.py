@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from metadisco.config import PPOConfig
-from metadisco.inner.cpu.threefry import plain_key, straight_key
+from metadisco.inner.cpu.threefry import plain_key, unrolled_key
 from metadisco.inner.envs import Discrete, auto_reset, make
 from metadisco.inner.train import train
 from metadisco.objectives import ppo
@@ -32,7 +32,7 @@ DRAWS = {
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 def test_numbers_are_those_of_jax_to_the_bit(draw, getkey):
     key = getkey()
-    straight = straight_key(key)
+    straight = unrolled_key(key)
     assert straight.dtype != key.dtype
     np.testing.assert_array_equal(draw(straight), draw(key))
     np.testing.assert_array_equal(jax.jit(draw)(straight), draw(key))
@@ -41,26 +41,26 @@ def test_numbers_are_those_of_jax_to_the_bit(draw, getkey):
 def test_bits_of_64_are_those_of_jax(getkey):
     key = getkey()
     with jax.enable_x64(True):
-        one, other = (jax.random.bits(each, (5,), jnp.uint64) for each in (straight_key(key), key))
+        one, other = (jax.random.bits(each, (5,), jnp.uint64) for each in (unrolled_key(key), key))
     np.testing.assert_array_equal(one, other)
 
 
 def test_keys_of_other_generators_stay_as_they_are():
     key = jax.random.key(3, impl="rbg")
-    assert straight_key(key) is key
-    straight = straight_key(jax.random.key(3))
-    assert straight_key(straight) is straight
+    assert unrolled_key(key) is key
+    straight = unrolled_key(jax.random.key(3))
+    assert unrolled_key(straight) is straight
 
 
 def test_it_is_compiled_without_a_loop(getkey):
     draw = jax.jit(lambda key: jax.random.normal(key, (4,)))
     assert "while" in draw.lower(getkey()).compile().as_text()
-    assert "while" not in draw.lower(straight_key(getkey())).compile().as_text()
+    assert "while" not in draw.lower(unrolled_key(getkey())).compile().as_text()
 
 
 def test_a_plain_key_gives_the_same_numbers_and_is_jaxs_own(getkey):
     key = getkey()
-    plain = plain_key(straight_key(key))
+    plain = plain_key(unrolled_key(key))
     assert plain.dtype == key.dtype
     np.testing.assert_array_equal(jax.random.key_data(plain), jax.random.key_data(key))
     assert plain_key(key) is key
