@@ -1,4 +1,4 @@
-"""`metadisco evolve` end to end, on lives so short that a generation takes milliseconds."""
+"""`metadisco evolve` end to end, on lifetimes so short that a generation takes milliseconds."""
 
 import json
 import random
@@ -109,8 +109,8 @@ def test_a_run_stopped_by_sigterm_says_how_to_go_on_and_gives_the_same_numbers(
     assert (code, out) == (0, ""), err
     done = num_rows(run)
     assert done < NUM_GENERATIONS
-    assert "SIGTERM: finishing the generation in hand" in err
-    message = re.search(rf"stopped after generation {done} of {NUM_GENERATIONS}; to go on: metadisco (.*)", err)
+    assert "SIGTERM: finishing the current generation" in err
+    message = re.search(rf"stopped after generation {done} of {NUM_GENERATIONS}; to continue: metadisco (.*)", err)
     assert message is not None, err
     assert f"{done:06d}" in centres_of(run)
     with Process(shlex.split(message[1]), folder) as process:
@@ -148,7 +148,7 @@ def test_two_processes_of_two_devices_each_give_the_bits_of_one_process(uninterr
 
 @pytest.mark.slow
 def test_continuing_with_other_chunks_is_said_recorded_and_agrees_to_float_tolerance(config_path, tmp_path, capsys):
-    """Over two updates; over whole lives a last-bit difference grows."""
+    """Over two updates; over whole lifetimes a last-bit difference grows."""
     words = ["inner.ppo.num_env_steps=64", "outer.num_devices=2", "outer.num_generations=4", "outer.checkpoint_every=1"]
     command = ["evolve", str(config_path), *words, "outer.keep_checkpoints=5"]
     run, plain = tmp_path / "run", tmp_path / "plain"

@@ -26,8 +26,8 @@ def evolve(
 ) -> Run:
     """Run a search, or continue it, with the numbers of `metadisco evolve`.
 
-    Ctrl-C, or interrupting the kernel of a notebook, lets the generation in hand finish, saves it, and returns; a
-    second time it raises a KeyboardInterrupt at once, and what was saved is safe. The same call again goes on. In
+    Ctrl-C, or interrupting the kernel of a notebook, lets the current generation finish, saves it, and returns; a
+    second time it raises a KeyboardInterrupt at once, and saved states remain valid. The same call again goes on. In
     another thread than the main one the search runs to its end, or to `max_hours`.
 
     JAX is set up for all cores if it has not started. Otherwise call `metadisco.use_cores()` first.
@@ -44,7 +44,7 @@ def evolve(
 
     Raises:
         UserError: for input that cannot be used, or a run of another config; nothing was written then.
-        MachineError: if the run cannot be written to; what was saved is safe.
+        MachineError: if the run cannot be written to; saved states remain valid.
 
     Example:
         run = metadisco.evolve("demo.yaml", run="runs/first", overrides={"outer.num_generations": 8})

@@ -105,9 +105,9 @@ def test_an_interrupted_kernel_stops_after_the_generation_in_hand_saved(folder, 
     assert run.generations[-1] == done
     assert signal.getsignal(signal.SIGINT) is before
     err = capsys.readouterr().err
-    assert "interrupted: the generation in hand is finished" in err
+    assert "interrupted: the current generation is finished" in err
     assert f"stopped after generation {done}" in err
-    assert "to go on: the same call again" in err
+    assert "to continue: the same call again" in err
 
 
 def test_an_interrupt_before_the_search_raises_and_nothing_is_there(folder, config, tmp_path, monkeypatch):

@@ -248,8 +248,8 @@ class TestOverrides:
         assert data == data_of({"env": CARTPOLE, "ppo": {"gamma": 0.5}})
 
 
-class TestLives:
-    """What the meta-problem makes of a config; lives themselves are replaced by what they were asked to be."""
+class TestEvaluation:
+    """How the meta-problem uses a config; training is replaced by a fake."""
 
     CONFIG = parsed(
         {"env": "probes:time_limit"},
@@ -260,7 +260,7 @@ class TestLives:
 
     @pytest.fixture
     def evaluate(self, monkeypatch):
-        """(what of a life is its return, which lives fail) -> fitness and metrics."""
+        """(return of an agent, whether it is finite) -> fitness and metrics."""
 
         def evaluate(returned, finite=lambda config: True):
             def fake_train(key, env, config, objective):
@@ -308,5 +308,5 @@ class TestYaml:
 
     @pytest.mark.parametrize("place", ["9", "-1", "x", "1" * 5000])
     def test_a_place_beyond_a_list_is_refused(self, place):
-        with pytest.raises(UserError, match="a place in a list of 2, counted from 0"):
+        with pytest.raises(UserError, match="an index from 0 into a list of 2, counted from 0"):
             apply_overrides({"a": [1, 2]}, [(f"a.{place}", 3)])

@@ -29,7 +29,7 @@ ONE = {"inner": {"env": CARTPOLE, "env_settings": {"max_steps_in_episode": 30}, 
 
 
 def task_of(base, env, **overrides):
-    """Return what one life is under a base config, an environment by name, and words for single keys."""
+    """Return what one lifetime is under a base config, an environment by name, and words for single keys."""
     before = copy.deepcopy(base)
     config = config_at(one_environment(base, env), overrides)
     assert base == before

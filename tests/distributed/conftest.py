@@ -1,4 +1,4 @@
-"""Runs in several processes, on lives so short that a generation takes milliseconds."""
+"""Runs in several processes, on lifetimes so short that a generation takes milliseconds."""
 
 import socket
 from collections.abc import Callable

@@ -43,7 +43,7 @@ def test_any_number_of_processes_gives_the_bits_of_one(number, alone, start, tmp
 
 
 def test_with_larger_chunks_the_fitness_agrees_to_float_tolerance(start, tmp_path):
-    """Over two updates; over whole lives a last-bit difference grows."""
+    """Over two updates; over whole lifetimes a last-bit difference grows."""
     words = ["inner.ppo.num_env_steps=64", "outer.num_generations=2", "outer.chunk_size=3"]
     one, two = tmp_path / "one", tmp_path / "two"
     finish(start(*words, "outer.num_devices=1", "--run", str(one)))
@@ -67,14 +67,14 @@ def test_when_one_is_killed_all_end_and_another_number_of_them_goes_on_to_the_sa
         code, out, err = process.finish()
     assert time.monotonic() - killed < BOUND
     assert (code, out) == (1, "")
-    assert f"metadisco: process {victim} of 3 was ended by SIGKILL, and the others with it; to go on from" in err
+    assert f"metadisco: process {victim} of 3 was ended by SIGKILL, and the others with it; to continue from" in err
     assert "Traceback" not in err
     assert all(is_gone(member) for member in members)
     if num_rows(run) >= NUM_GENERATIONS:
         pytest.fail("the run was too fast to be killed in the middle")
     words = [f"outer.num_devices={then}", "--run", str(run), *(["--processes", str(then)] if then > 1 else [])]
     err = finish(start(*words))
-    assert f"processes was 3 and is {then} now: numbers stay the same to the bit" in err
+    assert f"processes was 3 and is {then} now: numbers stay bit-identical" in err
     entries = json.loads((run / "provenance.json").read_text())
     assert [(entry["processes"], entry["devices"]) for entry in entries] == [(3, 3), (then, then)]
     assert_same_run(run, alone)
@@ -95,7 +95,7 @@ def test_sigterm_to_any_process_stops_all_after_the_same_generation(who, alone, 
     assert (code, out) == (0, ""), err
     done = num_rows(run)
     assert done < NUM_GENERATIONS
-    assert re.search(rf"stopped after generation {done} of {NUM_GENERATIONS}; to go on: .* --processes 3", err)
+    assert re.search(rf"stopped after generation {done} of {NUM_GENERATIONS}; to continue: .* --processes 3", err)
     assert f"{done:06d}" in centres_of(run)
     assert all(is_gone(member) for member in members)
     finish(start(*words))

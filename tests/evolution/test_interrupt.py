@@ -37,7 +37,7 @@ def test_the_first_signal_asks_for_a_stop_and_those_after_it_do_nothing():
         assert interrupt.requested
         send(*[TERM] * 200, INT, *[TERM] * 200)
         time.sleep(0.1)
-    assert len(said) == 1 and said[0].startswith("SIGTERM: finishing the generation in hand")
+    assert len(said) == 1 and said[0].startswith("SIGTERM: finishing the current generation")
 
 
 def test_signals_at_the_end_do_nothing():
@@ -80,10 +80,10 @@ def has_taken(process):
 @pytest.mark.parametrize(
     ("phase", "numbers", "told"),
     [
-        ("start", [TERM], "SIGTERM: stopped before the search began, nothing was written; to start again: the command"),
-        ("start", [INT], "SIGINT: stopped before the search began, nothing was written; to start again: the command"),
-        ("search", [INT, INT], "stopped at once; to go on from the last checkpoint: the command"),
-        ("search", [TERM, INT, TERM, INT], "stopped at once; to go on from the last checkpoint: the command"),
+        ("start", [TERM], "SIGTERM: stopped before the search began, nothing was written; to restart: the command"),
+        ("start", [INT], "SIGINT: stopped before the search began, nothing was written; to restart: the command"),
+        ("search", [INT, INT], "stopped immediately; to continue from the last checkpoint: the command"),
+        ("search", [TERM, INT, TERM, INT], "stopped immediately; to continue from the last checkpoint: the command"),
     ],
 )
 def test_a_stop_at_once_does_not_wait_for_the_main_thread(phase, numbers, told):
@@ -111,4 +111,4 @@ os.kill(os.getpid(), signal.SIGINT)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("SIGTERM: finishing the generation in hand")
+    assert done.stdout.startswith("SIGTERM: finishing the current generation")

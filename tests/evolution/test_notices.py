@@ -38,7 +38,7 @@ def test_members_that_go_on_failing_are_said():
 
 def test_lives_without_an_episode_are_said_once():
     (sentence,) = sentences([GOOD, *[GOOD | {"lives_without_episode": 2}] * 3])
-    assert sentence.startswith("in 2 lives no episode ended")
+    assert sentence.startswith("in 2 lifetimes no episode ended")
 
 
 def test_rows_from_before_a_restart_count_but_are_not_said_again():

@@ -7,10 +7,10 @@ import pytest
 
 from metadisco.config import write_yaml
 
-pytest.register_assert_rewrite("lives")
+pytest.register_assert_rewrite("running")
 
 from launcher import play  # noqa: E402
-from lives import Launcher  # noqa: E402 - only now its assertions say what they compared
+from running import Launcher  # noqa: E402 - only now its assertions say what they compared
 from tiny import tiny_config  # noqa: E402
 
 NUM_GENERATIONS = 30
@@ -26,7 +26,7 @@ def config_path(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
     """Where commands leave what they print and compile."""
-    return tmp_path_factory.mktemp("lives")
+    return tmp_path_factory.mktemp("commands")
 
 
 @pytest.fixture(scope="session")

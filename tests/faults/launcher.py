@@ -2,7 +2,7 @@
 
 A command is a JSON object on a line of stdin: `words`, the files `out` and `err`, and whether a toy takes the place of
 the meta-problem. Answered are the child's number and, once it has ended, its exit code, each on a line. What a child
-runs is the command line itself: all of a command but the agents, whose tracing would take most of a life.
+runs is the command line itself: all of a command but the agents, whose tracing would take most of the time.
 """
 
 import json

@@ -13,7 +13,7 @@ from metadisco.cli import main
 from metadisco.evolution.recorder import RunRecorder
 from metadisco.inner.envs import Discrete, auto_reset
 
-WIDE = 250_000  # numbers of an observation, so that a life of a few steps takes a hundred mebibytes
+WIDE = 250_000  # numbers of an observation, so that an evaluation of a few steps takes a hundred mebibytes
 PAGE = resource.getpagesize()
 
 

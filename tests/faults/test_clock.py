@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from lives import Launcher, assert_equal_in_every_bit
 from processes import num_rows
+from running import Launcher, assert_equal_in_every_bit
 
 pytestmark = pytest.mark.faults
 
@@ -36,10 +36,10 @@ def test_the_clock_of_these_tests_does_go_back():
 def test_numbers_durations_and_the_limit_do_not_depend_on_the_wall_clock(limit, late, undisturbed, evolve, tmp_path):
     run = tmp_path / "run"
     words = evolve(run, *limit, "logging.tensorboard=true")
-    life = late.start(words)
-    assert life.wait_until(lambda: num_rows(run) >= 5)
-    life.send(signal.SIGTERM)
-    ended = life.finish()
+    running = late.start(words)
+    assert running.wait_until(lambda: num_rows(run) >= 5)
+    running.send(signal.SIGTERM)
+    ended = running.finish()
     assert ended.code == 0 and "stopped after" in ended.err and "Traceback" not in ended.err, ended.err
     ended = late.run(words)
     assert ended.code == 0 and "done: 30 generations" in ended.err and "Traceback" not in ended.err, ended.err

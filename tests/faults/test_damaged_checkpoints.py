@@ -5,7 +5,7 @@ import shutil
 
 import jax
 import pytest
-from lives import assert_equal_in_every_bit, files_of
+from running import assert_equal_in_every_bit, files_of
 from toys import NOISY
 
 from metadisco.cli import main
@@ -107,7 +107,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_to_the_same_numbers(damage, wh
     for number in which:
         assert f"checkpoint {number} is damaged and is skipped: " in err
     assert f"reach generation 30, the newest checkpoint generation {min(which) - 2}: " in err
-    assert "will be run again, to the same numbers" in err
+    assert "will be repeated with the same numbers" in err
     assert_equal_in_every_bit(run, undisturbed)
     before = files_of(run)
     assert main(evolve(run)) == 0
@@ -141,7 +141,7 @@ def test_where_all_are_damaged_the_run_is_refused_and_left_as_it_is(run, evolve,
 def test_where_all_are_gone_it_says_what_is_left(run, evolve, capfd):
     shutil.rmtree(run / "checkpoints")
     assert main(evolve(run)) == 2
-    assert "up to generation 30 but no checkpoint to go on from" in capfd.readouterr().err
+    assert "up to generation 30 but no checkpoint to continue from" in capfd.readouterr().err
 
 
 def test_settings_of_another_search_are_still_refused(run, evolve, capfd):

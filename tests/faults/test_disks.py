@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 from disks import fill, read_only, small_disk
-from lives import assert_equal_in_every_bit, assert_one_sentence, files_of
 from processes import num_rows
+from running import assert_equal_in_every_bit, assert_one_sentence, files_of
 
 from metadisco.cli import main
 
@@ -17,10 +17,12 @@ class TestFullDisk:
     @pytest.mark.parametrize("leave", [0, 4096, 16384, 65536])
     def test_a_disk_that_fills_up_during_the_run(self, leave, undisturbed, evolve, launcher, tmp_path):
         with small_disk(tmp_path / "disk", "4m") as disk:
-            life = launcher.start(evolve(disk / "run"))
-            assert life.wait_until(lambda: num_rows(disk / "run") >= 5)
+            running = launcher.start(evolve(disk / "run"))
+            assert running.wait_until(lambda: num_rows(disk / "run") >= 5)
             filler = fill(disk, leave)
-            assert_one_sentence(life.finish(), 1, "No space left on device", "what was saved is safe", "this goes on")
+            assert_one_sentence(
+                running.finish(), 1, "No space left on device", "saved states remain valid", "to continue: "
+            )
             assert num_rows(disk / "run") < 30
             if leave == 0:  # nothing gets better of itself, and nothing gets worse
                 assert_one_sentence(launcher.run(evolve(disk / "run")), 1, "No space left on device")
@@ -42,20 +44,20 @@ class TestFullDisk:
 
     def test_a_file_that_may_grow_no_further(self, undisturbed, evolve, launcher, tmp_path):
         run = tmp_path / "run"
-        life = launcher.start(evolve(run))
-        assert life.wait_until(lambda: num_rows(run) >= 5)
-        resource.prlimit(life.pid, resource.RLIMIT_FSIZE, ((run / "metrics.jsonl").stat().st_size, -1))
-        assert_one_sentence(life.finish(), 1, "File too large", "what was saved is safe", "this goes on")
+        running = launcher.start(evolve(run))
+        assert running.wait_until(lambda: num_rows(run) >= 5)
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, ((run / "metrics.jsonl").stat().st_size, -1))
+        assert_one_sentence(running.finish(), 1, "File too large", "saved states remain valid", "to continue: ")
         ended = launcher.run(evolve(run))
         assert ended.code == 0, ended.err
         assert_equal_in_every_bit(run, undisturbed)
 
     def test_with_tensorboard_on_it(self, undisturbed, evolve, launcher, tmp_path):
         with small_disk(tmp_path / "disk", "4m") as disk:
-            life = launcher.start(evolve(disk / "run", "logging.tensorboard=true"))
-            assert life.wait_until(lambda: num_rows(disk / "run") >= 5)
+            running = launcher.start(evolve(disk / "run", "logging.tensorboard=true"))
+            assert running.wait_until(lambda: num_rows(disk / "run") >= 5)
             filler = fill(disk, 0)
-            assert_one_sentence(life.finish(), 1, "No space left on device")
+            assert_one_sentence(running.finish(), 1, "No space left on device")
             filler.unlink()
             ended = launcher.run(evolve(disk / "run", "logging.tensorboard=true"))
             assert ended.code == 0, ended.err
@@ -84,10 +86,10 @@ class TestReadOnly:
     @pytest.mark.parametrize("part", ["metrics.jsonl", "centres", "checkpoints", "."])
     def test_what_becomes_read_only_during_the_run(self, part, undisturbed, evolve, launcher, tmp_path):
         run = tmp_path / "run"
-        life = launcher.start(evolve(run))
-        assert life.wait_until(lambda: num_rows(run) >= 5)
+        running = launcher.start(evolve(run))
+        assert running.wait_until(lambda: num_rows(run) >= 5)
         with read_only(run / part):
-            assert_one_sentence(life.finish(), 1, "Read-only file system", "this goes on")
+            assert_one_sentence(running.finish(), 1, "Read-only file system", "to continue: ")
             assert launcher.run(evolve(run)).code in (1, 2)
         ended = launcher.run(evolve(run))
         assert ended.code == 0 and "damaged" not in ended.err, ended.err
@@ -98,20 +100,20 @@ class TestGone:
     @pytest.mark.parametrize("at", [1, 2, 12])
     def test_a_directory_that_is_deleted_stays_deleted(self, at, evolve, launcher, tmp_path):
         run = tmp_path / "run"
-        life = launcher.start(evolve(run))
-        assert life.wait_until(lambda: num_rows(run) >= at)
+        running = launcher.start(evolve(run))
+        assert running.wait_until(lambda: num_rows(run) >= at)
         shutil.rmtree(run, ignore_errors=True)
         while run.exists():  # a file may have come while others were deleted
             shutil.rmtree(run, ignore_errors=True)
-        assert_one_sentence(life.finish(), 1, "deleted or replaced", "to start again: metadisco evolve")
+        assert_one_sentence(running.finish(), 1, "deleted or replaced", "to restart: metadisco evolve")
         assert not run.exists()
 
     def test_a_directory_that_is_moved_goes_on_from_its_new_place(self, undisturbed, evolve, launcher, tmp_path):
         run, moved = tmp_path / "run", tmp_path / "moved"
-        life = launcher.start(evolve(run))
-        assert life.wait_until(lambda: num_rows(run) >= 5)
+        running = launcher.start(evolve(run))
+        assert running.wait_until(lambda: num_rows(run) >= 5)
         run.rename(moved)
-        assert_one_sentence(life.finish(), 1, "deleted or replaced")
+        assert_one_sentence(running.finish(), 1, "deleted or replaced")
         assert not run.exists()
         ended = launcher.run(evolve(moved))
         assert ended.code == 0, ended.err
@@ -120,11 +122,11 @@ class TestGone:
     @pytest.mark.parametrize("part", ["checkpoints", "centres", "metrics.jsonl"])
     def test_a_part_that_is_deleted_is_made_again_or_missed_in_words(self, part, evolve, launcher, tmp_path):
         run = tmp_path / "run"
-        life = launcher.start(evolve(run))
-        assert life.wait_until(lambda: num_rows(run) >= 5)
+        running = launcher.start(evolve(run))
+        assert running.wait_until(lambda: num_rows(run) >= 5)
         path = run / part
         path.rename(tmp_path / "elsewhere")
-        ended = life.finish()
+        ended = running.finish()
         assert ended.code in (0, 1) and "Traceback" not in ended.err, ended.err
         ended = launcher.run(evolve(run))
         assert ended.code == 0, ended.err

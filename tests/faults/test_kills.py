@@ -1,4 +1,4 @@
-"""A run that is killed fifty times, at every stage of its life, ends with the numbers of one that was not."""
+"""A run that is killed fifty times, at every stage, ends with the numbers of one that was not."""
 
 import random
 import signal
@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from lives import Launcher, Life, assert_equal_in_every_bit, files_of
 from processes import Process, num_rows, num_starts
+from running import Launcher, RunningCommand, assert_equal_in_every_bit, files_of
 
 pytestmark = pytest.mark.faults
 
@@ -30,11 +30,11 @@ def startup(never_killed, evolve, launcher, tmp_path_factory) -> float:
     """Seconds from the start of a command to its first generation, over which kills are spread."""
     run = tmp_path_factory.mktemp("startup") / "run"
     started = time.monotonic()
-    life = launcher.start(evolve(run, LONGER))
-    assert life.wait_until(lambda: num_starts(run) == 1)
+    running = launcher.start(evolve(run, LONGER))
+    assert running.wait_until(lambda: num_starts(run) == 1)
     seconds = time.monotonic() - started
-    life.send(signal.SIGKILL)
-    life.finish()
+    running.send(signal.SIGKILL)
+    running.finish()
     return seconds
 
 
@@ -42,8 +42,8 @@ def is_writing_a_checkpoint(run: Path) -> bool:
     return any(not path.name.isdecimal() for path in (run / "checkpoints").glob("*"))
 
 
-def wait_for_stage(stage: str, life: Life, run: Path, startup: float, delays: random.Random) -> bool:
-    """Wait for a moment in a stage of a life; return whether it came."""
+def wait_for_stage(stage: str, running: RunningCommand, run: Path, startup: float, delays: random.Random) -> bool:
+    """Wait for a moment in a stage of a command; return whether it came."""
     starts, enough = num_starts(run), num_rows(run) + delays.randrange(1, 3)
     moment = delays.random()
     waits = {
@@ -57,9 +57,9 @@ def wait_for_stage(stage: str, life: Life, run: Path, startup: float, delays: ra
         ),
     }
     condition, seconds = waits[stage]
-    came = life.wait_until(condition, pause=0.001 if stage == "checkpoint" else 0.005)
+    came = running.wait_until(condition, pause=0.001 if stage == "checkpoint" else 0.005)
     until = time.monotonic() + moment * seconds
-    return came and life.wait_until(lambda: time.monotonic() > until, pause=0.001)
+    return came and running.wait_until(lambda: time.monotonic() > until, pause=0.001)
 
 
 def test_a_run_that_is_killed_at_every_stage_gives_the_same_numbers(
@@ -72,10 +72,10 @@ def test_a_run_that_is_killed_at_every_stage_gives_the_same_numbers(
     rows = []
     while sum(killed.values()) < NUM_KILLS:
         stage = ("start", "search", "row", "checkpoint", "any")[sum(killed.values()) % 5]
-        life = launcher.start(evolve(run, LONGER))
-        came = wait_for_stage(stage, life, run, startup, delays)
-        life.send(signal.SIGKILL)
-        ended = life.finish()
+        running = launcher.start(evolve(run, LONGER))
+        came = wait_for_stage(stage, running, run, startup, delays)
+        running.send(signal.SIGKILL)
+        ended = running.finish()
         assert came and ended.code == -signal.SIGKILL, (stage, num_rows(run), ended.err)
         assert "damaged" not in ended.err and "Traceback" not in ended.err, ended.err
         killed[stage] += 1

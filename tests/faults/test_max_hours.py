@@ -5,8 +5,8 @@ import shlex
 import time
 
 import pytest
-from lives import assert_equal_in_every_bit, assert_one_sentence
 from processes import num_rows
+from running import assert_equal_in_every_bit, assert_one_sentence
 
 from metadisco.evolution.deadline import LEAVE_SECONDS
 
@@ -36,8 +36,8 @@ def test_a_run_ends_before_its_time_is_over_and_goes_on_with_the_printed_command
         done = num_rows(run)
         if done < 2000:
             message = re.search(
-                rf"stopped after generation {done} of 2000, as the next would not fit into (\S+) hours; "
-                r"to go on: metadisco (.*)",
+                rf"stopped after generation {done} of 2000, as the next one would not fit into (\S+) hours; "
+                r"to continue: metadisco (.*)",
                 err,
             )
             assert message is not None, err

@@ -14,7 +14,7 @@ from metadisco.config import write_yaml
 pytestmark = pytest.mark.faults
 
 HERE = Path(__file__).parent
-BOUND = 450  # mebibytes that the process may grow by; a life needs some forty, each compilation as much
+BOUND = 450  # mebibytes that the process may grow by; an evaluation needs some forty, each compilation as much
 NUM_GENERATIONS = 4
 CONFIG = {
     "parametrisation": {"name": "value_loss", "hidden_sizes": [4]},
@@ -68,11 +68,11 @@ def test_auto_halves_until_it_fits_says_so_keeps_it_and_goes_on(tmp_path, folder
     assert len(chunks) > 1
     for before, after in itertools.pairwise(chunks):
         assert after == before // 2
-        assert f"out of device memory with chunks of {before} lives: {after} from here on" in said
+        assert f"out of device memory with chunks of {before} evaluations: using {after} from here on" in said
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == NUM_GENERATIONS
     code, said = evolve(tmp_path, folder, "outer.chunk_size=auto", f"outer.num_generations={NUM_GENERATIONS + 1}")
     assert code == 0, said
-    assert f"chunks of {chunks[-1]} lives" in said
+    assert f"chunks of {chunks[-1]} evaluations" in said
     assert "fastest" not in said
 
 
@@ -80,7 +80,7 @@ def test_a_given_size_is_left_alone_and_a_smaller_one_named_with_which_the_run_g
     code, said = evolve(tmp_path, folder, "outer.chunk_size=16")
     assert code == 1, said
     assert "Traceback" not in said
-    assert "out of device memory with chunks of 16 lives, allowed: outer.chunk_size=8, or auto" in said
+    assert "out of device memory with chunks of 16 evaluations, allowed: outer.chunk_size=8, or auto" in said
     assert (tmp_path / "run" / "checkpoints" / "0").is_dir()
     code, said = evolve(tmp_path, folder, "outer.chunk_size=1")
     assert code == 0, said

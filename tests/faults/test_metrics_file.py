@@ -5,8 +5,8 @@ import random
 import shutil
 
 import pytest
-from lives import newest_state
 from processes import centres_of, rows_of
+from running import newest_state
 
 from metadisco.cli import main
 

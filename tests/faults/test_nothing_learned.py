@@ -55,7 +55,7 @@ def ran(evolve, tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("factor", [".nan", ".inf"])
-def test_losses_that_are_nan_or_infinite_in_all_lives(factor, ran):
+def test_losses_that_are_nan_or_infinite_in_all_lifetimes(factor, ran):
     rows, err = ran(f"parametrisation={{name: 'broken_parts:Broken', factor: {factor}}}")
     assert [row["failed_members"] for row in rows] == [4] * 12
     assert all(row["step_skipped"] and row["fitness_mean"] is None for row in rows)
@@ -86,4 +86,4 @@ def test_an_environment_that_never_ends_an_episode(ran):
     rows, err = ran(*words, "inner.fitness=area_under_curve")
     assert [row["lives_without_episode"] for row in rows] == [4] * 12
     assert all(math.isfinite(row["fitness_mean"]) for row in rows)
-    assert err.count("in 4 lives no episode ended: where that is so, fitness is that of evaluation episodes") == 1
+    assert err.count("in 4 lifetimes no episode ended: their fitness is the return of evaluation episodes") == 1

@@ -204,7 +204,7 @@ def test_an_environment_of_ones_own_is_made_by_its_python_name():
         ("own_envs:make_en", {}, r"own_envs has no 'make_en'; did you mean 'make_env'\?"),
         ("no_such_module:make_env", {}, "cannot import 'no_such_module'"),
         ("own_envs:make_nothing", {}, "returned NoneType, allowed: a metadisco Env"),
-        ("own_envs:make_env", {"size": 3}, "refused its settings"),
+        ("own_envs:make_env", {"size": 3}, "rejected its settings"),
     ],
 )
 def test_a_wrong_python_name_is_refused(name, params, message):

@@ -1,4 +1,4 @@
-"""A short life on every environment of gymnax: slow, as each is compiled for itself."""
+"""A short lifetime on every environment of gymnax: slow, as each is compiled for itself."""
 
 import jax
 import numpy as np

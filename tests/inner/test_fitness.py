@@ -1,4 +1,4 @@
-"""What a life is worth, when episodes do not finish in every update, and over a part of it."""
+"""What a lifetime is worth, when episodes do not finish in every update, and over a part of it."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -27,7 +27,7 @@ NAN = np.nan
 FILL = jax.jit(fill_gaps)
 
 
-def life(curve, evaluation=((1.0, 3.0), (5.0, 9.0)), running=None):
+def lifetime(curve, evaluation=((1.0, 3.0), (5.0, 9.0)), running=None):
     return TrainResult(
         state=None,
         curve=jnp.array(curve, jnp.float32),
@@ -63,45 +63,45 @@ def test_filled_curves_equal_a_loop(curve):
 
 
 def test_area_under_curve_is_the_mean_of_a_curve_without_gaps():
-    assert area_under_curve(life([1, 2, 6])) == 3
+    assert area_under_curve(lifetime([1, 2, 6])) == 3
 
 
 def test_area_under_curve_counts_gaps_at_the_last_return_and_does_not_leave_them_out():
     curve = [10, NAN, 500, NAN, NAN, NAN, NAN, NAN]
-    assert area_under_curve(life(curve)) == (2 * 10 + 6 * 500) / 8
-    assert area_under_curve(life(curve)) > np.nanmean(curve)
+    assert area_under_curve(lifetime(curve)) == (2 * 10 + 6 * 500) / 8
+    assert area_under_curve(lifetime(curve)) > np.nanmean(curve)
 
 
 def test_episodes_that_outlast_those_before_count_by_what_they_have_collected():
     curve, running = [10, NAN, NAN, NAN, 12], [NAN, NAN, 40, 60, 5]
     filled = [10, 10, 40, 60, 12]  # where an episode ended it is that which counts
     np.testing.assert_array_equal(fill_gaps(*(jnp.array(each, jnp.float32) for each in (curve, running))), filled)
-    np.testing.assert_allclose(area_under_curve(life(curve, running=running)), np.mean(filled), rtol=1e-6)
-    np.testing.assert_allclose(area_under_curve(life(curve)), (10 * 4 + 12) / 5, rtol=1e-6)
+    np.testing.assert_allclose(area_under_curve(lifetime(curve, running=running)), np.mean(filled), rtol=1e-6)
+    np.testing.assert_allclose(area_under_curve(lifetime(curve)), (10 * 4 + 12) / 5, rtol=1e-6)
 
 
 def test_area_under_curve_counts_a_leading_gap_at_the_first_return():
-    assert area_under_curve(life([NAN, NAN, 3, 9])) == (3 + 3 + 3 + 9) / 4
+    assert area_under_curve(lifetime([NAN, NAN, 3, 9])) == (3 + 3 + 3 + 9) / 4
 
 
 def test_the_share_of_gaps_is_that_of_updates_in_which_no_episode_ended():
-    assert share_of_gaps(life([1, NAN, NAN, 4])) == 0.5
-    assert share_of_gaps(life([1, 2])) == 0
+    assert share_of_gaps(lifetime([1, NAN, NAN, 4])) == 0.5
+    assert share_of_gaps(lifetime([1, 2])) == 0
 
 
 def test_a_life_in_which_no_episode_finished_is_scored_by_its_last_evaluation():
-    assert area_under_curve(life([NAN, NAN, NAN])) == 7
+    assert area_under_curve(lifetime([NAN, NAN, NAN])) == 7
 
 
 def test_final_return_is_the_mean_of_the_last_evaluation_only():
-    assert final_return(life([NAN, 1])) == 7
+    assert final_return(lifetime([NAN, 1])) == 7
 
 
 @pytest.mark.parametrize("name", FITNESS)
 def test_every_fitness_is_a_scalar_that_a_better_life_raises(name):
-    better = FITNESS[name](life([2, NAN, 4], ((2.0, 4.0), (6.0, 10.0))))
+    better = FITNESS[name](lifetime([2, NAN, 4], ((2.0, 4.0), (6.0, 10.0))))
     assert better.shape == ()
-    assert better > FITNESS[name](life([1, NAN, 3]))
+    assert better > FITNESS[name](lifetime([1, NAN, 3]))
 
 
 def test_every_name_that_a_config_may_use_is_a_fitness_function_and_the_other_way_round():
@@ -153,21 +153,21 @@ class TestParts:
     )
     def test_area_under_a_part_of_the_curve_counts_the_updates_in_it(self, part, updates):
         expected = sum(updates) / len(updates)
-        np.testing.assert_allclose(area_under_curve(life(self.CURVE), part), expected, rtol=1e-6)
+        np.testing.assert_allclose(area_under_curve(lifetime(self.CURVE), part), expected, rtol=1e-6)
 
     def test_rounding_of_fractions_adds_or_drops_none(self):
         """0.29 × 100 is below 29 in floating point, and 0.07 × 100 above 7."""
-        hundred = life(range(100), [[number] for number in range(100)])
+        hundred = lifetime(range(100), [[number] for number in range(100)])
         np.testing.assert_allclose(area_under_curve(hundred, (0.29, 1.0)), np.mean(range(29, 100)), rtol=1e-6)
         np.testing.assert_allclose(area_under_curve(hundred, (0.0, 0.07)), 3, rtol=1e-6)
         np.testing.assert_allclose(mean_evaluation(hundred, (0.0, 0.29)), 14, rtol=1e-6)
 
     def test_a_gap_at_the_start_of_a_part_takes_the_return_before_it(self):
-        assert area_under_curve(life([5, NAN, NAN, 7]), (0.5, 1.0)) == 6
-        assert area_under_curve(life([NAN, NAN, 3, 9]), (0.0, 0.5)) == 3
+        assert area_under_curve(lifetime([5, NAN, NAN, 7]), (0.5, 1.0)) == 6
+        assert area_under_curve(lifetime([NAN, NAN, 3, 9]), (0.0, 0.5)) == 3
 
     def test_a_part_of_a_life_in_which_no_episode_finished_is_scored_by_its_last_evaluation(self):
-        assert area_under_curve(life([NAN] * 4), (0.0, 0.25)) == 7
+        assert area_under_curve(lifetime([NAN] * 4), (0.0, 0.25)) == 7
 
     @pytest.mark.parametrize(
         ("part", "mean"),
@@ -181,12 +181,12 @@ class TestParts:
         ],
     )
     def test_mean_evaluation_counts_those_after_the_start_up_to_the_end(self, part, mean):
-        assert mean_evaluation(life([0], self.EVALUATION), part) == mean
+        assert mean_evaluation(lifetime([0], self.EVALUATION), part) == mean
 
     @pytest.mark.parametrize("part", [(0.0, 0.2), (0.3, 0.4), (0.76, 0.99)])
     def test_a_part_without_an_evaluation_is_refused(self, part):
         with pytest.raises(UserError, match=r"inner\.fitness_part: got .* none of 4 evaluations.*num_evaluations"):
-            mean_evaluation(life([0], self.EVALUATION), part)
+            mean_evaluation(lifetime([0], self.EVALUATION), part)
 
     def test_it_is_refused_before_anything_is_compiled(self):
         inner = {"fitness": "mean_evaluation", "fitness_part": [0.5, 0.9], "env": "probes:constant_reward"}
@@ -209,7 +209,7 @@ class TestParts:
         values = [2.0**number for number in range(size)]
         overlapping = [values[u] for u in range(size) if Fraction(u, size) < end and Fraction(u + 1, size) > start]
         played = [values[v] for v in range(size) if start < Fraction(v + 1, size) <= end]
-        result = life(values, [[value] for value in values])
+        result = lifetime(values, [[value] for value in values])
         np.testing.assert_allclose(area_under_curve(result, part), np.mean(overlapping), rtol=1e-6)
         if played:
             np.testing.assert_allclose(mean_evaluation(result, part), np.mean(played), rtol=1e-6)
@@ -219,10 +219,10 @@ class TestParts:
 
     @pytest.mark.parametrize("name", PARTIAL_FITNESS_NAMES)
     def test_a_config_gives_the_part(self, name):
-        result = life(self.CURVE, self.EVALUATION)
+        result = lifetime(self.CURVE, self.EVALUATION)
         assert make_fitness(name, (0.5, 1.0))(result) == FITNESS[name](result, (0.5, 1.0))
         assert make_fitness(name, (0.5, 1.0))(result) != make_fitness(name)(result)
         assert make_fitness(name)(result) == FITNESS[name](result)
 
     def test_final_return_looks_at_no_part(self):
-        assert make_fitness("final_return", (0.0, 1.0))(life([0])) == 7
+        assert make_fitness("final_return", (0.0, 1.0))(lifetime([0])) == 7

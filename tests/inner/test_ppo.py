@@ -1,4 +1,4 @@
-"""One update of PPO and whole lives of it: what must hold whatever is learned."""
+"""One update of PPO and whole lifetimes of it: what must hold whatever is learned."""
 
 from functools import cache, partial
 
@@ -55,8 +55,8 @@ def far_from_standard():
 @cache
 def compiled_life(config, make_env=matching_action):
     env = make_env()
-    life = jax.jit(lambda key, scale: train(key, env, config, scaled_objective(scale)), compiler_options=QUICK)
-    return life.lower(jax.random.key(0), jnp.float32(1)).compile()
+    lifetime = jax.jit(lambda key, scale: train(key, env, config, scaled_objective(scale)), compiler_options=QUICK)
+    return lifetime.lower(jax.random.key(0), jnp.float32(1)).compile()
 
 
 def live(seed, scale=1.0, make_env=matching_action, **settings):
@@ -175,8 +175,8 @@ def test_the_default_fitness_ranks_by_how_long_episodes_last_where_they_outlast_
 def test_a_result_does_not_grow_with_the_life_but_for_two_numbers_per_update():
     def shapes(num_updates):
         config = make_config(num_updates)
-        life = lambda key: train(key, matching_action(), config, objectives.ppo())  # noqa: E731
-        return jax.eval_shape(life, jax.random.key(0))
+        lifetime = lambda key: train(key, matching_action(), config, objectives.ppo())  # noqa: E731
+        return jax.eval_shape(lifetime, jax.random.key(0))
 
     short, long = shapes(4), shapes(64)
     assert short.curve.shape == short.running.shape == (4,)
@@ -206,7 +206,7 @@ def test_a_curve_holds_mean_returns_of_finished_episodes_only():
 
 
 def never_finishing():
-    """No episode ends within a life."""
+    """No episode ends within a lifetime."""
     obs = jnp.ones(1)
     return auto_reset(
         lambda key: (obs, obs),

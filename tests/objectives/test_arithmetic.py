@@ -153,7 +153,7 @@ def test_losses_are_as_exact_as_what_they_are_given(name):
 
 
 class Towards(NamedTuple):
-    """A meta-problem without lives: the fitness is how near x is to 1; a member whose x is above 1.1 fails."""
+    """A meta-problem without agents: the fitness is how near x is to 1; a member whose x is above 1.1 fails."""
 
     tasks: tuple[TaskInfo, ...] = (TaskInfo("near"),)
     env_steps: int = 1

@@ -52,7 +52,7 @@ def enough_memory():
 
 @pytest.fixture
 def small_memory(monkeypatch):
-    """Devices on which more than two lives at once do not fit, from the third generation on."""
+    """Devices on which more than two evaluations at once do not fit, from the third generation on."""
     plain, calls = Evaluator.population, []
 
     def population(self, key, members, *rest):
@@ -96,7 +96,7 @@ def test_sizes_for_which_memory_does_not_suffice_are_left_out(monkeypatch):
     monkeypatch.setattr(chunks, "SIZES", {"cpu": (32,)})
     assert measure_chunk_size(NOISY, 64, make_mesh(1), {}) == (8, {8: 8.0})
     monkeypatch.setattr(chunks, "_seconds", lambda rehearsal, size, *rest: seconds(rehearsal, 64, *rest))
-    with pytest.raises(MachineError, match="out of device memory even with chunks of one life"):
+    with pytest.raises(MachineError, match="out of device memory even with chunks of one evaluation"):
         measure_chunk_size(NOISY, 64, make_mesh(1), {})
 
 
@@ -105,7 +105,7 @@ def test_auto_says_what_it_picked_and_a_kept_size_is_not_measured_again():
     config = config_of(chunk_size="auto", num_rollouts=2)
     search(NOISY, config, recorder, chunks=Chunks(NOISY, notes))
     (sentence,) = notes.said
-    assert f"chunk size {recorder.started[0].chunk_size} is the fastest on short lives" in sentence
+    assert f"chunk size {recorder.started[0].chunk_size} is the fastest on short lifetimes" in sentence
     again, recorder = notebook(kept=3), MemoryRecorder()
     search(NOISY, config, recorder, chunks=Chunks(NOISY, again))
     assert recorder.started[0].chunk_size == 3 and not again.said
@@ -119,13 +119,13 @@ def test_without_anything_to_measure_with_auto_is_the_fixed_rule():
 
 def test_where_memory_runs_out_auto_halves_says_so_and_goes_on(enough_memory, small_memory):
     notes, recorder = notebook(kept=8), MemoryRecorder()
-    centre = searched("auto", recorder, notes=notes)
+    centre = searched("auto", recorder, recorder=notes)
     said, changed = notes.said, notes.changed
     assert small_memory == [8, 8, 8, 4, 2, 2, 2, 2]
     assert [built.chunk_size for built in changed] == [4, 2]
     assert len(said) == 4
-    assert "out of device memory with chunks of 8 lives: 4 from here on" in said[0]
-    assert "equal to the bit up to here" in said[1]
+    assert "out of device memory with chunks of 8 evaluations: using 4 from here on" in said[0]
+    assert "bit for bit up to here" in said[1]
     assert sorted(recorder.states) == list(range(7))  # before the first smaller chunk as well
     assert [row["generation"] for row in recorder.rows] == list(range(6))
     expected, plain = enough_memory
@@ -136,7 +136,7 @@ def test_where_memory_runs_out_auto_halves_says_so_and_goes_on(enough_memory, sm
 
 def test_a_given_chunk_size_is_not_changed_but_a_smaller_one_named(small_memory):
     recorder = MemoryRecorder()
-    with pytest.raises(MachineError, match=r"chunks of 8 lives, allowed: outer\.chunk_size=4, or auto"):
+    with pytest.raises(MachineError, match=r"chunks of 8 evaluations, allowed: outer\.chunk_size=4, or auto"):
         searched(8, recorder)
     assert sorted(recorder.states) == [0, 1, 2]  # nothing of what was done is lost
 
@@ -146,7 +146,7 @@ def test_chunks_of_one_cannot_be_halved(monkeypatch):
         raise FULL
 
     monkeypatch.setattr(Evaluator, "population", population)
-    with pytest.raises(MachineError, match="chunks of 1 lives, allowed: a smaller life"):
+    with pytest.raises(MachineError, match="chunks of 1 evaluations, allowed: smaller settings"):
         searched("auto", recorder=notebook(kept=1))
 
 
@@ -181,5 +181,5 @@ def test_a_search_that_was_given_its_chunks_is_the_one_with_chunks_by_rule(enoug
 
 
 def test_where_it_may_not_halve_auto_says_what_would_fit(small_memory):
-    with pytest.raises(MachineError, match=r"chunks of 8 lives, allowed: outer\.chunk_size=4"):
+    with pytest.raises(MachineError, match=r"chunks of 8 evaluations, allowed: outer\.chunk_size=4"):
         searched("auto", recorder=notebook(kept=8), may_halve=False)

@@ -1,4 +1,4 @@
-"""Axes: P population, R rollouts, K tasks, L = P·R lives."""
+"""Axes: P population, R rollouts, K tasks, L = P·R evaluations."""
 
 import re
 from functools import cache
@@ -65,8 +65,8 @@ class TestPopulation:
         fitness = evaluator_of(NOISY, num_rollouts=2).population(key, population).fitness
         for member in range(4):
             mine = jax.tree.map(lambda leaf, member=member: leaf[member], population)
-            lives = [NOISY.evaluate(seed, mine).fitness for seed in jax.random.split(key, 2)]
-            np.testing.assert_allclose(fitness[member], np.mean(lives, 0), rtol=1e-5)
+            evaluations = [NOISY.evaluate(seed, mine).fitness for seed in jax.random.split(key, 2)]
+            np.testing.assert_allclose(fitness[member], np.mean(evaluations, 0), rtol=1e-5)
 
     def test_rollouts_of_different_members_are_not_mixed_up(self, getkey):
         problem = Quadratic()
@@ -110,9 +110,9 @@ class TestCentre:
         """The mean over L independent seeds: with the members' R seeds alone it would not be."""
         key, centre = getkey(), {"x": jnp.zeros(3)}
         fitness = evaluator_of(NOISY, num_rollouts=2).centre(key, centre).fitness.mean(0)
-        lives = [NOISY.evaluate(seed, centre).fitness for seed in jax.random.split(key, 8)]
-        assert len({float(life[0]) for life in lives}) == 8
-        np.testing.assert_allclose(fitness, np.mean(lives, 0), rtol=1e-5)
+        evaluations = [NOISY.evaluate(seed, centre).fitness for seed in jax.random.split(key, 8)]
+        assert len({float(each[0]) for each in evaluations}) == 8
+        np.testing.assert_allclose(fitness, np.mean(evaluations, 0), rtol=1e-5)
 
     def test_one_failed_life_makes_the_centre_fail(self, getkey):
         problem = Quadratic(noise=1.0, fails_above=5.0)
@@ -124,7 +124,7 @@ class TestCentre:
 class TestChunksAndDevices:
     @pytest.mark.parametrize("chunk_size", [1, 2, 3, 5, 7, 8, 100])
     def test_chunks_of_any_size_give_the_same_fitness(self, population, chunk_size):
-        """Three, five and seven leave a short last chunk of the eight lives."""
+        """Three, five and seven leave a short last chunk of the eight evaluations."""
         key = jax.random.key(3)
         whole = evaluator_of(NOISY, num_rollouts=2, chunk_size=8).population(key, population)
         parts = evaluator_of(NOISY, num_rollouts=2, chunk_size=chunk_size).population(key, population)
@@ -157,11 +157,11 @@ class TestChunksAndDevices:
         assert evaluator.chunk_bytes is None or evaluator.chunk_bytes > 0
 
 
-@given(lives=st.integers(1, 3000), platform=st.sampled_from(["cpu", "gpu", "tpu"]))
-def test_default_chunks_fit_the_limit_and_divide_where_a_fair_divisor_exists(lives, platform):
-    limit = min(lives, CPU_CHUNK if platform == "cpu" else ACCELERATOR_CHUNK)
-    chunk_size = default_chunk_size(lives, platform)
-    fair = [size for size in range((limit + 1) // 2, limit + 1) if lives % size == 0]
+@given(evaluations=st.integers(1, 3000), platform=st.sampled_from(["cpu", "gpu", "tpu"]))
+def test_default_chunks_fit_the_limit_and_divide_where_a_fair_divisor_exists(evaluations, platform):
+    limit = min(evaluations, CPU_CHUNK if platform == "cpu" else ACCELERATOR_CHUNK)
+    chunk_size = default_chunk_size(evaluations, platform)
+    fair = [size for size in range((limit + 1) // 2, limit + 1) if evaluations % size == 0]
     assert chunk_size == (max(fair) if fair else limit)
 
 
@@ -171,7 +171,7 @@ class TestNumberOfDevices:
         assert choose_num_devices(config_of(size)) == expected
 
     def test_half_of_the_devices_is_too_few_to_go_unsaid(self, four_devices):
-        with pytest.raises(UserError, match="10 inner lives, not divisible by 4 devices; allowed: 8 or 12"):
+        with pytest.raises(UserError, match="10 evaluations, not divisible by 4 devices; allowed: 8 or 12"):
             choose_num_devices(config_of(10))
 
     def test_a_number_that_was_asked_for_is_taken_or_refused(self):
@@ -239,12 +239,12 @@ class TestContract:
         "scale", [(0.0, float("nan")), (0.0, float("inf")), ("0", 1.0), (None, 1.0), (jnp.zeros(2), 1.0)]
     )
     def test_scales_that_are_no_two_numbers_are_refused(self, scale):
-        with pytest.raises(UserError, match="two numbers that differ"):
+        with pytest.raises(UserError, match="two different numbers"):
             check_problem(Quadratic(scales=(TaskInfo("a", *scale),)))
 
     @pytest.mark.parametrize("name", [3, None, "a\n", "\ud800", ["a"]])
     def test_names_of_tasks_that_are_no_text_are_refused(self, name):
-        with pytest.raises(UserError, match="names that differ, in text"):
+        with pytest.raises(UserError, match="distinct names of printable text"):
             check_problem(Quadratic(scales=(TaskInfo(name),)))
 
     def test_a_fitness_that_is_no_real_number_is_refused(self):

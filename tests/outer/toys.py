@@ -14,7 +14,7 @@ from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.search import Progress, SearchState, search
 from metadisco.types import Evaluation, TaskInfo
 
-ENV_STEPS = 10  # of one life
+ENV_STEPS = 10  # of one evaluation
 SIZE = 8  # of the population
 KEYS = {
     "generation",
@@ -38,9 +38,9 @@ class Quadratic:
 
     Attributes:
         weight: zero makes all members that share a seed equal.
-        noise: standard deviation of the noise of a life.
-        fails_above: lives whose first number is above it end in NaN.
-        fails_by_luck: share of keys with which a life ends in NaN, whatever x is.
+        noise: standard deviation of the noise of an evaluation.
+        fails_above: evaluations whose first number is above it end in NaN.
+        fails_by_luck: share of keys with which an evaluation ends in NaN, whatever x is.
         num_tasks: tasks; on task k the fitness is multiplied by k + 1.
         scales: names and scales of the tasks.
     """

@@ -53,7 +53,8 @@ def launch(
     config = read_config(config_path, overrides)
     if processes > config.outer.num_evaluations:
         raise UserError(
-            f"--processes: got {processes}, allowed: 1 to {config.outer.num_evaluations}, the evaluations a generation"
+            f"--processes: got {processes}, allowed: 1 to {config.outer.num_evaluations}, the evaluations of a "
+            "generation"
         )
     check_run(run_path, config)
     devices = config.outer.num_devices or processes * max(1, num_cores() // processes)

@@ -18,7 +18,7 @@ PLACE = ["--distributed", "--coordinator", "127.0.0.1:7077", "--num-processes", 
 REFUSED = [
     (["--processes", "0"], ["--processes", "got 0", "at least 1"]),
     (["--processes", "two"], ["--processes", "'two'"]),
-    (["--processes", "99999999"], ["--processes", "got 99999999", "1 to 64, the lives of a generation"]),
+    (["--processes", "99999999"], ["--processes", "got 99999999", "1 to 64, the evaluations of a generation"]),
     (["--processes", "2", "outer.num_devices=3"], ["outer.num_devices", "got 3", "multiple of --processes 2"]),
     (["--processes", "2", "--distributed"], ["--processes", "--distributed", "one of the two"]),
     (["--processes", "2", "seed=three"], ["seed", "a whole number"]),
@@ -101,7 +101,7 @@ class TestExplain:
         [
             ([ending(0, 0), ending(1, 0)], 0, []),
             ([ending(0, None), ending(1, -9)], 1, ["process 1 of 3 was ended by SIGKILL, and the others", "{again}"]),
-            ([ending(1, -9)], 1, ["process 1 of 3 was ended by SIGKILL; to go on"]),
+            ([ending(1, -9)], 1, ["process 1 of 3 was ended by SIGKILL; to continue"]),
             ([ending(0, ABORT, LEADER), ending(2, -11)], 1, ["process 2 of 3 was ended by SIGSEGV"]),
             ([ending(0, ABORT, SILENT)], 1, ["process 1 of 3 has ended or no longer answers"]),
             ([ending(1, ABORT, LEADER)], 1, ["process 0 of 3, which leads the others, has ended"]),
@@ -140,8 +140,8 @@ class TestDifferences:
     def test_on_cpu_with_chunks_of_one_the_numbers_stay_the_same(self):
         before = {"devices": 2, "platform": "cpu", "chunk_size": 1}  # written when there was one process only
         assert differences(before, NOW) == [
-            "processes was 1 and is 2 now: numbers stay the same to the bit",
-            "devices was 2 and is 4 now: numbers stay the same to the bit",
+            "processes was 1 and is 2 now: numbers stay bit-identical",
+            "devices was 2 and is 4 now: numbers stay bit-identical",
         ]
 
     @pytest.mark.parametrize("other", [{"chunk_size": 2}, {"platform": "gpu"}])

@@ -25,8 +25,8 @@ class Ended:
     err: str
 
 
-class Life:
-    """A command that runs.
+class RunningCommand:
+    """A running command.
 
     Args:
         pid: its process.
@@ -93,7 +93,7 @@ class Launcher:
             self.close()
             raise
 
-    def start(self, words: Sequence[str], *, err: Path | None = None, toy: bool = True) -> Life:
+    def start(self, words: Sequence[str], *, err: Path | None = None, toy: bool = True) -> RunningCommand:
         """Start a command.
 
         Args:
@@ -112,10 +112,10 @@ class Launcher:
             self.code()
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._pid = int(self._next_line())
-        return Life(self._pid, self, self._folder)
+        return RunningCommand(self._pid, self, self._folder)
 
     def has_ended(self) -> bool:
-        """Whether the command in hand has ended."""
+        """Whether the current command has ended."""
         self._pending += self._process.stdout.read() or b""
         return b"\n" in self._pending
 
@@ -129,7 +129,7 @@ class Launcher:
         return line.decode()
 
     def code(self) -> int:
-        """Wait for the command in hand; return its exit code."""
+        """Wait for the current command; return its exit code."""
         code = int(self._next_line())
         self._pid = None
         return code
