@@ -44,9 +44,9 @@ class Objective(NamedTuple):
     """The losses that PPO minimises, apart from the entropy bonus. Each loss contains its own constants."""
 
     policy_loss: Loss
-    """Loss of the policy; its gradient flows through `log_ratio`."""
+    """Loss of the policy, differentiated with respect to `log_ratio`."""
     value_loss: Loss
-    """Loss of the value function; its gradient flows through `value`. Weighted by value_coef in the update."""
+    """Loss of the value function, differentiated with respect to `value`. The update weights it by value_coef."""
 
 
 Bound_co = TypeVar("Bound_co", covariant=True)

@@ -38,7 +38,7 @@ Sizes = tuple[Annotated[Int, Field(gt=0, le=MAX_WIDTH)], ...]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen, keyword-only dataclass that validates its fields and refuses unknown ones.
+    """Make `cls` a frozen, keyword-only dataclass that validates its fields and rejects unknown ones.
 
     Instances are hashable, so they can be static arguments of `jax.jit`. The string beneath a field documents it, and
     appears in the docstring of the class. An invalid value raises `pydantic.ValidationError`, a ValueError.

@@ -1,4 +1,4 @@
-"""What `help` shows of a class of settings: each field with its default and its meaning, and a short signature."""
+"""Short `help` for settings classes: a signature without types, and a list of fields with defaults and meanings."""
 
 import dataclasses
 import inspect
@@ -9,7 +9,7 @@ WIDTH = 95  # of a line, beside the margin that `help` adds
 
 
 def add_help(cls: Any) -> None:
-    """List the fields in the docstring of a class of settings, and leave types and constraints out of its signature."""
+    """Add the list of fields to the docstring of a settings class, and set its signature."""
     before, raises, after = inspect.cleandoc(cls.__doc__ or "").partition("\n\nRaises:")
     fields = dataclasses.fields(cls)
     lines = [_line(field, _meaning(cls, field.name)) for field in fields]
@@ -18,13 +18,13 @@ def add_help(cls: Any) -> None:
 
 
 def _meaning(cls: type, name: str) -> str:
-    """Return the string beneath a field; pydantic reads those of a class itself and not those of its bases."""
+    """Return the string beneath a field; pydantic does not read those of base classes."""
     known = (vars(each).get("__pydantic_fields__", {}).get(name) for each in cls.__mro__)
     return next((" ".join(info.description.split()) for info in known if info and info.description), "")
 
 
 def _line(field: dataclasses.Field[Any], meaning: str) -> str:
-    """Return the default, the meaning and the choices of a field, wrapped."""
+    """Return the default, the meaning and the choices of a field as wrapped text."""
     default = _default(field)
     given = "" if default is inspect.Parameter.empty else f" = {default!r}"
     choices = next((get_args(kind) for kind in (field.type, *get_args(field.type)) if get_origin(kind) is Literal), ())
@@ -38,7 +38,7 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
 
 
 class _Section:
-    """Stands for the default of a field that is a section of settings: `PPOConfig()`."""
+    """Shows a default that is itself a settings object by its class: `PPOConfig()`."""
 
     def __init__(self, kind: type):
         self._kind = kind
@@ -48,7 +48,7 @@ class _Section:
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
-    """Return the default of a field as it is to be shown."""
+    """Return the default of a field, in a form with a short `repr`."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     if field.default is dataclasses.MISSING:

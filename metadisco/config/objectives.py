@@ -13,7 +13,7 @@ class ObjectiveSettings:
 
 @settings
 class PPOObjectiveSettings(ObjectiveSettings):
-    """Constants of PPO's own objective (Schulman et al., 2017)."""
+    """Settings of PPO's objective (Schulman et al., 2017)."""
 
     clip_eps: PositiveFloat = 0.2
     """Clipping range ε: the probability ratio is clipped to [1 − ε, 1 + ε]."""
@@ -21,7 +21,7 @@ class PPOObjectiveSettings(ObjectiveSettings):
 
 @settings
 class DPOObjectiveSettings(ObjectiveSettings):
-    """Constants of Discovered Policy Optimisation (Lu et al., 2022)."""
+    """Settings of Discovered Policy Optimisation (Lu et al., 2022)."""
 
     alpha: PositiveFloat = 2.0
     """Scale at which the surrogate saturates for positive advantages."""

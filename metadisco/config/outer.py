@@ -41,7 +41,7 @@ class StrategyConfig:
     std_limit: PositiveFloat | None = None
     """Lower bound of a scheduled std; default 0.01, or std itself if that is smaller."""
     learning_rate: PositiveFloat | None = None
-    """Adam's step size for the mean at generation 0; default 0.02."""
+    """Adam's learning rate for the mean at generation 0; default 0.02."""
     learning_rate_decay: Decay | None = None
     """Decay factor of the learning rate per generation; skipped generations do not count; default 0.999."""
     learning_rate_limit: PositiveFloat | None = None

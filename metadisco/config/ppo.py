@@ -51,7 +51,7 @@ class PPOConfig:
     adam_b2: ProperFraction = 0.999
     """Decay rate of Adam's second moment, per gradient step."""
     adam_eps: PositiveFloat = 1e-5
-    """Adam's ε."""
+    """Adam's ε, added to the denominator."""
     max_grad_norm: PositiveFloat | None = 0.5
     """Maximum global norm of the joint gradient of actor and critic; null for no clipping."""
 

@@ -230,16 +230,16 @@ MAX_NUMBER = 1e30
 
 
 def from_json(data: Any, variables: tuple[str, ...], where: str, depth: int = 0) -> Expression:
-    """Read an expression.
+    """Convert numbers, strings and lists to an expression.
 
     Args:
         data: numbers, strings and lists.
-        variables: names that it may use.
-        where: what to call it in complaints.
-        depth: of what it is part of.
+        variables: allowed names of variables.
+        where: a description of the expression, for messages.
+        depth: depth of `data` within the whole expression.
 
     Raises:
-        UserError: for anything that is no expression in these variables.
+        UserError: for anything that is not an expression in these variables.
     """
     if depth > MAX_DEPTH:
         raise UserError(f"{where}: got an expression nested more than {MAX_DEPTH} deep")

@@ -1,4 +1,4 @@
-"""What `set_in_entries` does to the text of a config."""
+"""`set_in_entries`, which edits the text of a config."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Several environments in one config: what is refused, what each is given, and that text keeps it all."""
+"""Several environments in one config: validation, the settings of each, and round trips through text."""
 
 import jax
 import jax.numpy as jnp
@@ -107,7 +107,7 @@ def test_wrong_input_is_answered_in_one_line_that_names_the_place(inner, told):
 
 
 @pytest.mark.parametrize("fitness", ["final_return", "mine:fitness"])
-def test_the_whole_life_is_a_part_for_every_fitness(fitness):
+def test_the_whole_lifetime_is_a_part_for_every_fitness(fitness):
     assert parse_config({"inner": {"fitness": fitness, "fitness_part": [0, 1]}}).inner.fitness_part == (0, 1)
 
 
@@ -290,7 +290,7 @@ class TestEvaluation:
     def test_steps_of_all_tasks_are_counted(self, evaluate):
         assert make_problem(self.CONFIG).env_steps == 512 + 1024
 
-    def test_a_life_that_failed_fails_its_task_alone(self, evaluate):
+    def test_a_lifetime_that_failed_fails_its_task_alone(self, evaluate):
         fitness = evaluate(lambda key, env, config: 7.0, lambda config: config.gamma != 0.5).fitness
         np.testing.assert_array_equal(fitness, [7, np.nan])
 

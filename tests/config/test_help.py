@@ -1,4 +1,4 @@
-"""What `help` shows of the settings: every field with its default and its meaning, on one screen."""
+"""`help` of the settings: every field with its default and its meaning, on one screen."""
 
 import dataclasses
 import inspect

@@ -1,4 +1,4 @@
-"""A config that names several environments, used for one of them."""
+"""Selecting one environment of a config with several."""
 
 import copy
 import json

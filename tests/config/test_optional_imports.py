@@ -1,4 +1,4 @@
-"""Modules that come, go or move while a process runs: the name of a cell is of the code that was imported."""
+"""Modules that appear, disappear or move while a process runs: cells are named after the imported code."""
 
 import importlib
 import sys

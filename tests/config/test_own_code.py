@@ -1,4 +1,4 @@
-"""Digests of code of one's own: what an edit changes, and what cannot be known."""
+"""Digests of user-defined code: the effect of an edit, and unknown source."""
 
 import importlib
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Settings in words: whoever follows them trains likewise."""
+"""Settings in words, which must suffice to reproduce the training."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""`metadisco evolve --distributed`: processes that are started apart, as on several machines."""
+"""`metadisco evolve --distributed`: processes that are started separately, as on several machines."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`metadisco evolve --processes N`: the numbers of one process, and what becomes of them when something happens."""
+"""`metadisco evolve --processes N`: the same numbers as one process, and behaviour on failures."""
 
 import json
 import os

@@ -1,11 +1,11 @@
-"""Whether another generation fits is told from those before it."""
+"""Prediction of whether another generation fits into the time limit."""
 
 import time
 
 import pytest
 
 from metadisco.errors import UserError
-from metadisco.evolution.deadline import LEAVE_SECONDS, MARGIN, WINDOW, Deadline
+from metadisco.evolution.deadline import EXIT_SECONDS, MARGIN, WINDOW, Deadline
 
 HOUR = 3600.0
 
@@ -47,7 +47,7 @@ def test_without_a_limit_everything_fits(clock):
 
 def test_a_generation_and_a_checkpoint_with_a_margin_have_to_fit(clock):
     deadline = deadline_of("1", plain=[100.0], saves=[10.0])
-    needed = MARGIN * 110 + LEAVE_SECONDS
+    needed = MARGIN * 110 + EXIT_SECONDS
     clock(HOUR - needed - 1)
     assert deadline.fits(evaluated=False)
     clock(HOUR - needed + 1)
@@ -55,7 +55,7 @@ def test_a_generation_and_a_checkpoint_with_a_margin_have_to_fit(clock):
 
 
 def test_a_generation_with_the_centre_evaluated_counts_as_it_was_or_twice_if_none_was_seen(clock):
-    clock(HOUR - MARGIN * 150 - LEAVE_SECONDS)
+    clock(HOUR - MARGIN * 150 - EXIT_SECONDS)
     assert deadline_of("1", plain=[100.0]).fits(evaluated=False)
     assert not deadline_of("1", plain=[100.0]).fits(evaluated=True)
     assert deadline_of("1", plain=[100.0], evaluated=[149.0]).fits(evaluated=True)
@@ -83,7 +83,7 @@ def test_a_start_after_which_nothing_fits_is_refused_with_what_it_took(clock):
 
 
 def test_where_starting_was_slow_more_is_left_for_ending_but_no_more_than_a_minute(clock):
-    for start, leave in ((10.0, LEAVE_SECONDS + 5), (1000.0, 60.0)):
+    for start, leave in ((10.0, EXIT_SECONDS + 5), (1000.0, 60.0)):
         deadline = deadline_of("1")
         clock(start)
         deadline.check_start([])

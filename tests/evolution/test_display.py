@@ -1,4 +1,4 @@
-"""What is shown of a generation."""
+"""Display of a generation."""
 
 from metadisco.evolution.display import Display, describe
 

@@ -1,4 +1,4 @@
-"""Signals reach a command at any time, also while the main thread is somewhere that Python cannot interrupt."""
+"""Signals are handled at any time, even if Python cannot interrupt the main thread."""
 
 import os
 import signal

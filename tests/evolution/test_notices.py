@@ -1,4 +1,4 @@
-"""What is said of generations that taught nothing."""
+"""Warnings about generations in which nothing was learned."""
 
 from metadisco.evolution.display import describe_skip
 from metadisco.evolution.notices import Notices, is_notable
@@ -36,7 +36,7 @@ def test_members_that_go_on_failing_are_said():
     assert sentences([GOOD] * 50) == []
 
 
-def test_lives_without_an_episode_are_said_once():
+def test_lifetimes_without_an_episode_are_said_once():
     (sentence,) = sentences([GOOD, *[GOOD | {"lives_without_episode": 2}] * 3])
     assert sentence.startswith("in 2 lifetimes no episode ended")
 

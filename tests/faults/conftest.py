@@ -1,4 +1,4 @@
-"""A tiny run that nothing disturbs, and a launcher for those that something does."""
+"""A tiny undisturbed run, and a launcher for disturbed ones."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

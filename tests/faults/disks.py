@@ -1,4 +1,4 @@
-"""Small disks, to be filled up or made read-only: mounts of this process, which needs the right to mount."""
+"""Small disks that can be filled up or made read-only; mounting them needs permission."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Commands that are disturbed: a launcher that starts them quickly, and what is asked of a run at its end."""
+"""Commands that are disturbed: a launcher that starts them quickly, and assertions on the finished run."""
 
 import json
 import os

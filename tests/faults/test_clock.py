@@ -1,4 +1,4 @@
-"""A wall clock that is set back while a run goes on changes nothing in it."""
+"""Setting back the wall clock during a run has no effect on it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged in every file, by every kind of damage, give way to the one before."""
+"""If a checkpoint is damaged, in any file and in any way, the previous one is used."""
 
 import random
 import shutil

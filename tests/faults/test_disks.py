@@ -1,4 +1,4 @@
-"""Full and read-only disks, and directories that go away: one sentence, and the run goes on once that is over."""
+"""Full and read-only disks and removed directories: one sentence, and the run can be resumed afterwards."""
 
 import resource
 import shutil

@@ -1,4 +1,4 @@
-"""--max-hours: a stop in time, from the start of the command, and the way to go on."""
+"""--max-hours: a timely stop, measured from the start of the command, and how to resume."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Memory that does not suffice, by a real bound on the process: what is said, and how a run goes on."""
+"""Insufficient memory, by a real limit on the process: messages and recovery."""
 
 import itertools
 import json

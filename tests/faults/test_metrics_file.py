@@ -1,4 +1,4 @@
-"""A metrics file that is torn, full of garbage, or lacks rows: healed, or what is lost is said."""
+"""A metrics file that is truncated, corrupt, or lacks rows is repaired, or the loss is reported."""
 
 import json
 import random

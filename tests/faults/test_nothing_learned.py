@@ -1,4 +1,4 @@
-"""Lives that fail, never end an episode, or are all alike: the rows say so, and so does the screen, in words."""
+"""Lifetimes that fail, never end an episode, or are all equal are reported in rows and on the screen."""
 
 import math
 

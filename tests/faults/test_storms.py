@@ -1,4 +1,4 @@
-"""Signals, many and at any time: the first asks for a stop, SIGTERMs after it change nothing."""
+"""Many signals at any time: the first one requests a stop, further SIGTERMs have no effect."""
 
 import random
 import re

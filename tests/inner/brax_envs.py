@@ -1,4 +1,4 @@
-"""What tests of brax share: an environment with its manners, and the warnings that it cannot do without."""
+"""Shared by tests of brax: a toy environment in brax's style, and filters for its warnings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every environment keeps to, and how any is played."""
+"""The contract of every environment, and a function that plays one."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Our environments beside their originals: what happens here, step by step, to be repeated there."""
+"""Recording our environments step by step, so that the originals can repeat the episode."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""MinAtar's own games, put into a state of ours, with chance replaced by what is chosen here."""
+"""The games of MinAtar, set to one of our states, with their random draws replaced by given ones."""
 
 import importlib
 from collections.abc import Callable, Iterator

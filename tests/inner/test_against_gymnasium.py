@@ -1,4 +1,4 @@
-"""Every environment that Gymnasium has, too, in lockstep with Gymnasium's: from equal states to equal results."""
+"""Every environment that Gymnasium also has, in lockstep with it: equal states must give equal results."""
 
 import gymnasium
 import jax

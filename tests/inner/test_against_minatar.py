@@ -1,4 +1,4 @@
-"""The five games of MinAtar in lockstep with its own: from equal states, every step is one that MinAtar could make."""
+"""The five games of MinAtar in lockstep with the originals: each step must be possible in MinAtar."""
 
 import jax
 import jax.numpy as jnp

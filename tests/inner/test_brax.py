@@ -1,4 +1,4 @@
-"""Environments of brax behind the contract; on a toy where physics do not matter, as they take long to compile."""
+"""The adapter of brax; on a toy environment if physics do not matter, as they take long to compile."""
 
 import sys
 from functools import partial

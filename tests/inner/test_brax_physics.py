@@ -1,4 +1,4 @@
-"""Environments of brax beside brax itself; physics take long to compile."""
+"""Environments of brax compared with brax itself; physics take long to compile."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What gymnax does otherwise than the environments it names is put right, and nothing else is changed."""
+"""Corrections of gymnax fix deviations from the original environments, and change nothing else."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What an environment says of itself is refused in one sentence where nothing could be trained with it."""
+"""Invalid fields of an environment are rejected with one sentence."""
 
 import jax
 import jax.numpy as jnp
@@ -123,7 +123,7 @@ def test_only_episodes_that_dwarf_training_are_refused(length, num_evaluations, 
     assert f"{length:,}" in str(refusal.value) and "\n" not in str(refusal.value)
 
 
-def test_a_task_and_a_life_refuse_episodes_that_may_never_end():
+def test_a_task_and_a_lifetime_refuse_episodes_that_may_never_end():
     config = PPOConfig(num_env_steps=10_000)
     for name, settings in ((HERE, {"episode_length": 10**9}), ("gymnax/CartPole-v1", {"max_steps_in_episode": 1e9})):
         with pytest.raises(UserError, match="1,000,000,000"):
@@ -132,6 +132,6 @@ def test_a_task_and_a_life_refuse_episodes_that_may_never_end():
             train(jax.random.key(0), envs.make(name, **settings), config, ppo())  # before anything is traced
 
 
-def test_every_environment_of_gymnax_can_be_tried_with_the_shortest_life():
+def test_every_environment_of_gymnax_can_be_tried_with_the_shortest_lifetime():
     for name in envs.names("gymnax"):
         make_task(f"gymnax/{name}", {}, PPOConfig(num_envs=1, num_steps=4, num_env_steps=4, num_minibatches=1))

@@ -1,4 +1,4 @@
-"""The contract of an environment, on dynamics of our own and on every environment of gymnax."""
+"""The contract of an environment, on toy dynamics and on every environment of gymnax."""
 
 import importlib
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_the_time_limit_truncates_without_terminating_and_counts_anew_in_each_ep
     assert (steps.obs[ends] < 1).all()
 
 
-def test_the_limit_counts_from_the_start_of_the_episode_in_hand(counter, getkey):
+def test_the_limit_counts_from_the_start_of_the_episode(counter, getkey):
     _, steps = play(counter, getkey(), jnp.array([8, 1] + [8] * LIMIT))
     np.testing.assert_array_equal(steps.truncated, [False] * (LIMIT + 1) + [True])
 

@@ -1,4 +1,4 @@
-"""A short lifetime on every environment of gymnax: slow, as each is compiled for itself."""
+"""Short training on every environment of gymnax; slow, as each is compiled separately."""
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ LIFE = {"num_envs": 2, "num_steps": 16, "num_env_steps": 64, "num_evaluation_epi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names("gymnax"))
-def test_a_life_ends_with_finite_parameters_and_full_evaluation(name):
+def test_a_lifetime_ends_with_finite_parameters_and_full_evaluation(name):
     env = make(f"gymnax/{name}", max_steps_in_episode=20)
     policies = ("gaussian", "tanh_gaussian") if isinstance(env.action_space, Box) else ("gaussian",)
     for policy in policies:

@@ -1,4 +1,4 @@
-"""What a lifetime is worth, when episodes do not finish in every update, and over a part of it."""
+"""Fitness of a training run with gaps in its learning curve, and over a part of the lifetime."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -89,7 +89,7 @@ def test_the_share_of_gaps_is_that_of_updates_in_which_no_episode_ended():
     assert share_of_gaps(lifetime([1, 2])) == 0
 
 
-def test_a_life_in_which_no_episode_finished_is_scored_by_its_last_evaluation():
+def test_a_lifetime_in_which_no_episode_finished_is_scored_by_its_last_evaluation():
     assert area_under_curve(lifetime([NAN, NAN, NAN])) == 7
 
 
@@ -98,7 +98,7 @@ def test_final_return_is_the_mean_of_the_last_evaluation_only():
 
 
 @pytest.mark.parametrize("name", FITNESS)
-def test_every_fitness_is_a_scalar_that_a_better_life_raises(name):
+def test_every_fitness_is_a_scalar_that_a_better_lifetime_raises(name):
     better = FITNESS[name](lifetime([2, NAN, 4], ((2.0, 4.0), (6.0, 10.0))))
     assert better.shape == ()
     assert better > FITNESS[name](lifetime([1, NAN, 3]))
@@ -166,7 +166,7 @@ class TestParts:
         assert area_under_curve(lifetime([5, NAN, NAN, 7]), (0.5, 1.0)) == 6
         assert area_under_curve(lifetime([NAN, NAN, 3, 9]), (0.0, 0.5)) == 3
 
-    def test_a_part_of_a_life_in_which_no_episode_finished_is_scored_by_its_last_evaluation(self):
+    def test_a_part_of_a_lifetime_in_which_no_episode_finished_is_scored_by_its_last_evaluation(self):
         assert area_under_curve(lifetime([NAN] * 4), (0.0, 0.25)) == 7
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Actor and critic: widths and weights at the start; gradients that nothing bounds."""
+"""Actor and critic: widths, initial weights, and gradients without clipping."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Running statistics against those of all data at once."""
+"""Running statistics compared with the statistics of all data."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""One update of PPO and whole lifetimes of it: what must hold whatever is learned."""
+"""Invariants of one update of PPO and of whole training runs."""
 
 from functools import cache, partial
 
@@ -115,7 +115,7 @@ def test_statistics_stay_untouched_where_nothing_is_normalised():
     assert state.return_statistics.num_samples == 0
 
 
-def test_an_annealed_step_size_falls_linearly_over_the_life(one_update):
+def test_an_annealed_step_size_falls_linearly_over_the_lifetime(one_update):
     start, hyperparameters, update = one_update[True]
     half = hyperparameters._replace(learning_rate=hyperparameters.learning_rate / 2)
     middle = start._replace(num_updates=jnp.int32(32))
@@ -144,7 +144,7 @@ def test_each_hyperparameter_may_be_traced_and_matters_where_it_should(one_updat
         assert differs(usual.params, other.params) == (name not in ("gamma", "gae_lambda")), name
 
 
-def test_the_default_fitness_ranks_by_how_long_episodes_last_where_they_outlast_the_life():
+def test_the_default_fitness_ranks_by_how_long_episodes_last_where_they_outlast_the_lifetime():
     """A policy that never dies again is best, although few of its episodes end: here 97 % of the updates are gaps."""
 
     def surviving():
@@ -172,7 +172,7 @@ def test_the_default_fitness_ranks_by_how_long_episodes_last_where_they_outlast_
     assert fitness[0] > 5 * fitness[1]
 
 
-def test_a_result_does_not_grow_with_the_life_but_for_two_numbers_per_update():
+def test_a_result_does_not_grow_with_the_lifetime_but_for_two_numbers_per_update():
     def shapes(num_updates):
         config = make_config(num_updates)
         lifetime = lambda key: train(key, matching_action(), config, objectives.ppo())  # noqa: E731
@@ -185,14 +185,14 @@ def test_a_result_does_not_grow_with_the_life_but_for_two_numbers_per_update():
 
 
 @pytest.mark.slow
-def test_peak_memory_does_not_grow_with_the_life():
+def test_peak_memory_does_not_grow_with_the_lifetime():
     short, long = (compiled_life(make_config(n)).memory_analysis().temp_size_in_bytes for n in (8, 64))
     grown = (long - short) / (64 - 8)
     assert short > BATCH * 4
     assert grown <= 2 * 4 * 4  # bytes per update: two float32, in the few copies that the compiler may hold
 
 
-def test_the_same_key_gives_the_same_life_and_another_key_another():
+def test_the_same_key_gives_the_same_lifetime_and_another_key_another():
     once = live(0)
     assert_same(once, live(0))
     assert differs(once.state.params, live(1).state.params)
@@ -217,7 +217,7 @@ def never_finishing():
     )
 
 
-def test_evaluation_starts_from_a_reset_and_finishes_where_the_life_did_not():
+def test_evaluation_starts_from_a_reset_and_finishes_where_the_lifetime_did_not():
     assert (live(0, make_env=never_finishing).evaluation == 8 * 8 + 1).all()
 
 
@@ -233,7 +233,7 @@ def test_an_infinite_loss_is_reported():
     assert not live(0, scale=np.inf).finite
 
 
-def test_evaluations_during_a_life_fill_their_rows_and_leave_learning_alone():
+def test_evaluations_during_a_lifetime_fill_their_rows_and_leave_learning_alone():
     once, often = live(0), live(0, num_evaluations=3, num_evaluation_episodes=4)
     assert often.evaluation.shape == (3, 4)
     assert jnp.isfinite(often.evaluation).all()
@@ -245,7 +245,7 @@ def test_evaluations_during_a_life_fill_their_rows_and_leave_learning_alone():
 
 @pytest.mark.slow
 @pytest.mark.slow
-def test_an_evaluation_during_a_life_is_the_last_one_of_a_shorter_life():
+def test_an_evaluation_during_a_lifetime_is_the_last_one_of_a_shorter_lifetime():
     settings = {"make_env": far_from_standard, "num_evaluation_episodes": 4, "anneal_learning_rate": False}
     long = live(2, num_updates=4, num_evaluations=2, **settings)
     short = live(2, num_updates=2, **settings)
@@ -309,7 +309,7 @@ def test_values_of_final_observations_stand_wherever_an_episode_was_cut(episode_
         np.testing.assert_allclose(found, following, rtol=1e-5)
 
 
-def test_a_life_with_a_tabulated_value_loss_begins_like_one_without(getkey):
+def test_a_lifetime_with_a_tabulated_value_loss_begins_like_one_without(getkey):
     """Over one update: later, chaos makes much of a last digit."""
     parametrisation = ValueLoss(hidden_sizes=(8, 8), start="random")
     params = parametrisation.init(getkey())

@@ -1,4 +1,4 @@
-"""PPO on environments whose values and best policies are known in closed form."""
+"""PPO on environments whose values and optimal policies are known in closed form."""
 
 from functools import partial
 from typing import NamedTuple

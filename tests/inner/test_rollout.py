@@ -1,4 +1,4 @@
-"""Episode bookkeeping on environments whose every episode is known."""
+"""Episode bookkeeping on environments with known episodes."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""A caller's settings of JAX, from the shell or from Python, change nothing here, or are refused."""
+"""JAX settings of the caller, in the environment or in Python, have no effect or are rejected."""
 
 import contextlib
 from typing import NamedTuple
@@ -84,7 +84,7 @@ def env():
 
 
 @pytest.mark.slow
-def test_a_life_comes_to_its_end_and_has_gaps(env):
+def test_a_lifetime_comes_to_its_end_and_has_gaps(env):
     key = jax.random.key(0)
     with other_settings():
         result = train(key, env, CONFIG, ppo())
@@ -92,7 +92,7 @@ def test_a_life_comes_to_its_end_and_has_gaps(env):
     assert {leaf.dtype.name for leaf in leaves_of(result)} <= {"float32", "int32", "uint32", "bool"}
 
 
-def test_a_life_in_a_jit_of_the_caller_has_no_number_of_64_bits(env):
+def test_a_lifetime_in_a_jit_of_the_caller_has_no_number_of_64_bits(env):
     """But for the counters of loops, which JAX adds."""
     with other_settings("debug_nans", "transfer_guard"):
         lowered = jax.jit(lambda key: train(key, env, CONFIG, ppo())).lower(jax.random.key(0))

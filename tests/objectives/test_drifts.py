@@ -1,4 +1,4 @@
-"""The guarantee of mirror learning: every drift keeps it, whatever is learned, and what breaks it is told apart."""
+"""The conditions of mirror learning: every drift satisfies them for any weights, and penalties do not."""
 
 import itertools
 import math

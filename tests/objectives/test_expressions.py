@@ -1,4 +1,4 @@
-"""Formulas as data: what operations mean, how they are read and written, and the losses that they become."""
+"""Formulas as data: semantics of operations, serialisation, and conversion to losses."""
 
 import json
 import math
@@ -106,7 +106,7 @@ def test_where_a_function_bends_at_zero_its_derivative_there_is_zero(name):
     assert jax.grad(lambda x: operate(name, x))(0.0) == 0
 
 
-def test_an_exponential_is_held_and_so_is_log_cosh_from_overflow():
+def test_an_exponential_is_clipped_and_so_is_log_cosh_from_overflow():
     far = jnp.array([-1e4, 39.0, 1e4])
     np.testing.assert_allclose(operate("exp", far), np.exp([-1e4, 39.0, 40.0]), rtol=1e-5)
     np.testing.assert_allclose(operate("log_cosh", far), np.abs(far) - math.log(2), rtol=1e-6)
@@ -266,7 +266,7 @@ def test_a_constant_of_a_loss_may_be_traced():
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_policy_run_wild_gives_finite_losses_and_gradients(name):
+def test_a_diverging_policy_gives_finite_losses_and_gradients(name):
     log_ratio, advantage = np.meshgrid([-100.0, -40.0, -1e-7, 0.0, 1e-7, 40.0, 100.0], [-8.0, -1e-8, 0.0, 1.0, 8.0])
     sample = make_sample(log_ratio, advantage)
     assert sample.log_ratio.dtype == jnp.float32

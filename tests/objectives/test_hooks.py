@@ -1,4 +1,4 @@
-"""Losses for a loop of one's own: the objective's, whatever the shape and precision of the arrays."""
+"""Losses for your own training loop, for any shape and precision of the arrays."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Closed objectives: mirror-learning form against the papers' form, drift conditions, value losses."""
+"""Closed-form objectives: mirror-learning form against the papers' form, drift conditions, value losses."""
 
 import jax
 import jax.numpy as jnp
@@ -292,7 +292,7 @@ def policy_losses_and_gradients(objective, sample):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_policy_run_wild_gives_finite_losses_and_gradients(name):
+def test_a_diverging_policy_gives_finite_losses_and_gradients(name):
     log_ratio, advantage = np.meshgrid(EXTREME_LOG_RATIOS, EXTREME_ADVANTAGES)
     sample = make_sample(log_ratio, advantage)
     assert sample.log_ratio.dtype == jnp.float32

@@ -1,4 +1,4 @@
-"""Functions from a table: their digits, and when the function itself is used."""
+"""Tabulated functions: precision, and fallback to the function itself."""
 
 from functools import partial
 

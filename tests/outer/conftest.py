@@ -1,4 +1,4 @@
-"""What is compiled once for several tests."""
+"""Programs that are compiled once for several tests."""
 
 from collections.abc import Iterator
 from typing import Any

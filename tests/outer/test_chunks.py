@@ -1,4 +1,4 @@
-"""How a chunk size is chosen, and what happens where memory runs out."""
+"""Choice of the chunk size, and recovery if memory runs out."""
 
 from functools import partial
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How JAX is set up for a caller from Python, who may have started it."""
+"""Initialisation of JAX from Python, also if the caller has initialised it already."""
 
 import warnings
 

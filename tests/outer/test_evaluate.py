@@ -74,7 +74,7 @@ class TestPopulation:
         fitness = evaluator_of(problem, num_rollouts=2).population(getkey(), population).fitness
         np.testing.assert_allclose(fitness[:, 0], -np.square(np.asarray(population["x"]) - 1).sum(1), rtol=1e-6)
 
-    def test_metrics_hold_every_life(self, getkey, population):
+    def test_metrics_hold_every_evaluation(self, getkey, population):
         metrics = evaluator_of(NOISY, num_rollouts=2).population(getkey(), population).metrics
         luck = np.asarray(metrics["luck"])
         assert luck.shape == (4, 2)
@@ -85,7 +85,7 @@ class TestPopulation:
         assert fitness.shape == (4, 3)
         np.testing.assert_allclose(fitness[:, 2], 3 * fitness[:, 0], rtol=1e-6)
 
-    def test_a_failed_life_fails_its_member_alone(self, getkey):
+    def test_a_failed_evaluation_fails_its_member_alone(self, getkey):
         problem = Quadratic(noise=1.0, fails_above=5.0)
         population = {"x": jnp.zeros((4, 3)).at[2, 0].set(9.0)}
         fitness = evaluator_of(problem, num_rollouts=2).population(getkey(), population).fitness
@@ -106,7 +106,7 @@ class TestPopulation:
 
 
 class TestCentre:
-    def test_lives_of_the_centre_have_a_seed_each(self, getkey):
+    def test_evaluations_of_the_centre_have_a_seed_each(self, getkey):
         """The mean over L independent seeds: with the members' R seeds alone it would not be."""
         key, centre = getkey(), {"x": jnp.zeros(3)}
         fitness = evaluator_of(NOISY, num_rollouts=2).centre(key, centre).fitness.mean(0)
@@ -114,7 +114,7 @@ class TestCentre:
         assert len({float(each[0]) for each in evaluations}) == 8
         np.testing.assert_allclose(fitness, np.mean(evaluations, 0), rtol=1e-5)
 
-    def test_one_failed_life_makes_the_centre_fail(self, getkey):
+    def test_one_failed_evaluation_makes_the_centre_fail(self, getkey):
         problem = Quadratic(noise=1.0, fails_above=5.0)
         evaluator = evaluator_of(problem, num_rollouts=2)
         assert np.isnan(evaluator.centre(getkey(), {"x": jnp.full(3, 9.0)}).fitness.mean(0)).all()

@@ -1,4 +1,4 @@
-"""Metrics of a problem's own, self-play against the centre, a baseline: in rows, and to the bit when continued."""
+"""Metrics of a problem, self-play against the search centre, and a baseline: rows, and bit-exact resumption."""
 
 from dataclasses import dataclass
 

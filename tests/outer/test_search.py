@@ -1,4 +1,4 @@
-"""The generation loop: its rows, its seeds, what it saves, and that it goes on from there."""
+"""The outer loop: rows, seeds, saved states, and resumption."""
 
 import json
 
@@ -197,7 +197,7 @@ class TestSaving:
         search(NOISY, config_of(), recorder)
         assert len(recorder.states) == 7
 
-    def test_a_stop_is_heeded_after_the_generation_in_hand_and_saved(self, whole):
+    def test_a_stop_is_heeded_after_the_generation_and_saved(self, whole):
         recorder = MemoryRecorder()
         centre = search(NOISY, config_of(checkpoint_every=100), recorder, should_stop=lambda: len(recorder.rows) == 3)
         assert list(recorder.states) == [0, 3]

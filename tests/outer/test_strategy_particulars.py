@@ -1,4 +1,4 @@
-"""What is particular to some strategies: schedules, shaping, mirrored members, populations that are kept."""
+"""Features of some strategies: schedules, fitness shaping, antithetic members, persistent populations."""
 
 import jax
 import jax.numpy as jnp

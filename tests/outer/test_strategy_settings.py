@@ -1,4 +1,4 @@
-"""Which settings a strategy takes, and how others are refused."""
+"""Settings of a strategy, and rejection of unsupported ones."""
 
 import jax.numpy as jnp
 import pytest

@@ -1,4 +1,4 @@
-"""Searches on several tasks: what is reported of each, and how they become one fitness."""
+"""Searches on several tasks: rows of each task, and aggregation of fitness."""
 
 import json
 import re

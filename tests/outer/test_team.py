@@ -1,4 +1,4 @@
-"""How processes agree; threads stand for them, which tests/distributed/ does with real ones."""
+"""Agreement of processes, simulated by threads; tests/distributed/ uses real processes."""
 
 import os
 import threading

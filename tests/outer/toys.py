@@ -1,4 +1,4 @@
-"""Meta-problems so small that a whole search takes no time, searches on them, and a recorder in memory."""
+"""Tiny meta-problems, searches on them, and a recorder in memory."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every parametrisation must keep, whatever it is that is learned."""
+"""The contract of every parametrisation."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Where the search for a drift starts, that it gets away from there, and what the network sees."""
+"""The learned drift: initialisation, escape from it, and features."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -183,7 +183,7 @@ class TestFeatures:
         same = drift(settings, meta_params, sample) == drift(settings, other, sample)
         assert same.all() == (progress == 0)
 
-    def test_at_the_start_of_a_life_a_time_aware_drift_is_one_that_is_not(self, getkey):
+    def test_at_the_start_of_a_lifetime_a_time_aware_drift_is_one_that_is_not(self, getkey):
         settings = replace(SMALL, time_aware=True, start="random")
         meta_params = settings.init(getkey())
         halved = {**meta_params, "Dense_0": {"kernel": meta_params["Dense_0"]["kernel"][:8]}}
@@ -202,7 +202,7 @@ class TestFeatures:
 class TestExtremes:
     @pytest.mark.parametrize("std", [0.01, 1.0, 10.0])
     @pytest.mark.parametrize("settings", [SMALL, replace(SMALL, ppo_init=False, time_aware=True, feature_clip=2.0)])
-    def test_a_policy_run_wild_gives_finite_losses_and_gradients(self, settings, std, getkey):
+    def test_a_diverging_policy_gives_finite_losses_and_gradients(self, settings, std, getkey):
         objective = settings.bind(normal(settings.init(getkey()), std))
         assert jnp.isfinite(objective.policy_loss(EXTREMES)).all()
         assert jnp.isfinite(gradient(objective.policy_loss, EXTREMES)).all()

@@ -1,4 +1,4 @@
-"""A drift and a value loss learned together are each what it is alone, and none knows of the other."""
+"""A drift and a value loss learned jointly equal those learned separately, and are independent."""
 
 import jax
 import jax.numpy as jnp

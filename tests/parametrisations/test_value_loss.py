@@ -1,4 +1,4 @@
-"""Where the search for a value loss starts, and that it gets away from there."""
+"""The learned value loss: initialisation, and escape from it."""
 
 import jax
 import jax.numpy as jnp

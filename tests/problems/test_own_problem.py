@@ -1,4 +1,4 @@
-"""A meta-problem of one's own, in one file outside the package, under every command that does not need an objective."""
+"""A user-defined meta-problem in one file, with every command that does not need an objective."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Several processes: where one stands, what is refused before any is started, and how their end is explained."""
+"""Several processes: number of a process, validation before the start, and explanation of their end."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""Adam behind clipping equals optax's chain."""
+"""Adam with gradient clipping equals optax's chain."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Random numbers by straight-line code are JAX's own."""
+"""Random numbers of unrolled keys equal JAX's."""
 
 import jax
 import jax.numpy as jnp
