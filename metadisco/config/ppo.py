@@ -36,7 +36,7 @@ class PPOConfig:
     num_steps: PositiveInt = 128
     """Steps of each environment per update (length of a rollout)."""
     num_env_steps: PositiveInt = 500_000
-    """Environment steps of the whole lifetime, over all environments; rounded down to whole updates."""
+    """Total environment steps of the lifetime; rounded down to whole updates."""
     num_epochs: PositiveInt = 4
     """Passes over the batch per update."""
     num_minibatches: PositiveInt = 4
@@ -45,7 +45,7 @@ class PPOConfig:
     learning_rate: NonNegativeFloat = 2.5e-4
     """Adam's learning rate at the start of the lifetime."""
     anneal_learning_rate: Bool = True
-    """Anneal the learning rate linearly to zero over the lifetime, once per update."""
+    """Anneal the learning rate linearly to zero, once per update."""
     adam_b1: ProperFraction = 0.9
     """Decay rate of Adam's first moment, per gradient step."""
     adam_b2: ProperFraction = 0.999
@@ -53,7 +53,7 @@ class PPOConfig:
     adam_eps: PositiveFloat = 1e-5
     """Adam's ε, added to the denominator."""
     max_grad_norm: PositiveFloat | None = 0.5
-    """Maximum global norm of the joint gradient of actor and critic; null for no clipping."""
+    """Maximum norm of the joint gradient of actor and critic; null: no clipping."""
 
     gamma: Fraction = 0.99
     """Discount factor per environment step."""
@@ -64,14 +64,14 @@ class PPOConfig:
     entropy_coef: Float = 0.01
     """Coefficient of the entropy bonus."""
     normalise_advantages: Literal["minibatch", "batch", "none"] = "minibatch"
-    """Set over which advantages are standardised before they enter the objective."""
+    """Set over which advantages are standardised."""
     bootstrap_on_truncation: Bool = True
-    """Bootstrap from the final observation of truncated episodes; false treats them as terminated (as in CleanRL)."""
+    """Bootstrap at truncation; false: as at termination (CleanRL)."""
 
     hidden_sizes: Sizes = (64, 64)
     """Widths of the hidden layers of actor and critic."""
     value_hidden_sizes: Sizes | None = None
-    """Widths of the hidden layers of the critic; null for those of the actor."""
+    """Widths of the critic's hidden layers; null: as the actor's."""
     activation: Literal["tanh", "relu", "swish"] = "tanh"
     """Activation function of the hidden layers."""
     initialisation: Literal["orthogonal", "lecun_uniform"] = "orthogonal"
@@ -82,22 +82,22 @@ class PPOConfig:
     """Distribution of continuous actions: state-independent std, or tanh-squashed with state-dependent std."""
 
     normalise_observations: Bool = False
-    """Standardise observations by running statistics, which are fixed within an update."""
+    """Standardise observations by running statistics."""
     observation_clip: PositiveFloat = 10.0
     """Standardised observations are clipped to ± this value."""
     normalise_rewards: Bool = False
-    """Divide rewards by the running standard deviation of the discounted return."""
+    """Divide rewards by the running std of the discounted return."""
     reward_clip: PositiveFloat = 10.0
     """Normalised rewards are clipped to ± this value."""
     reward_scale: PositiveFloat = 1.0
-    """Factor by which training rewards are multiplied; reported returns are not scaled."""
+    """Factor on training rewards; reported returns are not scaled."""
 
     num_evaluations: PositiveInt = 1
-    """Evaluations of the agent, spread evenly over the lifetime; the last one is at its end."""
+    """Evaluations of the agent, evenly spread over the lifetime, the last at its end."""
     num_evaluation_episodes: PositiveInt = 8
-    """Episodes per evaluation, each from a fresh environment."""
+    """Episodes per evaluation, each in a fresh environment."""
     deterministic_evaluation: Bool = False
-    """Evaluate with the most likely action instead of a sampled one."""
+    """Evaluate with the most likely actions, not with samples."""
 
     def __post_init__(self) -> None:
         """Check constraints between fields."""

@@ -8,7 +8,7 @@ import pytest
 from processes import num_rows
 from running import assert_equal_in_every_bit, assert_one_sentence
 
-from metadisco.evolution.deadline import LEAVE_SECONDS
+from metadisco.evolution.deadline import EXIT_SECONDS
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +26,7 @@ def test_a_run_ends_before_its_time_is_over_and_goes_on_with_the_printed_command
     whole, run = tmp_path / "whole", tmp_path / "run"
     assert seconds_of(evolve(whole, *words), launcher)[1] == 0
     start = seconds_of(evolve(tmp_path / "short", "outer.num_generations=2"), launcher)[0]
-    seconds, stops, done = 2.5 * start + LEAVE_SECONDS + 5, 0, 0
+    seconds, stops, done = 2.5 * start + EXIT_SECONDS + 5, 0, 0
     command = evolve(run, *words, "--max-hours", f"{seconds / 3600:.5f}")
     while done < 2000:
         spent, code, err = seconds_of(command, launcher)

@@ -97,11 +97,11 @@ class TestPopulation:
         outcomes = set()
         for number in range(12):
             key = jax.random.key(number)
-            failed_lives = sum(bool(jnp.isnan(LUCKY.evaluate(seed, LUCKY.init(key)).fitness)) for seed in
+            failed_evaluations = sum(bool(jnp.isnan(LUCKY.evaluate(seed, LUCKY.init(key)).fitness)) for seed in
                                jax.random.split(key, 2))  # fmt: skip
             failed = np.isnan(evaluator.population(key, population).fitness[:, 0])
-            assert (failed == (failed_lives > 0)).all()
-            outcomes.add(failed_lives)
+            assert (failed == (failed_evaluations > 0)).all()
+            outcomes.add(failed_evaluations)
         assert {0, 1} <= outcomes
 
 
