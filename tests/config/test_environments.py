@@ -87,8 +87,8 @@ WRONG = [
     ),
     ({"fitness_part": 0.5}, ["inner.fitness_part: got 0.5", "a list"]),
     ({"fitness_part": [0.5]}, ["inner.fitness_part"]),
-    ({"fitness_part": [0.5, 0.5]}, ["inner.fitness_part: got [0.5, 0.5]", "the first smaller"]),
-    ({"fitness_part": [0.9, 0.5]}, ["inner.fitness_part: got [0.9, 0.5]", "the first smaller"]),
+    ({"fitness_part": [0.5, 0.5]}, ["inner.fitness_part: got [0.5, 0.5]", "two increasing fractions"]),
+    ({"fitness_part": [0.9, 0.5]}, ["inner.fitness_part: got [0.9, 0.5]", "two increasing fractions"]),
     ({"fitness_part": [0.0, 1.5]}, ["inner.fitness_part.1: got 1.5", "at most 1"]),
     ({"fitness_part": [-0.1, 1.0]}, ["inner.fitness_part.0: got -0.1", "at least 0"]),
     ({"fitness_part": [0.5, 1], "fitness": "final_return"}, ["inner.fitness_part", "final_return", "mean_evaluation"]),
@@ -308,5 +308,5 @@ class TestYaml:
 
     @pytest.mark.parametrize("place", ["9", "-1", "x", "1" * 5000])
     def test_a_place_beyond_a_list_is_refused(self, place):
-        with pytest.raises(UserError, match="an index from 0 into a list of 2, counted from 0"):
+        with pytest.raises(UserError, match="an index from 0 into a list of 2"):
             apply_overrides({"a": [1, 2]}, [(f"a.{place}", 3)])

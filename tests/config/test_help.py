@@ -37,6 +37,6 @@ class TestHelp:
 
 def test_a_field_is_shown_with_its_default_and_its_choices():
     text = " ".join((PPOConfig.__doc__ or "").split())
-    assert "gamma = 0.99: Discount per environment step." in text
+    assert "gamma = 0.99: Discount factor per environment step." in text
     assert "Choices: tanh, relu, swish." in text
-    assert "inner = InnerConfig(): How" in (metadisco.Config.__doc__ or "")
+    assert "inner = InnerConfig(): The inner loop" in (metadisco.Config.__doc__ or "")

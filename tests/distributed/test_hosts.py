@@ -97,8 +97,8 @@ def test_when_one_is_killed_the_others_say_which_and_end(victim, start, address,
         assert (code, out) == (1, "")
         assert "Traceback" not in err
         assert "stack trace" not in err
-        how = " was ended by SIGKILL" if number == victim else " has ended or no longer answers"
-        leads = ", which leads the others," if victim == 0 and number != victim else ""
+        how = " was ended by SIGKILL" if number == victim else " has ended or no longer responds"
+        leads = ", which coordinates the others," if victim == 0 and number != victim else ""
         assert f"metadisco: process {victim} of 3{leads}{how}" in err
         assert f"--process-id {number}" in err.rpartition("to continue from the last checkpoint: ")[2]
 

@@ -185,7 +185,7 @@ class TestParts:
 
     @pytest.mark.parametrize("part", [(0.0, 0.2), (0.3, 0.4), (0.76, 0.99)])
     def test_a_part_without_an_evaluation_is_refused(self, part):
-        with pytest.raises(UserError, match=r"inner\.fitness_part: got .* none of 4 evaluations.*num_evaluations"):
+        with pytest.raises(UserError, match=r"inner\.fitness_part: got .* none of the 4 evaluations.*num_evaluations"):
             mean_evaluation(lifetime([0], self.EVALUATION), part)
 
     def test_it_is_refused_before_anything_is_compiled(self):

@@ -40,9 +40,9 @@ def notebook(kept=None):
     return Notebook(kept, [], [])
 
 
-def searched(size, recorder=None, **settings):
+def searched(size, recorder=None, notes=None, **settings):
     config = config_of(chunk_size=size, num_rollouts=2)
-    return search(NOISY, config, recorder or MemoryRecorder(), chunks=Chunks(**settings))
+    return search(NOISY, config, recorder or MemoryRecorder(), chunks=Chunks(recorder=notes, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_without_anything_to_measure_with_auto_is_the_fixed_rule():
 
 def test_where_memory_runs_out_auto_halves_says_so_and_goes_on(enough_memory, small_memory):
     notes, recorder = notebook(kept=8), MemoryRecorder()
-    centre = searched("auto", recorder, recorder=notes)
+    centre = searched("auto", recorder, notes=notes)
     said, changed = notes.said, notes.changed
     assert small_memory == [8, 8, 8, 4, 2, 2, 2, 2]
     assert [built.chunk_size for built in changed] == [4, 2]
@@ -147,7 +147,7 @@ def test_chunks_of_one_cannot_be_halved(monkeypatch):
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(MachineError, match="chunks of 1 evaluations, allowed: smaller settings"):
-        searched("auto", recorder=notebook(kept=1))
+        searched("auto", notes=notebook(kept=1))
 
 
 def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
@@ -156,7 +156,7 @@ def test_other_errors_of_a_device_are_none_of_memory(monkeypatch):
 
     monkeypatch.setattr(Evaluator, "population", population)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        searched("auto", recorder=notebook(kept=8))
+        searched("auto", notes=notebook(kept=8))
     assert is_out_of_memory(FULL)
 
 
@@ -182,4 +182,4 @@ def test_a_search_that_was_given_its_chunks_is_the_one_with_chunks_by_rule(enoug
 
 def test_where_it_may_not_halve_auto_says_what_would_fit(small_memory):
     with pytest.raises(MachineError, match=r"chunks of 8 evaluations, allowed: outer\.chunk_size=4"):
-        searched("auto", recorder=notebook(kept=8), may_halve=False)
+        searched("auto", notes=notebook(kept=8), may_halve=False)

@@ -28,7 +28,7 @@ def test_that_jax_started_with_fewer_devices_is_said_once(monkeypatch):
     monkeypatch.setattr(devices, "num_cores", lambda: 99)
     devices.start_jax(None)  # with a number of devices that somebody chose
     monkeypatch.setattr(devices, "_nobody_chose", lambda: True)
-    with pytest.warns(UserWarning, match=r"2 CPU devices, and 99 are wanted; metadisco\.use_cores\(\), called first"):
+    with pytest.warns(UserWarning, match=r"2 CPU devices instead of 99; call metadisco\.use_cores\(\) first"):
         devices.start_jax(None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -55,8 +55,8 @@ def test_each_of_several_is_reported_by_name(scaled):
         ((TaskInfo("a"),), "of shape (2,) for each evaluation, allowed: (1,)"),
         ((TaskInfo("a"), TaskInfo("b"), TaskInfo("c")), "allowed: (3,)"),
         ((object(),), "allowed: a TaskInfo for each task"),
-        ((TaskInfo("a"), TaskInfo("a")), "names that differ"),
-        ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has (3.0, 3.0) zero and one"),
+        ((TaskInfo("a"), TaskInfo("a")), "distinct names"),
+        ((TaskInfo("a"), TaskInfo("b", 3.0, 3.0)), "b has zero and one (3.0, 3.0)"),
     ],
 )
 def test_what_cannot_describe_them_is_refused_before_anything_is_compiled(tasks, told, monkeypatch):

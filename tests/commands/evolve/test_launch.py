@@ -103,14 +103,14 @@ class TestExplain:
             ([ending(0, None), ending(1, -9)], 1, ["process 1 of 3 was ended by SIGKILL, and the others", "{again}"]),
             ([ending(1, -9)], 1, ["process 1 of 3 was ended by SIGKILL; to continue"]),
             ([ending(0, ABORT, LEADER), ending(2, -11)], 1, ["process 2 of 3 was ended by SIGSEGV"]),
-            ([ending(0, ABORT, SILENT)], 1, ["process 1 of 3 has ended or no longer answers"]),
-            ([ending(1, ABORT, LEADER)], 1, ["process 0 of 3, which leads the others, has ended"]),
+            ([ending(0, ABORT, SILENT)], 1, ["process 1 of 3 has ended or no longer responds"]),
+            ([ending(1, ABORT, LEADER)], 1, ["process 0 of 3, which coordinates the others, has ended"]),
             ([ending(1, ABORT, LATE)], 2, ["--coordinator: got host:7077", "did not answer within 300 s"]),
             ([ending(0, -11, PORT)], 2, ["--coordinator: got host:7077", "cannot listen"]),
             ([ending(0, None), ending(1, 1, said="Traceback: bug\n")], 1, ["Traceback: bug"]),
             ([ending(0, 1, "Traceback: an import"), ending(1, 0)], 1, ["Traceback: an import"]),
             ([ending(0, 2), ending(1, 2, said="metadisco: the same")], 2, []),
-            ([ending(0, 0), ending(1, None)], 1, ["process 1 did not come to its end"]),
+            ([ending(0, 0), ending(1, None)], 1, ["process 1 did not finish"]),
             ([ending(0, ABORT, "some\nother words")], 1, ["other words", "process 0 of 3 was aborted by JAX"]),
         ],
     )
@@ -127,7 +127,7 @@ class TestExplain:
 
     def test_a_stop_before_the_search_began_is_no_failure(self):
         code, sentence = explain([ending(0, -15), ending(1, -15)], self.OF_THREE, [signal.SIGTERM])
-        assert (code, sentence) == (0, "stopped before the search began; to begin: {again}")
+        assert (code, sentence) == (0, "stopped before the search began; to restart: {again}")
 
 
 NOW = {"processes": 2, "devices": 4, "platform": "cpu", "chunk_size": 1}
