@@ -270,13 +270,13 @@ def test_documented_fitness_judges_late_updates_and_survives_a_life_without_epis
 
     fitness = make_fitness("my_fitness:last_quarter")
 
-    def life(curve: list[float]) -> TrainResult:
+    def lifetime(curve: list[float]) -> TrainResult:
         ended = jnp.array([[1.0, 3.0]])
         return TrainResult(state=None, curve=jnp.array(curve), evaluation=ended, finite=True, diagnostics=None)
 
     nan = float("nan")
-    assert fitness(life([9, 9, 9, 9, 9, 9, 4, nan])) == 4
-    assert fitness(life([nan] * 8)) == 2
+    assert fitness(lifetime([9, 9, 9, 9, 9, 9, 4, nan])) == 4
+    assert fitness(lifetime([nan] * 8)) == 2
 
 
 @pytest.fixture(scope="module")

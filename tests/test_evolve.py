@@ -1,4 +1,4 @@
-"""`metadisco evolve` end to end, on lives so short that a generation takes milliseconds."""
+"""`metadisco evolve` end to end, on lifetimes so short that a generation takes milliseconds."""
 
 import json
 import random
@@ -148,7 +148,7 @@ def test_two_processes_of_two_devices_each_give_the_bits_of_one_process(uninterr
 
 @pytest.mark.slow
 def test_continuing_with_other_chunks_is_said_recorded_and_agrees_to_float_tolerance(config_path, tmp_path, capsys):
-    """Over two updates; over whole lives a last-bit difference grows."""
+    """Over two updates; over whole lifetimes a last-bit difference grows."""
     words = ["inner.ppo.num_env_steps=64", "outer.num_devices=2", "outer.num_generations=4", "outer.checkpoint_every=1"]
     command = ["evolve", str(config_path), *words, "outer.keep_checkpoints=5"]
     run, plain = tmp_path / "run", tmp_path / "plain"

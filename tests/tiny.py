@@ -1,4 +1,4 @@
-"""A search on lives so short that a generation takes milliseconds."""
+"""A search on lifetimes so short that a generation takes milliseconds."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.api import comparing
-from metadisco.commands.looking import looking
+from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
 from metadisco.commands.tables import print_table
 
@@ -26,7 +26,7 @@ def evaluate(
     Args:
         objectives: by name; none twice. KEY=VALUE words may be among them.
         envs: by full name; none twice; likewise.
-        num_seeds: lives per cell.
+        num_seeds: lifetimes per cell.
         output: folder.
         baseline: what is compared with; the first objective where it is None.
         config_name: a config file, or a discovery.
@@ -40,7 +40,7 @@ def evaluate(
     """
     words = [*words, *(word for word in (*objectives, *envs) if is_setting(word))]
     objectives, envs = ([word for word in names if not is_setting(word)] for names in (objectives, envs))
-    with looking(style, formats):
+    with figure_style(style, formats):
         found = comparing.evaluate(
             objectives,
             envs,

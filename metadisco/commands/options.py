@@ -160,7 +160,9 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     )
     reference.add_argument("config_path", type=Path, metavar="CONFIG.yaml", help="a config with several environments")
     reference.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of outer, or seed")
-    reference.add_argument("--seeds", dest="num_seeds", type=int, default=32, metavar="N", help="lives per environment")
+    reference.add_argument(
+        "--seeds", dest="num_seeds", type=int, default=32, metavar="N", help="lifetimes per environment"
+    )
 
 
 def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -174,7 +176,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)
     _add_agents(distil, output="where forms and report go")
     distil.add_argument(
-        "--seeds", dest="num_seeds", type=int, default=16, metavar="N", help="lives per form; 0 for no retraining"
+        "--seeds", dest="num_seeds", type=int, default=16, metavar="N", help="lifetimes per form; 0 for no retraining"
     )
     distil.add_argument("--shapes", nargs="+", default=[], metavar="F", help="functions that formulas may use")
     distil.add_argument("--max-terms", type=int, metavar="N", help="terms of a formula, 1 to 4")
@@ -183,10 +185,10 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     )
 
     evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
-    evaluate.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    evaluate.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lifetimes")
     evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help=OBJECTIVE)
     evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
-    evaluate.add_argument("--seeds", dest="num_seeds", type=int, default=64, metavar="N", help="lives per cell")
+    evaluate.add_argument("--seeds", dest="num_seeds", type=int, default=64, metavar="N", help="lifetimes per cell")
     evaluate.add_argument("--baseline", metavar="O", help="what is compared with; the first objective if left out")
     evaluate.add_argument(
         "--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out"
@@ -227,7 +229,7 @@ def _add_look(command: Parser) -> None:
 def _add_agents(command: Parser, output: str) -> None:
     """Add the options of a command that looks at one objective, and trains agents with it for that."""
     command.add_argument("name", metavar="O", help=OBJECTIVE)
-    command.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
+    command.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lifetimes")
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
     command.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")
     command.add_argument(

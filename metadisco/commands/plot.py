@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.api import showing
-from metadisco.commands.looking import looking
+from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import settings_in
 
 
@@ -25,7 +25,7 @@ def plot(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    with looking(style, formats):
+    with figure_style(style, formats):
         showing.plot(
             name,
             env=env,

@@ -22,7 +22,7 @@ from metadisco.inner.normalise import init_statistics
 from metadisco.inner.policy import Policy, choose, outputs
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.storage.arrays import from_arrays, to_arrays
-from metadisco.storage.files import nulls
+from metadisco.storage.files import with_nulls
 from metadisco.storage.package import AGENTS, Package, find_package, read_package, write_package
 from metadisco.types import Key
 
@@ -79,8 +79,8 @@ def save_agents(
         "action_space": _space_as_json(env.action_space),
         "ppo": to_plain(task.ppo),
         "seed": config.seed,
-        "final_return": nulls(final_return),
-        "checks": {"obs": obs.tolist(), "parameters": nulls(parameters), "values": nulls(values)},
+        "final_return": with_nulls(final_return),
+        "checks": {"obs": obs.tolist(), "parameters": with_nulls(parameters), "values": with_nulls(values)},
     }
     write_package(path, AGENTS, data, to_arrays(policies), force)
 

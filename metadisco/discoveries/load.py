@@ -92,7 +92,7 @@ def load_learned(
     """
     section = said["parametrisation"]
     name = section["name"]
-    check_named(section, where)
+    check_parametrisation_name(section, where)
     version, _ = getattr(built_in(name), "features", (None, ""))
     got = said.get("feature_version")
     if got != version or type(got) is not type(version):
@@ -105,7 +105,7 @@ def load_learned(
     return parametrisation, from_arrays(arrays, template, where)
 
 
-def check_named(section: Mapping[str, Any] | None, where: str) -> None:
+def check_parametrisation_name(section: Mapping[str, Any] | None, where: str) -> None:
     """Refuse a parametrisation that is neither one of ours nor a class of somebody's, which is imported for that."""
     name = str(section.get("name")) if section else ""
     if not section or name in PARAMETRISATIONS:

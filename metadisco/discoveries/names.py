@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from metadisco.config import OBJECTIVE_SETTINGS
-from metadisco.discoveries.published import hidden, located, published_names
+from metadisco.discoveries.published import located, published_names, shadowed
 from metadisco.errors import UserError, nearest
 from metadisco.storage.runs import CONFIG, RunDirectory
 
@@ -24,7 +24,7 @@ def find_run(name: str) -> tuple[Path, int | None]:
     if at and not path.exists() and number.isascii() and number.isdigit():
         path, generation = Path(stem), int(number)
     if not (path / CONFIG).is_file():
-        if (published := hidden(name)) is not None:
+        if (published := shadowed(name)) is not None:
             raise UserError(
                 f"no objective {name!r}: what is here by that name comes before the published discovery and is no run, "
                 f"allowed: {str(published)!r}"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from metadisco.errors import UserError
-from metadisco.storage.files import nulls
+from metadisco.storage.files import with_nulls
 from metadisco.types import Objective, Sample
 
 INPUTS = {
@@ -34,8 +34,8 @@ def make_pairs(objective: Objective) -> dict[str, Any]:
     progress = np.repeat(np.asarray(PROGRESS, np.float32), len(INPUTS["value"]))
     given = {**fields, "progress": progress}
     return {
-        "inputs": {name: nulls(values) for name, values in given.items()},
-        "outputs": {name: nulls(values) for name, values in evaluate_pairs(objective, given).items()},
+        "inputs": {name: with_nulls(values) for name, values in given.items()},
+        "outputs": {name: with_nulls(values) for name, values in evaluate_pairs(objective, given).items()},
     }
 
 

@@ -29,7 +29,7 @@ def located(name: str) -> str:
     return name
 
 
-def hidden(name: str) -> Path | None:
+def shadowed(name: str) -> Path | None:
     """Return where a published discovery is whose short name something in the working directory has."""
     short, _, _ = name.partition("@")
     return FOLDER / short if short in published_names() and Path(short).exists() else None

@@ -6,9 +6,9 @@ from typing import Any
 from metadisco._version import __version__
 from metadisco.config import to_plain
 from metadisco.config.problems import DEFAULT_PROBLEM
-from metadisco.discoveries.any_problem import load_meta_params
 from metadisco.discoveries.artefact import LEARNED
 from metadisco.discoveries.load import load_artefact, load_centre, load_objective
+from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
 from metadisco.discoveries.sources import Source
 from metadisco.parametrisations import built_in

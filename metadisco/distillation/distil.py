@@ -21,10 +21,10 @@ from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, defau
 from metadisco.distillation.targets import Target, drift_target, value_target
 from metadisco.errors import UserError, nearest
 from metadisco.evaluation.evaluate import Comparison, Progress, evaluate
+from metadisco.evaluation.histogram_cache import NUM_AGENTS, cached_histograms
+from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.evaluation.results import write_results
 from metadisco.evaluation.settings import own_settings
-from metadisco.evaluation.visiting import NUM_AGENTS, kept_visits
-from metadisco.evaluation.visits import Visits
 from metadisco.outer.devices import start_jax
 from metadisco.parametrisations import make_parametrisation
 from metadisco.storage.arrays import to_arrays
@@ -58,7 +58,7 @@ def distil(
         env: where they are.
         output: folder of distilled.json, report.md, the student, and `retrained`, an evaluation.
         origin: of the settings, as in `Settings`.
-        num_seeds: lives per form; none where it is 0.
+        num_seeds: lifetimes per form; none where it is 0.
         shapes: functions that formulas may use; all where it is empty.
         max_terms: of a formula.
         hidden_sizes: widths of a network that is taught the same; none where it is empty. The objective was learned
@@ -75,7 +75,7 @@ def distil(
         stale.unlink(missing_ok=True)
     start_jax(config.outer.num_devices, config.deterministic)
     grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
-    targets = _targets(source, kept_visits(source, config, env, output, say, announced))
+    targets = _targets(source, cached_histograms(source, config, env, output, say, announced))
     found = _find(targets, grammars, progress)
     _write_forms(source, config, env, output, found)
     student = _teach(source, hidden_sizes, targets, output, say) if hidden_sizes else None
@@ -104,7 +104,7 @@ def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar
     return grammar._replace(shapes=chosen) if shapes else grammar
 
 
-def _targets(source: Source, visits: Visits) -> dict[str, Target]:
+def _targets(source: Source, visits: MinibatchHistograms) -> dict[str, Target]:
     """Return what is distilled, by part."""
     objective = load_objective(source.name)
     targets = {

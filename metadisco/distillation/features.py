@@ -14,7 +14,7 @@ from metadisco.distillation.surfaces import DriftSurface
 FLAT = 0.02  # of the largest |φ′|, below which φ counts as flat
 FLAT_WIDTH = 0.05  # of the range, so that where φ′ passes through zero is no flat part
 BENDING = 1e-3  # of the mean slope of φ′ over the range, below which φ′ does not count as falling
-PUSHING = 0.01  # of |A|, below which the objective counts as not pushing
+NEGLIGIBLE_GRADIENT = 0.01  # of |A|, below which the objective counts as not pushing
 
 
 class Minimum(NamedTuple):
@@ -138,28 +138,28 @@ def nearest_huber(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "
     return best(np.clip(middle * np.geomspace(1 / step, step, 41), smallest, largest))
 
 
-def relative_slope(surface: DriftSurface) -> Float[np.ndarray, "G H"]:
+def relative_gradient(surface: DriftSurface) -> Float[np.ndarray, "G H"]:
     """Return ∂(r·A − D)/∂r ÷ |A|: how an objective pushes r, where the policy gradient's push is ±1.
 
     Where A is 0 it is divided by half the smallest |A| of the grid instead.
     """
     size = np.abs(surface.advantage)
     floor = 0.5 * size[size > 0].min(initial=math.inf)
-    return surface.slope / np.maximum(size, floor if math.isfinite(floor) else 1.0)
+    return surface.gradient / np.maximum(size, floor if math.isfinite(floor) else 1.0)
 
 
 def rollback(surface: DriftSurface) -> Bool[np.ndarray, "G H"]:
     """Return where an objective pushes the ratio against the advantage: r up where A < 0, down where A > 0.
 
-    A push of less than PUSHING · |A| does not count.
+    A push of less than NEGLIGIBLE_GRADIENT · |A| does not count.
     """
-    return np.asarray(relative_slope(surface) * np.sign(surface.advantage) < -PUSHING)
+    return np.asarray(relative_gradient(surface) * np.sign(surface.advantage) < -NEGLIGIBLE_GRADIENT)
 
 
 def optimism(surface: DriftSurface, clip_eps: float = 0.2) -> Bool[np.ndarray, "G H"]:
     """Return where an objective still pushes the ratio with the advantage, though PPO-clip has ceased to.
 
-    PPO ceases where r > 1 + ε and A > 0, and where r < 1 − ε and A < 0. A push of less than PUSHING · |A|
+    PPO ceases where r > 1 + ε and A > 0, and where r < 1 − ε and A < 0. A push of less than NEGLIGIBLE_GRADIENT · |A|
     does not count.
 
     Args:
@@ -168,7 +168,7 @@ def optimism(surface: DriftSurface, clip_eps: float = 0.2) -> Bool[np.ndarray, "
     """
     ratio = np.exp(surface.log_ratio)[:, None]
     clipped = np.where(surface.advantage > 0, ratio > 1 + clip_eps, ratio < 1 - clip_eps)
-    pushes = relative_slope(surface) * np.sign(surface.advantage) > PUSHING
+    pushes = relative_gradient(surface) * np.sign(surface.advantage) > NEGLIGIBLE_GRADIENT
     return np.asarray(clipped & pushes)
 
 

@@ -21,7 +21,7 @@ SYMBOLS = {
     "target": sympy.Symbol("G", real=True),
     "old_value": sympy.Symbol("V_old", real=True),
 }
-"""Variables as they are written: δ is the error V − target, G the target, p the elapsed fraction of the life."""
+"""Variables as they are written: δ is the error V − target, G the target, p the elapsed fraction of the lifetime."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,

@@ -22,8 +22,8 @@ class DriftSurface(NamedTuple):
     advantage: Float[np.ndarray, "H"]
     drift: Float[np.ndarray, "G H"]
     """D."""
-    slope: Float[np.ndarray, "G H"]
-    """∂(r·A − D)/∂r: where it has the sign of A the objective pushes the ratio the way the policy gradient does."""
+    gradient: Float[np.ndarray, "G H"]
+    """∂(r·A − D)/∂r, the gradient of the surrogate with respect to r; the policy gradient has A there."""
 
 
 class ValueLossCurve(NamedTuple):
@@ -62,7 +62,7 @@ def drift_surface(
         policy_loss: elementwise, of log ratio, advantage and progress alone.
         log_ratio: log r.
         advantage: A, as PPO sees it, which is usually standardised.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for a loss that looks at it.
     """
     logs, advantages = (grid.ravel() for grid in np.meshgrid(log_ratio, advantage, indexing="ij"))
     loss, derivative = drift_points(policy_loss, logs, advantages, progress)
@@ -90,7 +90,7 @@ def value_loss_curve(value_loss: Loss, error: Float[np.ndarray, "G"], progress: 
     Args:
         value_loss: elementwise.
         error: V − target.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for a loss that looks at it.
     """
     surface = value_loss_surface(value_loss, error, np.zeros(1), "target", progress)
     return ValueLossCurve(surface.error, surface.loss[:, 0], surface.derivative[:, 0])
@@ -110,7 +110,7 @@ def value_loss_surface(
         error: V − target.
         second: values of the second input.
         second_input: one of SECOND_INPUTS; see `ValueLossSurface`.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for a loss that looks at it.
     """
     errors, others = (grid.ravel() for grid in np.meshgrid(error, second, indexing="ij"))
     if second_input == "target":
@@ -137,7 +137,7 @@ def value_loss_points(
         error: V − target.
         target: of the value.
         old_value: V when the transition was collected; None: the same as V.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for a loss that looks at it.
     """
 
     def loss_of(error: Array) -> Array:

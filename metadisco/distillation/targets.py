@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from metadisco.distillation.surfaces import depends_on, drift_points, value_loss_points
 from metadisco.errors import UserError
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, MinibatchHistograms
 from metadisco.types import Loss
 
 MAX_LOG_RATIO, MAX_ADVANTAGE = 1.5, 5.0
@@ -52,7 +52,7 @@ def variables(target: Target, x: Array) -> dict[str, Array]:
     return {**own, **{name: jnp.asarray(values) for name, values in target.others.items()}}
 
 
-def drift_target(policy_loss: Loss, visits: Visits | None = None, num_points: int = 4000) -> Target:
+def drift_target(policy_loss: Loss, visits: MinibatchHistograms | None = None, num_points: int = 4000) -> Target:
     """Return a drift at points that trainings visit, and some that they do not.
 
     Nine tenths of the weight go to the pairs (r, A) as often as they are visited, one tenth evenly to |log r| ≤ 1.5,
@@ -78,7 +78,7 @@ def drift_target(policy_loss: Loss, visits: Visits | None = None, num_points: in
     return Target("policy", log_ratio, {"A": advantage}, drift, advantage - slope, weight)
 
 
-def value_target(value_loss: Loss, visits: Visits, num_points: int = 4000) -> Target:
+def value_target(value_loss: Loss, visits: MinibatchHistograms, num_points: int = 4000) -> Target:
     """Return a value loss at errors that trainings visit, and some that they do not.
 
     Nine tenths of the weight go to the errors as often as they are visited, one tenth evenly to their whole range. A

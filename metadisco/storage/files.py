@@ -178,7 +178,7 @@ def _array(content: bytes, name: str) -> np.ndarray:
 MAX_BYTES = 256 * 2**20  # of what is read at once; the networks of the literature take some kilobytes
 
 
-def nulls(array: np.ndarray) -> list[Any]:
+def with_nulls(array: np.ndarray) -> list[Any]:
     """Return nested lists with null for what JSON cannot hold."""
     plain = array.astype(object)
     plain[~np.isfinite(array)] = None

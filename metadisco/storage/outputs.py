@@ -53,10 +53,10 @@ def check_replaceable(path: Path, option: str, force: bool) -> None:
     if path.exists() and not path.is_file():
         raise UserError(f"{option}: {str(path)!r} is a device or a pipe, allowed: a file")
     if os.path.lexists(path) and not force:
-        raise there_already(path, option)
+        raise already_exists(path, option)
 
 
-def there_already(path: Path, option: str) -> UserError:
+def already_exists(path: Path, option: str) -> UserError:
     """Return the refusal of what an option names."""
     return UserError(f"{option}: {str(path)!r} is there already, allowed: a new name, or --force to replace it")
 

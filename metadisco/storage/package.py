@@ -25,7 +25,7 @@ from metadisco.storage.files import (
     unzip,
     write_together,
 )
-from metadisco.storage.outputs import check_file, check_replaceable, there_already, write_or_beside, write_output
+from metadisco.storage.outputs import already_exists, check_file, check_replaceable, write_or_beside, write_output
 
 ARRAYS = "arrays.npz"
 SEAL = ("format", "version", "sha256")
@@ -133,7 +133,7 @@ def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
         what = "zip file" if zipped else "folder"
         raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new {what}, or one with {kind.file}")
     if there and not force:
-        raise there_already(path, option)
+        raise already_exists(path, option)
     for name in () if zipped else (kind.file, ARRAYS):
         check_replaceable(path / name, option, force)
 

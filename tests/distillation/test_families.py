@@ -11,7 +11,7 @@ from metadisco.distillation.families import DRIFT_FAMILIES, NEGLIGIBLE, VALUE_FA
 from metadisco.distillation.network import teach
 from metadisco.distillation.surfaces import value_loss_points
 from metadisco.distillation.targets import drift_target
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, Visits
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES, MinibatchHistograms
 from metadisco.objectives import clip_drift, dpo, dpo_drift, kl_drift, mirror, ppo, quadratic_drift
 from metadisco.objectives.expressions import apply
 from metadisco.parametrisations import LPODrift, ValueLoss
@@ -79,7 +79,7 @@ class TestDrifts:
         near = np.histogram2d(
             0.1 * rng.standard_t(3, 50_000), rng.normal(size=50_000), (LOG_RATIO_EDGES, ADVANTAGE_EDGES)
         )[0].astype(int)
-        visits = Visits(near, nowhere, nowhere)
+        visits = MinibatchHistograms(near, nowhere, nowhere)
         target = drift_target(ppo().policy_loss, visits)
         assert (target.weight @ (np.abs(target.x) < 0.25)) > 0.8
         assert constants_of("ppo", noisy(target, 0)) == pytest.approx({"epsilon": 0.2}, abs=0.005)

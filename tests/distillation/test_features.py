@@ -15,7 +15,7 @@ from metadisco.distillation.features import (
     non_convex_intervals,
     optimism,
     quantiles,
-    relative_slope,
+    relative_gradient,
     rollback,
     squared_error_scale,
 )
@@ -168,12 +168,12 @@ def test_references_have_the_same_root_mean_square_derivative():
 
 
 def test_the_policy_gradient_pushes_by_one_per_advantage_in_its_direction():
-    slope = relative_slope(surface(policy_gradient))
+    slope = relative_gradient(surface(policy_gradient))
     assert (slope == np.sign(ADVANTAGE)).all()
 
 
 def test_where_the_advantage_is_zero_the_relative_slope_is_finite_and_keeps_its_sign():
-    slope = relative_slope(surface(lambda ratio, advantage: advantage - (1 - 1 / ratio)))
+    slope = relative_gradient(surface(lambda ratio, advantage: advantage - (1 - 1 / ratio)))
     assert np.isfinite(slope).all()
     zero = list(ADVANTAGE).index(0.0)
     assert (np.sign(slope[:, zero]) == np.sign(-LOG_RATIO)).all()

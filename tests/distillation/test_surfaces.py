@@ -33,7 +33,7 @@ def of_dpo() -> DriftSurface:
 
 def at(surface, ratio, advantage):
     """Return the slope at a point of the grid."""
-    return surface.slope[RATIO.tolist().index(ratio), ADVANTAGE.tolist().index(advantage)]
+    return surface.gradient[RATIO.tolist().index(ratio), ADVANTAGE.tolist().index(advantage)]
 
 
 def test_the_surface_of_ppo_is_that_of_the_clipped_surrogate():
@@ -43,10 +43,10 @@ def test_the_surface_of_ppo_is_that_of_the_clipped_surrogate():
     np.testing.assert_allclose(surface.drift, ratio * advantage - clipped, atol=1e-14)
     stopped = np.where(advantage > 0, ratio > 1 + EPS, ratio < 1 - EPS)
     inside = ratio[:, 0] != 1.2  # where it bends
-    np.testing.assert_allclose(surface.slope[inside], np.where(stopped, 0, advantage)[inside], atol=1e-14)
+    np.testing.assert_allclose(surface.gradient[inside], np.where(stopped, 0, advantage)[inside], atol=1e-14)
     np.testing.assert_array_equal(surface.log_ratio, np.log(RATIO))
     np.testing.assert_array_equal(surface.advantage, ADVANTAGE)
-    assert surface.slope.dtype == surface.drift.dtype == np.float64
+    assert surface.gradient.dtype == surface.drift.dtype == np.float64
 
 
 def test_the_surface_of_dpo_is_its_formula(of_dpo):
@@ -76,7 +76,7 @@ def test_the_slope_of_dpo_changes_sign_where_it_rolls_back():
     boundaries = {-0.1: 0.117, -0.25: 0.260, -0.5: 0.405, -1.0: 0.559, -2.0: 0.697, -4.0: 0.804}
     ratio = np.arange(0.05, 1.0, 5e-4)
     surface = drift_surface(dpo().policy_loss, np.log(ratio), np.array([*boundaries]))
-    for slope, boundary in zip(surface.slope.T, boundaries.values(), strict=True):
+    for slope, boundary in zip(surface.gradient.T, boundaries.values(), strict=True):
         (crossing,) = np.flatnonzero(np.diff(np.sign(slope)))
         assert slope[0] > 0 > slope[-1]
         assert ratio[crossing : crossing + 2].mean() == pytest.approx(boundary, abs=8e-4)
@@ -88,19 +88,19 @@ def test_slopes_are_what_finite_differences_of_the_objective_say(of_dpo):
         (RATIO + move)[:, None] * ADVANTAGE - drift_surface(dpo().policy_loss, np.log(RATIO + move), ADVANTAGE).drift
         for move in (step, -step)
     )
-    np.testing.assert_allclose(of_dpo.slope, (ahead - back) / (2 * step), atol=1e-4)
+    np.testing.assert_allclose(of_dpo.gradient, (ahead - back) / (2 * step), atol=1e-4)
 
 
 def test_points_are_those_of_the_grid(of_dpo):
     drift, slope = drift_points(dpo().policy_loss, np.log(RATIO), np.full(RATIO.size, -2.0))
     np.testing.assert_allclose(drift, of_dpo.drift[:, 1], atol=1e-14)
-    np.testing.assert_allclose(slope, of_dpo.slope[:, 1], atol=1e-14)
+    np.testing.assert_allclose(slope, of_dpo.gradient[:, 1], atol=1e-14)
 
 
 def test_a_drift_is_taken_at_the_progress_that_is_asked_for():
     policy_loss = lambda sample: (1 + sample.progress) * ppo(EPS).policy_loss(sample)  # noqa: E731
     early, late, usual = (
-        drift_surface(policy_loss, np.zeros(1), np.ones(1), **progress).slope.item()
+        drift_surface(policy_loss, np.zeros(1), np.ones(1), **progress).gradient.item()
         for progress in ({"progress": 0.0}, {"progress": 1.0}, {})
     )
     assert (early, late, usual) == pytest.approx((1.0, 2.0, 1.5))

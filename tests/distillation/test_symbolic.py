@@ -13,7 +13,7 @@ from metadisco.distillation.formulas import check_drift
 from metadisco.distillation.network import teach
 from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar, search
 from metadisco.distillation.targets import drift_target, value_target
-from metadisco.evaluation.visits import VALUE_EDGES, Visits
+from metadisco.evaluation.histograms import VALUE_EDGES, MinibatchHistograms
 from metadisco.objectives import dpo, mirror, no_drift
 from metadisco.objectives.expressions import Node, complexity, drift_of, evaluate, value_loss_of
 from metadisco.parametrisations import LPODrift
@@ -206,7 +206,7 @@ class TestValueLosses:
         error, goal, move = rng.normal(size=(3, 20_000))
         edges = (VALUE_EDGES, VALUE_EDGES)
         counts = [np.histogram2d(error, other, edges)[0].astype(int) for other in (5 + goal, error + 0.3 * move)]
-        target = value_target(loss, Visits(np.zeros((1, 1), int), *counts), 300)
+        target = value_target(loss, MinibatchHistograms(np.zeros((1, 1), int), *counts), 300)
         best = search(target, Grammar(("square",), 2))[-1]
         sample = make_sample(value=[6.0, 0.0], target=[5.0, -2.0], old_value=[5.5, 1.0])
         np.testing.assert_allclose(value_loss_of(best.expression)(sample), loss(sample), rtol=1e-3)

@@ -36,7 +36,7 @@ print(json.dumps(said))
 LOSSES = ("policy_loss", "value_loss", "_drift", "_value_loss")
 MARGIN = 1e-4  # of a learned drift; one per cent of it is less than the rounding of any loss
 CHANGE = 1.01
-HOLD, HELD = "where the ratio is held", ("ppo", "dpo", "kl")
+OTHER_CLIP, CLIPPED = "another clipping of the ratio", ("ppo", "dpo", "kl")
 SEVERAL = 2  # changes of a file for JAX, which is slow
 
 
@@ -53,8 +53,8 @@ def check_all(exports: Exports, language: str, folder: Path) -> dict[tuple[str, 
         text = exports.path(name, language).read_text()
         changed = list(changes(text, exports.module(name, language)))
         kept = changed[:: -max(1, len(changed) // SEVERAL)] if language == "jax" else changed
-        if name in HELD:
-            kept.append((HOLD, with_another_hold(text)))
+        if name in CLIPPED:
+            kept.append((OTHER_CLIP, with_another_clip(text)))
         for number, (change, each) in enumerate([("", text), *kept]):
             path = folder / f"{name}_{number}.py"
             path.write_text(each)
@@ -89,8 +89,8 @@ def changes(text: str, module: Any) -> Iterator[tuple[str, str]]:
         yield f"a weight of {part}", text.replace(repr(largest), repr(CHANGE * largest))
 
 
-def with_another_hold(text: str) -> str:
-    """Return a file in which the ratio is held elsewhere."""
-    start = text.index("def _held(")
+def with_another_clip(text: str) -> str:
+    """Return a file in which the ratio is clipped elsewhere."""
+    start = text.index("def _clipped(")
     end = text.index("\n\n\n", start)
     return text[:start] + text[start:end].replace(repr(MAX_LOG_RATIO), repr(CHANGE * MAX_LOG_RATIO)) + text[end:]

@@ -140,7 +140,7 @@ def test_its_loss_is_drawn(run, tmp_path, monkeypatch):
 
 def test_it_is_distilled_and_made_smaller(run, tmp_path, monkeypatch):
     # Nothing is trained for it, and little fitted: how well is no matter.
-    monkeypatch.setattr("metadisco.distillation.distil.kept_visits", lambda *_: None)
+    monkeypatch.setattr("metadisco.distillation.distil.cached_histograms", lambda *_: None)
     monkeypatch.setattr("metadisco.distillation.distil.teach", partial(teach, num_steps=2))
     monkeypatch.setattr("metadisco.distillation.forms.DRIFT_FAMILIES", DRIFT_FAMILIES[:2])
     monkeypatch.setattr("metadisco.distillation.forms.fit_mixture", lambda _: None)

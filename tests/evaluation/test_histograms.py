@@ -1,4 +1,4 @@
-"""What objectives are shown: histograms against NumPy's, sums over a life, and learning that is left alone."""
+"""What objectives are shown: histograms against NumPy's, sums over a lifetime, and learning that is left alone."""
 
 from types import SimpleNamespace
 
@@ -11,9 +11,16 @@ from probes import matching_action
 from samples import make_sample
 
 from metadisco.config import PPOConfig, parse_config
-from metadisco.evaluation import visits
-from metadisco.evaluation.lives import VISITS, seed_keys
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits, _count, count_visits
+from metadisco.evaluation import histograms
+from metadisco.evaluation.histograms import (
+    ADVANTAGE_EDGES,
+    LOG_RATIO_EDGES,
+    VALUE_EDGES,
+    MinibatchHistograms,
+    _count,
+    collect_histograms,
+)
+from metadisco.evaluation.lifetimes import HISTOGRAMS, seed_keys
 from metadisco.inner.train import train
 from metadisco.objectives import closed as objectives
 from metadisco.types import Sample
@@ -36,7 +43,7 @@ def shown(sample: Sample):
     }
 
 
-def life(**arguments):
+def lifetime(**arguments):
     config = PPOConfig(**PPO)
     train_once = lambda key: train(key, matching_action(), config, objectives.ppo(), **arguments)  # noqa: E731
     return jax.jit(train_once, compiler_options=QUICK)(jax.random.key(0))
@@ -44,12 +51,12 @@ def life(**arguments):
 
 @pytest.fixture(scope="module")
 def observed():
-    return life(observe=shown)
+    return lifetime(observe=shown)
 
 
 @pytest.fixture(scope="module")
 def unobserved():
-    return life()
+    return lifetime()
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +135,7 @@ def test_a_value_error_is_counted_once_however_it_is_paired(spread_out):
 def test_what_is_observed_is_summed_over_all_minibatches_of_all_updates(observed):
     sums = observed.diagnostics.observed
     assert sums["samples"] == NUM_SAMPLES
-    for name in Visits._fields:
+    for name in MinibatchHistograms._fields:
         assert getattr(sums["visits"], name).sum() == NUM_SAMPLES  # nothing of this probe lies beyond the edges
     np.testing.assert_allclose(sums["progress"], NUM_MINIBATCHES * np.mean([0, 0.25, 0.5, 0.75]), rtol=1e-6)
     assert all(np.isfinite(each) and each != 0 for each in sums["sums"])
@@ -154,17 +161,17 @@ def test_learning_is_left_alone_bit_for_bit(observed, unobserved):
 
 
 def test_visits_of_several_seeds_are_added_up(monkeypatch):
-    """Of lives that show an objective whatever their key says."""
+    """Of lifetimes that show an objective whatever their key says."""
     shown_by = lambda key: Sample(*jax.random.normal(key, (5, 50)), progress=jnp.zeros(()))  # noqa: E731
 
-    def live(key, env, config, objective, observe):
+    def trained(key, env, config, objective, observe):
         return SimpleNamespace(diagnostics=SimpleNamespace(observed=observe(shown_by(key))))
 
-    monkeypatch.setattr(visits, "train", live)
+    monkeypatch.setattr(histograms, "train", trained)
     config = parse_config({"seed": 5})
-    counted = count_visits(objectives.dpo(), matching_action(), config, 3)
-    each = [_count(shown_by(key)) for key in seed_keys(5, 3, VISITS)]
-    for name in Visits._fields:
+    counted = collect_histograms(objectives.dpo(), matching_action(), config, 3)
+    each = [_count(shown_by(key)) for key in seed_keys(5, 3, HISTOGRAMS)]
+    for name in MinibatchHistograms._fields:
         assert getattr(counted, name).dtype == np.int64
         np.testing.assert_array_equal(getattr(counted, name), sum(np.asarray(getattr(one, name)) for one in each))
     assert counted.error.sum() == 150

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 
-def looking(style: str | None, formats: Sequence[str]) -> AbstractContextManager[Any]:
+def figure_style(style: str | None, formats: Sequence[str]) -> AbstractContextManager[Any]:
     """Return a context in which figures are made as the options of a command say.
 
     Matplotlib is imported only where they say something.

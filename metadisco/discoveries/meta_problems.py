@@ -8,7 +8,7 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
-from metadisco.discoveries.load import check_named, load_learned
+from metadisco.discoveries.load import check_parametrisation_name, load_learned
 from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
@@ -18,7 +18,7 @@ from metadisco.storage.files import read_arrays
 from metadisco.types import Key, MetaParams, MetaProblem
 
 
-def make_own_problem(
+def make_user_problem(
     problem: Mapping[str, Any], inner: Mapping[str, Any], parametrisation: Mapping[str, Any]
 ) -> MetaProblem:
     """Make a problem: its class is called with its settings as keyword arguments.
@@ -72,7 +72,7 @@ def load_meta_params(name: str | Path) -> MetaParams:
     elif source.artefact is not None and not source.is_objective:
         said = source.artefact.data["learned"]
         arrays, where = source.artefact.arrays, str(source.artefact.path)
-        check_named(source.section, where)
+        check_parametrisation_name(source.section, where)
         start = _start_of(source.problem, said.get("inner", {}), source.section or {})
     else:
         raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")
@@ -84,5 +84,5 @@ def _start_of(
 ) -> Callable[[Key], MetaParams]:
     """Return what makes meta-parameters of the same shapes as those that were learned."""
     if problem_kind(problem["name"]) is None:
-        return make_own_problem(problem, inner, parametrisation).init
+        return make_user_problem(problem, inner, parametrisation).init
     return make_parametrisation(parametrisation).init
