@@ -1,4 +1,4 @@
-"""How the figures of a command look."""
+"""Style of the figures of a command."""
 
 import contextlib
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def figure_style(style: str | None, formats: Sequence[str]) -> AbstractContextManager[Any]:
-    """Return a context in which figures are made as the options of a command say.
+    """Return a context in which figures have the style and formats of the options of a command.
 
-    Matplotlib is imported only where they say something.
+    Matplotlib is imported only if an option is given.
 
     Args:
-        style: as `look` takes it.
-        formats: beside PNG and SVG.
+        style: as in `look`.
+        formats: further formats, beside PNG and SVG.
     """
     if style is None and not formats:
         return contextlib.nullcontext()

@@ -20,10 +20,10 @@ def plot(
     style: str | None,
     quiet: bool,
 ) -> int:
-    """Draw a run, and the losses of an objective; write PNG and SVG; return the exit code.
+    """Draw a run and the losses of an objective as PNG and SVG; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
     with figure_style(style, formats):
         showing.plot(

@@ -1,4 +1,4 @@
-"""`metadisco train`: many agents at once with one objective, over seeds and a grid of settings."""
+"""`metadisco train`: many agents with one objective, over seeds and a grid of settings."""
 
 import math
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ def train(
     """Train `num_seeds` agents per grid point; print a table, write JSON and figure; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
-        MachineError: for what could not be written where it was to be; all else was written.
+        UserError: for input that cannot be used; nothing is written then.
+        MachineError: if an output could not be written; all others are written.
     """
     overrides = settings_in(words)
     trained, troubles = train_and_write(
@@ -50,7 +50,7 @@ def train(
 
 
 def _print(objective: str, trained: "Sequence[Trained]") -> None:
-    """Print returns: of each seed, or for a grid of each point, best first."""
+    """Print returns: one row per seed, or per point of a grid with the best first."""
     point, _, lifetimes, _ = trained[0]
     title = title_of(objective, trained)
     if point.settings:
@@ -73,6 +73,6 @@ def _of_point(lifetimes: "Lifetimes") -> list[str]:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Return the mean of the finite values, NaN where there is none."""
+    """Return the mean of the finite values; NaN if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else math.nan

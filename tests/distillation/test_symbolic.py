@@ -10,7 +10,7 @@ from samples import make_sample
 
 from metadisco.distillation import symbolic
 from metadisco.distillation.formulas import check_drift
-from metadisco.distillation.network import teach
+from metadisco.distillation.network import train_student
 from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar, search
 from metadisco.distillation.targets import drift_target, value_target
 from metadisco.evaluation.histograms import VALUE_EDGES, MinibatchHistograms
@@ -128,7 +128,7 @@ class TestDrifts:
         "network", [LPODrift(hidden_sizes=(32,), ppo_init=False, start="random"), LPODrift()], ids=["alone", "on PPO"]
     )
     def test_dpo_is_found_in_a_network_that_was_taught_it(self, network):
-        student = teach(jax.random.key(0), network, [drift_target(dpo().policy_loss)], 6000, 1e-2)
+        student = train_student(jax.random.key(0), network, [drift_target(dpo().policy_loss)], 6000, 1e-2)
         front = search(drift_target(network.bind(student.meta_params).policy_loss), SMALL)
         assert sorted(front[-1].constants.values()) == pytest.approx([0.6, 1.0, 1.0, 2.0], abs=0.02)
         assert front[-1].relative_error < 0.05
