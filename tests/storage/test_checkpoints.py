@@ -117,7 +117,7 @@ def test_what_one_of_several_processes_saves_a_process_alone_reads(tmp_path, mon
     """Orbax then takes plain numbers only, of which the key is made again."""
     checkpoints = Checkpoints(tmp_path, keep=3)
     with monkeypatch.context() as several:
-        several.setattr("metadisco.storage.checkpoints._alone", lambda: False)
+        several.setattr("metadisco.storage.checkpoints._is_single_process", lambda: False)
         checkpoints.save(state_of(5), Progress(5, 50))
     checkpoints.close()
     state, progress = restored(tmp_path, [])
