@@ -68,10 +68,10 @@ def _explain(error: OSError) -> int:
     """Print an error of the machine in one line; return the exit code."""
     if error.errno == errno.ENAMETOOLONG:
         return _report_error(f"got {str(error.filename)[:40]!r}…, allowed: a shorter name", 2)
-    what = describe_os_error(error)
-    if what is None:
+    message = describe_os_error(error)
+    if message is None:
         raise error
-    return _report_error(what, 1)
+    return _report_error(message, 1)
 
 
 def _report_error(sentence: str, code: int) -> int:

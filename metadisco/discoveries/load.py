@@ -28,14 +28,17 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     """Return an objective.
 
     Args:
-        path_or_name: a closed objective such as "ppo"; or a discovery that comes with the package, such as
-            "value_loss_cartpole"; or the path of a run: its newest centre, or with `RUN@640` the one after 640
-            generations. A centre is the state of the search, not its luckiest member. Or the path of an artefact; or
-            of distilled forms: the closest, or with `PATH@form` another one.
+        path_or_name: one of
+            - a closed objective, such as "ppo";
+            - a published discovery, such as "value_loss_cartpole";
+            - the path of a run, for its newest search centre; `RUN@640` for the centre after 640 generations. A search
+              centre is the current estimate of the search, not its best member;
+            - the path of an artefact;
+            - the path of distilled forms, for the closest form; `PATH@form` for another one.
         **settings: constants of a closed objective, such as clip_eps.
 
     Raises:
-        UserError: if there is no such objective, or what is there cannot be used.
+        UserError: if there is no such objective, or it cannot be used.
 
     Example:
         objective = metadisco.load_objective("runs/first")

@@ -86,7 +86,7 @@ def check_objective(source: Source) -> None:
     """Refuse a discovery that is not an objective.
 
     Raises:
-        UserError: naming what it is.
+        UserError: naming its kind.
     """
     if not source.is_objective:
         found = what_is_found(source.problem)

@@ -104,13 +104,13 @@ def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar
     return grammar._replace(shapes=chosen) if shapes else grammar
 
 
-def _targets(source: Source, visits: MinibatchHistograms) -> dict[str, Target]:
+def _targets(source: Source, histograms: MinibatchHistograms) -> dict[str, Target]:
     """Return the distillation targets by part."""
     objective = load_objective(source.name)
     targets = {
-        part: drift_target(objective.policy_loss, visits)
+        part: drift_target(objective.policy_loss, histograms)
         if part == "policy"
-        else value_target(objective.value_loss, visits)
+        else value_target(objective.value_loss, histograms)
         for part in source.parts
     }
     for part, target in targets.items():

@@ -189,8 +189,8 @@ def _share(name: str, constants: Mapping[str, float], target: Target) -> float:
     """Return the size of a component of a mixture relative to the target."""
     part = measure(name, substitute(multiply(f"{name}_weight", COMPONENTS[name][0]), constants), target)
     zero = target._replace(value=np.zeros_like(target.value), slope=np.zeros_like(target.slope))
-    alone = measure(name, part.expression, zero)
-    return max(alone.value_error / target.norms[0], alone.slope_error / target.norms[1])
+    size = measure(name, part.expression, zero)
+    return max(size.value_error / target.norms[0], size.slope_error / target.norms[1])
 
 
 def measure(

@@ -52,7 +52,7 @@ def variables(target: Target, x: Array) -> dict[str, Array]:
     return {**own, **{name: jnp.asarray(values) for name, values in target.others.items()}}
 
 
-def drift_target(policy_loss: Loss, visits: MinibatchHistograms | None = None, num_points: int = 4000) -> Target:
+def drift_target(policy_loss: Loss, histograms: MinibatchHistograms | None = None, num_points: int = 4000) -> Target:
     """Return a drift at points from the minibatches of trainings and beyond.
 
     90 % of the weight follows the histogram of (r, A). 10 % is uniform on |log r| ≤ 1.5, |A| ≤ 5, so that a form is
@@ -60,25 +60,25 @@ def drift_target(policy_loss: Loss, visits: MinibatchHistograms | None = None, n
 
     Args:
         policy_loss: the loss to distil.
-        visits: histograms of trainings.
+        histograms: minibatch histograms of trainings.
         num_points: N.
     """
     rng = np.random.default_rng(SEED)
     log_ratio = rng.uniform(-MAX_LOG_RATIO, MAX_LOG_RATIO, num_points)
     advantage = rng.uniform(-MAX_ADVANTAGE, MAX_ADVANTAGE, num_points)
     weight = np.full(num_points, 1 / num_points)
-    if visits is not None and np.asarray(visits.policy).any():
+    if histograms is not None and np.asarray(histograms.policy).any():
         # Half of the points are drawn from the histogram.
         drawn = num_points // 2
         log_ratio[:drawn], advantage[:drawn] = _draw(
-            rng, np.asarray(visits.policy), (LOG_RATIO_EDGES, ADVANTAGE_EDGES), drawn
+            rng, np.asarray(histograms.policy), (LOG_RATIO_EDGES, ADVANTAGE_EDGES), drawn
         )
         weight = _mixed_weight(num_points, drawn)
     drift, slope = drift_points(policy_loss, log_ratio, advantage)
     return Target("policy", log_ratio, {"A": advantage}, drift, advantage - slope, weight)
 
 
-def value_target(value_loss: Loss, visits: MinibatchHistograms, num_points: int = 4000) -> Target:
+def value_target(value_loss: Loss, histograms: MinibatchHistograms, num_points: int = 4000) -> Target:
     """Return a value loss at errors from the minibatches of trainings and beyond.
 
     90 % of the weight follows the histogram of errors. 10 % is uniform on their range. For a loss that depends on the
@@ -86,22 +86,22 @@ def value_target(value_loss: Loss, visits: MinibatchHistograms, num_points: int 
 
     Args:
         value_loss: the loss to distil.
-        visits: histograms of trainings, which also give the range of errors.
+        histograms: minibatch histograms of trainings, which also give the range of errors.
         num_points: N.
     """
-    if not np.asarray(visits.target).any() or not np.asarray(visits.old_value).any():
+    if not np.asarray(histograms.target).any() or not np.asarray(histograms.old_value).any():
         furthest = VALUE_EDGES[-1]
         raise UserError(
             f"no value error of the trainings is within ±{furthest:,.0f}: inner.ppo.reward_scale is too large"
         )
     rng = np.random.default_rng(SEED)
     drawn = num_points // 2
-    error, _ = _draw(rng, np.asarray(visits.target), (VALUE_EDGES, VALUE_EDGES), num_points)
+    error, _ = _draw(rng, np.asarray(histograms.target), (VALUE_EDGES, VALUE_EDGES), num_points)
     low, high = np.quantile(error, (0.0005, 0.9995))
     error = np.clip(error, low, high)
     error[drawn:] = rng.uniform(low, high, num_points - drawn)
-    target = _draw_second(rng, np.asarray(visits.target), error)
-    old_error = _draw_second(rng, np.asarray(visits.old_value), error)
+    target = _draw_second(rng, np.asarray(histograms.target), error)
+    old_error = _draw_second(rng, np.asarray(histograms.old_value), error)
     others, old_value = {}, None
     if depends_on(value_loss, "old_value"):
         old_value = target + old_error

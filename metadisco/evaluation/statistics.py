@@ -73,7 +73,7 @@ def interquartile_mean(scores: Float[np.ndarray, "... S K"]) -> Float[np.ndarray
 
 
 def probability_of_improvement(ours: Float[np.ndarray, "S K"], theirs: Float[np.ndarray, "T K"]) -> float:
-    """Return the probability that a seed of ours does better than one of theirs, a tie counting half, mean over tasks.
+    """Return the probability that a score of ours exceeds one of theirs, averaged over tasks; ties count as half.
 
     On each task this is the Mann-Whitney statistic U divided by S·T (Agarwal et al., 2021, section 4.3).
     """

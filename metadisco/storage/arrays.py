@@ -1,4 +1,4 @@
-"""Meta-parameters as named arrays: a flat mapping that NumPy alone can store and read."""
+"""Meta-parameters as named arrays: a flat mapping that NumPy can store and read without JAX."""
 
 from collections.abc import Mapping
 from typing import Any

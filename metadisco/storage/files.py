@@ -138,12 +138,12 @@ def unpack_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
         raise UserError(f"{where}: cannot be read as arrays: {shown(error)}") from error
 
 
-def unzip(source: Path | IO[bytes], trouble: str) -> dict[str, bytes]:
+def unzip(source: Path | IO[bytes], prefix: str) -> dict[str, bytes]:
     """Read the members of a zip file into memory, at most MAX_BYTES.
 
     Args:
         source: the file.
-        trouble: beginning of error messages.
+        prefix: beginning of error messages.
 
     Raises:
         UserError: if it is no zip file, is damaged, too large, compressed by an unsupported method, or has two members
@@ -160,7 +160,7 @@ def unzip(source: Path | IO[bytes], trouble: str) -> dict[str, bytes]:
                 raise ValueError("it is compressed by another method than deflate")
             return {info.filename: archive.read(info) for info in members}
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{trouble}: {shown(error)}") from error
+        raise UserError(f"{prefix}: {shown(error)}") from error
 
 
 def _array(content: bytes, name: str) -> np.ndarray:

@@ -19,8 +19,8 @@ WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # 
 class RunLock:
     """Locks a run directory while a command uses it.
 
-    The lock file names the process; its existence alone means nothing, because a killed process leaves the file but not
-    the lock. Missing directories are created, and removed again if they stay empty.
+    The lock file names the process. A killed process leaves the file behind, but not the lock. Missing directories are
+    created, and removed again if they stay empty.
 
     Args:
         path: the run directory; may be missing.

@@ -90,7 +90,7 @@ class WandbLogger:
             config=dict(settings),
             mode=mode,
             id=run_id,
-            resume=None if mode == "offline" else "allow",  # offline the id alone joins the parts of a run
+            resume=None if mode == "offline" else "allow",  # offline, the id joins the parts of a run
         )
         self._run.define_metric("generation")
         self._run.define_metric("*", step_metric="generation")

@@ -107,15 +107,15 @@ def write_or_beside(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_all(writes: Iterable[Callable[[], None]]) -> list[str]:
     """Write several outputs, even if some of them fail; return one message per failure."""
-    troubles = []
+    failures = []
     for write in writes:
         try:
             write()
         except MachineError as error:
-            troubles.append(str(error))
+            failures.append(str(error))
         except OSError as error:
-            what = describe_os_error(error)
-            if what is None:
+            message = describe_os_error(error)
+            if message is None:
                 raise
-            troubles.append(what)
-    return troubles
+            failures.append(message)
+    return failures

@@ -95,16 +95,16 @@ class RunDirectory:
             UserError: if it cannot be read.
         """
         data = read_yaml(self.config_path)
-        if not data:  # the defaults are not meant: what is written there has every key
-            raise UserError(f"{str(self.config_path)!r} is damaged: it is empty, so that nothing says what the run is")
+        if not data:  # an empty file does not mean the defaults: a written config has every key
+            raise UserError(f"{str(self.config_path)!r} is damaged: it is empty")
         return parse_config(data)
 
     def create(self, config: Config) -> None:
-        """Make the directory and write the configuration.
+        """Create the directory and write the configuration.
 
         Raises:
             UserError: if the directory cannot be written.
-            OSError: if that is for want of space.
+            OSError: if the disk is full.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -115,17 +115,18 @@ class RunDirectory:
             raise UserError(f"--run: cannot write {str(self.path)!r}: {error.strerror}") from error
 
     def check_continues(self, config: Config, whole: bool = True) -> list[str]:
-        """Compare a configuration with the run's.
+        """Compare a configuration with that of the run.
 
         Args:
-            config: that a command asks for.
-            whole: whether its problem has been made; before, what a problem fills in is not there to be compared.
+            config: configuration of the command.
+            whole: whether its meta-problem has been made, which fills in some settings of the parametrisation; before,
+                these are not compared.
 
         Returns:
-            Sentences about differences that are allowed.
+            Sentences about allowed differences.
 
         Raises:
-            UserError: listing the keys that differ and may not.
+            UserError: listing the keys that must not differ.
         """
         old, new = flatten(to_plain(self.config())), flatten(to_plain(config))
         differs = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
