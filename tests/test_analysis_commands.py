@@ -1,4 +1,4 @@
-"""`metadisco plot`, `distil` and `report`: what they write, and what they refuse."""
+"""`metadisco plot`, `distil` and `report`: their files and refusals."""
 
 import html
 import json
@@ -50,7 +50,7 @@ def drift_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def both_run(tmp_path_factory):
-    """Of a drift and a value loss that looks at the old value, too."""
+    """A run of a drift and a value loss that depends on the old value."""
     section = {
         "policy": {"hidden_sizes": [4]},
         "value": {"hidden_sizes": [4], "inputs": ["error", "old_value"], "start": "random"},

@@ -1,4 +1,4 @@
-"""The discoveries in `checkpoints`: each is whole, small, and described."""
+"""The discoveries in `checkpoints`: each is complete, small and documented."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`metadisco evaluate`: what it writes, that it goes on where it was, and what it refuses."""
+"""`metadisco evaluate`: its files, continuation after a stop, and refusals."""
 
 import json
 
@@ -70,7 +70,7 @@ def test_what_was_held_out_is_said(results, output, run):
 
 
 def test_seeds_are_not_those_of_train(results, tmp_path):
-    """What was tuned with `train` is judged on agents that tuning did not see."""
+    """Settings tuned with `train` are evaluated on other seeds."""
     file = tmp_path / "ppo.json"
     words = ["train", "--objective", "ppo", "--env", ENVS[1], "--seeds", str(NUM_SEEDS), *SMALL, "--quiet"]
     assert main([*words, "--output", str(file)]) == 0

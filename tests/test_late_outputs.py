@@ -1,4 +1,4 @@
-"""Outputs in whose place something appears while agents train: it stays, and what was trained is kept beside it."""
+"""Outputs whose path is taken during training: the existing file stays, and results are written beside it."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""`metadisco reference`: what it measures, and what it does to the file."""
+"""`metadisco reference`: its measurements and its changes to the file."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Constants of known forms, recovered from tables, from noisy tables and from networks that were taught them."""
+"""Constants of known forms are recovered from tables, noisy tables and student networks."""
 
 import math
 
@@ -33,7 +33,7 @@ def table(drift, num_points=1000):
 
 @pytest.fixture(scope="module")
 def tables():
-    """What DPO and PPO are at as many points as a distillation takes."""
+    """DPO and PPO at the default number of points."""
     return {"dpo": drift_target(dpo().policy_loss), "ppo": drift_target(ppo().policy_loss)}
 
 
@@ -229,7 +229,7 @@ class TestErrors:
 
 
 class TestNetworks:
-    """A network that was taught a form, of which only the surface is looked at afterwards."""
+    """A student network of a form; only its values on points are used afterwards."""
 
     @pytest.mark.slow
     def test_a_network_that_is_dpo_returns_its_constants(self, tables):

@@ -1,4 +1,4 @@
-"""A student is taught a drift, a value loss or both, whatever its start."""
+"""A student network learns a drift, a value loss or both, from any initial meta-parameters."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""Losses on grids: PPO and DPO against their formulas, value losses with second inputs, what a loss looks at."""
+"""Losses on grids: PPO and DPO against their formulas, value losses with second inputs, dependence on inputs."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def of_dpo() -> DriftSurface:
 
 
 def at(surface, ratio, advantage):
-    """Return the slope at a point of the grid."""
+    """Return the gradient of the surrogate at a point of the grid."""
     return surface.gradient[RATIO.tolist().index(ratio), ADVANTAGE.tolist().index(advantage)]
 
 
@@ -120,9 +120,9 @@ def test_a_curve_is_taken_where_the_value_has_not_moved_from_the_old_one():
 
 def clipped(value, old_value, target):
     """Return PPO's clipped value loss and its derivative, in NumPy."""
-    held = np.clip(value, old_value - EPS, old_value + EPS)
-    plain, other = (value - target) ** 2, (held - target) ** 2
-    moves = np.where(np.abs(value - old_value) < EPS, held - target, 0)
+    clipped = np.clip(value, old_value - EPS, old_value + EPS)
+    plain, other = (value - target) ** 2, (clipped - target) ** 2
+    moves = np.where(np.abs(value - old_value) < EPS, clipped - target, 0)
     return 0.5 * np.maximum(plain, other), np.where(plain >= other, value - target, moves)
 
 
@@ -160,7 +160,7 @@ def test_points_of_a_value_loss_have_targets_and_old_values_of_their_own():
 
 
 def moved(parametrisation):
-    """Return the objective of meta-parameters off the start."""
+    """Return the objective of perturbed meta-parameters."""
     params = parametrisation.init(jax.random.key(0))
     return parametrisation.bind(jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(1), x.shape), params))
 
@@ -201,5 +201,5 @@ LOOKED_AT = {
 
 @pytest.mark.parametrize(("loss", "looked_at"), LOOKED_AT.values(), ids=LOOKED_AT)
 def test_what_a_loss_looks_at(loss, looked_at):
-    """A target moves together with value and old value: what it then changes is the dependence on the level."""
+    """The target moves together with value and old value, which isolates the dependence on its level."""
     assert {field for field in FIELDS if depends_on(loss, field)} == looked_at

@@ -1,4 +1,4 @@
-"""Formulas found in a grammar: exactly where they can be, drifts by construction, the better the more complex."""
+"""Symbolic search: exact recovery where possible, drifts by construction, smaller errors with complexity."""
 
 import itertools
 
@@ -24,20 +24,20 @@ BOTH_SIGNS = np.meshgrid(np.linspace(-1.5, 1.5, 31), np.linspace(-5, 5, 21))
 
 @pytest.fixture(autouse=True)
 def few_are_refined(monkeypatch, request):
-    """Spare fast tests all but the best two sums of each size."""
+    """Refine only the best two sums of each size in fast tests."""
     if "slow" not in request.keywords:
         monkeypatch.setattr(symbolic, "REFINED", 2)
 
 
 @pytest.fixture(scope="module")
 def told():
-    """What the search for DPO told of its progress."""
+    """Progress messages of the search for DPO."""
     return []
 
 
 @pytest.fixture(scope="module")
 def of_dpo(told):
-    """What is found for DPO in a small grammar; the search is done once for several tests."""
+    """Result for DPO in a small grammar, shared by several tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(symbolic, "REFINED", 1)
         return search(drift_target(dpo().policy_loss, num_points=200), SMALL, told.append)

@@ -1,4 +1,4 @@
-"""Rows of a comparison, by hand, and what other tools read of it."""
+"""Rows of a comparison against hand-computed values, and the formats for other tools."""
 
 import shutil
 
@@ -230,7 +230,7 @@ class TestStore:
         assert (stores._own_sources.__wrapped__() != before) == tells
 
     def test_a_cell_keeps_its_name_while_it_is_trained(self, tmp_path, monkeypatch):
-        """What is edited meanwhile did not compute it."""
+        """A file that is edited during the training did not compute the cell."""
         store = CellStore(tmp_path, CONFIG)
         assert store.load("x", self.ARRAYS) is None
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What objectives are shown: histograms against NumPy's, sums over a lifetime, and learning that is left alone."""
+"""Minibatch histograms: compared with NumPy's, summed over a lifetime, and without influence on learning."""
 
 from types import SimpleNamespace
 
@@ -34,7 +34,7 @@ NUM_MINIBATCHES = 3 * 2 * 4
 
 
 def shown(sample: Sample):
-    """Return everything that a histogram of visits could look at, as sums over a minibatch."""
+    """Return sums over a minibatch of everything that a histogram could depend on."""
     return {
         "samples": jnp.int32(sample.advantage.size),
         "sums": (sample.log_ratio.sum(), sample.value.sum(), sample.target.sum(), sample.old_value.sum()),
@@ -61,7 +61,7 @@ def unobserved():
 
 @pytest.fixture(scope="module")
 def spread_out():
-    """Samples of all sizes, beyond the edges too, with what is no number among them."""
+    """Samples of all magnitudes, including values beyond the edges and NaN."""
     rng = np.random.default_rng(0)
     scales = np.array([0.3, 3.0, 50.0, 50.0, 50.0])[:, None] * 10 ** rng.uniform(-3, 2.5, (5, 4000))
     fields = scales * rng.normal(size=(5, 4000))
@@ -71,7 +71,7 @@ def spread_out():
 
 
 def in_numpy(first, first_edges, second, second_edges):
-    """Return NumPy's histogram over edges as they are in single precision; values and edges exactly in double."""
+    """Return NumPy's histogram for edges rounded to single precision, computed in double precision."""
     first, second = (np.asarray(x, np.float64) for x in (first, second))
     edges = [np.asarray(each, np.float32).astype(np.float64) for each in (first_edges, second_edges)]
     known = np.isfinite(first) & np.isfinite(second) & (first < edges[0][-1]) & (second < edges[1][-1])
@@ -142,7 +142,7 @@ def test_what_is_observed_is_summed_over_all_minibatches_of_all_updates(observed
 
 
 def test_what_is_observed_is_what_the_losses_are_shown(observed):
-    """Targets of the probe are its rewards, ±1, and each is shown once an epoch."""
+    """Targets of the probe are its rewards, ±1; each occurs once per epoch."""
     targets = np.asarray(observed.diagnostics.observed["visits"].target).sum(0)
     (places,) = np.nonzero(targets)
     np.testing.assert_allclose(np.abs(VALUE_EDGES[places]), 1, atol=0.1)
@@ -161,7 +161,7 @@ def test_learning_is_left_alone_bit_for_bit(observed, unobserved):
 
 
 def test_visits_of_several_seeds_are_added_up(monkeypatch):
-    """Of lifetimes that show an objective whatever their key says."""
+    """Lifetimes are replaced by samples drawn with their key."""
     shown_by = lambda key: Sample(*jax.random.normal(key, (5, 50)), progress=jnp.zeros(()))  # noqa: E731
 
     def trained(key, env, config, objective, observe):

@@ -1,4 +1,4 @@
-"""Settings by the name of what was found with them, and what is said of the settings that are used."""
+"""Settings by the name of a discovery, and messages about the settings in use."""
 
 import json
 
@@ -151,7 +151,7 @@ class StoppedError(Exception):
 class TestAnnouncements:
     @pytest.fixture
     def said(self, capsys, monkeypatch, tmp_path):
-        """Return a function from words to what a command says before it trains."""
+        """Return a function from arguments to the messages of a command before training."""
         monkeypatch.chdir(tmp_path)
 
         def stop(*arguments, **more):

@@ -1,4 +1,4 @@
-"""Keys of agents: what is chosen by some is judged on others."""
+"""Keys of agents: the streams for choosing settings and for evaluation are disjoint."""
 
 import jax
 import numpy as np
@@ -23,7 +23,7 @@ def rows(keys):
 
 
 def keys_of_a_search(seed):
-    """Return what a search draws: its streams, their generations, and the lifetimes of those."""
+    """Return the keys of a search: its streams, their generations and the lifetimes of these."""
     streams = _streams(jax.random.key(seed))
     generations = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))(
         jax.numpy.stack(streams), jax.numpy.arange(16)

@@ -1,4 +1,4 @@
-"""Exported files that check themselves, as they are and with one number changed, where nothing else can be imported."""
+"""Self-checks of exported files, unchanged and with one number changed, where only their library can be imported."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ HIDDEN = {
     "jax": ("metadisco", "flax", "torch"),
     "torch": ("metadisco", "jax", "flax"),
 }
-"""What the files of a language have to do without, though it is there."""
+"""Installed libraries that the files of a language must not need."""
 PROGRAM = """
 import contextlib, io, json, runpy, sys
 
@@ -41,7 +41,7 @@ SEVERAL = 2  # changes of a file for JAX, which is slow
 
 
 def check_all(exports: Exports, language: str, folder: Path) -> dict[tuple[str, str], str]:
-    """Return what goes wrong in each file as it is run, by objective and what was changed, nothing being "".
+    """Return the error of each file when it runs, by objective and change; empty for none.
 
     Args:
         exports: the files.
@@ -65,7 +65,7 @@ def check_all(exports: Exports, language: str, folder: Path) -> dict[tuple[str, 
 
 
 def changes(text: str, module: Any) -> Iterator[tuple[str, str]]:
-    """Yield a file with one of its numbers one per cent larger, after words for it.
+    """Yield a description and a file with one of its numbers one per cent larger.
 
     These are the constants of both losses, apart from where a comparison is made, and of each network the largest
     weight of the output.

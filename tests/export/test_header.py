@@ -1,4 +1,4 @@
-"""What the head of an exported file says of the meta-training, read as a person reads it."""
+"""The header of an exported file describes the meta-training."""
 
 import ast
 import json
@@ -14,7 +14,7 @@ from metadisco.storage.runs import RunDirectory
 
 
 def settings(text):
-    """Return by environment what is said of its settings, as words; nothing where nothing is."""
+    """Return the settings in the header by environment; empty if there are none."""
     head = " ".join(ast.get_docstring(ast.parse(text)).split())
     if "discovered with these settings" not in head:
         return {}

@@ -1,4 +1,4 @@
-"""Exported files for NumPy and JAX: values and slopes of the original, and nothing else needed."""
+"""Exported files for NumPy and JAX: losses and gradients of the original, and no other requirements."""
 
 import ast
 import subprocess
@@ -143,7 +143,7 @@ class TestText:
 
 
 def statements(path):
-    """Return what a file consists of, apart from its header."""
+    """Return the statements of a file, without its header."""
     return [ast.dump(each) for each in ast.parse(path.read_text()).body[1:]]
 
 

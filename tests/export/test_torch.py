@@ -1,4 +1,4 @@
-"""Exported files for PyTorch: values and slopes of the original in JAX, and what PyTorch can do with any function."""
+"""Exported files for PyTorch: losses and gradients of the original in JAX, and transformations of PyTorch."""
 
 import math
 

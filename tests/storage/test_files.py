@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and arrays that come back bit for bit or not at all."""
+"""Atomic writes, and arrays that are restored bit for bit or refused."""
 
 import json
 import os
@@ -158,7 +158,7 @@ class TestNulls:
 class TestCheckWritable:
     @pytest.fixture
     def locked(self, tmp_path, monkeypatch):
-        """A folder in which nothing can be made, as the system says: root may write everything."""
+        """A folder that the mocked system calls read-only, since root may write everywhere."""
         folder, access = tmp_path / "locked", os.access
         folder.mkdir()
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and access(path, mode))

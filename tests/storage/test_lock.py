@@ -1,4 +1,4 @@
-"""One command per run directory, whatever became of those before."""
+"""One command per run directory, even after killed ones."""
 
 import errno
 import fcntl
