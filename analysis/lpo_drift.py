@@ -15,9 +15,9 @@ from study import Plan, Study, run
 from summary import markdown_table
 
 from metadisco import load_objective
-from metadisco.distillation.features import optimism, relative_slope, rollback
+from metadisco.distillation.features import optimism, relative_gradient, rollback
 from metadisco.distillation.surfaces import DriftSurface, drift_surface
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 
 PLAN = Plan(
     baselines=(
@@ -47,7 +47,7 @@ def features(study: Study) -> str:
     losses = {name: load_objective(name).policy_loss for name in (study.objective, *study.again, *BESIDE)}
     surfaces = {study.short(name): drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}
     points = np.log(RATIOS), np.array(ADVANTAGES)
-    pushes = {study.short(name): relative_slope(drift_surface(loss, *points)) for name, loss in losses.items()}
+    pushes = {study.short(name): relative_gradient(drift_surface(loss, *points)) for name, loss in losses.items()}
     name = study.short(study.objective)
     return "\n".join(
         [
@@ -88,7 +88,7 @@ def _finer(edges: np.ndarray) -> np.ndarray:
 
 def _force(surface: DriftSurface) -> np.ndarray:
     """Return |∂D/∂ log r|."""
-    return np.asarray(np.exp(surface.log_ratio)[:, None] * np.abs(surface.advantage - surface.slope))
+    return np.asarray(np.exp(surface.log_ratio)[:, None] * np.abs(surface.advantage - surface.gradient))
 
 
 def _quadrants(force: np.ndarray, surface: DriftSurface) -> list[str]:

@@ -19,9 +19,9 @@ from metadisco.discoveries.distilled import FILE, PARTS, read
 from metadisco.discoveries.published import FOLDER, hidden
 from metadisco.discoveries.sources import find_source, short_names
 from metadisco.errors import UserError
+from metadisco.evaluation.histogram_cache import NUM_AGENTS, cached_histograms
+from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.evaluation.settings import settings_for
-from metadisco.evaluation.visiting import NUM_AGENTS, kept_visits
-from metadisco.evaluation.visits import Visits
 from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 
@@ -169,11 +169,11 @@ class Study(NamedTuple):
         same = (said.get("source_sha256"), said.get("visited")) == (source.sha256, fitted)
         return same and (self.forms / "report.md").is_file()
 
-    def visits(self, env: str) -> Visits:
+    def visits(self, env: str) -> MinibatchHistograms:
         """Return what trainings in an environment visit; on that of the study, as counted for the figures."""
         source = find_source(self.objective)
         env, config, _ = settings_for(source, env, self.config, {})
-        return kept_visits(source, config, env, self.output / "figures", say=lambda sentence: None)
+        return cached_histograms(source, config, env, self.output / "figures", say=lambda sentence: None)
 
     def short(self, name: str) -> str:
         """Return what to call an objective; a learned one is never called as a baseline is."""

@@ -12,7 +12,7 @@ import numpy as np
 from metadisco import load_objective, make
 from metadisco.config import Config
 from metadisco.discoveries.sources import find_source
-from metadisco.evaluation.lives import train_lives, untraced
+from metadisco.evaluation.lifetimes import run_lifetimes, untraced
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.storage.cells import CellStore
 
@@ -43,12 +43,12 @@ def tune(name: str, env: str, config: Config, grid: Grid, num_seeds: int) -> Tun
         programs.setdefault(repr(untraced(_at(config, point, TUNING))), []).append(point)
     tried: list[np.ndarray] = []
     for shared in programs.values():
-        lives = train_lives(objective, made, [_at(config, point, TUNING) for point in shared], NUM_SEEDS)
+        lives = run_lifetimes(objective, made, [_at(config, point, TUNING) for point in shared], NUM_SEEDS)
         tried += [each.area_under_curve for each in lives]
     worst = min((float(np.nanmin(score)) for score in tried if np.isfinite(score).any()), default=0.0)
     means = [float(np.nan_to_num(score, nan=worst).mean()) for score in tried]
     best = list(itertools.chain(*programs.values()))[int(np.argmax(means))]
-    (fresh,) = train_lives(objective, made, [_at(config, best, JUDGEMENT)], num_seeds)
+    (fresh,) = run_lifetimes(objective, made, [_at(config, best, JUDGEMENT)], num_seeds)
     return Tuned(best, np.nan_to_num(fresh.area_under_curve, nan=worst).astype(float))
 
 

@@ -25,8 +25,8 @@ from metadisco.distillation.features import (
     quantiles,
 )
 from metadisco.distillation.surfaces import value_loss_curve
-from metadisco.evaluation.visiting import NUM_AGENTS
-from metadisco.evaluation.visits import VALUE_EDGES
+from metadisco.evaluation.histogram_cache import NUM_AGENTS
+from metadisco.evaluation.histograms import VALUE_EDGES
 
 PLAN = Plan(
     baselines=(Closed("squared_error", "ppo", {"value_clip_eps": None}), Closed("ppo", "ppo")),

@@ -16,7 +16,7 @@ from showing import add_output, check_output, show
 
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
-from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.lifetimes import run_lifetimes
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
 
@@ -58,7 +58,7 @@ def level(row: Row) -> dict:
     config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
     (task,) = config.inner.tasks
     env = make(task.env, **task.env_settings)
-    lives = train_lives(load_objective(row.objective), env, [config], row.num_seeds)[0]
+    lives = run_lifetimes(load_objective(row.objective), env, [config], row.num_seeds)[0]
     return {
         "env": task.env,
         "objective": row.objective,

@@ -15,7 +15,7 @@ from showing import add_output, check_output, show
 
 from metadisco import load_objective, make
 from metadisco.config import parse_config, read_yaml
-from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.lifetimes import run_lifetimes
 from metadisco.outer.devices import start_jax
 
 PRESET = Path(__file__).parent / "presets" / "cleanrl_cartpole.yaml"
@@ -30,7 +30,7 @@ def level(env: str, num_seeds: int) -> dict:
     """Train on one environment and return levels over training and at the end."""
     config = parse_config(read_yaml(PRESET))
     config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, env=env))
-    lives = train_lives(load_objective("ppo"), make(env), [config], num_seeds)[0]
+    lives = run_lifetimes(load_objective("ppo"), make(env), [config], num_seeds)[0]
     filled = lives.filled
     at = {}
     for percent in range(5, 101, 5):

@@ -31,7 +31,7 @@ from metadisco.config import Config, apply_overrides, build_settings, parse_conf
 from metadisco.config.fields import settings
 from metadisco.discoveries.load import load_objective
 from metadisco.errors import MachineError, UserError
-from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.lifetimes import run_lifetimes
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.evolution.interrupt import Interrupt
 from metadisco.outer.devices import start_jax
@@ -182,7 +182,7 @@ def scores(objective: Objective, config: Config, num_seeds: int) -> np.ndarray:
     for task, made in zip(config.inner.tasks, make_tasks(config), strict=True):
         inner = dataclasses.replace(config.inner, env=task.env, env_settings={}, envs=(), ppo=task.ppo)
         fresh = dataclasses.replace(config, inner=inner, seed=config.seed + FRESH)
-        score = train_lives(objective, made.env, [fresh], num_seeds)[0].area_under_curve.astype(float)
+        score = run_lifetimes(objective, made.env, [fresh], num_seeds)[0].area_under_curve.astype(float)
         if task.reference is not None:
             score = (score - task.reference.random) / (task.reference.ppo - task.reference.random)
         total += np.nan_to_num(score, nan=0.0) / len(config.inner.tasks)

@@ -15,8 +15,8 @@ from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
 from .config import StrategyConfig as StrategyConfig
 from .discoveries.agents import load_policy as load_policy
-from .discoveries.any_problem import load_meta_params as load_meta_params
 from .discoveries.load import load_objective as load_objective
+from .discoveries.meta_problems import load_meta_params as load_meta_params
 from .errors import UserError as UserError
 from .inner.envs import Box as Box
 from .inner.envs import Discrete as Discrete

@@ -19,11 +19,11 @@ from metadisco.errors import MachineError, UserError, describe_os_error, nearest
 if TYPE_CHECKING:
     from metadisco.outer.team import Place
 
-# Else XLA describes the machine, as an error, for every compiled program that it finds again. Read as JAX is loaded.
+# Read as JAX is loaded. Otherwise XLA logs a description of the machine, as an error, for every cached program.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 STARTED = time.monotonic()
-"""When the command did, as nearly as this can be known: `--max-hours` counts from here."""
+"""Approximate start time of the command, from which `--max-hours` counts."""
 
 PLACE_OPTIONS = ("--coordinator", "--num-processes", "--process-id", "--join-timeout")
 
@@ -32,25 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, or stopped on request and resumable; 1 when the machine refused something, such as a write to a
-        full disk; 2 when the input cannot be used.
+        0 for success, or a stop on request after which the run can be continued; 1 for an error of the machine, such as
+        a full disk; 2 for input that cannot be used.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no φ
+            stream.reconfigure(errors="replace")  # a terminal may be unable to show φ
     try:
         _check_variables()
         return _run(_parse(arguments))
     except UserError as error:
-        return _complain(str(error), 2)
+        return _report_error(str(error), 2)
     except MachineError as error:
-        code = _complain(str(error), 1)
+        code = _report_error(str(error), 1)
         if arguments is None:
             _leave(code)
         return code
     except KeyboardInterrupt:
-        return _complain("stopped", 1)
-    except BrokenPipeError:  # whoever read our output has seen enough
+        return _report_error("stopped", 1)
+    except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -58,30 +58,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_variables() -> None:
-    """Refuse a variable that JAX could not be imported with."""
+    """Refuse an environment variable with which JAX cannot be imported."""
     number = os.environ.get("JAX_NUM_CPU_DEVICES", "1")
     if not (number.isascii() and number.isdecimal() and int(number) > 0):
         raise UserError(f"JAX_NUM_CPU_DEVICES: got {number!r}, allowed: a whole number above 0")
 
 
 def _explain(error: OSError) -> int:
-    """Say what the machine refused in one line; return the exit code."""
+    """Print an error of the machine in one line; return the exit code."""
     if error.errno == errno.ENAMETOOLONG:
-        return _complain(f"got {str(error.filename)[:40]!r}…, allowed: a shorter name", 2)
-    what = describe_os_error(error)
-    if what is None:
+        return _report_error(f"got {str(error.filename)[:40]!r}…, allowed: a shorter name", 2)
+    message = describe_os_error(error)
+    if message is None:
         raise error
-    return _complain(what, 1)
+    return _report_error(message, 1)
 
 
-def _complain(sentence: str, code: int) -> int:
-    """Print what is wrong; return the exit code."""
+def _report_error(sentence: str, code: int) -> int:
+    """Print an error message; return the exit code."""
     _say(f"metadisco: {sentence}")
     return code
 
 
 def _leave(code: int) -> None:
-    """End the process without waiting for threads: orbax's wait five minutes for a save that the disk refused."""
+    """End the process without waiting for threads: those of orbax wait five minutes for a save to a full disk."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
@@ -89,13 +89,13 @@ def _leave(code: int) -> None:
 
 
 def _say(sentence: str) -> None:
-    """Print to stderr, if that can be done: it may be a file on the disk that is full."""
+    """Print to stderr, ignoring errors: it may be a file on a full disk."""
     with contextlib.suppress(OSError):
         print(sentence, file=sys.stderr, flush=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse words in any order: KEY=VALUE may stand before or after options."""
+    """Parse arguments in any order: KEY=VALUE may come before or after options."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for word in words:
         if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
@@ -119,10 +119,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Hand over to the command."""
+    """Run the selected command."""
     from metadisco.config.code.own_code import forget_edited
 
-    forget_edited()  # a second command of this process, too, is one of what the files hold
+    forget_edited()  # edited user-defined code takes effect for a second command of this process, too
     try:
         return _COMMANDS[options.command](options)
     except ValueError as error:
@@ -132,9 +132,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check_import() -> None:
-    """Refuse variables that JAX, which reads them as it is imported, cannot read."""
+    """Refuse environment variables that JAX cannot read when it is imported."""
     try:
-        from metadisco.objectives import arithmetic  # noqa: F401 - the least of ours that imports JAX
+        from metadisco.objectives import arithmetic  # noqa: F401 - our smallest module that imports JAX
     except ValueError as error:
         given = ", ".join(f"{name}={value!r}" for name, value in os.environ.items() if name.startswith("JAX_"))
         raise UserError(f"JAX cannot be imported: {shown(error)}; its variables are {given}") from error
@@ -149,7 +149,7 @@ def _evolve(options: argparse.Namespace) -> int:
         raise UserError("--processes: got --distributed as well, allowed: one of the two")
     if options.member is not None and options.again is not None and options.distributed:
         return _take_part(options)
-    if options.distributed or options.processes not in (None, 1):  # one process is no job
+    if options.distributed or options.processes not in (None, 1):  # a single process is not distributed
         return _launch(options)
 
     from metadisco.evolution.interrupt import Interrupt
@@ -161,7 +161,7 @@ def _evolve(options: argparse.Namespace) -> int:
 
 
 def _launch(options: argparse.Namespace) -> int:
-    """Start the processes of a job that run here."""
+    """Start the processes of a distributed search on this machine."""
     from metadisco.commands.evolve.launch import launch, launch_member
 
     words = options.config, options.overrides, options.run, options.quiet, options.max_hours
@@ -171,7 +171,7 @@ def _launch(options: argparse.Namespace) -> int:
 
 
 def _take_part(options: argparse.Namespace) -> int:
-    """Be one of the processes of a job."""
+    """Run as one of the processes of a distributed search."""
     from metadisco.commands.evolve.member import take_part
     from metadisco.evolution.interrupt import Interrupt
 
@@ -189,7 +189,7 @@ def _place(options: argparse.Namespace) -> "Place":
 
 
 def _call(place: str) -> Callable[[argparse.Namespace], int]:
-    """Return what calls a function of `metadisco.commands` with the options that it names as arguments."""
+    """Return a function that calls one of `metadisco.commands` with the options that its signature names."""
 
     def call(options: argparse.Namespace) -> int:
         module, _, name = place.partition(":")

@@ -28,7 +28,7 @@ CHECKED = install_import_hook(
 
 @pytest.fixture
 def getkey() -> Callable[[], jax.Array]:
-    """Return a function that gives a new key at each call, the same ones in each run."""
+    """Return a function that returns a new key per call, the same ones in every run."""
     state = {"key": jax.random.key(20261121)}
 
     def next_key() -> jax.Array:

@@ -1,4 +1,4 @@
-"""Probe environments: so small that what PPO must learn is known in closed form.
+"""Probe environments: so small that the solution that PPO must learn is known in closed form.
 
 Each adds one difficulty to the one before, so that the first failure tells where to look (the ladder of Andy Jones,
 "Debugging Reinforcement Learning Systems", 2021).
@@ -20,7 +20,7 @@ END = jnp.ones((), bool)
 
 
 def constant_reward() -> Env:
-    """One step, reward 1 whatever happens: V = 1. Tests the value loss and the optimiser."""
+    """One step with constant reward 1: V = 1. Tests the value loss and the optimiser."""
     obs = jnp.ones(1)
 
     def reset(key: Array) -> tuple[Array, Array]:

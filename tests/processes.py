@@ -1,4 +1,4 @@
-"""Commands in processes of their own, and what is left in the run directories that they write."""
+"""Commands in separate processes, and the contents of their run directories."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def num_rows(run: Path) -> int:
 
 
 def rows_of(run: Path) -> list[dict[str, Any]]:
-    """Return the rows of a run, without what a clock says."""
+    """Return the rows of a run, without times."""
     return timeless(json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
 
 

@@ -1,4 +1,4 @@
-"""Which of many like cases `make test` runs: a few of them, and `make test-slow` the others."""
+"""Selects a few of many similar cases for `make test`; `make test-slow` runs the others."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 
 def quick(cases: Iterable[Any], chosen: Collection[Any]) -> list[Any]:
-    """Return cases for `parametrize`, of which those that are not chosen are marked slow.
+    """Return cases for `parametrize`; those that are not chosen are marked slow.
 
     Raises:
         AssertionError: a chosen case is not among them.

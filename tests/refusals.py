@@ -1,4 +1,4 @@
-"""How every command refuses what it cannot use."""
+"""How every command refuses unusable input."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from metadisco.cli import main
 
 
 def assert_refused(words: Sequence[str], told: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Check that a command ends with code 2 and one line on stderr, in which all parts are told."""
+    """Check that a command ends with code 2 and one line on stderr that contains all parts."""
     capsys.readouterr()
     assert main(list(words)) == 2
     out, err = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Rows of metrics, as far as they repeat themselves."""
+"""The reproducible part of rows of metrics."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,5 +7,5 @@ TIMES = ("seconds", "env_steps_per_second")
 
 
 def timeless(rows: Iterable[dict[str, Any]], *without: str) -> list[dict[str, Any]]:
-    """Return rows without what a clock says, nor the keys that are given."""
+    """Return rows without times and without the given keys."""
     return [{key: value for key, value in row.items() if key not in (*TIMES, *without)} for row in rows]

@@ -1,4 +1,4 @@
-"""Samples in which a test says what matters to it."""
+"""Samples with default values for the fields that a test does not set."""
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike

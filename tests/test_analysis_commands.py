@@ -1,4 +1,4 @@
-"""`metadisco plot`, `distil` and `report`: what they write, and what they refuse."""
+"""`metadisco plot`, `distil` and `report`: their files and refusals."""
 
 import html
 import json
@@ -12,7 +12,7 @@ from refusals import assert_refused
 from metadisco import Sample, load_objective
 from metadisco.cli import main
 from metadisco.config import parse_config
-from metadisco.evaluation import visits
+from metadisco.evaluation import histograms
 from metadisco.parametrisations import LPODrift, PolicyAndValue, make_parametrisation
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
@@ -50,7 +50,7 @@ def drift_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def both_run(tmp_path_factory):
-    """Of a drift and a value loss that looks at the old value, too."""
+    """A run of a drift and a value loss that depends on the old value."""
     section = {
         "policy": {"hidden_sizes": [4]},
         "value": {"hidden_sizes": [4], "inputs": ["error", "old_value"], "start": "random"},
@@ -107,11 +107,15 @@ class TestPlot:
     def test_what_is_visited_is_counted_once(self, drift_run, tmp_path, monkeypatch):
         words = ["plot", f"{drift_run}@1", "--output", str(tmp_path / "out"), "--quiet"]
         assert main(words) == 0
-        monkeypatch.setattr("metadisco.evaluation.visiting.count_visits", lambda *_: pytest.fail("trained again"))
+        monkeypatch.setattr(
+            "metadisco.evaluation.histogram_cache.collect_histograms", lambda *_: pytest.fail("trained again")
+        )
         assert main(words) == 0
 
     def test_without_visits_nothing_is_trained(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("metadisco.evaluation.visiting.count_visits", lambda *_: pytest.fail("trained"))
+        monkeypatch.setattr(
+            "metadisco.evaluation.histogram_cache.collect_histograms", lambda *_: pytest.fail("trained")
+        )
         assert main(["plot", "kl", "--no-visits", "--output", str(tmp_path / "out"), "--quiet"]) == 0
         assert {path.stem for path in (tmp_path / "out").iterdir()} == {"drift", "drift_slices"}
 
@@ -145,7 +149,7 @@ class TestDistil:
         assert "value" not in data
 
     def test_each_form_is_an_objective_with_the_errors_that_are_stated(self, data, distilled, drift_run):
-        counted = visits.Visits(**np.load(next((distilled / "cells").glob("*.npz"))))
+        counted = histograms.MinibatchHistograms(**np.load(next((distilled / "cells").glob("*.npz"))))
         from metadisco.distillation.surfaces import drift_points
         from metadisco.distillation.targets import drift_target
 

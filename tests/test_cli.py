@@ -1,4 +1,4 @@
-"""The command line: what it answers without JAX, and `metadisco train` and `list` in this process."""
+"""The command line: answers without JAX, and `metadisco train` and `list` in this process."""
 
 import json
 import os
@@ -91,7 +91,7 @@ ANSWERED = [*ANSWERED_AT_ONCE, *REFUSED_EARLY]
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Ask all in interpreters that refuse heavy libraries; return exit codes and what was printed."""
+    """Run all commands in interpreters without heavy libraries; return exit codes and output."""
     folder = tmp_path_factory.mktemp("answers")
     (folder / "config.yaml").write_text("seed: 1\n")
     early = tuple(name for name in HEAVY if name not in LIGHT)

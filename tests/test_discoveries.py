@@ -1,4 +1,4 @@
-"""The discoveries in `checkpoints`: each is whole, small, and described."""
+"""The discoveries in `checkpoints`: each is complete, small and documented."""
 
 import json
 import re
@@ -86,7 +86,7 @@ def test_drifts_by_hand_are_drifts(form):
     assert (surface.drift > -1e-6).all() and surface.drift.max() > 0.1
     at_one = drift_surface(objective.policy_loss, np.zeros(1), advantage)
     np.testing.assert_array_equal(at_one.drift, 0.0)
-    np.testing.assert_allclose(at_one.slope[0], advantage, atol=1e-6)
+    np.testing.assert_allclose(at_one.gradient[0], advantage, atol=1e-6)
 
 
 def test_numbers_of_the_readme_are_in_the_studies():

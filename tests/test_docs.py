@@ -1,4 +1,4 @@
-"""What the documentation shows is run."""
+"""The code in the documentation runs."""
 
 import importlib.util
 import json
@@ -281,7 +281,7 @@ def test_documented_fitness_judges_late_updates_and_survives_a_life_without_epis
 
 @pytest.fixture(scope="module")
 def cheap_talk(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """Return the module of interfaces.md that shows another meta-problem."""
+    """Return the example of another meta-problem in interfaces.md."""
     path = tmp_path_factory.mktemp("interfaces") / "cheap_talk.py"
     path.write_text(named_files(INTERFACES)["cheap_talk.py"])
     spec = importlib.util.spec_from_file_location("documented_cheap_talk", path)

@@ -1,4 +1,4 @@
-"""`metadisco evaluate`: what it writes, that it goes on where it was, and what it refuses."""
+"""`metadisco evaluate`: its files, continuation after a stop, and refusals."""
 
 import json
 
@@ -10,7 +10,7 @@ from refusals import assert_refused
 from metadisco.cli import main
 from metadisco.config import parse_config
 from metadisco.discoveries.sources import find_source
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.parametrisations import LPODrift
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
@@ -70,7 +70,7 @@ def test_what_was_held_out_is_said(results, output, run):
 
 
 def test_seeds_are_not_those_of_train(results, tmp_path):
-    """What was tuned with `train` is judged on agents that tuning did not see."""
+    """Settings tuned with `train` are evaluated on other seeds."""
     file = tmp_path / "ppo.json"
     words = ["train", "--objective", "ppo", "--env", ENVS[1], "--seeds", str(NUM_SEEDS), *SMALL, "--quiet"]
     assert main([*words, "--output", str(file)]) == 0
@@ -107,7 +107,7 @@ def test_what_is_there_is_drawn_for_a_paper(output, run):
 
 def test_a_cell_that_is_there_is_not_trained_again(output, run, monkeypatch, capsys):
     before = (output / "results.json").read_bytes()
-    monkeypatch.setattr("metadisco.evaluation.evaluate.train_lives", None)
+    monkeypatch.setattr("metadisco.evaluation.evaluate.run_lifetimes", None)
     assert main(command(run, output)) == 0
     assert capsys.readouterr().err.count("kept from before") == 4
     assert (output / "results.json").read_bytes() == before
@@ -126,13 +126,13 @@ def make_env():
 def test_a_cell_of_an_environment_that_was_edited_is_trained_again(tmp_path, monkeypatch, capsys):
     """In the same process, and in a module that the environment's imports."""
 
-    def train_lives(objective, env, configs, num_seeds):
+    def run_lifetimes(objective, env, configs, num_seeds):
         numbers = np.full(num_seeds, env.episode_length, np.float32)
-        return [Lives._make([numbers[:, None] if name == "curve" else numbers for name in Lives._fields])]
+        return [Lifetimes._make([numbers[:, None] if name == "curve" else numbers for name in Lifetimes._fields])]
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("metadisco.evaluation.evaluate.train_lives", train_lives)
-    monkeypatch.setattr("metadisco.evaluation.evaluate.live", lambda *arguments: np.zeros(NUM_SEEDS))
+    monkeypatch.setattr("metadisco.evaluation.evaluate.run_lifetimes", run_lifetimes)
+    monkeypatch.setattr("metadisco.evaluation.evaluate.map_over_devices", lambda *arguments: np.zeros(NUM_SEEDS))
     monkeypatch.setattr("metadisco.evaluation.results.write_results", lambda found, *rest: results.append(found))
     monkeypatch.setattr("metadisco.plotting.comparison.draw_comparison", lambda *_: None)
     (tmp_path / "own_rewards.py").write_text(OWN)
@@ -142,7 +142,7 @@ def test_a_cell_of_an_environment_that_was_edited_is_trained_again(tmp_path, mon
         (tmp_path / "own_gain.py").write_text(f"GAIN = {gain}\n")
         assert main([*words, "--output", "out"]) == 0
         assert capsys.readouterr().err.count("kept from before") == kept
-        assert results[-1].cells[0].lives.final_return.tolist() == [gain] * NUM_SEEDS
+        assert results[-1].cells[0].lifetimes.final_return.tolist() == [gain] * NUM_SEEDS
 
 
 def test_only_what_is_missing_is_trained(output, run, monkeypatch, capsys):

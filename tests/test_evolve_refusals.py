@@ -1,4 +1,4 @@
-"""What `metadisco evolve` refuses: in one line, with nothing written."""
+"""Refusals of `metadisco evolve`: one line, and no files."""
 
 import os
 

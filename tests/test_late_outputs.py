@@ -1,4 +1,4 @@
-"""Outputs in whose place something appears while agents train: it stays, and what was trained is kept beside it."""
+"""Outputs whose path is taken during training: the existing file stays, and results are written beside it."""
 
 import errno
 import json
@@ -10,7 +10,7 @@ import pytest
 
 from metadisco.cli import main
 from metadisco.errors import MachineError
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.storage.outputs import write_or_beside, write_output
 from metadisco.storage.package import AGENTS, read_package, write_package
 
@@ -95,8 +95,10 @@ def test_all_that_was_trained_is_kept(monkeypatch, capsys, appears):
     def train_agents(objective, env, configs, num_seeds, stream):
         for name in appears:
             Path(name).write_text("theirs")
-        lives = {name: np.zeros((num_seeds, 1) if name in ("curve", "filled") else num_seeds) for name in Lives._fields}
-        return [(Lives(**lives), None) for _ in configs]
+        lifetimes = {
+            name: np.zeros((num_seeds, 1) if name in ("curve", "filled") else num_seeds) for name in Lifetimes._fields
+        }
+        return [(Lifetimes(**lifetimes), None) for _ in configs]
 
     def save_agents(path, *rest):
         write_package(path, AGENTS, {"are": "ours"}, {}, rest[-1])

@@ -1,4 +1,4 @@
-"""What commands are told to write: what is there stays, or with --force is replaced whole or not at all."""
+"""Outputs of commands: existing files stay, or are replaced atomically with --force."""
 
 import contextlib
 import errno

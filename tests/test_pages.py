@@ -1,4 +1,4 @@
-"""What the pages of the documentation point to exists: links, and names in the package."""
+"""Links and names of the package in the documentation refer to something that exists."""
 
 import importlib
 import re

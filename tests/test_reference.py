@@ -1,4 +1,4 @@
-"""`metadisco reference`: what it measures, and what it does to the file."""
+"""`metadisco reference`: its measurements and its changes to the file."""
 
 import contextlib
 import io
@@ -94,7 +94,7 @@ class TestFile:
         path, out, err = measurement
         assert out == ""
         for task in parse_config(read_yaml(path)).inner.tasks:
-            assert f"{task.name}: {NUM_SEEDS} lives of {task.ppo.num_env_steps:,} steps" in err
+            assert f"{task.name}: {NUM_SEEDS} lifetimes of {task.ppo.num_env_steps:,} steps" in err
         for _, mean, error in re.findall(r"(random|ppo) (\S+) ± (\S+)", err):
             assert float(error) < 0.3
             assert -1 <= float(mean) <= 1

@@ -1,4 +1,4 @@
-"""Starting: beside a clone, as a module, and where compiled programs are kept."""
+"""Starting beside a clone and as a module, and the cache of compiled programs."""
 
 import configparser
 import os

@@ -11,7 +11,7 @@ import numpy as np
 
 from metadisco import load_objective, make
 from metadisco.distillation.surfaces import value_loss_curve
-from metadisco.evaluation.lives import train_lives
+from metadisco.evaluation.lifetimes import run_lifetimes
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
 from metadisco.plotting import save, value_loss_figure
@@ -45,7 +45,9 @@ def compare(run: RunDirectory) -> None:
         "squared error": load_objective("ppo", value_clip_eps=None),
         "clipped squared error": load_objective("ppo"),
     }
-    scores = {name: train_lives(each, env, [fresh], NUM_SEEDS)[0].area_under_curve for name, each in objectives.items()}
+    scores = {
+        name: run_lifetimes(each, env, [fresh], NUM_SEEDS)[0].area_under_curve for name, each in objectives.items()
+    }
     print(f"\nReturn on {config.inner.env}, averaged over the life of an agent (higher is better)\n")
     print(f"  {'value loss':24s}{'mean':>8s}{'std':>8s}   evolved minus this one, same seeds (95 % interval)")
     for name, score in scores.items():

@@ -54,8 +54,8 @@ def train_agents(
         progress: show settings and progress, on stderr.
 
     Returns:
-        For each setting of the grid, of which there is one without a list, `point` (its overrides), `config`, `lives`
-        (`final_return` [S], `curve` [S, U], with U updates: undiscounted returns) and `policies`.
+        For each setting of the grid, of which there is one without a list, `point` (its overrides), `config`,
+        `lifetimes` (`final_return` [S], `curve` [S, U], with U updates: undiscounted returns) and `policies`.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
@@ -63,7 +63,7 @@ def train_agents(
 
     Example:
         (trained,) = metadisco.train_agents("ppo", num_seeds=4, config="runs/first", save="agents")
-        trained.lives.final_return.mean()
+        trained.lifetimes.final_return.mean()
     """
     forget_edited()
     path, agents = path_of(output), path_of(save)
@@ -173,11 +173,11 @@ def _draw(figure: Path, objective: str, trained: "Sequence[Trained]", force: boo
     from metadisco.plotting.grid import grid_figure
     from metadisco.plotting.style import encoded
 
-    grid = [{"settings": each.point.settings, "final_return": each.lives.final_return} for each in trained]
+    grid = [{"settings": each.point.settings, "final_return": each.lifetimes.final_return} for each in trained]
     title = title_of(objective, trained)
     write_output(figure, encoded(grid_figure(grid, title=title), figure.suffix), force)
 
 
 def title_of(objective: str, trained: "Sequence[Trained]") -> str:
     """Say what was trained where, and on how many seeds."""
-    return f"{objective} on {trained[0].config.inner.env}, {len(trained[0].lives.final_return)} seeds"
+    return f"{objective} on {trained[0].config.inner.env}, {len(trained[0].lifetimes.final_return)} seeds"

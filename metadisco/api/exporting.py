@@ -6,7 +6,7 @@ from metadisco.api.inputs import Name, Overrides, overrides_of, text_of
 from metadisco.config.grid import split_objective
 from metadisco.discoveries.sources import Source, check_objective, find_discovery
 from metadisco.errors import UserError, nearest
-from metadisco.export.form import FORMS, in_form
+from metadisco.export.form import FORMS, choose_form
 from metadisco.storage.outputs import check_file, write_output
 from metadisco.storage.package import ARTEFACT, check_package
 
@@ -39,7 +39,7 @@ def write_artefact(
     named = _named(discovery, form, overrides)
     if form:
         check_objective(named)
-    source = in_form(named, form)
+    source = choose_form(named, form)
     check_package(path, ARTEFACT, "--output", force)
 
     from metadisco.discoveries.save import save_artefact
@@ -85,7 +85,7 @@ def write_source(
         )
     named = _named(objective, form, overrides)
     check_objective(named)
-    source = in_form(named, form)
+    source = choose_form(named, form)
     if path.suffix != ".py":
         raise UserError(f"--output: got {str(path)!r}, allowed: a file that ends in .py")
     check_file(path, "--output", force)

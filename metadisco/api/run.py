@@ -74,7 +74,7 @@ class Run:
         Raises:
             UserError: if no centre was kept then, or it does not fit the code that is here.
         """
-        from metadisco.discoveries.any_problem import load_meta_params
+        from metadisco.discoveries.meta_problems import load_meta_params
 
         return load_meta_params(self._name(generation))
 

@@ -1,4 +1,4 @@
-"""`metadisco distil`: closed forms of an objective, and how they train."""
+"""`metadisco distil`: closed forms of an objective, and trainings with them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,12 +23,10 @@ def distil(
     """Find closed forms of an objective, write them, and retrain with them; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
-    words = [
-        *words,
-        *(word for word in (*shapes, *network) if "=" in word),
-    ]  # options that take several take these, too
+    # Options with several values also collect the KEY=VALUE words that follow them.
+    words = [*words, *(word for word in (*shapes, *network) if "=" in word)]
     shapes, network = ([word for word in given if "=" not in word] for given in (shapes, network))
     distilling.distil(
         name,

@@ -1,10 +1,10 @@
-"""`metadisco evaluate`: objectives compared over environments, on the same seeds."""
+"""`metadisco evaluate`: comparison of objectives over environments, on the same seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.api import comparing
-from metadisco.commands.looking import looking
+from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
 from metadisco.commands.tables import print_table
 
@@ -21,26 +21,26 @@ def evaluate(
     style: str | None,
     quiet: bool,
 ) -> int:
-    """Train every objective in every environment; write and print what came out; return the exit code.
+    """Train every objective in every environment; write and print the results; return the exit code.
 
     Args:
-        objectives: by name; none twice. KEY=VALUE words may be among them.
-        envs: by full name; none twice; likewise.
-        num_seeds: lives per cell.
+        objectives: distinct names; KEY=VALUE words may be among them.
+        envs: distinct full names; KEY=VALUE words may be among them.
+        num_seeds: lifetimes per objective and environment.
         output: folder.
-        baseline: what is compared with; the first objective where it is None.
+        baseline: the objective that the others are compared with; None for the first one.
         config_name: a config file, or a discovery.
-        words: settings in place of these, as KEY=VALUE.
-        formats: of figures, beside PNG and SVG.
-        style: of figures, as `look` takes it.
+        words: settings that replace those of the config, as KEY=VALUE.
+        formats: further formats of figures, beside PNG and SVG.
+        style: of figures, as in `look`.
         quiet: print nothing.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
     words = [*words, *(word for word in (*objectives, *envs) if is_setting(word))]
     objectives, envs = ([word for word in names if not is_setting(word)] for names in (objectives, envs))
-    with looking(style, formats):
+    with figure_style(style, formats):
         found = comparing.evaluate(
             objectives,
             envs,

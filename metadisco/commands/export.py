@@ -1,4 +1,4 @@
-"""`metadisco export`: an objective as an artefact, or as one file for somebody else's code."""
+"""`metadisco export`: an objective as an artefact, or as one source file for other training code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def export(
     """Write an objective for use elsewhere; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
     if target not in TARGETS:
         raise UserError(f"--to: got {target!r}, allowed: {', '.join(TARGETS)}{nearest(target, TARGETS)}")

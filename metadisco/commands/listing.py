@@ -16,14 +16,14 @@ def list_names() -> int:
     """Print all names; return the exit code."""
     from metadisco.outer.devices import start_jax
 
-    start_jax(None)  # environments' libraries start it as they are imported
+    start_jax(None)  # libraries of environments start JAX when they are imported
 
     from metadisco.inner.envs import names
 
     for suite in SUITES:
         try:
             found = [f"{suite}/{name}" for name in names(suite)]
-        except UserError as error:  # an optional library is not there
+        except UserError as error:  # an optional library is not installed
             found = [str(error)]
         _print(f"environments of {suite}", found)
     _print("objectives", list(OBJECTIVE_SETTINGS))

@@ -1,4 +1,4 @@
-"""KEY=VALUE words of commands that take settings."""
+"""KEY=VALUE words of commands that accept settings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from metadisco.config import parse_override
 
 
 def is_setting(word: str) -> bool:
-    """Whether a word among names is KEY=VALUE, and not the path of something there."""
+    """Whether a word among names is KEY=VALUE and not an existing path."""
     return "=" in word and not Path(word.rpartition("@")[0] or word).exists() and not Path(word).exists()
 
 
@@ -19,6 +19,6 @@ def settings_in(words: Sequence[str]) -> dict[str, Any]:
         words: KEY=VALUE.
 
     Raises:
-        UserError: if one is anything else.
+        UserError: for a word that is not KEY=VALUE.
     """
     return dict(map(parse_override, words))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.api import showing
-from metadisco.commands.looking import looking
+from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import settings_in
 
 
@@ -20,12 +20,12 @@ def plot(
     style: str | None,
     quiet: bool,
 ) -> int:
-    """Draw a run, and the losses of an objective; write PNG and SVG; return the exit code.
+    """Draw a run and the losses of an objective as PNG and SVG; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
-    with looking(style, formats):
+    with figure_style(style, formats):
         showing.plot(
             name,
             env=env,

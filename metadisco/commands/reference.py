@@ -1,4 +1,4 @@
-"""`metadisco reference`: measure the returns by which fitness is normalised, and write them into the config."""
+"""`metadisco reference`: measure the returns that normalise fitness, and write them into the config."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ def reference(config_path: Path, words: Sequence[str], num_seeds: int, quiet: bo
     """Measure and write references of all environments of a config; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used, or PPO no better than random; the file is as it was then.
+        UserError: for input that cannot be used, or if PPO is no better than random; the file is unchanged then.
     """
     measure_reference(config_path, num_seeds, overrides=settings_in(words), write=True, progress=not quiet)
     return 0

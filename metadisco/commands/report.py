@@ -1,4 +1,4 @@
-"""`metadisco report`: one page of what a run found."""
+"""`metadisco report`: one HTML page about a run."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def report(
     """Write a page about a run; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
     showing.report(
         run, output, evaluation=evaluation, distilled=distilled, visit=visit, force=force, progress=not quiet

@@ -1,4 +1,4 @@
-"""`metadisco rollout`: trained agents play, here or in Gymnasium's own environment."""
+"""`metadisco rollout`: episodes of trained agents, in suites of this package or in Gymnasium."""
 
 from pathlib import Path
 
@@ -22,10 +22,10 @@ def rollout(
     force: bool,
     quiet: bool,
 ) -> int:
-    """Let trained agents play; print their returns, write JSON; return the exit code.
+    """Roll out trained agents; print their returns, write JSON; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
     played, troubles = play_and_write(path, num_episodes, agent, env, gymnasium, deterministic, seed, output, force)
     if not quiet:

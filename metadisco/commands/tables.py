@@ -1,4 +1,4 @@
-"""Tables on the terminal. All of them go to stdout."""
+"""Tables on the terminal, printed to stdout."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,10 @@ def print_table(
     """Print a table of numbers.
 
     Args:
-        title: above it.
-        headings: of its columns.
-        lines: their entries.
-        last: a line below a rule, such as of means.
+        title: title of the table.
+        headings: one per column.
+        lines: entries of the rows.
+        last: a last row below a rule, such as means.
         named: whether the first column holds names.
     """
     from rich.console import Console
@@ -38,5 +38,5 @@ def print_table(
 
 
 def shown(value: float) -> str:
-    """Return a number as text; a dash where there is none."""
+    """Return a number as text; a dash for NaN."""
     return "-" if math.isnan(value) else format_number(value)

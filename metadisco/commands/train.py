@@ -1,4 +1,4 @@
-"""`metadisco train`: many agents at once with one objective, over seeds and a grid of settings."""
+"""`metadisco train`: many agents with one objective, over seeds and a grid of settings."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from metadisco.commands.tables import print_table, shown
 from metadisco.errors import MachineError
 
 if TYPE_CHECKING:
-    from metadisco.evaluation.lives import Lives
+    from metadisco.evaluation.lifetimes import Lifetimes
     from metadisco.evaluation.training import Trained
 
-SEEDS = ("seed", "final return", "area under curve", "gaps")
-POINTS = ("final return", "± std over seeds", "area under curve", "gaps", "failed")
+SEEDS = ("seed", "final return", "area under the curve", "gaps")
+POINTS = ("final return", "± std over seeds", "area under the curve", "gaps", "failed")
 
 
 def train(
@@ -35,8 +35,8 @@ def train(
     """Train `num_seeds` agents per grid point; print a table, write JSON and figure; return the exit code.
 
     Raises:
-        UserError: for input that cannot be used; nothing was written then.
-        MachineError: for what could not be written where it was to be; all else was written.
+        UserError: for input that cannot be used; nothing is written then.
+        MachineError: if an output could not be written; all others are written.
     """
     overrides = settings_in(words)
     trained, troubles = train_and_write(
@@ -50,29 +50,29 @@ def train(
 
 
 def _print(objective: str, trained: "Sequence[Trained]") -> None:
-    """Print returns: of each seed, or for a grid of each point, best first."""
-    point, _, lives, _ = trained[0]
+    """Print returns: one row per seed, or per point of a grid with the best first."""
+    point, _, lifetimes, _ = trained[0]
     title = title_of(objective, trained)
     if point.settings:
         names = [name.removeprefix("inner.ppo.") for name in point.settings]
-        best_first = sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lives.final_return), nan=-np.inf))
-        lines = [[*map(str, each.point.settings.values()), *_of_point(each.lives)] for each in best_first]
+        best_first = sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lifetimes.final_return), nan=-np.inf))
+        lines = [[*map(str, each.point.settings.values()), *_of_point(each.lifetimes)] for each in best_first]
         print_table(title, [*names, *POINTS], lines)
         return
-    scores = zip(lives.final_return, lives.area_under_curve, lives.gaps, strict=True)
+    scores = zip(lifetimes.final_return, lifetimes.area_under_curve, lifetimes.gaps, strict=True)
     lines = [[str(seed), shown(final), shown(area), f"{gaps:.0%}"] for seed, (final, area, gaps) in enumerate(scores)]
-    means = shown(_mean(lives.final_return)), shown(_mean(lives.area_under_curve))
-    print_table(title, SEEDS, lines, last=["mean", *means, f"{lives.gaps.mean():.0%}"])
+    means = shown(_mean(lifetimes.final_return)), shown(_mean(lifetimes.area_under_curve))
+    print_table(title, SEEDS, lines, last=["mean", *means, f"{lifetimes.gaps.mean():.0%}"])
 
 
-def _of_point(lives: "Lives") -> list[str]:
+def _of_point(lifetimes: "Lifetimes") -> list[str]:
     """Return the entries of a point under POINTS."""
-    final = lives.final_return[np.isfinite(lives.final_return)]
-    numbers = (_mean(final), float(final.std()) if final.size else math.nan, _mean(lives.area_under_curve))
-    return [*map(shown, numbers), f"{lives.gaps.mean():.0%}", str(len(lives.final_return) - final.size)]
+    final = lifetimes.final_return[np.isfinite(lifetimes.final_return)]
+    numbers = (_mean(final), float(final.std()) if final.size else math.nan, _mean(lifetimes.area_under_curve))
+    return [*map(shown, numbers), f"{lifetimes.gaps.mean():.0%}", str(len(lifetimes.final_return) - final.size)]
 
 
 def _mean(values: np.ndarray) -> float:
-    """Return the mean of the finite values, NaN where there is none."""
+    """Return the mean of the finite values; NaN if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else math.nan

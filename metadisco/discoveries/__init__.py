@@ -1,1 +1,1 @@
-"""What a name of an objective means, and how it is loaded and kept."""
+"""Discoveries: resolving their names, loading and saving them."""

@@ -1,7 +1,7 @@
-"""Trained agents as JSON and arrays, in a folder or a zip file, and back. Axes: S agents.
+"""Saves and loads trained agents, as JSON and arrays in a folder or a zip file. Axes: S agents.
 
-`agents.json` says where and how they were trained, and what they give for some observations; `arrays.npz` holds their
-parameters and observation statistics by path, all agents stacked.
+`agents.json` holds environment and settings of the training, and outputs of the agents for some observations;
+`arrays.npz` holds parameters and observation statistics by path, stacked over agents.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from metadisco.inner.normalise import init_statistics
 from metadisco.inner.policy import Policy, choose, outputs
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.storage.arrays import from_arrays, to_arrays
-from metadisco.storage.files import nulls
+from metadisco.storage.files import with_nulls
 from metadisco.storage.package import AGENTS, Package, find_package, read_package, write_package
 from metadisco.types import Key
 
@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 
 class TrainedAgents(NamedTuple):
-    """Agents that differ in their seed alone, and what was kept of their training."""
+    """Agents that differ only in their seed, and facts about their training."""
 
     env: str
     """Full name of the environment."""
@@ -39,9 +39,9 @@ class TrainedAgents(NamedTuple):
     interface: Interface
     ppo: PPOConfig
     objective: str
-    """Its name when they were trained."""
+    """Name of the objective at the time of training."""
     final_return: np.ndarray
-    """[S] mean return of the last evaluation in training; NaN where that failed."""
+    """[S] mean return of the last evaluation of the training; NaN for a failed training."""
     policies: Policy
     """Arrays with a leading axis S."""
 
@@ -55,16 +55,16 @@ def save_agents(
     policies: Any,
     force: bool = False,
 ) -> None:
-    """Write trained agents: a zip file where the name ends in .zip, else a folder.
+    """Write trained agents to a zip file if the name ends in .zip, else to a folder.
 
     Args:
-        path: what to write.
-        env: where they were trained.
-        config: with which settings.
-        objective: with which one, by name.
-        final_return: [S].
+        path: of the zip file or folder.
+        env: environment of the training.
+        config: settings of the training.
+        objective: name of the objective.
+        final_return: [S] returns at the end of training.
         policies: a `Policy` whose arrays have a leading axis S.
-        force: replace agents that are there.
+        force: whether to replace existing agents.
     """
     (task,) = config.inner.tasks
     interface = Interface(env.obs_shape, env.action_space)
@@ -79,21 +79,21 @@ def save_agents(
         "action_space": _space_as_json(env.action_space),
         "ppo": to_plain(task.ppo),
         "seed": config.seed,
-        "final_return": nulls(final_return),
-        "checks": {"obs": obs.tolist(), "parameters": nulls(parameters), "values": nulls(values)},
+        "final_return": with_nulls(final_return),
+        "checks": {"obs": obs.tolist(), "parameters": with_nulls(parameters), "values": with_nulls(values)},
     }
     write_package(path, AGENTS, data, to_arrays(policies), force)
 
 
 @in_float32
 def load_agents(path: str | Path) -> TrainedAgents:
-    """Read trained agents, after seeing that they give what they gave when they were written.
+    """Read trained agents and check that their outputs equal the stored ones.
 
     Args:
         path: the folder or zip file that `metadisco train --save` wrote.
 
     Raises:
-        UserError: naming what is missing or wrong.
+        UserError: naming the defect.
     """
     found = find_package(str(path), AGENTS)
     if found is None:
@@ -123,17 +123,17 @@ def load_agents(path: str | Path) -> TrainedAgents:
 
 
 def load_policy(path: str | Path, agent: int = 0) -> Callable[..., Array]:
-    """Return `act(obs, key=None)` of one trained agent, for playing in a loop of one's own.
+    """Return `act(obs, key=None)` of one trained agent, for your own rollout loop.
 
-    `obs` are raw observations of shape [..., *obs_shape]; the result is an action of the environment each: the most
-    likely one, or with a key one that is sampled.
+    `obs` are raw observations of shape [..., *obs_shape]. The result has one action of the environment per observation:
+    the most likely one, or a sampled one if a key is given.
 
     Args:
         path: the folder or zip file that `metadisco train --save` wrote.
-        agent: which of those in it.
+        agent: index of the agent.
 
     Raises:
-        UserError: if there is no such agent, or what is there cannot be used.
+        UserError: if there is no such agent, or the file cannot be used.
     """
     agents = load_agents(path)
     policy, network = policy_at(agents, agent), make_agent(agents.interface, agents.ppo)
@@ -152,7 +152,7 @@ def policy_at(agents: TrainedAgents, agent: int) -> Policy:
     """Return the policy of one agent.
 
     Raises:
-        UserError: if there is no agent of this number.
+        UserError: if there is no agent with this index.
     """
     num_agents = len(agents.final_return)
     if not 0 <= agent < num_agents:
@@ -179,7 +179,7 @@ def _outputs(policies: Any, obs: np.ndarray, interface: Interface, ppo: PPOConfi
 
 
 def _check(agents: TrainedAgents, package: Package) -> None:
-    """Refuse agents that do not give what they gave when they were written."""
+    """Refuse agents whose outputs differ from the stored ones."""
     checks, where = package.data.get("checks"), str(package.path)
     try:
         obs = np.asarray(checks["obs"], np.float32)  # type: ignore[index]
@@ -196,7 +196,7 @@ def _check(agents: TrainedAgents, package: Package) -> None:
             )
         )
         if not same:
-            raise UserError(f"{where}: its agents give something else here than when they were written")
+            raise UserError(f"{where}: the outputs of its agents differ from those stored with them")
 
 
 def _space_as_json(space: Discrete | Box) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _space_as_json(space: Discrete | Box) -> dict[str, Any]:
 
 
 def _interface(data: dict[str, Any], where: str) -> Interface:
-    """Return what the agents know of their environment."""
+    """Return the shapes of observations and actions."""
     shape, space = data.get("obs_shape"), data.get("action_space")
     if not isinstance(shape, list) or not all(_is_size(size) for size in shape):
         raise UserError(f"{where}: obs_shape must be a list of whole numbers above 0")

@@ -1,8 +1,8 @@
-"""The artefact: what was discovered as JSON and arrays, in a folder or a zip file. JAX is not started.
+"""Artefacts: a discovery as JSON and arrays, in a folder or a zip file. Does not start JAX.
 
-`artefact.json` says what it is and how it was found, of an objective also how it is to be called and what it gives for
-some inputs; `arrays.npz` holds meta-parameters, by path in their tree. Version 1 knew objectives alone; since version 2
-`problem` says, as in a config, what was asked.
+`artefact.json` describes the discovery and its meta-training; for an objective also how to call it, and its outputs for
+some inputs. `arrays.npz` holds meta-parameters by their path in the pytree. Version 1 is for objectives only; since
+version 2 `problem` names the meta-problem, as in a config.
 """
 
 from collections.abc import Mapping
@@ -20,23 +20,23 @@ KINDS: dict[str, dict[str, type]] = {
     "closed": {"name": str, "settings": dict},
     "forms": {"expressions": dict, "constants": dict},
 }
-"""What an objective can be, and what then says which."""
+"""Kinds of objectives, and the keys that describe each."""
 
 
 LEARNED = ("inner", "parametrisation")
-"""Sections of a config that say what was learned where that is no objective."""
+"""Sections of a config that describe a learned discovery other than an objective."""
 
 
 def find_artefact(name: str) -> Path | None:
-    """Return the path of an artefact or of a published discovery, or None where a name means neither."""
+    """Return the path of an artefact or published discovery; None if the name refers to neither."""
     return find_package(located(name), ARTEFACT)
 
 
 def read_artefact(path: Path) -> Package:
-    """Read an artefact and check that it is whole, and says what objective it is.
+    """Read an artefact and check that it is complete.
 
     Raises:
-        UserError: naming what is wrong with it.
+        UserError: naming the defect.
     """
     artefact = read_package(path, ARTEFACT)
     if finds_objective(_checked_problem(artefact.data, path)):
@@ -53,40 +53,40 @@ def read_artefact(path: Path) -> Package:
 
 def problem_of(artefact: Package) -> dict[str, Any]:
     """Return the section `problem` of an artefact."""
-    said: dict[str, Any] = artefact.data.get("problem", {"name": DEFAULT_PROBLEM})
-    return said
+    problem: dict[str, Any] = artefact.data.get("problem", {"name": DEFAULT_PROBLEM})
+    return problem
 
 
 def _checked_problem(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return the problem that an artefact says it is of."""
-    said = data.get("problem", {"name": DEFAULT_PROBLEM})
-    name = said.get("name") if isinstance(said, dict) else None
+    """Return the section `problem` of an artefact after checking it."""
+    problem = data.get("problem", {"name": DEFAULT_PROBLEM})
+    name = problem.get("name") if isinstance(problem, dict) else None
     if not isinstance(name, str) or (name not in PROBLEMS and ":" not in name):
         raise UserError(
-            f"{path}: got the problem {shown(said)}, allowed: {', '.join(PROBLEMS)} or package.module:Name, by name"
+            f"{path}: got the problem {shown(problem)}, allowed: {', '.join(PROBLEMS)} or package.module:Name, by name"
         )
-    return said
+    return problem
 
 
-def _check_learned(said: Any, path: Path) -> None:
-    """Refuse what does not say what was learned, where that is no objective."""
-    if not isinstance(said, dict) or not all(isinstance(said.get(key), dict) for key in LEARNED):
-        raise UserError(f"{path}: got what was learned as {shown(said)}, allowed: sections {' and '.join(LEARNED)}")
+def _check_learned(learned: Any, path: Path) -> None:
+    """Refuse an incomplete section `learned`."""
+    if not isinstance(learned, dict) or not all(isinstance(learned.get(key), dict) for key in LEARNED):
+        raise UserError(f"{path}: got learned {shown(learned)}, allowed: sections {' and '.join(LEARNED)}")
 
 
-def _check_objective(said: Any, path: Path) -> None:
-    """Refuse what does not say which objective it is."""
-    kind = said.get("kind") if isinstance(said, dict) else None
+def _check_objective(described: Any, path: Path) -> None:
+    """Refuse an incomplete section `objective`."""
+    kind = described.get("kind") if isinstance(described, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"{path}: got an objective of kind {shown(kind)}, allowed: {', '.join(KINDS)}")
     for key, of in KINDS[kind].items():
-        if not isinstance(said.get(key), of):
+        if not isinstance(described.get(key), of):
             raise UserError(f"{path}: an objective of kind {kind!r} lacks its {key}")
-    if kind == "learned" and not isinstance(said["parametrisation"].get("name"), str):
+    if kind == "learned" and not isinstance(described["parametrisation"].get("name"), str):
         raise UserError(f"{path}: its parametrisation lacks a name")
     if kind == "forms":
-        check_constants(said["constants"], str(path))
-        if not said["expressions"] or not set(said["expressions"]) <= set(PARTS):
+        check_constants(described["constants"], str(path))
+        if not described["expressions"] or not set(described["expressions"]) <= set(PARTS):
             raise UserError(
-                f"{path}: got expressions of {shown(list(said['expressions']))}, allowed: {', '.join(PARTS)}"
+                f"{path}: got expressions of {shown(list(described['expressions']))}, allowed: {', '.join(PARTS)}"
             )

@@ -1,11 +1,11 @@
-"""distilled.json: closed forms of a learned objective, in a file. Needs no JAX.
+"""distilled.json: closed forms of a learned objective. Does not need JAX.
 
     {"format": "metadisco distilled forms", "version": 1, "source": …, "trained_on": [environments] or null,
      "constants": {"clip_eps": …, "value_clip_eps": …},
      "policy": {"closest": NAME, "forms": {NAME: {"expression": …, …}}, "rejected": {NAME: {"reason": …, …}}},
      "value": …}
 
-A part that is not there was not distilled: PPO's own, with the constants given.
+A missing part was not distilled: it is the loss of PPO with the constants given.
 """
 
 import json
@@ -23,24 +23,24 @@ MAX_CONSTANT = 1e30
 
 
 class Distilled(NamedTuple):
-    """Closed forms in a file, and which of them are meant."""
+    """Closed forms that were selected from a file."""
 
     path: Path
     trained_on: tuple[str, ...] | None
-    """Environments of the meta-training of what was distilled; None for a closed objective."""
+    """Environments of the meta-training of the distilled objective; None for a closed objective."""
     constants: dict[str, Any]
-    """Of PPO's own losses, for a part that was not distilled: clip_eps and value_clip_eps."""
+    """Constants of the losses of PPO for parts that were not distilled: clip_eps and value_clip_eps."""
     expressions: dict[str, Any]
-    """By part (`policy`, `value`): an expression as JSON."""
+    """Expressions as JSON, by part (`policy`, `value`)."""
     inner: dict[str, Any] | None = None
-    """Settings of the trainings that they were fitted to; None for a closed objective, or where none are said."""
+    """Settings of the trainings of the fit; None for a closed objective, or if unknown."""
 
 
 def find_distilled(name: str) -> Distilled | None:
-    """Return what distilled forms a name means, or None where it names no such file.
+    """Return the distilled forms that a name refers to; None if it names no such file.
 
     Args:
-        name: path of the file or of its folder: the form closest to what was distilled; or with @form another one.
+        name: path of the file or of its folder, for the closest form; with @form for another one.
 
     Raises:
         UserError: if the file is damaged or has no such form.
@@ -48,7 +48,7 @@ def find_distilled(name: str) -> Distilled | None:
     path, form = Path(name), None
     try:
         there = path.exists()
-    except OSError:  # too long a name for any file
+    except OSError:  # the name is too long for a file
         return None
     if not there:
         stem, at, form = name.rpartition("@")
@@ -80,7 +80,7 @@ def read(path: Path) -> dict[str, Any]:
     """Read and check a file of distilled forms.
 
     Raises:
-        UserError: saying what is wrong with it.
+        UserError: naming the defect.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -103,14 +103,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check_constants(constants: Any, where: str) -> None:
-    """Refuse constants of PPO's own losses that are not both there.
+    """Refuse missing or invalid constants of the losses of PPO.
 
     Args:
-        constants: clip_eps and value_clip_eps, whatever they are.
-        where: what to call their file in complaints.
+        constants: should hold clip_eps and value_clip_eps.
+        where: name of their file in error messages.
 
     Raises:
-        UserError: naming the one that is missing or no positive number.
+        UserError: naming the constant that is missing or not positive.
     """
     if not isinstance(constants, dict) or not _positive(constants.get("clip_eps")):
         raise UserError(f"{where}: constants lack a positive clip_eps")

@@ -1,4 +1,4 @@
-"""Objectives by name or path. Needs neither orbax nor any environment library."""
+"""Loads objectives by name or path. Needs neither orbax nor any library of environments."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,14 +28,17 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
     """Return an objective.
 
     Args:
-        path_or_name: a closed objective such as "ppo"; or a discovery that comes with the package, such as
-            "value_loss_cartpole"; or the path of a run: its newest centre, or with `RUN@640` the one after 640
-            generations. A centre is where the search stood, never the luckiest member. Or the path of an artefact; or
-            of distilled forms: the closest, or with `PATH@form` another one.
+        path_or_name: one of
+            - a closed objective, such as "ppo";
+            - a published discovery, such as "value_loss_cartpole";
+            - the path of a run, for its newest search centre; `RUN@640` for the centre after 640 generations. A search
+              centre is the current estimate of the search, not its best member;
+            - the path of an artefact;
+            - the path of distilled forms, for the closest form; `PATH@form` for another one.
         **settings: constants of a closed objective, such as clip_eps.
 
     Raises:
-        UserError: if there is no such objective, or what is there cannot be used.
+        UserError: if there is no such objective, or it cannot be used.
 
     Example:
         objective = metadisco.load_objective("runs/first")
@@ -55,46 +58,46 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
 
 
 def load_artefact(artefact: Package) -> Objective:
-    """Return the objective of an artefact, after seeing that it gives what it gave when it was written.
+    """Return the objective of an artefact after checking that its outputs equal the stored ones.
 
     Raises:
-        UserError: if it does not, or its parametrisation, features or arrays do not fit this version.
+        UserError: if they differ, or its parametrisation, features or arrays do not fit this version.
     """
-    said, where = artefact.data["objective"], str(artefact.path)
-    if said["kind"] == "closed":
-        objective = _closed(said["name"], said["settings"], where)
-    elif said["kind"] == "forms":
-        objective = _forms(said["expressions"], said["constants"], where)
+    described, where = artefact.data["objective"], str(artefact.path)
+    if described["kind"] == "closed":
+        objective = _closed(described["name"], described["settings"], where)
+    elif described["kind"] == "forms":
+        objective = _forms(described["expressions"], described["constants"], where)
     else:
-        parametrisation, meta_params = load_learned(said, artefact.arrays, where)
+        parametrisation, meta_params = load_learned(described, artefact.arrays, where)
         objective = parametrisation.bind(meta_params)
-    if said["kind"] != "learned" and artefact.arrays:
+    if described["kind"] != "learned" and artefact.arrays:
         raise UserError(f"{where}: holds arrays, which a closed form does not have")
     check_pairs(objective, artefact.data.get("pairs"), where)
     return objective
 
 
 def load_learned(
-    said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str
+    described: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str
 ) -> tuple[Parametrisation, MetaParams]:
     """Return the parametrisation and meta-parameters of a learned objective.
 
-    The module of a parametrisation of one's own is imported, as for a run; nothing but a class that has `init` and
-    `bind` is called, whatever the file names.
+    The module of a user-defined parametrisation is imported, as for a run. Whatever the file names, only a class with
+    `init` and `bind` is called.
 
     Args:
-        said: what an artefact says of its objective.
+        described: section `objective` of an artefact.
         arrays: meta-parameters by path.
-        where: what to call it in complaints.
+        where: name of the artefact in error messages.
 
     Raises:
         UserError: if parametrisation, features or arrays do not fit this version.
     """
-    section = said["parametrisation"]
+    section = described["parametrisation"]
     name = section["name"]
-    check_named(section, where)
+    check_parametrisation_name(section, where)
     version, _ = getattr(built_in(name), "features", (None, ""))
-    got = said.get("feature_version")
+    got = described.get("feature_version")
     if got != version or type(got) is not type(version):
         raise UserError(f"{where}: got version {shown(got)} of the features of {name}, allowed: {version!r}")
     try:
@@ -105,23 +108,22 @@ def load_learned(
     return parametrisation, from_arrays(arrays, template, where)
 
 
-def check_named(section: Mapping[str, Any] | None, where: str) -> None:
-    """Refuse a parametrisation that is neither one of ours nor a class of somebody's, which is imported for that."""
+def check_parametrisation_name(section: Mapping[str, Any] | None, where: str) -> None:
+    """Refuse a parametrisation that is neither built in nor a user-defined class; the latter is imported."""
     name = str(section.get("name")) if section else ""
     if not section or name in PARAMETRISATIONS:
         return
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), attribute)):
         raise UserError(
-            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(PARAMETRISATIONS)}), and no "
+            f"{where}: its parametrisation {shown(name)} is not built in ({', '.join(PARAMETRISATIONS)}), and no "
             "package.module:Name"
         )
     try:
         found = load_object(name, key="its parametrisation")
     except UserError as error:
         raise UserError(
-            f"{where}: {error}; allowed: the code with which it was made, on the Python path or in the directory where "
-            "the command is started"
+            f"{where}: {error}; allowed: the code of its meta-training, on the Python path or in the current directory"
         ) from error
     if not isinstance(found, type) or not all(callable(getattr(found, method, None)) for method in ("init", "bind")):
         raise UserError(f"{where}: its parametrisation {shown(name)} is no class with init and bind")
@@ -135,7 +137,7 @@ def _closed(name: str, settings: Mapping[str, Any], where: str) -> Objective:
 
 
 def _forms(expressions: Mapping[str, Any], constants: Mapping[str, Any], where: str) -> Objective:
-    """Return the objective of closed forms; PPO's own losses where there is none."""
+    """Return the objective of closed forms; a part without a form gets the loss of PPO."""
     policy_loss = mirror(clip_drift(constants["clip_eps"]))
     own_value_loss = value_loss(constants["value_clip_eps"])
     if "policy" in expressions:

@@ -1,9 +1,9 @@
-"""Runs by name: RUN or RUN@generation; a published discovery is one, too. JAX is not started."""
+"""Runs by name: RUN, RUN@generation or a published discovery. Does not start JAX."""
 
 from pathlib import Path
 
 from metadisco.config import OBJECTIVE_SETTINGS
-from metadisco.discoveries.published import hidden, located, published_names
+from metadisco.discoveries.published import located, published_names, shadowed
 from metadisco.errors import UserError, nearest
 from metadisco.storage.runs import CONFIG, RunDirectory
 
@@ -11,10 +11,10 @@ MAX_NAME = 4096  # letters of a path
 
 
 def find_run(name: str) -> tuple[Path, int | None]:
-    """Split RUN or RUN@generation into the run's path and the generation; a published discovery is a run, too.
+    """Split RUN or RUN@generation into the path of the run and the generation; accepts published discoveries.
 
     Raises:
-        UserError: if no run is there.
+        UserError: if there is no such run.
     """
     if len(name) > MAX_NAME:
         raise UserError(f"no objective {name[:40]!r}…, allowed: a shorter name")
@@ -24,9 +24,9 @@ def find_run(name: str) -> tuple[Path, int | None]:
     if at and not path.exists() and number.isascii() and number.isdigit():
         path, generation = Path(stem), int(number)
     if not (path / CONFIG).is_file():
-        if (published := hidden(name)) is not None:
+        if (published := shadowed(name)) is not None:
             raise UserError(
-                f"no objective {name!r}: what is here by that name comes before the published discovery and is no run, "
+                f"no objective {name!r}: a path of that name shadows the published discovery and is no run, "
                 f"allowed: {str(published)!r}"
             )
         names = (*OBJECTIVE_SETTINGS, *published_names())
@@ -41,7 +41,7 @@ def find_centre(name: str) -> tuple[RunDirectory, Path]:
     """Return a run and the file of one of its centres.
 
     Args:
-        name: path of the run: its newest centre; or with @generation the one after so many generations.
+        name: path of the run, for its newest centre; with @generation for the centre after that many generations.
 
     Raises:
         UserError: if there is no such run or generation.

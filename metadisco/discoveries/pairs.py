@@ -1,4 +1,4 @@
-"""What an objective gives for some inputs: what any re-implementation can be checked against."""
+"""Pairs of inputs and outputs of an objective, which verify re-implementations."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from metadisco.errors import UserError
-from metadisco.storage.files import nulls
+from metadisco.storage.files import with_nulls
 from metadisco.types import Objective, Sample
 
 INPUTS = {
@@ -18,7 +18,7 @@ INPUTS = {
     "old_value": (0.05, -11.0, 4.9, 99.5, 0.05, -1.9, 2.1, 36.0, -5.0, 8.1, -240.0, 1.0, 0.4, 60.0),
     "target": (0.7, -9.0, 4.1, 100.2, -0.4, 0.3, 2.8, 21.0, -7.5, 9.4, -251.37, 1.1, 0.2, 17.3),
 }
-"""Fields of a sample, by name; none is at a kink of a built-in loss, hence none at r = 1."""
+"""Fields of samples by name; none is at a kink of a built-in loss, such as r = 1."""
 PROGRESS = (0.0, 0.5, 0.9)
 OUTPUTS = ("policy_loss", "policy_gradient", "value_loss", "value_gradient")
 TOLERANCE = 1e-4
@@ -27,20 +27,20 @@ TOLERANCE = 1e-4
 def make_pairs(objective: Objective) -> dict[str, Any]:
     """Return inputs and outputs, one entry per sample.
 
-    Outputs are both losses, and the derivatives of the policy loss by the log ratio and of the value loss by the value;
-    null where one is not finite.
+    Outputs are both losses, the derivative of the policy loss with respect to the log ratio, and that of the value loss
+    with respect to the value; null for non-finite numbers.
     """
     fields = {name: np.tile(np.asarray(values, np.float32), len(PROGRESS)) for name, values in INPUTS.items()}
     progress = np.repeat(np.asarray(PROGRESS, np.float32), len(INPUTS["value"]))
     given = {**fields, "progress": progress}
     return {
-        "inputs": {name: nulls(values) for name, values in given.items()},
-        "outputs": {name: nulls(values) for name, values in evaluate_pairs(objective, given).items()},
+        "inputs": {name: with_nulls(values) for name, values in given.items()},
+        "outputs": {name: with_nulls(values) for name, values in evaluate_pairs(objective, given).items()},
     }
 
 
 def evaluate_pairs(objective: Objective, inputs: dict[str, Float[np.ndarray, "N"]]) -> dict[str, np.ndarray]:
-    """Return what an objective gives for samples, each with a progress of its own."""
+    """Return the outputs of an objective for samples, each with its own progress."""
 
     def losses(fields: dict[str, Any]) -> tuple[Any, ...]:
         sample = Sample(**fields)
@@ -60,12 +60,12 @@ def evaluate_pairs(objective: Objective, inputs: dict[str, Float[np.ndarray, "N"
 
 
 def check_pairs(objective: Objective, pairs: Any, where: str) -> None:
-    """Refuse an objective that does not give what it gave when it was written.
+    """Refuse an objective whose outputs differ from the stored ones.
 
     Args:
-        objective: as it was loaded.
+        objective: as loaded.
         pairs: as from `make_pairs`.
-        where: what to call it in complaints.
+        where: name of the objective in error messages.
 
     Raises:
         UserError: naming the first output that differs.
@@ -89,7 +89,7 @@ def check_pairs(objective: Objective, pairs: Any, where: str) -> None:
 
 
 def _column(pairs: Any, group: str, name: str, where: str) -> Float[np.ndarray, "N"]:
-    """Return one column of the pairs, NaN where it has null."""
+    """Return one column of the pairs, with NaN for null."""
     column = pairs.get(group) if isinstance(pairs, dict) else None
     numbers = column.get(name) if isinstance(column, dict) else None
     if not isinstance(numbers, list) or not numbers or not all(map(_is_small_number, numbers)):
@@ -103,4 +103,4 @@ def _is_small_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
 
 
-MAX_NUMBER = 3e38  # what a float32 can hold
+MAX_NUMBER = 3e38  # about the largest float32

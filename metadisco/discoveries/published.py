@@ -1,4 +1,4 @@
-"""The discoveries that come with the package, by their short names. Needs no JAX."""
+"""Discoveries that come with the package, by their short names. Does not need JAX."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ def published_names() -> list[str]:
 
 
 def is_published(path: Path) -> bool:
-    """Whether a folder is that of a discovery which comes with the package."""
+    """Whether a folder is that of a discovery that comes with the package."""
     return path.resolve().parent == FOLDER.resolve()
 
 
 def located(name: str) -> str:
-    """Return where an objective is: the folder of a discovery for its short name, else the name as it is.
+    """Replace the short name of a published discovery by its folder; return other names unchanged.
 
-    `SHORT@640` becomes `FOLDER@640`. A file or folder that has the short name where one stands comes first.
+    `SHORT@640` becomes `FOLDER@640`. A file or folder of that name in the working directory takes precedence.
     """
     short, at, generation = name.partition("@")
     if short in published_names() and not Path(short).exists():
@@ -29,7 +29,7 @@ def located(name: str) -> str:
     return name
 
 
-def hidden(name: str) -> Path | None:
-    """Return where a published discovery is whose short name something in the working directory has."""
+def shadowed(name: str) -> Path | None:
+    """Return the folder of a published discovery that a path in the working directory shadows; None if none does."""
     short, _, _ = name.partition("@")
     return FOLDER / short if short in published_names() and Path(short).exists() else None

@@ -1,4 +1,4 @@
-"""A discovery as an artefact."""
+"""Saves a discovery as an artefact."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from metadisco._version import __version__
 from metadisco.config import to_plain
 from metadisco.config.problems import DEFAULT_PROBLEM
-from metadisco.discoveries.any_problem import load_meta_params
 from metadisco.discoveries.artefact import LEARNED
 from metadisco.discoveries.load import load_artefact, load_centre, load_objective
+from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
 from metadisco.discoveries.sources import Source
 from metadisco.parametrisations import built_in
@@ -18,14 +18,14 @@ from metadisco.storage.package import ARTEFACT, write_package
 
 LICENCE = "Apache-2.0"
 CALL = {
-    "policy_loss": "elementwise, to be minimised; the gradient of its mean flows through the new log probability",
-    "value_loss": "elementwise, to be minimised, with no clipping of the value by the caller beside it",
-    "log_ratio": "held at 40 before it is exponentiated; beyond that slopes are 0",
-    "advantage": "GAE(lambda), standardised as inner.ppo.normalise_advantages of trained_on says; a constant",
-    "target": "lambda-return: the advantage before it is standardised, plus the old value; a constant",
-    "value_coef": "a factor of the caller on the mean of the value loss; inner.ppo.value_coef of trained_on",
-    "entropy": "not part of it; a bonus of the caller, inner.ppo.entropy_coef of trained_on",
-    "progress": "elapsed fraction of the training, in [0, 1)",
+    "policy_loss": "elementwise, to be minimised; its gradient flows through the new log probability",
+    "value_loss": "elementwise, to be minimised; the caller does not clip the value as well",
+    "log_ratio": "clipped at 40 before exponentiation; gradients are 0 beyond",
+    "advantage": "GAE(lambda), standardised as in inner.ppo.normalise_advantages of trained_on; a constant",
+    "target": "lambda-return: the advantage before standardisation plus the old value; a constant",
+    "value_coef": "the caller multiplies the mean value loss by it; inner.ppo.value_coef of trained_on",
+    "entropy": "not included; the caller adds a bonus, inner.ppo.entropy_coef of trained_on",
+    "progress": "elapsed fraction of training, in [0, 1)",
 }
 
 
@@ -33,28 +33,28 @@ def save_artefact(source: Source, path: Path, force: bool = False) -> None:
     """Write a discovery as an artefact.
 
     Args:
-        source: what is written; its settings are filled in, its defaults do not matter later.
+        source: the discovery; all its settings are written, so later changes of defaults do not matter.
         path: a zip file if it ends in .zip, else a folder.
-        force: replace an artefact that is there.
+        force: whether to replace an existing artefact.
 
     Raises:
-        UserError: if it cannot be loaded.
+        UserError: if the discovery cannot be loaded.
     """
     data, arrays = content_of(source)
     write_package(path, ARTEFACT, data, arrays, force)
 
 
 def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what an artefact of a discovery says, and its arrays.
+    """Return JSON data and arrays of the artefact of a discovery.
 
     Args:
         source: the discovery.
 
     Raises:
-        UserError: if it cannot be loaded.
+        UserError: if the discovery cannot be loaded.
     """
     if source.artefact is not None:
-        if source.is_objective:  # what cannot be used here is not handed on
+        if source.is_objective:  # an unusable artefact is not passed on
             load_artefact(source.artefact)
         else:
             load_meta_params(source.name)
@@ -75,9 +75,9 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _content_of_another_problem(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what an artefact says of a discovery that is no objective, and its arrays."""
+    """Return JSON data and arrays of the artefact of a discovery that is not an objective."""
     assert source.config is not None and source.centre is not None
-    load_meta_params(source.name)  # what cannot be used here is not handed on
+    load_meta_params(source.name)  # an unusable discovery is not passed on
     plain = to_plain(source.config)
     data = {
         "metadisco": __version__,
@@ -90,13 +90,13 @@ def _content_of_another_problem(source: Source) -> tuple[dict[str, Any], dict[st
 
 
 def _missing(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what is to be said in place of what an artefact does not say."""
-    unsaid = {"problem": {"name": DEFAULT_PROBLEM}, "trained_on": None, "licence": "not stated"}
-    return {key: value for key, value in unsaid.items() if key not in data}
+    """Return default values for keys that an artefact lacks."""
+    defaults = {"problem": {"name": DEFAULT_PROBLEM}, "trained_on": None, "licence": "not stated"}
+    return {key: value for key, value in defaults.items() if key not in data}
 
 
 def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what an objective is, and its arrays."""
+    """Return the section `objective` of an artefact, and its arrays."""
     if source.distilled is not None:
         return {
             "kind": "forms",
@@ -116,7 +116,7 @@ def _describe(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def trained_on(source: Source) -> dict[str, Any] | None:
-    """Return where, with which settings and how long the search looked; None for what no search found."""
+    """Return environments, settings and length of the meta-training; None for an objective without one."""
     if source.run is None or source.config is None:
         return None if source.trained_on is None else {"envs": sorted(source.trained_on)}
     plain, rows, start = to_plain(source.config), source.run.metrics(), source.run.last_start()

@@ -1,4 +1,4 @@
-"""What the name of a discovery means, found without loading it."""
+"""Resolves the names of discoveries without loading them."""
 
 import hashlib
 import json
@@ -19,63 +19,63 @@ from metadisco.storage.runs import CONFIG, RunDirectory
 
 
 class Source(NamedTuple):
-    """A discovery as it was named: an objective, or what another problem looks for."""
+    """A discovery by its name: an objective, or the result of another meta-problem."""
 
     name: str
     identity: Any
-    """Whatever its losses depend on, as plain data; a parametrisation of one's own by its source, too."""
+    """Everything that determines its losses, as plain data; includes the source of a user-defined parametrisation."""
     trained_on: frozenset[str] | None
-    """Environments of its meta-training, without backend; None for a closed form."""
+    """Environments of its meta-training, without backends; None for a closed form."""
     parts: tuple[str, ...]
-    """Which of its losses are of interest: `policy`, `value`."""
+    """Losses that were learned or differ from PPO: `policy`, `value`."""
     run: RunDirectory | None = None
-    """Where it comes from a run."""
+    """The run that it comes from, if any."""
     config: Config | None = None
-    """The run's."""
+    """Config of that run."""
     centre: Path | None = None
-    """The file of the run's centre that is meant."""
+    """File of the selected search centre of that run."""
     artefact: Package | None = None
-    """Where it comes from an artefact; a published discovery is a run and an artefact of it in one folder."""
+    """The artefact that it comes from, if any; the folder of a published discovery is both a run and an artefact."""
     distilled: Distilled | None = None
-    """Where it comes from distilled forms."""
+    """The distilled forms that it comes from, if any."""
     problem: Mapping[str, Any] = {"name": DEFAULT_PROBLEM}
-    """What was asked: section of a config."""
+    """The meta-problem: section `problem` of a config."""
 
     @property
     def short_name(self) -> str:
-        """What to call it."""
+        """Short name for tables and figures."""
         return short_names([self.name])[self.name]
 
     @property
     def is_objective(self) -> bool:
-        """Whether it is something to train agents with."""
+        """Whether agents can be trained with it."""
         return finds_objective(self.problem)
 
     @property
     def sha256(self) -> str:
-        """What tells it from any other objective, whatever it is called."""
+        """SHA-256 of its identity, which does not depend on its name."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
 
     @property
     def section(self) -> Mapping[str, Any] | None:
-        """Name and settings of the parametrisation that learned it; None for a closed form, or where there is none."""
+        """Name and settings of its parametrisation; None if it has none, such as a closed form."""
         if self.config is not None:
             return self.config.parametrisation or None
         if self.artefact is None:
             return None
-        said = self.artefact.data.get("objective") or self.artefact.data["learned"]
-        return said.get("parametrisation") or None
+        described = self.artefact.data.get("objective") or self.artefact.data["learned"]
+        return described.get("parametrisation") or None
 
 
 def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
-    """Return what a name of an objective means: for whatever needs an objective.
+    """Return the objective that a name refers to.
 
     Args:
-        name: a closed objective, a published discovery, or the path of a run, of an artefact or of distilled forms.
-        settings: constants of a closed objective that are not at their defaults.
+        name: a closed objective, a published discovery, or the path of a run, artefact or distilled forms.
+        settings: constants of a closed objective other than the defaults.
 
     Raises:
-        UserError: if there is no such thing, or it is no objective.
+        UserError: if the name is unknown, or the discovery is no objective.
     """
     source = find_discovery(name, settings)
     check_objective(source)
@@ -83,10 +83,10 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:
 
 
 def check_objective(source: Source) -> None:
-    """Refuse what is no objective.
+    """Refuse a discovery that is not an objective.
 
     Raises:
-        UserError: saying what it is.
+        UserError: naming its kind.
     """
     if not source.is_objective:
         found = describe_discovery(source.problem)
@@ -94,10 +94,10 @@ def check_objective(source: Source) -> None:
 
 
 def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Source:
-    """Return what a name means, whatever problem it was found by; see `find_source`.
+    """Return the discovery of any meta-problem that a name refers to; see `find_source`.
 
     Raises:
-        UserError: if there is no such thing.
+        UserError: if the name is unknown.
     """
     if name in OBJECTIVE_SETTINGS:
         checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings or {}, prefix="objective.")
@@ -109,7 +109,7 @@ def find_discovery(name: str, settings: Mapping[str, Any] | None = None) -> Sour
 
 
 def _find(name: str) -> Source:
-    """Return what the name of a file or folder means."""
+    """Return the discovery in a file or folder."""
     distilled = find_distilled(name)
     if distilled is not None:
         trained_on = None if distilled.trained_on is None else frozenset(map(plain_env, distilled.trained_on))
@@ -134,13 +134,13 @@ def _find(name: str) -> Source:
 
 
 def _learned_parts(parametrisation: str) -> tuple[str, ...]:
-    """Return which losses a parametrisation learns; one of one's own, not imported here, is taken to learn both."""
+    """Return the losses that a parametrisation learns; a user-defined one is assumed to learn both."""
     parts: tuple[str, ...] = getattr(built_in(parametrisation), "learns", PARTS)
     return parts
 
 
 def _with_code(identity: list[Any]) -> list[Any]:
-    """Return an identity with digests of the source of one's own that it names, where there is any."""
+    """Return an identity with digests of the user-defined code that it names, if any."""
     code = source_of(identity)
     return [*identity, code] if code else identity
 
@@ -161,9 +161,9 @@ def _artefact_source(name: str, artefact: Package) -> Source:
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Return what to call objectives in tables and figures: the last part of a path, the name of a distilled form.
+    """Return short names of objectives for tables and figures: the last part of a path, or the name of a form.
 
-    Where two would be called the same, all keep their full names.
+    If two short names are equal, all objectives keep their full names.
     """
     full = list(dict.fromkeys(names))
     short = {}

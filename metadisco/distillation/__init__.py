@@ -1,1 +1,1 @@
-"""From a learned loss to formulas: the function on a grid, fits of known families, symbolic search."""
+"""Distillation of a learned loss into closed forms and smaller networks."""

@@ -1,4 +1,4 @@
-"""An objective distilled: closed forms found, a smaller network taught, and agents trained with both."""
+"""Distils an objective into closed forms and a smaller network, and trains agents with both."""
 
 import dataclasses
 import json
@@ -15,16 +15,16 @@ from metadisco.discoveries.distilled import FILE, FORMAT, VERSION
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source, find_source, plain_env
 from metadisco.distillation.forms import Forms, as_json, find_forms, num_steps
-from metadisco.distillation.network import teach
+from metadisco.distillation.network import train_student
 from metadisco.distillation.report import RETRAINED, STUDENT, write_report
 from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar
 from metadisco.distillation.targets import Target, drift_target, value_target
 from metadisco.errors import UserError, nearest
 from metadisco.evaluation.evaluate import Comparison, Progress, evaluate
+from metadisco.evaluation.histogram_cache import NUM_AGENTS, cached_histograms
+from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.evaluation.results import write_results
 from metadisco.evaluation.settings import own_settings
-from metadisco.evaluation.visiting import NUM_AGENTS, kept_visits
-from metadisco.evaluation.visits import Visits
 from metadisco.outer.devices import start_jax
 from metadisco.parametrisations import make_parametrisation
 from metadisco.storage.arrays import to_arrays
@@ -50,35 +50,35 @@ def distil(
     progress: Progress = lambda done, total, last: None,
     draw: Callable[[Comparison, Path], None] = lambda comparison, output: None,
 ) -> None:
-    """Find closed forms of an objective, train with the closest of them, and write what came out.
+    """Find closed forms of an objective, train agents with the closest ones, and write the results.
 
     Args:
         source: the objective.
         config: settings of all trainings.
-        env: where they are.
-        output: folder of distilled.json, report.md, the student, and `retrained`, an evaluation.
+        env: environment of all trainings.
+        output: folder for distilled.json, report.md, the student network and `retrained`, an evaluation.
         origin: of the settings, as in `Settings`.
-        num_seeds: lives per form; none where it is 0.
-        shapes: functions that formulas may use; all where it is empty.
-        max_terms: of a formula.
-        hidden_sizes: widths of a network that is taught the same; none where it is empty. The objective was learned
-            by a built-in parametrisation then.
-        say: told of what takes long.
-        announced: called once all that the trainings need is there.
-        progress: told of each step of the search for forms.
+        num_seeds: lifetimes per form; 0 for no retraining.
+        shapes: functions that formulas may use; all if empty.
+        max_terms: maximum number of terms of a formula.
+        hidden_sizes: widths of a student network; no student if empty. Requires an objective that a built-in
+            parametrisation learned.
+        say: receives messages before long steps.
+        announced: called once the objective and the environment are loaded.
+        progress: called after each step of the search for forms.
         draw: draws the evaluation into a folder.
 
     Raises:
-        UserError: for what cannot be used; nothing was written then.
+        UserError: for input that cannot be used; nothing is written then.
     """
     for stale in (output / RETRAINED / "results.json", output / RETRAINED / "table.md"):
         stale.unlink(missing_ok=True)
     start_jax(config.outer.num_devices, config.deterministic)
     grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
-    targets = _targets(source, kept_visits(source, config, env, output, say, announced))
+    targets = _targets(source, cached_histograms(source, config, env, output, say, announced))
     found = _find(targets, grammars, progress)
     _write_forms(source, config, env, output, found)
-    student = _teach(source, hidden_sizes, targets, output, say) if hidden_sizes else None
+    student = _train_student(source, hidden_sizes, targets, output, say) if hidden_sizes else None
     retrained = None
     if num_seeds > 0:
         chosen = [f"{output / FILE}@{form}" for form in _closest(found)]
@@ -91,7 +91,7 @@ def distil(
 
 
 def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar:
-    """Return the grammar that was asked for."""
+    """Return the grammar with the requested shapes and number of terms."""
     grammar = default_grammar(part)
     known = (*SHAPES, *VALUE_SHAPES)
     grammar = grammar._replace(max_terms=max_terms or grammar.max_terms)
@@ -104,18 +104,18 @@ def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar
     return grammar._replace(shapes=chosen) if shapes else grammar
 
 
-def _targets(source: Source, visits: Visits) -> dict[str, Target]:
-    """Return what is distilled, by part."""
+def _targets(source: Source, histograms: MinibatchHistograms) -> dict[str, Target]:
+    """Return the distillation targets by part."""
     objective = load_objective(source.name)
     targets = {
-        part: drift_target(objective.policy_loss, visits)
+        part: drift_target(objective.policy_loss, histograms)
         if part == "policy"
-        else value_target(objective.value_loss, visits)
+        else value_target(objective.value_loss, histograms)
         for part in source.parts
     }
     for part, target in targets.items():
         if not (np.isfinite(target.value).all() and np.isfinite(target.slope).all()):
-            raise UserError(f"{source.name!r}: its {part} loss is not finite where agents train")
+            raise UserError(f"{source.name!r}: its {part} loss is not finite on the minibatches of trainings")
     return targets
 
 
@@ -151,7 +151,7 @@ def _write_forms(source: Source, config: Config, env: str, output: Path, found: 
 
 
 def _closest(found: Mapping[str, Forms]) -> list[str]:
-    """Return the forms to train with: of each part the closest families and formulas that are better than nothing."""
+    """Return the forms to retrain with: per part the closest families and formulas whose relative error is below 1."""
     chosen = []
     for forms in found.values():
         useful = [each.name for each in forms.fits if each.relative_error < 1]
@@ -161,29 +161,29 @@ def _closest(found: Mapping[str, Forms]) -> list[str]:
 
 
 def _constants(source: Source) -> dict[str, Any]:
-    """Return the constants of PPO's own losses beside what was distilled."""
+    """Return the constants of PPO's losses, which stand in for parts that were not distilled."""
     constants: dict[str, Any] = {"clip_eps": 0.2, "value_clip_eps": 0.2}
     if source.distilled is not None:
         return source.distilled.constants
-    said = source.artefact.data["objective"] if source.artefact else {}
-    known = source.section or said.get("constants") or said.get("settings") or {}
+    described = source.artefact.data["objective"] if source.artefact else {}
+    known = source.section or described.get("constants") or described.get("settings") or {}
     return {name: known.get(name, value) for name, value in constants.items()}
 
 
-def _teach(
+def _train_student(
     source: Source,
     hidden_sizes: Sequence[int],
     targets: dict[str, Target],
     output: Path,
     say: Callable[[str], None],
 ) -> str:
-    """Teach a network of other widths what was learned; keep it as a run that begins and ends with it."""
+    """Distil the learned losses into a network of other widths; keep it as a run with a single centre."""
     config = parse_config(own_settings(source))
     learned: Any = make_parametrisation(config.parametrisation)
     smaller = learned.resized(tuple(hidden_sizes))
     section = {"name": config.parametrisation["name"], **to_plain(smaller)}
-    say(f"teaching a network of widths {', '.join(map(str, hidden_sizes))}")
-    student = teach(jax.random.key(config.seed), smaller, list(targets.values()))
+    say(f"training a student network of widths {', '.join(map(str, hidden_sizes))}")
+    student = train_student(jax.random.key(config.seed), smaller, list(targets.values()))
     run = RunDirectory(output / STUDENT)
     run.create(dataclasses.replace(config, parametrisation=section))
     run.write_centre(0, to_arrays(student.meta_params))

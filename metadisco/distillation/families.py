@@ -1,4 +1,7 @@
-"""Known forms fitted to a loss by weighted least squares on values and slopes. Axes: N points, K constants."""
+"""Fits known closed forms to a loss by weighted least squares on values and derivatives.
+
+The slope of a drift is ∂D/∂r, that of a value loss ∂φ/∂V. Axes: N points, K constants.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,34 +21,34 @@ from metadisco.objectives.losses import ppo_drift
 
 
 class Family(NamedTuple):
-    """A form with constants to be fitted."""
+    """A form with free constants."""
 
     name: str
     expression: Expression
-    """Names its constants."""
+    """Expression in which constants occur by name."""
     starts: Mapping[str, tuple[float, ...]]
-    """By constant, where fits begin."""
+    """Starting points of fits, by constant."""
     bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
-    """By constant, between which it stays; any other may be any number."""
+    """Bounds by constant; other constants are unbounded."""
     factor: str | None = None
-    """The constant that multiplies all of it, which is solved for."""
+    """The constant that multiplies the whole form and is solved for exactly."""
 
 
 class Fit(NamedTuple):
-    """A form with constants, and how far it is from what it was fitted to."""
+    """A form with fitted constants, and its errors relative to the target."""
 
     name: str
     expression: Expression
-    """With numbers for all constants."""
+    """Expression with numbers in place of constants."""
     constants: dict[str, float]
     scale: float | None
-    """Of the whole loss, for a family that has one."""
+    """Factor of the whole loss, for families that have one."""
     value_error: float
-    """Weighted root mean square error of values; those of a value loss less their mean."""
+    """Weighted root mean square error of the values; for a value loss after subtracting its mean."""
     slope_error: float
-    """Weighted root mean square error of slopes."""
+    """Weighted root mean square error of the slopes."""
     relative_error: float
-    """Root mean square of both errors, each relative to the weighted root mean square of what is fitted."""
+    """Root mean square of both errors, each relative to the weighted root mean square of the target."""
 
 
 GAP: Expression = apply("subtract", "r", 1)
@@ -65,7 +68,7 @@ DPO = apply(
 KL = apply("excess", "log_ratio")
 
 WEIGHT = (0.0, math.inf)
-WIDTH = (0.01, 1000.0)  # of what is flat at r = 1: narrower is a kink to single precision, wider is nothing
+WIDTH = (0.01, 1000.0)  # of the flat part at r = 1: narrower is a kink in single precision, wider is zero everywhere
 DRIFT_BOUNDS = {"epsilon": WIDTH, "alpha": WIDTH, "beta": WIDTH, "coef": WEIGHT}
 DRIFT_FAMILIES = (
     Family("ppo", PPO_CLIP, {"epsilon": (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)}, DRIFT_BOUNDS),
@@ -75,7 +78,7 @@ DRIFT_FAMILIES = (
     Family("total_variation", multiply("coef", apply("absolute", GAP)), {"coef": (1.0,)}, DRIFT_BOUNDS, "coef"),
     Family("policy_gradient", 0, {}),
 )
-"""Forms of a drift, by the names of the objectives that they make."""
+"""Closed forms of a drift, named like the closed objectives."""
 
 COMPONENTS: dict[str, tuple[Expression, Mapping[str, tuple[float, ...]]]] = {
     "ppo": (PPO_CLIP, {"epsilon": (0.1, 0.2, 0.5)}),
@@ -83,16 +86,16 @@ COMPONENTS: dict[str, tuple[Expression, Mapping[str, tuple[float, ...]]]] = {
     "kl": (KL, {}),
     "quadratic": (apply("square", GAP), {}),
 }
-"""What a mixture of drifts is made of, each with a positive weight, so that it is a drift."""
+"""Components of a mixture of drifts; with positive weights the mixture is a drift."""
 NEGLIGIBLE = 0.02
 
 
 def _value_families() -> tuple[Family, ...]:
     half_square = multiply(0.5, apply("square", ERROR))
-    held = apply("minimum", apply("absolute", ERROR), "threshold")
+    clipped = apply("minimum", apply("absolute", ERROR), "threshold")
     huber = add(
-        multiply(0.5, apply("square", held)),
-        multiply("threshold", apply("subtract", apply("absolute", ERROR), held)),
+        multiply(0.5, apply("square", clipped)),
+        multiply("threshold", apply("subtract", apply("absolute", ERROR), clipped)),
     )
     shapes: dict[str, tuple[Expression, dict[str, tuple[float, ...]]]] = {
         "squared_error": (half_square, {}),
@@ -128,18 +131,18 @@ UNITS = (0.1, 0.5, 2.0)  # of the weighted root mean square error, for constants
 IN_ERRORS = ("threshold", "width", "shift")
 VALUE_BOUNDS = {"scale": WEIGHT, "left": WEIGHT, "threshold": (1e-3, 1e3), "width": (1e-3, 1e3)}  # in the same units
 VALUE_FAMILIES = _value_families()
-"""Forms of a value loss, each also with its minimum shifted away from δ = 0."""
+"""Closed forms of a value loss; each also occurs with its minimum shifted away from δ = 0."""
 
 
 def fit(family: Family, target: Target) -> Fit:
     """Fit the constants of a family.
 
-    Values and slopes count alike, each relative to its own weighted root mean square. Gauss-Newton steps from the best
-    starts, then a simplex search on the same sum of squares, since the slope of a clipped form jumps in its constant.
+    Values and slopes have equal weight, each relative to its weighted root mean square. Gauss-Newton steps start from
+    the best starting points. A simplex search follows, because the slope of a clipped form jumps in its constant.
 
     Args:
         family: the form.
-        target: what it is fitted to.
+        target: the loss that it is fitted to.
     """
     names = tuple(family.starts)
     with jax.enable_x64(True):
@@ -159,9 +162,9 @@ def fit(family: Family, target: Target) -> Fit:
 
 
 def fit_mixture(target: Target) -> Fit | None:
-    """Fit a sum of drifts with positive weights; None where one of them does it alone.
+    """Fit a sum of drifts with positive weights; None if a single component remains.
 
-    Components whose values and slopes are below a fiftieth of what is fitted are left out, and the rest is fitted anew.
+    Components whose values and slopes are below 2 % of the target are removed, and the others are fitted again.
 
     Args:
         target: a drift.
@@ -183,11 +186,11 @@ def _mixture(names: tuple[str, ...]) -> Family:
 
 
 def _share(name: str, constants: Mapping[str, float], target: Target) -> float:
-    """Return how large a component of a mixture is, relative to what is fitted."""
+    """Return the size of a component of a mixture relative to the target."""
     part = measure(name, substitute(multiply(f"{name}_weight", COMPONENTS[name][0]), constants), target)
-    nothing = target._replace(value=np.zeros_like(target.value), slope=np.zeros_like(target.slope))
-    alone = measure(name, part.expression, nothing)
-    return max(alone.value_error / target.norms[0], alone.slope_error / target.norms[1])
+    zero = target._replace(value=np.zeros_like(target.value), slope=np.zeros_like(target.slope))
+    size = measure(name, part.expression, zero)
+    return max(size.value_error / target.norms[0], size.slope_error / target.norms[1])
 
 
 def measure(
@@ -197,14 +200,14 @@ def measure(
     constants: Mapping[str, float] | None = None,
     scale: float | None = None,
 ) -> Fit:
-    """Return an expression as a `Fit`, its errors measured.
+    """Return an expression as a `Fit` with its errors.
 
     Args:
-        name: what to call it.
+        name: name of the fit.
         expression: without free constants.
-        target: what it is compared with.
-        constants: those that were fitted.
-        scale: that of the whole loss.
+        target: the loss that it is compared with.
+        constants: the fitted constants.
+        scale: factor of the whole loss.
     """
     with jax.enable_x64(True):
         value, slope = (np.asarray(each) for each in value_and_slope(expression, target, {}))
@@ -219,7 +222,7 @@ def measure(
 def value_and_slope(
     expression: Expression, target: Target, constants: Mapping[str, Any]
 ) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
-    """Return D and ∂D/∂r, or φ less its value at δ = 0 and ∂φ/∂V, of an expression at the points of a target."""
+    """Return D and ∂D/∂r, or φ − φ(δ = 0) and ∂φ/∂V, of an expression at the points of a target."""
 
     def value_of(x: Array) -> Array:
         return jnp.broadcast_to(evaluate(expression, {**variables(target, x), **constants}), x.shape)
@@ -251,7 +254,7 @@ def _residuals(expression: Expression, names: tuple[str, ...], target: Target) -
 
 
 def _starts(family: Family, target: Target) -> list[Float[np.ndarray, "K"]]:
-    """Return all combinations of starts, in units of the target."""
+    """Return all combinations of starting points, in units of the target."""
     unit = _unit(target)
     axes = [np.array(values) * (unit if name in IN_ERRORS else 1.0) for name, values in family.starts.items()]
     if not axes:
@@ -271,12 +274,12 @@ def _bounds(family: Family, target: Target) -> tuple[Float[np.ndarray, "K"], Flo
 
 
 def _unit(target: Target) -> float:
-    """Return the weighted root mean square of what the slope is along."""
+    """Return the weighted root mean square of the variable `Target.x`."""
     return float(np.sqrt(target.weight @ np.square(target.x)))
 
 
 def _solved(start: np.ndarray, names: Sequence[str], factor: str | None, residuals: _Vector) -> np.ndarray:
-    """Return constants in which the factor of the whole, which residuals are linear in, is the best one."""
+    """Return constants with the best factor of the whole form, in which the residuals are linear."""
     if factor is None:
         return start
     place = names.index(factor)
@@ -292,7 +295,7 @@ def _solved(start: np.ndarray, names: Sequence[str], factor: str | None, residua
 
 
 def _cost(residuals: np.ndarray) -> float:
-    """Return a sum of squares, infinite where it is no number."""
+    """Return the sum of squares; infinity if it is not finite."""
     cost = float(np.square(residuals).sum())
     return cost if np.isfinite(cost) else np.inf
 
@@ -302,7 +305,7 @@ def _refine(residuals: _Vector, jacobian: _Vector, start: np.ndarray, low: np.nd
     inside = np.clip(start, low, high)
     try:
         solved = scipy.optimize.least_squares(residuals, inside, jac=jacobian, bounds=(low, high), x_scale="jac").x
-    except (ValueError, np.linalg.LinAlgError):  # numbers beyond bounds somewhere on the way
+    except (ValueError, np.linalg.LinAlgError):  # non-finite numbers during the iterations
         solved = inside
     scale = np.where(np.abs(solved) > 0, 0.05 * np.abs(solved), 0.01)
     simplex = np.vstack([solved, solved + np.diag(scale)])

@@ -1,6 +1,6 @@
-"""What can be read off a loss on a grid, in pure NumPy. Axes: G errors or log ratios, H advantages.
+"""Features of a loss on a grid, in pure NumPy. Axes: G errors or log ratios, H advantages.
 
-Lu et al., "Discovered Policy Optimisation" (2022), name rollback and optimism.
+The terms rollback and optimism are from Lu et al., "Discovered Policy Optimisation" (2022).
 """
 
 import math
@@ -12,19 +12,19 @@ from jaxtyping import Bool, Float, Int
 from metadisco.distillation.surfaces import DriftSurface
 
 FLAT = 0.02  # of the largest |φ′|, below which φ counts as flat
-FLAT_WIDTH = 0.05  # of the range, so that where φ′ passes through zero is no flat part
+FLAT_WIDTH = 0.05  # of the range; a zero crossing of φ′ is narrower and no flat part
 BENDING = 1e-3  # of the mean slope of φ′ over the range, below which φ′ does not count as falling
-PUSHING = 0.01  # of |A|, below which the objective counts as not pushing
+NEGLIGIBLE_GRADIENT = 0.01  # of |A|, below which the gradient of the surrogate counts as zero
 
 
 class Minimum(NamedTuple):
-    """Where a loss is least."""
+    """Minimum of a loss."""
 
     error: float
-    """δ; NaN where the loss is constant."""
+    """δ at the minimum; NaN for a constant loss."""
     loss: float
     inside: bool
-    """Whether the loss rises again on both sides before the range ends."""
+    """Whether the loss rises on both sides within the range."""
 
 
 class Huber(NamedTuple):
@@ -41,14 +41,14 @@ class Huber(NamedTuple):
         return self.scale * inner * (np.abs(error) - 0.5 * inner)
 
     def derivative(self, error: Float[np.ndarray, "G"]) -> Float[np.ndarray, "G"]:
-        """Return its derivative by the error."""
+        """Return the derivative with respect to the error."""
         return self.scale * np.clip(error, -self.threshold, self.threshold)
 
 
 def minimum(error: Float[np.ndarray, "G"], loss: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "G"]) -> Minimum:
-    """Return where a loss is least, refined between grid points by where its derivative passes through zero.
+    """Return the minimum of a loss, refined between grid points at the zero crossing of the derivative.
 
-    Of several equal minima it is the one nearest to zero.
+    Among equal minima the one nearest to zero is returned.
 
     Args:
         error: δ, ascending.
@@ -71,20 +71,21 @@ def minimum(error: Float[np.ndarray, "G"], loss: Float[np.ndarray, "G"], derivat
 def non_convex_intervals(
     error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "G"]
 ) -> list[tuple[float, float]]:
-    """Return the intervals in which the derivative falls, so that the loss is not convex; to the precision of the grid.
+    """Return the intervals in which the derivative decreases and the loss is not convex, to the precision of the grid.
 
-    A fall much slower than the slope of φ′ over the whole range (BENDING) does not count.
+    Decreases much slower than the mean slope of φ′ (by the factor BENDING) do not count.
     """
-    rise = max(np.ptp(derivative), 1e-6 * np.abs(derivative).max())  # of a straight φ, whose rounding is no fall
+    # The bound matters for a linear φ, whose rounding errors are no decrease.
+    rise = max(np.ptp(derivative), 1e-6 * np.abs(derivative).max())
     steepness = BENDING * rise / np.ptp(error)
     falls = np.diff(derivative) < -steepness * np.diff(error)
     return [(float(error[start]), float(error[stop])) for start, stop in _runs(falls)]
 
 
 def flat_intervals(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "G"]) -> list[tuple[float, float]]:
-    """Return the intervals in which |φ′| is below FLAT times its maximum, and that are wider than FLAT_WIDTH.
+    """Return the intervals wider than FLAT_WIDTH in which |φ′| is below FLAT times its maximum.
 
-    The width is a part of the range: φ′ of any smooth loss is small near the minimum, which makes no flat part.
+    The width is a fraction of the range: φ′ of any smooth loss is small near its minimum, which is no flat part.
     """
     small = np.abs(derivative) < FLAT * np.abs(derivative).max() if derivative.any() else np.ones(len(error), bool)
     intervals = [(float(error[start]), float(error[stop - 1])) for start, stop in _runs(small)]
@@ -92,10 +93,10 @@ def flat_intervals(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, 
 
 
 def asymmetry(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "G"]) -> float:
-    """Return how far a loss is from symmetric: root mean square of the even part of φ′, over that of φ′.
+    """Return the asymmetry of a loss: the root mean square of the even part of φ′ over that of φ′.
 
-    0: errors of either sign are pushed back equally, φ(−δ) = φ(δ). 1: φ is odd, so that it pushes one way whatever the
-    sign. Over the errors whose mirror image lies in the range too; NaN where there are none, or φ′ is zero.
+    0: φ is even, φ(−δ) = φ(δ). 1: φ is odd, up to a constant. Only errors whose mirror image is in the range count; NaN
+    if there are none or φ′ is zero.
     """
     mirrored = mirror_image(error, derivative)
     both = np.isfinite(mirrored)
@@ -106,7 +107,7 @@ def asymmetry(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "G"])
 
 
 def mirror_image(error: Float[np.ndarray, "G"], values: Float[np.ndarray, "G"]) -> Float[np.ndarray, "G"]:
-    """Return values at −error, interpolated; NaN where −error is outside of the range."""
+    """Return values at −error, interpolated; NaN if −error is out of range."""
     return np.interp(-error, error, values, left=math.nan, right=math.nan)
 
 
@@ -116,10 +117,10 @@ def squared_error_scale(error: Float[np.ndarray, "G"], derivative: Float[np.ndar
 
 
 def nearest_huber(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "G"]) -> Huber:
-    """Return, of the Huber losses with the same root mean square derivative, the one whose derivative is nearest.
+    """Return the Huber loss with the same root mean square derivative whose derivative is nearest.
 
-    The threshold is searched on a logarithmic grid from the spacing of the errors to the largest, and once more more
-    finely about the best.
+    The threshold is searched on a logarithmic grid from the smallest spacing to the largest error, then on a finer grid
+    around the best.
     """
     largest, smallest = float(np.abs(error).max()), float(np.diff(error).min())
     size = np.sqrt(np.square(derivative).mean())
@@ -138,29 +139,29 @@ def nearest_huber(error: Float[np.ndarray, "G"], derivative: Float[np.ndarray, "
     return best(np.clip(middle * np.geomspace(1 / step, step, 41), smallest, largest))
 
 
-def relative_slope(surface: DriftSurface) -> Float[np.ndarray, "G H"]:
-    """Return ∂(r·A − D)/∂r ÷ |A|: how an objective pushes r, where the policy gradient's push is ±1.
+def relative_gradient(surface: DriftSurface) -> Float[np.ndarray, "G H"]:
+    """Return ∂(r·A − D)/∂r ÷ |A|, the gradient of the surrogate relative to that of the policy gradient, ±1.
 
-    Where A is 0 it is divided by half the smallest |A| of the grid instead.
+    Where A is 0 the divisor is half the smallest |A| of the grid.
     """
     size = np.abs(surface.advantage)
     floor = 0.5 * size[size > 0].min(initial=math.inf)
-    return surface.slope / np.maximum(size, floor if math.isfinite(floor) else 1.0)
+    return surface.gradient / np.maximum(size, floor if math.isfinite(floor) else 1.0)
 
 
 def rollback(surface: DriftSurface) -> Bool[np.ndarray, "G H"]:
-    """Return where an objective pushes the ratio against the advantage: r up where A < 0, down where A > 0.
+    """Return where the gradient opposes the policy gradient: it increases r for A < 0 and decreases r for A > 0.
 
-    A push of less than PUSHING · |A| does not count.
+    Gradients below NEGLIGIBLE_GRADIENT · |A| count as zero.
     """
-    return np.asarray(relative_slope(surface) * np.sign(surface.advantage) < -PUSHING)
+    return np.asarray(relative_gradient(surface) * np.sign(surface.advantage) < -NEGLIGIBLE_GRADIENT)
 
 
 def optimism(surface: DriftSurface, clip_eps: float = 0.2) -> Bool[np.ndarray, "G H"]:
-    """Return where an objective still pushes the ratio with the advantage, though PPO-clip has ceased to.
+    """Return where the gradient agrees with the policy gradient although that of clipped PPO is zero.
 
-    PPO ceases where r > 1 + ε and A > 0, and where r < 1 − ε and A < 0. A push of less than PUSHING · |A|
-    does not count.
+    The gradient of PPO is zero for r > 1 + ε and A > 0, and for r < 1 − ε and A < 0. Gradients below
+    NEGLIGIBLE_GRADIENT · |A| count as zero.
 
     Args:
         surface: of the objective.
@@ -168,8 +169,8 @@ def optimism(surface: DriftSurface, clip_eps: float = 0.2) -> Bool[np.ndarray, "
     """
     ratio = np.exp(surface.log_ratio)[:, None]
     clipped = np.where(surface.advantage > 0, ratio > 1 + clip_eps, ratio < 1 - clip_eps)
-    pushes = relative_slope(surface) * np.sign(surface.advantage) > PUSHING
-    return np.asarray(clipped & pushes)
+    agrees = relative_gradient(surface) * np.sign(surface.advantage) > NEGLIGIBLE_GRADIENT
+    return np.asarray(clipped & agrees)
 
 
 def densest_levels(
@@ -177,11 +178,11 @@ def densest_levels(
     mass: Float[np.ndarray, "G H"] | Int[np.ndarray, "G H"],
     shares: tuple[float, ...],
 ) -> list[float]:
-    """Return for each share the density above which lies that share of the mass: the smallest such region.
+    """Return for each share the density level whose superlevel set is the smallest region with that share of the mass.
 
     Args:
         density: per unit of area.
-        mass: of each cell; its sum is all there is.
+        mass: of each cell.
         shares: each in (0, 1).
     """
     order = np.argsort(density, axis=None)[::-1]
@@ -193,7 +194,7 @@ def densest_levels(
 def quantiles(
     counts: Int[np.ndarray, "N"] | Float[np.ndarray, "N"], edges: Float[np.ndarray, "E"], shares: tuple[float, ...]
 ) -> list[float]:
-    """Return quantiles of a histogram, linear within bins; NaN where it is empty.
+    """Return quantiles of a histogram, linear within bins; NaN for an empty one.
 
     Args:
         counts: of E − 1 bins.

@@ -1,4 +1,4 @@
-"""All closed forms of a loss: known families, a mixture, formulas found; those that hold up and those that do not."""
+"""All closed forms of a loss: known families, a mixture and formulas from symbolic search, accepted or rejected."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,22 +19,22 @@ class Forms(NamedTuple):
     """Closed forms of one loss."""
 
     fits: list[Fit]
-    """Those that may be used, the closest first."""
+    """Accepted forms, the closest first."""
     verdicts: dict[str, Verdict]
-    """By form: how a drift meets the conditions of mirror learning."""
+    """By form: whether a drift meets the conditions of mirror learning."""
     rejected: dict[str, tuple[Fit, str]]
-    """By form: one that is no drift, and why."""
+    """By form: a fit that is no drift, and the reason."""
 
 
 def find_forms(
     target: Target, grammar: Grammar | None = None, advance: Callable[[str], None] = lambda text: None
 ) -> Forms:
-    """Fit all families to a target, search for formulas, and check what is to be a drift.
+    """Fit all families to a target, search for formulas, and check the conditions of a drift.
 
     Args:
         target: a drift or a value loss at points.
-        grammar: what formulas may be made of; all there is when left out.
-        advance: told what was done.
+        grammar: of the formulas; the full grammar by default.
+        advance: called with the name of each finished step.
     """
     families = DRIFT_FAMILIES if target.kind == "policy" else VALUE_FAMILIES
     fits = []
@@ -59,14 +59,14 @@ def find_forms(
 
 
 def num_steps(target: Target, grammar: Grammar) -> int:
-    """Return how often `find_forms` tells what was done."""
+    """Return the number of steps of `find_forms`."""
     if target.kind == "value":
         return len(VALUE_FAMILIES) + 1
     return len(DRIFT_FAMILIES) + 2 + (2 if grammar.split else 0)
 
 
 def as_json(forms: Forms) -> dict[str, Any]:
-    """Return forms as they are written to distilled.json."""
+    """Return forms as in distilled.json."""
     return {
         "closest": forms.fits[0].name,
         "forms": {each.name: _form(each, forms.verdicts.get(each.name)) for each in forms.fits},

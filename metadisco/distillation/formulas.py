@@ -1,4 +1,4 @@
-"""Expressions as mathematics, by sympy: how they are written, and whether a drift is one, exactly."""
+"""Expressions as sympy formulas: their text, and an exact check of the conditions of a drift."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ SYMBOLS = {
     "target": sympy.Symbol("G", real=True),
     "old_value": sympy.Symbol("V_old", real=True),
 }
-"""Variables as they are written: δ is the error V − target, G the target, p the elapsed fraction of the life."""
+"""Symbols of the variables: δ is the error V − target, G the target, p the elapsed fraction of the lifetime."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
@@ -45,11 +45,11 @@ DIGITS = 4
 
 
 def to_sympy(expression: Expression, digits: int | None = DIGITS) -> Any:
-    """Return an expression for sympy.
+    """Convert an expression to sympy.
 
     Args:
         expression: the tree.
-        digits: of its numbers; None for the exact value of every float, as a fraction.
+        digits: significant digits of numbers; None for exact fractions.
     """
     if isinstance(expression, Node):
         return FUNCTIONS[expression.operation](*(to_sympy(each, digits) for each in expression.arguments))
@@ -61,7 +61,7 @@ def to_sympy(expression: Expression, digits: int | None = DIGITS) -> Any:
 
 
 class _Printer(StrPrinter):
-    """Formulas as one would type them."""
+    """Prints formulas in common notation."""
 
     def _print_Piecewise(self, formula: Any) -> str:
         (first, condition), (other, _) = formula.args
@@ -95,19 +95,19 @@ class Verdict(NamedTuple):
 
     valid: bool
     vanishes: bool
-    """D(1, A) = 0 and no slope there from either side, for all A: decided exactly."""
+    """Whether D(1, A) = 0 and both one-sided derivatives vanish there, for all A; decided exactly."""
     nonnegative: str
-    """`by form`, `on a grid` (seen there, not proven) or `no`."""
+    """`by form` (proven), `on a grid` (checked numerically) or `no`."""
     reason: str
-    """Why it is none; empty for a drift."""
+    """The violated condition; empty for a drift."""
 
 
 def check_drift(expression: Expression) -> Verdict:
-    """Judge an expression of r, log_ratio, A and progress by the conditions of mirror learning (Kuba et al., 2022).
+    """Check an expression of r, log_ratio, A and progress for the conditions of mirror learning (Kuba et al., 2022).
 
-    Value and one-sided slopes at r = 1 are propagated through the tree as exact fractions and symbols, once for A > 0,
-    once for A < 0 and once for A = 0, so that kinks at r = 1 are seen. Where D ≥ 0 does not follow from the form, it is
-    looked for on a grid of |log r| ≤ 3, |A| ≤ 8.
+    The value and one-sided derivatives at r = 1 are propagated through the tree as exact fractions and symbols, for
+    A > 0, A < 0 and A = 0, which detects kinks at r = 1. If D ≥ 0 does not follow from the form, it is checked on a
+    grid of |log r| ≤ 3, |A| ≤ 8.
     """
     try:
         slopes = _first_violation(expression)
@@ -131,7 +131,7 @@ def check_drift(expression: Expression) -> Verdict:
 
 
 def _first_violation(expression: Expression) -> str:
-    """Return what is wrong with a drift at r = 1, or nothing."""
+    """Return the first condition that a drift violates at r = 1; empty if there is none."""
     for sign, where in ((1, "A > 0"), (-1, "A < 0"), (0, "A = 0")):
         for direction, side in ((1, "above"), (-1, "below")):
             value, slope = _jet(expression, sign, direction)
@@ -142,13 +142,13 @@ def _first_violation(expression: Expression) -> str:
     return ""
 
 
-TOLERANCE = 1e-12  # of the largest number on the way, for rounding in double precision
+TOLERANCE = 1e-12  # of the largest intermediate value, for rounding in double precision
 
 
 def _values(
     expression: Expression, log_ratio: np.ndarray, advantage: np.ndarray, progress: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values of an expression at points, and the size of the largest number on the way to each."""
+    """Return the values of an expression at points, and the size of the largest intermediate value at each."""
     known = {"r": np.exp(log_ratio), "log_ratio": log_ratio, "A": advantage, "progress": progress}
     with jax.enable_x64(True):
         variables = {name: jnp.asarray(each, jnp.float64) for name, each in known.items()}
@@ -162,7 +162,7 @@ MAGNITUDE, PROGRESS = sympy.Symbol("a", positive=True), sympy.Symbol("p", positi
 
 
 def _jet(expression: Expression, sign: int, direction: int) -> tuple[Any, Any]:
-    """Return value and slope along `direction` of log r at r = 1, where A has a sign."""
+    """Return value and directional derivative along log r at r = 1 for a sign of A."""
     if not isinstance(expression, Node):
         known = {
             "r": (sympy.Integer(1), sympy.Integer(direction)),
@@ -178,11 +178,11 @@ def _jet(expression: Expression, sign: int, direction: int) -> tuple[Any, Any]:
 
 
 def _jet_where(condition: Expression, of_it: tuple[Any, Any], negative: Any, other: Any) -> tuple[Any, Any]:
-    """Choose the piece that holds beside r = 1."""
+    """Choose the piece that applies next to r = 1."""
     order = _sign(of_it[0]) or _sign(of_it[1])
     same = all(_is_zero(ours - theirs) for ours, theirs in zip(negative, other, strict=True))
     if order == 0 and names_in(condition) & {"r", "log_ratio"} and not same:
-        raise ValueError("which piece holds beside r = 1 hangs on higher derivatives")
+        raise ValueError("the piece that applies next to r = 1 depends on higher derivatives")
     return tuple(negative) if order < 0 else tuple(other)
 
 
@@ -215,12 +215,12 @@ def _smooth(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple
     return lambda x: (function(x[0]), derivative.subs(symbol, x[0]) * x[1])
 
 
-def _held(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple[Any, Any]]:
+def _clipped(function: Callable[[Any], Any]) -> Callable[[tuple[Any, Any]], tuple[Any, Any]]:
     smooth = _smooth(function)
 
     def jet(x: tuple[Any, Any]) -> tuple[Any, Any]:
         if x[0].is_number and x[0] > LOG_RATIO_CLIP:
-            raise ValueError(f"exp is held at {LOG_RATIO_CLIP:g}")
+            raise ValueError(f"the argument of exp is clipped at {LOG_RATIO_CLIP:g}")
         return smooth(x)
 
     return jet
@@ -238,15 +238,15 @@ _RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     "absolute": _jet_absolute,
     "relu": _jet_relu,
     "tanh": _smooth(sympy.tanh),
-    "exp": _held(sympy.exp),
-    "excess": _held(lambda x: sympy.exp(x) - 1 - x),
+    "exp": _clipped(sympy.exp),
+    "excess": _clipped(lambda x: sympy.exp(x) - 1 - x),
     "sqrt": _smooth(sympy.sqrt),
     "log_cosh": _smooth(lambda x: sympy.log(sympy.cosh(x))),
 }
 
 
 def _sign(x: Any) -> int:
-    """Return the sign of something in |A| and progress, which must have the same one for all of them."""
+    """Return the sign of a term in |A| and progress; it must be the same for all of their values."""
     x = sympy.simplify(x)
     for order, known in ((0, x.is_zero), (1, x.is_positive), (-1, x.is_negative)):
         if known:
@@ -263,7 +263,7 @@ def _written(x: Any) -> str:
 
 
 def _nonnegative(expression: Expression) -> bool:
-    """Return whether the form alone makes an expression nonnegative."""
+    """Return whether the form of an expression implies that it is nonnegative."""
     if not isinstance(expression, Node):
         return expression in ("r", "progress") or (not isinstance(expression, str) and expression >= 0)
     operation, arguments = expression

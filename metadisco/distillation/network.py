@@ -1,4 +1,4 @@
-"""A learned drift or value loss taught to another network: smaller, or of the same size."""
+"""Distils a learned drift or value loss into another network, usually a smaller one."""
 
 import operator
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ BATCH = 512
 
 
 class Student(NamedTuple):
-    """A network that was taught, and how well; errors are relative to the root mean square of what was taught."""
+    """A student network; its errors are relative to the root mean square of the target."""
 
     meta_params: MetaParams
     value_errors: tuple[float, ...]
@@ -25,25 +25,25 @@ class Student(NamedTuple):
     """By target."""
 
 
-def teach(
+def train_student(
     key: Key,
     parametrisation: Parametrisation,
     targets: Sequence[Target],
     num_steps: int = 20_000,
     learning_rate: float = 3e-3,
 ) -> Student:
-    """Fit the meta-parameters of a parametrisation to what its losses shall be.
+    """Fit the meta-parameters of a parametrisation to target losses.
 
-    As Goldie et al., "How Should We Meta-Learn Reinforcement Learning Algorithms?" (2025) do for LPO, the student is
-    taught the gradient of the loss, which is what PPO uses. Unlike there, it is taught the values as well, and points
-    count as often as trainings visit them.
+    As in Goldie et al., "How Should We Meta-Learn Reinforcement Learning Algorithms?" (2025), who do this for LPO, the
+    student matches the gradient of the loss, which is all that PPO uses. Unlike there, it also matches the values, and
+    points are weighted by minibatch histograms.
 
     Args:
         key: consumed.
-        parametrisation: what is fitted; its meta-parameters start where `init` puts them.
+        parametrisation: of the student; `init` gives the initial meta-parameters.
         targets: one for each loss that it learns.
         num_steps: steps of Adam.
-        learning_rate: at the start; it falls to a hundredth along a cosine.
+        learning_rate: initial value; decays to a hundredth on a cosine schedule.
     """
     key_init, key_batches = jax.random.split(key)
     optimiser = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps, 0.01))
@@ -99,7 +99,7 @@ def _points(target: Target) -> _Points:
 def _residuals(
     parametrisation: Parametrisation, meta_params: MetaParams, target: Target, points: _Points
 ) -> tuple[Array, Array]:
-    """Return relative errors of values, for a value loss less their mean, and of slopes."""
+    """Return relative errors of values and slopes; for a value loss the mean error of values is subtracted."""
     x, others, value, slope, weight = points
     own_value, own_slope = _value_and_slope(parametrisation, meta_params, target.kind, x, others)
     miss = own_value - value
@@ -112,7 +112,7 @@ def _residuals(
 def _value_and_slope(
     student: Parametrisation, meta_params: MetaParams, kind: str, x: Array, others: dict[str, Array]
 ) -> tuple[Array, Array]:
-    """Return D and ∂D/∂r, or φ and ∂φ/∂V, of a student at points."""
+    """Return D and ∂D/∂r, or φ − φ(δ = 0) and ∂φ/∂V, of a student at points."""
     objective = student.bind(meta_params)
     zero, progress = jnp.zeros_like(x), jnp.asarray(0.5)
     if kind == "policy":

@@ -1,4 +1,4 @@
-"""report.md: what was distilled, in Markdown."""
+"""report.md: the results of a distillation in Markdown."""
 
 import json
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ RETRAINED = "retrained"
 
 
 def write_report(output: Path, retrained: bool, taught: bool) -> None:
-    """Write what was found.
+    """Write the report.
 
     Args:
-        output: folder of distilled.json, and of the report.
-        retrained: whether it has an evaluation of the forms.
-        taught: whether it has a student.
+        output: folder of distilled.json and of the report.
+        retrained: whether the folder has an evaluation of the forms.
+        taught: whether the folder has a student network.
     """
     data = json.loads((output / FILE).read_text(encoding="utf-8"))
     parts = [part for part in PARTS if part in data]
     lines = [f"# Closed forms of {data['source']}", ""]
     lines += [
-        f"Weighted by what {data['visited']['agents']} agents visit on {data['visited']['env']}. "
-        "Errors are weighted root mean squares; the relative error puts values and slopes over those of what is "
-        "distilled, so that 1 is no better than nothing.",
+        f"Weighted by the minibatch statistics of {data['visited']['agents']} agents on {data['visited']['env']}. "
+        "Errors are weighted root mean squares. The relative error is relative to the values and slopes of the target: "
+        "a loss of zero has relative error 1.",
         "",
     ]
     for part in parts:
@@ -56,15 +56,15 @@ def _forms(part: str, data: Mapping[str, Any]) -> list[str]:
         end = form["nonnegative"] if part == "policy" else scale
         lines.append(f"| {name} | `{formula}` | {form['complexity']} | {errors} | {end} |")
     if data["rejected"]:
-        lines += ["", "Rejected, as they are no drifts:", ""]
+        lines += ["", "Rejected, because they are not drifts:", ""]
         lines += [f"- {name}: `{form['text']}`: {form['reason']}" for name, form in data["rejected"].items()]
     return [*lines, ""]
 
 
 def _student(path: Path) -> list[str]:
-    """Return how well the student knows what it was taught."""
+    """Return the relative errors of the student network."""
     errors = json.loads((path / "provenance.json").read_text(encoding="utf-8"))[-1]["relative_errors"]
-    told = "; ".join(
+    errors_by_part = "; ".join(
         f"{part}: values {each['value_error']:.3g}, slopes {each['slope_error']:.3g}" for part, each in errors.items()
     )
-    return ["## Taught network", "", f"`{STUDENT}`, relative errors: {told}", ""]
+    return ["## Student network", "", f"`{STUDENT}`, relative errors: {errors_by_part}", ""]

@@ -16,36 +16,36 @@ SECOND_INPUTS = ("target", "old_value")
 
 
 class DriftSurface(NamedTuple):
-    """A policy loss, read as that of a drift D: minus the loss is r·A − D."""
+    """A policy loss in terms of its drift D: the surrogate, minus the loss, is r·A − D."""
 
     log_ratio: Float[np.ndarray, "G"]
     advantage: Float[np.ndarray, "H"]
     drift: Float[np.ndarray, "G H"]
     """D."""
-    slope: Float[np.ndarray, "G H"]
-    """∂(r·A − D)/∂r: where it has the sign of A the objective pushes the ratio the way the policy gradient does."""
+    gradient: Float[np.ndarray, "G H"]
+    """∂(r·A − D)/∂r, the gradient of the surrogate with respect to r; the policy gradient has A there."""
 
 
 class ValueLossCurve(NamedTuple):
-    """A value loss of the error alone."""
+    """A value loss as a function of the error."""
 
     error: Float[np.ndarray, "G"]
     """δ = V − target, in units of return."""
     loss: Float[np.ndarray, "G"]
     """φ(δ) − φ(0)."""
     derivative: Float[np.ndarray, "G"]
-    """∂φ/∂V, which is all that PPO uses of it."""
+    """∂φ/∂V; PPO uses nothing else of the loss."""
 
 
 class ValueLossSurface(NamedTuple):
-    """A value loss of the error and something else."""
+    """A value loss as a function of the error and a second input."""
 
     second_input: str
     """`target`, with the old value equal to the value; or `old_value`, relative to a target of 0."""
     error: Float[np.ndarray, "G"]
     second: Float[np.ndarray, "H"]
     loss: Float[np.ndarray, "G H"]
-    """φ, less its value at δ = 0 for the same second input."""
+    """φ minus its value at δ = 0 and the same second input."""
     derivative: Float[np.ndarray, "G H"]
     """∂φ/∂V."""
 
@@ -56,13 +56,13 @@ def drift_surface(
     advantage: Float[np.ndarray, "H"],
     progress: float = 0.5,
 ) -> DriftSurface:
-    """Return the drift of a policy loss, and the slope of its objective, on a grid.
+    """Return the drift of a policy loss, and the gradient of its surrogate, on a grid.
 
     Args:
-        policy_loss: elementwise, of log ratio, advantage and progress alone.
+        policy_loss: elementwise; a function of log ratio, advantage and progress only.
         log_ratio: log r.
         advantage: A, as PPO sees it, which is usually standardised.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for losses that depend on it.
     """
     logs, advantages = (grid.ravel() for grid in np.meshgrid(log_ratio, advantage, indexing="ij"))
     loss, derivative = drift_points(policy_loss, logs, advantages, progress)
@@ -90,7 +90,7 @@ def value_loss_curve(value_loss: Loss, error: Float[np.ndarray, "G"], progress: 
     Args:
         value_loss: elementwise.
         error: V − target.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for losses that depend on it.
     """
     surface = value_loss_surface(value_loss, error, np.zeros(1), "target", progress)
     return ValueLossCurve(surface.error, surface.loss[:, 0], surface.derivative[:, 0])
@@ -110,7 +110,7 @@ def value_loss_surface(
         error: V − target.
         second: values of the second input.
         second_input: one of SECOND_INPUTS; see `ValueLossSurface`.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        progress: elapsed fraction of the lifetime, for losses that depend on it.
     """
     errors, others = (grid.ravel() for grid in np.meshgrid(error, second, indexing="ij"))
     if second_input == "target":
@@ -130,14 +130,14 @@ def value_loss_points(
     old_value: Float[np.ndarray, "N"] | None,
     progress: float = 0.5,
 ) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N"]]:
-    """Return φ, less its value at δ = 0 and the same target and old value, and ∂φ/∂V at points, in double precision.
+    """Return φ − φ(δ = 0) for the same target and old value, and ∂φ/∂V, at points, in double precision.
 
     Args:
         value_loss: elementwise.
         error: V − target.
         target: of the value.
-        old_value: V when the transition was collected; None: the same as V.
-        progress: elapsed fraction of the life, for a loss that looks at it.
+        old_value: V when the transition was collected; None: equal to V.
+        progress: elapsed fraction of the lifetime, for losses that depend on it.
     """
 
     def loss_of(error: Array) -> Array:
@@ -162,9 +162,9 @@ def _value_and_derivative(
 
 
 def depends_on(loss: Loss, field: str) -> bool:
-    """Return whether an elementwise loss changes with a field of the sample, others being held.
+    """Return whether an elementwise loss depends on a field of the sample when the others are fixed.
 
-    With `target` the error V − target and the difference of V and the old value are held.
+    For `target` the error V − target and the difference of V and the old value are fixed.
     """
     rng = np.random.default_rng(0)
     fields = {name: jnp.asarray(rng.normal(0, scale, 512), jnp.float32) for name, scale in SCALES.items()}

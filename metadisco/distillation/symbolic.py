@@ -1,9 +1,8 @@
-"""Search for a formula in a grammar: sums of terms, with constants inside and outside of them.
+"""Symbolic search for formulas: weighted sums of terms with inner constants.
 
-Every term of a drift is zero and flat at r = 1 by construction, its inner constant being positive, so that every sum of
-terms is, and so is relu(sum). The search
-repeats exactly: all single terms and all pairs on a grid of inner constants by linear least squares on a common Gram
-matrix, larger sums from the best smaller ones; then the constants of the best by nonlinear least squares.
+Inner constants are positive, so every term of a drift is zero and flat at r = 1, and so are their sums and relu(sum).
+The search is deterministic. It scores all terms and all pairs on a grid of inner constants by linear least squares with
+a common Gram matrix, extends the best sums (beam search), and refines the constants by nonlinear least squares.
 Axes: N points, M columns (a term at one value of its inner constant).
 """
 
@@ -27,7 +26,7 @@ class Shape(NamedTuple):
 
     build: Callable[[Expression, Expression], Expression]
     constants: tuple[float, ...]
-    """Where c is looked for; in units of the argument for `in_units`. Empty: there is no c."""
+    """Grid of c; empty if the shape has no c."""
 
 
 def _bend(function: str) -> Callable[[Expression, Expression], Expression]:
@@ -50,7 +49,7 @@ SHAPES: dict[str, Shape] = {
     "hinge": Shape(lambda m, c: apply("relu", apply("subtract", m, c)), THRESHOLDS),
     "hinge_below": Shape(lambda m, c: apply("relu", apply("subtract", apply("negate", m), c)), THRESHOLDS),
 }
-"""Shapes by name: what a grammar may use."""
+"""Shapes of drifts and value losses, by name."""
 
 VALUE_SHAPES: dict[str, Shape] = {
     "absolute": Shape(lambda m, c: apply("absolute", m), ()),
@@ -60,30 +59,30 @@ VALUE_SHAPES: dict[str, Shape] = {
     "tanh_linear": Shape(lambda m, c: multiply(c, apply("tanh", apply("divide", m, c))), THRESHOLDS),
     "bump": Shape(lambda m, c: apply("exp", apply("negate", apply("square", apply("divide", m, c)))), THRESHOLDS),
 }
-"""Shapes that are not flat at 0, which a value loss may use as well."""
+"""Further shapes of value losses, which are not flat at 0."""
 
 
 class Grammar(NamedTuple):
-    """What formulas may be made of."""
+    """Building blocks of formulas."""
 
     shapes: tuple[str, ...]
     """Names in SHAPES, and for a value loss in VALUE_SHAPES."""
     max_terms: int = 2
-    """Terms of a sum, on each side of A = 0."""
+    """Maximum number of terms, on each side of A = 0."""
     split: bool = True
-    """Whether a drift may have another formula where A < 0."""
+    """Whether a drift may have another formula for A < 0."""
 
 
 def default_grammar(kind: str) -> Grammar:
-    """Return all shapes there are: for a drift (`policy`) in sums of up to two terms, for a value loss up to three."""
+    """Return the full grammar: sums of up to two terms for a drift (`policy`), of up to three for a value loss."""
     return Grammar((*SHAPES, *VALUE_SHAPES), 3, False) if kind == "value" else Grammar(tuple(SHAPES))
 
 
 class Term(NamedTuple):
-    """A term with a free weight, and where its inner constant is looked for."""
+    """A term with a free weight, and the grid of its inner constant."""
 
     expression: Expression
-    """Names the inner constant CONSTANT, if there is one."""
+    """Contains the inner constant, if there is one, under the name CONSTANT."""
     constants: tuple[float, ...]
 
 
@@ -92,10 +91,10 @@ class _Column(NamedTuple):
     constant: float | None
 
 
-BEAM = 48  # sums from which larger ones are made
+BEAM = 48  # sums that are extended by another term
 REFINED = 6  # sums of each size whose constants are refined
-ZERO = 0.01  # of the root mean square: what a relu is taken to have cut off
-NOTHING = 1e-9  # root mean square of a loss that is none
+ZERO = 0.01  # of the root mean square, below which a relu counts as zero
+NEGLIGIBLE_NORM = 1e-9  # root mean square below which a loss counts as zero
 EXACT = 1e-6  # relative error below which no formula is better than another
 
 
@@ -106,11 +105,11 @@ def search(
 
     Args:
         target: a drift or a value loss.
-        grammar: what formulas may be made of; all there is when left out.
-        advance: told what was searched.
+        grammar: of the formulas; the full grammar by default.
+        advance: called after each step with its name.
     """
     grammar = grammar or default_grammar(target.kind)
-    if max(target.norms) < NOTHING:
+    if max(target.norms) < NEGLIGIBLE_NORM:
         return []
     found = []
     if target.kind == "value":
@@ -135,7 +134,7 @@ def search(
 
 
 def _part(target: Target, inside: np.ndarray) -> Target:
-    """Return some of the points."""
+    """Return the target at some of its points, weights normalised."""
     weight = target.weight[inside]
     return Target(
         target.kind,
@@ -148,7 +147,7 @@ def _part(target: Target, inside: np.ndarray) -> Target:
 
 
 def _drift_terms(grammar: Grammar, sign: int) -> list[Term]:
-    """Return terms in r − 1 and log r, alone and times A, each times 1, |A| or A², and A where both signs are met."""
+    """Return terms in r − 1, log r and their products with A, times 1, |A| or A²; for both signs of A also times A."""
     size: Expression = "A" if sign > 0 else apply("negate", "A") if sign < 0 else apply("absolute", "A")
     factors: list[Expression] = [1, size, apply("square", "A")] + (["A"] if sign == 0 else [])
     terms = []
@@ -177,7 +176,7 @@ def _value_terms(target: Target, grammar: Grammar) -> list[Term]:
 
 
 def _sums(target: Target, terms: Sequence[Term], max_terms: int, outer: Sequence[str]) -> list[Fit]:
-    """Return the best sums of up to `max_terms` terms, their constants fitted."""
+    """Return the best sums of up to `max_terms` terms with fitted constants."""
     columns = [_Column(i, c) for i, term in enumerate(terms) for c in term.constants or (None,)]
     found = []
     for how in outer:
@@ -186,7 +185,7 @@ def _sums(target: Target, terms: Sequence[Term], max_terms: int, outer: Sequence
         if how == "sum":
             active = np.ones(len(target.x), bool)
         if how == "relu" and (active.all() or active.sum() < 10):
-            continue  # nothing to cut off
+            continue  # a relu would cut off nothing
         for chosen in _screen(target, terms, columns, max_terms, active):
             found.append(_fit_sum(target, terms, chosen, how))
     return found
@@ -227,7 +226,7 @@ def _screen(
 def _extend(
     beam: Sequence[tuple[int, ...]], usable: np.ndarray, gram: np.ndarray, correlation: np.ndarray
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """Return choices with one more column, by how much of the target they explain; from all columns for pairs."""
+    """Return choices with one more column, by explained variance; pairs extend every single column."""
     starts = beam if len(beam[0]) != 1 else [(int(index),) for index in usable]
     gains: list[float] = []
     choices: list[tuple[int, ...]] = []
@@ -278,7 +277,7 @@ def _weighted(
 
 
 def _fit_sum(target: Target, terms: Sequence[Term], chosen: Sequence[tuple[_Column, float]], how: str) -> Fit:
-    """Fit all constants of a sum, from where the screening found it."""
+    """Fit all constants of a sum, starting from the result of the screening."""
     parts: list[Expression] = []
     starts: dict[str, tuple[float, ...]] = {}
     bounds: dict[str, tuple[float, float]] = {}
@@ -295,7 +294,7 @@ def _fit_sum(target: Target, terms: Sequence[Term], chosen: Sequence[tuple[_Colu
 
 
 def _front(found: Sequence[Fit]) -> list[Fit]:
-    """Return what is better than everything that is no more complex, by rising complexity."""
+    """Return the Pareto front of complexity and relative error, by increasing complexity."""
     front: list[Fit] = []
     for each in sorted(found, key=lambda fit: (complexity(fit.expression), fit.relative_error)):
         if np.isfinite(each.relative_error) and (

@@ -1,1 +1,1 @@
-"""Objectives judged on fresh agents."""
+"""Evaluation of objectives: fresh agents trained on seeds that no search used."""

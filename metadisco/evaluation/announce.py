@@ -1,4 +1,4 @@
-"""What a command says of the settings under which it trains agents."""
+"""Messages about the settings with which agents are trained."""
 
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,36 +18,36 @@ def announce(
     configs: Sequence[Config],
     keys: Collection[str],
 ) -> None:
-    """Say under which settings agents are trained, and that learned objectives were found with others.
+    """Announce the settings of the trainings, and where learned objectives were discovered with others.
 
     Args:
-        say: told.
+        say: receives each sentence.
         origin: of the settings, as in `Settings`.
         sources: the objectives.
-        configs: one per training of each, each with one environment.
-        keys: that KEY=VALUE words replaced.
+        configs: one per training of each objective, each with one environment.
+        keys: keys that KEY=VALUE words replaced.
     """
-    for sentence in (*_described(origin, configs, keys), *_differences(origin, sources, configs)):
+    for sentence in (*_descriptions(origin, configs, keys), *_differences(origin, sources, configs)):
         say(sentence)
 
 
-def _described(origin: str | None, configs: Sequence[Config], keys: Collection[str]) -> list[str]:
-    """Return sentences that say what the settings are, and where they come from; one for environments alike."""
+def _descriptions(origin: str | None, configs: Sequence[Config], keys: Collection[str]) -> list[str]:
+    """Return sentences that name settings and their origin; environments with the same settings share one."""
     by_env: dict[str, list[Config]] = {}
     for config in configs:
         by_env.setdefault(config.inner.tasks[0].env, []).append(config)
-    said: dict[str, list[str]] = {}
+    envs_by_facts: dict[str, list[str]] = {}
     for env, several in by_env.items():
-        said.setdefault(_facts(several), []).append(env)
+        envs_by_facts.setdefault(_facts(several), []).append(env)
     replaced = any(key.startswith("inner.") for key in keys)
     where = (f"of {origin}" if origin else "by default") + (", with KEY=VALUE as given" if replaced else "")
-    if len(said) == 1:
-        return [f"settings ({where}): {next(iter(said))}"]
-    return [f"settings on {', '.join(envs)} ({where}): {facts}" for facts, envs in said.items()]
+    if len(envs_by_facts) == 1:
+        return [f"settings ({where}): {next(iter(envs_by_facts))}"]
+    return [f"settings on {', '.join(envs)} ({where}): {facts}" for facts, envs in envs_by_facts.items()]
 
 
 def _facts(configs: Sequence[Config]) -> str:
-    """Return what one life is; where there are several values, all of them."""
+    """Describe one lifetime; a setting that differs between configs is listed with all its values."""
     facts = [
         (
             f"{ppo.executed_env_steps:,} environment steps",
@@ -61,23 +61,23 @@ def _facts(configs: Sequence[Config]) -> str:
 
 
 def _differences(origin: str | None, sources: Sequence[Source], configs: Sequence[Config]) -> list[str]:
-    """Return a sentence for the learned objectives that were found with other settings, those alike in one."""
+    """Return sentences about learned objectives that were discovered with other settings; equal ones share one."""
     differing: dict[str, list[str]] = {}
     short = short_names(source.name for source in sources)
     for source in sources:
         each = [found for found in (found_with(source, config) for config in configs) if found]
         if each:
             differing.setdefault(_named(each, configs), []).append(source.name)
-    told = []
+    sentences = []
     for what, names in differing.items():
         who = ", ".join(short[name] for name in names)
         way = "" if origin in names else f", which --config {shlex.quote(names[0])} takes"
-        told.append(f"{who}: found with other settings ({what}){way}")
-    return told
+        sentences.append(f"{who}: found with other settings ({what}){way}")
+    return sentences
 
 
 def _named(each: Sequence[Mapping[str, Any]], configs: Sequence[Config]) -> str:
-    """Return in words what differs: keys, and values where these are the same in all trainings."""
+    """List the settings that differ, with values where all trainings agree on them."""
     keys = list(dict.fromkeys(key for found in each for key in found))
     same = len(each) == len(configs) and all(found == each[0] for found in each)
     named = [f"{key} {each[0][key]}" if same else key for key in keys[:NUM_NAMED]]

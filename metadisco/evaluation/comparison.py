@@ -1,4 +1,4 @@
-"""What objectives scored, compared. Axes: S seeds, U updates, K environments."""
+"""Comparison of the scores of objectives. Axes: S seeds, U updates, K environments."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.resampling import improvement_interval
 from metadisco.evaluation.statistics import (
     Difference,
@@ -19,12 +19,11 @@ from metadisco.evaluation.statistics import (
     probability_of_improvement,
     stratified_bootstrap,
 )
-from metadisco.storage.files import nulls
+from metadisco.storage.files import with_nulls
 
-OF_CURVES = "area_under_curve"
-SCORES = ("final_return", OF_CURVES)
+SCORES = ("final_return", "area_under_curve")
 INTERVALS = ("interquartile_mean", "difference", "improvement")
-"""Fields of `Row` that have an interval."""
+"""Fields of `Row` with a confidence interval."""
 
 
 class Cell(NamedTuple):
@@ -33,32 +32,32 @@ class Cell(NamedTuple):
     objective: str
     env: str
     held_out: bool | None
-    """Whether the environment played no part in finding the objective; None for one that was not meta-learned."""
-    lives: Lives
+    """Whether the environment was absent from meta-training; None for an objective that was not meta-learned."""
+    lifetimes: Lifetimes
     env_steps: Sequence[int]
     """Environment steps at the end of each update, [U]."""
 
 
 class Row(NamedTuple):
-    """How an objective scored, in one environment or over all of them."""
+    """Statistics of the scores of an objective, in one environment or over all of them."""
 
     objective: str
     env: str | None
-    """None: over all environments, on the scale where random actions are 0 and the baseline's mean is 1."""
+    """None: over all environments, on the scale where random actions score 0 and the baseline scores 1 on average."""
     score: str
     """One of SCORES."""
     mean: float
     interquartile_mean: Estimate
     difference: Difference | Estimate | None
-    """Mean of ours minus the baseline's on the same seeds; None for the baseline."""
+    """Mean difference to the baseline on the same seeds; None for the baseline."""
     probability_of_improvement: float | None
-    """Over the baseline; None for it."""
+    """Probability of improvement over the baseline; None for the baseline."""
     failed: int
-    """Lives whose parameters or losses were not finite; each counts as the worst life of its environment."""
+    """Number of lifetimes with non-finite parameters or losses; each counts as the worst one of its environment."""
     gaps: float | None = None
-    """Mean share of updates in which no episode ended; None where the score does not depend on it."""
+    """Mean fraction of updates in which no episode ended; None for scores that do not depend on it."""
     half_width: float | None = None
-    """Of the 95 % interval (Student's t) of `mean`; None for one seed, and over all environments."""
+    """Half-width of the 95 % interval of `mean` (Student's t); None for one seed, and over all environments."""
     improvement: Estimate | None = None
     """`probability_of_improvement` with its bootstrap interval; None for the baseline, and for one seed."""
 
@@ -67,19 +66,19 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
     """Return a row for each cell and score, and one for each objective over all environments.
 
     Args:
-        cells: each objective in each environment, on the same seeds.
-        baseline: an objective among them.
-        random: mean return of random actions in each environment, for the common scale.
+        cells: one per objective and environment, on the same seeds.
+        baseline: name of one of the objectives.
+        random: mean return of random actions by environment, for the common scale.
     """
     envs, rows = {cell.env for cell in cells}, []
     for score in SCORES:
         filled = filled_scores(cells, random, score)
         failed = {(cell.objective, cell.env): _num_failed(cell, score) for cell in cells}
-        gaps = {(cell.objective, cell.env): float(cell.lives.gaps.mean()) for cell in cells if score == OF_CURVES}
+        gaps = {(cell.objective, cell.env): float(cell.lifetimes.gaps.mean()) for cell in cells}
         for (objective, env), scores in filled.items():
             theirs = None if objective == baseline else filled[baseline, env]
             row = _row(objective, env, score, scores[:, None], theirs, failed[objective, env])
-            rows.append(row._replace(gaps=gaps.get((objective, env))))
+            rows.append(row._replace(gaps=gaps[objective, env]) if score == "area_under_curve" else row)
         scaled = scaled_scores(filled, baseline, random)
         if len(envs) > 1:
             for objective, scores in scaled.items():
@@ -89,24 +88,24 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
 
 
 def _num_failed(cell: Cell, score: str) -> int:
-    return int((~np.isfinite(getattr(cell.lives, score))).sum())
+    return int((~np.isfinite(getattr(cell.lifetimes, score))).sum())
 
 
 def filled_scores(
     cells: Sequence[Cell], random: Mapping[str, float], score: str
 ) -> dict[tuple[str, str], Float[np.ndarray, "S"]]:
-    """Return the scores of all seeds by objective and environment, a life that failed as the worst of its environment.
+    """Return the scores of all seeds by objective and environment; failed lifetimes get the worst score there.
 
     Args:
-        cells: each objective in each environment.
-        random: mean return of random actions in each environment, which counts where all lives failed.
+        cells: one per objective and environment.
+        random: mean return of random actions by environment; the score where all lifetimes failed.
         score: one of SCORES.
     """
     by_env: dict[str, list[np.ndarray]] = {}
     for cell in cells:
-        by_env.setdefault(cell.env, []).append(getattr(cell.lives, score))
+        by_env.setdefault(cell.env, []).append(getattr(cell.lifetimes, score))
     return {
-        (cell.objective, cell.env): _fill(getattr(cell.lives, score), by_env[cell.env], random[cell.env])
+        (cell.objective, cell.env): _fill(getattr(cell.lifetimes, score), by_env[cell.env], random[cell.env])
         for cell in cells
     }
 
@@ -114,14 +113,14 @@ def filled_scores(
 def scaled_scores(
     filled: Mapping[tuple[str, str], Float[np.ndarray, "S"]], baseline: str, random: Mapping[str, float]
 ) -> dict[str, Float[np.ndarray, "S K"]]:
-    """Return scores by objective on the scale where random actions are 0 and the baseline's mean is 1.
+    """Return scores by objective on the scale where random actions score 0 and the baseline scores 1 on average.
 
-    Empty where that is no scale, the baseline being no better than random actions in one of the environments.
+    The result is empty if the baseline is no better than random actions in one of the environments.
 
     Args:
         filled: as `filled_scores` returns them.
-        baseline: an objective among them.
-        random: mean return of random actions in each environment.
+        baseline: name of one of the objectives.
+        random: mean return of random actions by environment.
     """
     envs = list(dict.fromkeys(env for _, env in filled))
     one = {env: float(filled[baseline, env].mean()) for env in envs}
@@ -134,7 +133,7 @@ def scaled_scores(
 
 
 def _fill(scores: Float[np.ndarray, "S"], others: Sequence[np.ndarray], random: float) -> Float[np.ndarray, "S"]:
-    """Give each life that failed the worst score that any objective had there; random actions' where all failed."""
+    """Replace scores of failed lifetimes by the worst of all objectives, or of random actions if all failed."""
     finite = np.concatenate(others)
     finite = finite[np.isfinite(finite)]
     worst = finite.min() if finite.size else random
@@ -164,7 +163,7 @@ def _row(
         env=env,
         score=score,
         mean=float(ours.mean()),
-        interquartile_mean=stratified_bootstrap(ours, interquartile_mean) if len(ours) > 1 else _alone(ours),
+        interquartile_mean=stratified_bootstrap(ours, interquartile_mean) if len(ours) > 1 else _without_interval(ours),
         difference=difference,
         probability_of_improvement=probability,
         failed=failed,
@@ -173,24 +172,24 @@ def _row(
     )
 
 
-def _alone(score: Float[np.ndarray, "S K"]) -> Estimate:
-    """Return the score of a single seed, of which no interval is known."""
+def _without_interval(score: Float[np.ndarray, "S K"]) -> Estimate:
+    """Return the score of a single seed, which has no interval."""
     return Estimate(float(score.mean()), math.nan, math.nan)
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return rows as plain data; an interval is a list of value, low and high, null where none is known."""
+    """Return rows as plain data; an interval is a list [value, low, high] with null for unknown numbers."""
     plain = []
     for row in rows:
         entry = row._asdict()
         for key in INTERVALS:
-            entry[key] = None if entry[key] is None else nulls(np.asarray(entry[key], float))
+            entry[key] = None if entry[key] is None else with_nulls(np.asarray(entry[key], float))
         plain.append(entry)
     return plain
 
 
 def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Return the rows that `as_json` made plain; those of an earlier version lack what has a default."""
+    """Return the rows that `as_json` converted; fields that earlier versions lack get their defaults."""
     intervals = [{key: _estimate(entry[key]) for key in INTERVALS if entry.get(key) is not None} for entry in rows]
     return [Row(**{**entry, **each}) for entry, each in zip(rows, intervals, strict=True)]
 
@@ -200,22 +199,24 @@ def _estimate(numbers: Sequence[float | None]) -> Estimate:
 
 
 def marl_eval(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Return learning curves in the layout that marl-eval reads (Gorsane et al., 2022), which turns it into rliable's.
+    """Return learning curves in the layout of marl-eval (Gorsane et al., 2022), which converts it to that of rliable.
 
-    {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}, names of suite and
-    task in lower case, as it looks them up. Every run has all steps, gaps of curves being filled. The absolute metric
-    is the final return. A life that failed is given the worst return there is.
+    {suite: {task: {algorithm: {run: {step: {step_count, return}, absolute_metrics: {return}}}}}}. Suites and tasks are
+    in lower case, as marl-eval looks them up. Gaps of curves are filled, so every run has all steps. The absolute
+    metric is the final return. Failed lifetimes get the worst return of all.
     """
-    known = [values[np.isfinite(values)] for cell in cells for values in (cell.lives.filled, cell.lives.final_return)]
+    known = [
+        values[np.isfinite(values)] for cell in cells for values in (cell.lifetimes.filled, cell.lifetimes.final_return)
+    ]
     worst = min((float(values.min()) for values in known if values.size), default=0.0)
     result: dict[str, Any] = {}
     for cell in cells:
         suite, _, task = cell.env.lower().partition("/")
         runs = {}
-        for seed, (curve, final) in enumerate(zip(cell.lives.filled, cell.lives.final_return, strict=True)):
+        for seed, (curve, final) in enumerate(zip(cell.lifetimes.filled, cell.lifetimes.final_return, strict=True)):
             values = curve if np.isfinite(final) else np.full_like(curve, worst)
-            told = zip(cell.env_steps, values, strict=True)
-            steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(told)}
+            points = zip(cell.env_steps, values, strict=True)
+            steps = {f"step_{n}": {"step_count": int(s), "return": [float(v)]} for n, (s, v) in enumerate(points)}
             absolute = {"return": [float(final) if np.isfinite(final) else worst]}
             runs[f"seed_{seed}"] = {**steps, "absolute_metrics": absolute}
         result.setdefault(suite, {}).setdefault(task or suite, {})[cell.objective] = runs

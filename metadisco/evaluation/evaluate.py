@@ -1,4 +1,4 @@
-"""Objectives trained in several environments on the same seeds, and compared."""
+"""Trains objectives in several environments on the same seeds and compares them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from metadisco.config import Config
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source, plain_env
 from metadisco.evaluation.comparison import Cell, Row, compare
-from metadisco.evaluation.lives import RANDOM, Lives, live, seed_keys, train_lives
+from metadisco.evaluation.lifetimes import RANDOM, Lifetimes, map_over_devices, run_lifetimes, seed_keys
 from metadisco.evaluation.reference import random_return
 from metadisco.evaluation.tidy import curves_frame, seeds_frame
 from metadisco.inner.envs import Env
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     import pandas
 
 Progress: TypeAlias = Callable[[int, int, str], None]
-"""Told how many are done, of how many, and what the last one was; of none before the first."""
+"""Called with the number done, the total and the name of the last one; with 0 done before the first."""
 
 
 class Comparison(NamedTuple):
-    """What an evaluation found."""
+    """Results of an evaluation."""
 
     sources: Sequence[Source]
     configs: Mapping[str, Config]
     """Settings of the trainings, by environment."""
     num_seeds: int
     baseline: str
-    """What is compared with."""
+    """Name of the objective that the others are compared with."""
     cells: Sequence[Cell]
     random: Mapping[str, float]
     """Mean return of random actions, by environment."""
@@ -64,19 +64,19 @@ def evaluate(
     announced: Callable[[], None] = lambda: None,
     progress: Progress = lambda done, total, last: None,
 ) -> Comparison:
-    """Train every objective in every environment, except for what is kept from before; compare what came out.
+    """Train every objective in every environment and compare the scores; cells that were kept are not trained again.
 
     Args:
         sources: the objectives.
-        configs: settings of the trainings, by environment; the first one says how JAX starts.
-        num_seeds: lives per objective and environment.
+        configs: settings of the trainings, by environment; the first one decides how JAX starts.
+        num_seeds: lifetimes per objective and environment.
         baseline: name of the objective that the others are compared with.
-        output: folder, in which `cells` keeps what was trained.
-        announced: called once all that the trainings need is there.
-        progress: told of each objective in each environment.
+        output: folder; its subfolder `cells` keeps finished cells.
+        announced: called once all objectives and environments are loaded.
+        progress: called after each objective in each environment.
 
     Raises:
-        UserError: if an objective or an environment cannot be used; nothing was written then.
+        UserError: if an objective or an environment cannot be used; nothing is written then.
     """
     first = next(iter(configs.values()))
     start_jax(first.outer.num_devices, first.deterministic)
@@ -91,9 +91,9 @@ def evaluate(
         store, facts = CellStore(output / "cells", config), {"env": env, "seeds": num_seeds}
         random[env] = _random(store, facts, envs[env], config, num_seeds)
         for source in sources:
-            lives, kept = _lives(store, facts, source, loaded[source.name], envs[env], config, num_seeds)
+            lifetimes, kept = _train_or_load(store, facts, source, loaded[source.name], envs[env], config, num_seeds)
             held_out = None if source.trained_on is None else plain_env(env) not in source.trained_on
-            cells.append(Cell(source.name, env, held_out, lives, config.inner.ppo.env_steps_of_updates))
+            cells.append(Cell(source.name, env, held_out, lifetimes, config.inner.ppo.env_steps_of_updates))
             progress(len(cells), total, f"{source.name} on {env}{' (kept from before)' if kept else ''}")
     return Comparison(sources, configs, num_seeds, baseline, cells, random, compare(cells, baseline, random))
 
@@ -103,12 +103,12 @@ def _random(store: CellStore, facts: dict[str, Any], env: Env, config: Config, n
     kept = store.load(facts, ("random",))
     if kept is None:
         keys = seed_keys(config.seed, num_seeds, RANDOM)
-        kept = {"random": np.asarray(live(lambda key: random_return(key, env), config.outer, keys))}
+        kept = {"random": np.asarray(map_over_devices(lambda key: random_return(key, env), config.outer, keys))}
         store.keep(facts, kept)
     return float(kept["random"].mean())
 
 
-def _lives(
+def _train_or_load(
     store: CellStore,
     facts: dict[str, Any],
     source: Source,
@@ -116,12 +116,12 @@ def _lives(
     env: Env,
     config: Config,
     num_seeds: int,
-) -> tuple[Lives, bool]:
-    """Return how agents fared, and whether that was kept from before."""
+) -> tuple[Lifetimes, bool]:
+    """Return the lifetimes of agents, and whether they were kept from before."""
     identity = facts | {"objective": source.identity}
-    kept = store.load(identity, Lives._fields)
+    kept = store.load(identity, Lifetimes._fields)
     if kept is not None:
-        return Lives(**kept), True
-    (lives,) = train_lives(objective, env, [config], num_seeds)
-    store.keep(identity, lives._asdict())
-    return lives, False
+        return Lifetimes(**kept), True
+    (lifetimes,) = run_lifetimes(objective, env, [config], num_seeds)
+    store.keep(identity, lifetimes._asdict())
+    return lifetimes, False

@@ -1,4 +1,4 @@
-"""Playing trained agents in Gymnasium's own environments. The only file that knows Gymnasium. Axes: E episodes."""
+"""Rollouts of trained agents in Gymnasium's own environments. Only this file imports Gymnasium. Axes: E episodes."""
 
 import contextlib
 from collections.abc import Callable
@@ -18,21 +18,21 @@ from metadisco.inner.envs.base import Box, Discrete, Interface
 from metadisco.types import Key
 
 MAX_STEPS = 100_000
-"""Steps within which an episode has to end; Gymnasium's own time limits are far below, but not everything has one."""
+"""Maximum length of an episode, far above Gymnasium's time limits; some environments have none."""
 RTOL = 1e-5
-"""Of bounds that count as equal, in 32 bits or 64."""
+"""Tolerance for equal bounds of actions, which may be stored in 32 or 64 bits."""
 
 
 def play(
     name: str, interface: Interface, act: Callable[[Key, Array], Array], seed: int, num_episodes: int
 ) -> np.ndarray:
-    """Play whole episodes side by side, each in an environment of its own.
+    """Play whole episodes in parallel environments.
 
     Args:
-        name: Gymnasium's, such as "CartPole-v1".
-        interface: what the agent was trained for.
+        name: name in Gymnasium, such as "CartPole-v1".
+        interface: observations and actions of the training.
         act: (key, obs[E, *obs_shape]) -> actions[E, ...].
-        seed: of environments and actions.
+        seed: for environments and actions.
         num_episodes: E.
 
     Returns:
@@ -46,20 +46,20 @@ def play(
         encode = _encoder(name, envs[0].observation_space, interface.obs_shape)
         decode = _decoder(name, envs[0].action_space, interface.action_space)
         obs = np.stack([encode(env.reset(seed=seed + index)[0]) for index, env in enumerate(envs)])
-        returns, live = np.zeros(num_episodes), list(range(num_episodes))
+        returns, running = np.zeros(num_episodes), list(range(num_episodes))
         key = jax.random.key(seed)
         for time in range(MAX_STEPS):
             actions = np.asarray(act(jax.random.fold_in(key, time), jnp.array(obs)))
-            for index in tuple(live):
+            for index in tuple(running):
                 seen, reward, terminated, truncated, _ = envs[index].step(decode(actions[index]))
                 obs[index] = encode(seen)
                 returns[index] += reward
                 if terminated or truncated:
-                    live.remove(index)
-            if not live:
+                    running.remove(index)
+            if not running:
                 return returns
     raise UserError(
-        f"--gymnasium: {len(live)} of {num_episodes} episodes of {name} did not end within {MAX_STEPS:,} steps, "
+        f"--gymnasium: {len(running)} of {num_episodes} episodes of {name} did not end within {MAX_STEPS:,} steps, "
         "allowed: an environment whose episodes end, such as one that is registered with max_episode_steps"
     )
 
@@ -76,9 +76,9 @@ def _make(name: str, number: int, stack: contextlib.ExitStack) -> list[gymnasium
 
 
 def _encoder(name: str, space: spaces.Space, obs_shape: tuple[int, ...]) -> Callable[[Any], np.ndarray]:
-    """Return the function that writes an observation of Gymnasium as the agent knows it.
+    """Return the function that converts an observation of Gymnasium to one of the agent.
 
-    One of finitely many states becomes a one-hot vector, as in the suites here.
+    A discrete state becomes a one-hot vector, as in the suites here.
     """
     if isinstance(space, spaces.Discrete) and obs_shape == (int(space.n),):
         one_hot, start = np.eye(int(space.n), dtype=np.float32), int(space.start)
@@ -90,9 +90,9 @@ def _encoder(name: str, space: spaces.Space, obs_shape: tuple[int, ...]) -> Call
 
 
 def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callable[[np.ndarray], Any]:
-    """Return the function that names an action of the agent as Gymnasium does.
+    """Return the function that converts an action of the agent to one of Gymnasium.
 
-    Bounds have to be those of training: whether actions ought to be scaled or clipped to others cannot be known here.
+    Bounds have to match those of the training, since it is unknown whether to rescale or to clip actions.
     """
     if isinstance(space, spaces.Discrete) and isinstance(expected, Discrete) and space.n == expected.num_actions:
         start = int(space.start)
@@ -105,5 +105,5 @@ def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callab
 
 
 def _line(space: Any) -> str:
-    """Return how a space is written, on one line."""
+    """Return a space as text on one line."""
     return shorten(str(space), 200, placeholder=" …")

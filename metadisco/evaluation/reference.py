@@ -1,4 +1,4 @@
-"""Reference returns: what uniformly random actions and PPO get, to put the fitness of several tasks on one scale."""
+"""Reference returns of uniformly random actions and of PPO, which put the fitness of several tasks on one scale."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from jax import Array
 
 from metadisco.config import Config, OuterConfig
 from metadisco.errors import UserError
-from metadisco.evaluation.lives import REFERENCE, live, seed_keys
+from metadisco.evaluation.lifetimes import REFERENCE, map_over_devices, seed_keys
 from metadisco.inner.envs import Discrete, Env
 from metadisco.inner.fitness import Fitness
 from metadisco.inner.rollout import play_episodes
@@ -26,23 +26,23 @@ DIGITS = 5
 
 
 class ReferenceReturns(NamedTuple):
-    """What was measured, one entry per seed."""
+    """Measured returns, one entry per seed."""
 
     random: np.ndarray
     """Mean return of whole episodes with uniformly random actions."""
     ppo: np.ndarray
-    """Fitness of lives with PPO's objective, its constants at their defaults; NaN for a life that failed."""
+    """Fitness of lifetimes with PPO's objective and its default constants; NaN for a failed lifetime."""
 
 
 def measure_references(
     config: Config, num_seeds: int, say: Callable[[str], None] = lambda text: None
 ) -> list[dict[str, float]]:
-    """Return the means of what random actions and PPO get in each environment of a config, in a few digits.
+    """Return the rounded reference returns of random actions and PPO in each environment of a config.
 
     Args:
         config: with several environments.
-        num_seeds: lives per environment.
-        say: told of each environment, and of what it gave.
+        num_seeds: lifetimes per environment.
+        say: receives messages about each environment and its results.
 
     Raises:
         UserError: where PPO is no better than random actions, or fails on all seeds.
@@ -51,7 +51,7 @@ def measure_references(
     fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
     references = []
     for index, (task, made) in enumerate(zip(config.inner.tasks, make_tasks(config), strict=True)):
-        say(f"{task.name}: {num_seeds} lives of {made.ppo.executed_env_steps:,} steps …")
+        say(f"{task.name}: {num_seeds} lifetimes of {made.ppo.executed_env_steps:,} steps …")
         measured = measure_reference(made, fitness, config.seed, num_seeds, config.outer)
         place = f"inner.envs.{index}"
         values = {key: _mean(key, scores, place, say) for key, scores in measured._asdict().items()}
@@ -65,34 +65,34 @@ def measure_references(
 
 
 def _mean(key: str, scores: np.ndarray, place: str, say: Callable[[str], None]) -> float:
-    """Return the mean over the lives that did not fail, in a few digits, and tell it with its uncertainty."""
+    """Return the rounded mean over the lifetimes that did not fail; report it with its standard error."""
     finite = scores[np.isfinite(scores)].astype(np.float64)
     if finite.size == 0:
-        raise UserError(f"{place}: all {scores.size} lives of PPO failed (NaN), so that there is no reference")
+        raise UserError(f"{place}: all {scores.size} lifetimes of PPO failed (NaN), so there is no reference return")
     error = f" ± {format_number(finite.std(ddof=1) / finite.size**0.5)} (standard error)" if finite.size > 1 else ""
     failed = scores.size - finite.size
-    note = f"; {failed} of {scores.size} lives failed and are left out" if failed else ""
+    note = f"; {failed} of {scores.size} lifetimes failed and are excluded" if failed else ""
     say(f"  {key} {format_number(finite.mean())}{error}{note}")
     return float(f"{finite.mean():.{DIGITS}g}")
 
 
 def measure_reference(task: Task, fitness: Fitness, seed: int, num_seeds: int, outer: OuterConfig) -> ReferenceReturns:
-    """Measure the reference returns of one task, on seeds that nothing else with this seed uses.
+    """Measure the reference returns of one task, on a stream of keys of its own.
 
     Args:
         task: environment and learner.
-        fitness: how a life is judged.
-        seed: as in a config.
-        num_seeds: lives.
-        outer: gives devices and chunk.
+        fitness: fitness function of a lifetime.
+        seed: of the config.
+        num_seeds: number of lifetimes.
+        outer: gives the number of devices and the chunk size.
     """
 
-    def life(key: Key) -> tuple[Array, Array]:
+    def lifetime(key: Key) -> tuple[Array, Array]:
         key_random, key_life = jax.random.split(key)
         result = train(key_life, task.env, task.ppo, ppo())
         return random_return(key_random, task.env), jnp.where(result.finite, fitness(result), jnp.nan)
 
-    return ReferenceReturns(*live(life, outer, seed_keys(seed, num_seeds, REFERENCE)))
+    return ReferenceReturns(*map_over_devices(lifetime, outer, seed_keys(seed, num_seeds, REFERENCE)))
 
 
 def random_return(key: Key, env: Env, num_episodes: int = EPISODES_PER_SEED) -> Array:

@@ -1,7 +1,7 @@
-"""Bootstrap intervals that are a product of counts and scores. Axes: B resamples, S and T seeds, K tasks, N numbers.
+"""Bootstrap intervals by matrix products. Axes: B resamples, S and T seeds, K tasks, N numbers.
 
-A resample of seeds is known by how often each seed is in it, and a mean over it is the product of these counts and the
-scores: many numbers cost one product of matrices.
+A resample is represented by how often it contains each seed. The mean over a resample is then a product of these counts
+and the scores, so that many numbers cost a single matrix product.
 """
 
 from functools import lru_cache
@@ -13,8 +13,8 @@ from jaxtyping import Float
 from metadisco.evaluation.statistics import BLOCK, Estimate, probability_of_improvement
 
 NUM_RESAMPLES = 20_000
-OF_CURVES = 2_000
-"""Resamples for each of the many points of a curve: its edges then move by less than the line is wide."""
+NUM_CURVE_RESAMPLES = 2_000
+"""Resamples for each point of a curve; the error of the edges is then less than the width of a line."""
 
 
 def improvement_interval(
@@ -26,7 +26,7 @@ def improvement_interval(
 
     Args:
         ours: one score per seed and task.
-        theirs: those of what is compared with.
+        theirs: scores of the baseline.
         confidence: coverage of the interval.
         seed: of the resampling.
     """
@@ -39,29 +39,29 @@ def improvement_interval(
             size = min(per_block, NUM_RESAMPLES - start)
             shares = _shares(rng, size, len(one)) @ better
             values[start : start + size] += (shares * _shares(rng, size, len(other))).sum(1) / ours.shape[1]
-    low, high = np.clip(_edges(values[:, None], confidence)[:, 0], 0, 1)  # but for rounding
+    low, high = np.clip(_edges(values[:, None], confidence)[:, 0], 0, 1)  # rounding may exceed the range
     return Estimate(probability_of_improvement(ours, theirs), float(low), float(high))
 
 
 def mean_band(
     samples: Float[np.ndarray, "S N"], *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N"]]:
-    """Return both edges of the percentile interval of the mean over seeds, for each of N numbers.
+    """Return lower and upper edge of the percentile interval of the mean over seeds, for each of N numbers.
 
-    They lie between the smallest and the largest of the samples, unlike mean ± a multiple of the standard error.
+    Unlike mean ± a multiple of the standard error, the edges lie between the smallest and the largest sample.
 
     Args:
-        samples: finite numbers of each seed.
+        samples: N finite numbers per seed.
         confidence: coverage of each interval.
         seed: of the resampling, which is the same for all numbers.
     """
     low, high = profile_band(samples[:, None], confidence=confidence, seed=seed)
     smallest, largest = samples.min(0), samples.max(0)
-    return np.clip(low, smallest, largest), np.clip(high, smallest, largest)  # but for rounding
+    return np.clip(low, smallest, largest), np.clip(high, smallest, largest)  # rounding may exceed the range
 
 
 def mean_interval(values: Any) -> tuple[float, float]:
-    """Return the interval that `mean_band` gives of the mean of some numbers, as seaborn's `errorbar` asks for it."""
+    """Return the interval of the mean by `mean_band`, as a function for seaborn's `errorbar`."""
     low, high = mean_band(np.asarray(values, float)[:, None])
     return float(low[0]), float(high[0])
 
@@ -69,16 +69,16 @@ def mean_interval(values: Any) -> tuple[float, float]:
 def profile_band(
     samples: Float[np.ndarray, "S K N"], *, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N"]]:
-    """Return both edges of the percentile interval of the mean over seeds and tasks, for each of N numbers.
+    """Return lower and upper edge of the percentile interval of the mean over seeds and tasks, for each of N numbers.
 
     Seeds are resampled independently on each task; other arguments as for `mean_band`.
     """
     num_seeds, num_tasks, num = samples.shape
     shares = _shares_of_curves(num_seeds, num_tasks, seed)
-    per_block = BLOCK // OF_CURVES
+    per_block = BLOCK // NUM_CURVE_RESAMPLES
     edges = []
     for start in range(0, num, per_block):
-        means = np.zeros((OF_CURVES, min(per_block, num - start)))
+        means = np.zeros((NUM_CURVE_RESAMPLES, min(per_block, num - start)))
         for task, share in enumerate(shares):
             means += share @ samples[:, task, start : start + per_block]
         edges.append(_edges(means, confidence))
@@ -88,13 +88,13 @@ def profile_band(
 
 @lru_cache(maxsize=4)
 def _shares_of_curves(num_seeds: int, num_tasks: int, seed: int) -> tuple[Float[np.ndarray, "B S"], ...]:
-    """Return the shares for each task; kept, as seaborn asks for the interval of each point of a curve by itself."""
+    """Return the weights of seeds by task; cached, because seaborn asks for each point of a curve separately."""
     rng = np.random.default_rng(seed)
-    return tuple(_shares(rng, OF_CURVES, num_seeds) / num_tasks for _ in range(num_tasks))
+    return tuple(_shares(rng, NUM_CURVE_RESAMPLES, num_seeds) / num_tasks for _ in range(num_tasks))
 
 
 def _shares(rng: np.random.Generator, size: int, num_seeds: int) -> Float[np.ndarray, "B S"]:
-    """Return the share of each seed in each of `size` resamples."""
+    """Return the weight of each seed in each of `size` resamples."""
     chosen = rng.integers(0, num_seeds, (size, num_seeds)) + num_seeds * np.arange(size)[:, None]
     return np.bincount(chosen.ravel(), minlength=size * num_seeds).reshape(size, num_seeds) / num_seeds
 

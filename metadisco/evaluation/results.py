@@ -1,4 +1,4 @@
-"""results.json, tables and curves of an evaluation: written, and read again."""
+"""Writes and reads the files of an evaluation: results.json, tables and learning curves."""
 
 import json
 import re
@@ -12,10 +12,10 @@ from metadisco.discoveries.sources import short_names
 from metadisco.errors import UserError
 from metadisco.evaluation.comparison import as_json, from_json, marl_eval
 from metadisco.evaluation.evaluate import Comparison
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.settings import found_with
 from metadisco.evaluation.tables import Table, latex, markdown, tables
-from metadisco.storage.files import nulls, write_atomically
+from metadisco.storage.files import with_nulls, write_atomically
 
 FILE = "results.json"
 
@@ -24,8 +24,8 @@ def write_results(comparison: Comparison, output: Path, origin: str | None) -> N
     """Write results.json, marl_eval.json, seeds.csv, table.md and table.tex.
 
     Args:
-        comparison: what was found.
-        output: the folder; made if need be.
+        comparison: results of the evaluation.
+        output: the folder; created if necessary.
         origin: of the settings, as in `Settings`.
     """
     marl = marl_eval(comparison.cells)
@@ -38,7 +38,7 @@ def write_results(comparison: Comparison, output: Path, origin: str | None) -> N
 
 
 def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
-    """Return all that was found as plain data."""
+    """Return the results as plain data."""
     sources, configs = {each.name: each for each in comparison.sources}, comparison.configs
     return {
         "metadisco": __version__,
@@ -56,7 +56,7 @@ def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
                 "env": cell.env,
                 "held_out": cell.held_out,
                 "found_with": found_with(sources[cell.objective], configs[cell.env]),
-                **lives_as_json(cell.lives, cell.env_steps),
+                **lifetimes_as_json(cell.lifetimes, cell.env_steps),
             }
             for cell in comparison.cells
         ],
@@ -64,43 +64,43 @@ def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
     }
 
 
-def lives_as_json(lives: Lives, env_steps: Sequence[int]) -> dict[str, Any]:
-    """Return how agents fared as plain data; null for what is not finite."""
+def lifetimes_as_json(lifetimes: Lifetimes, env_steps: Sequence[int]) -> dict[str, Any]:
+    """Return scores and curves as plain data; null for non-finite numbers."""
     return {
-        "final_return": nulls(lives.final_return),
-        "area_under_curve": nulls(lives.area_under_curve),
+        "final_return": with_nulls(lifetimes.final_return),
+        "area_under_curve": with_nulls(lifetimes.area_under_curve),
         "env_steps": list(env_steps),
-        "curve": nulls(lives.curve),
-        "curve_filled": nulls(lives.filled),
-        "gaps": nulls(lives.gaps),
+        "curve": with_nulls(lifetimes.curve),
+        "curve_filled": with_nulls(lifetimes.filled),
+        "gaps": with_nulls(lifetimes.gaps),
     }
 
 
 def figure_name(env: str) -> str:
-    """Return what the figure of an environment is called, without suffix."""
+    """Return the file name of the figure of an environment, without suffix."""
     return re.sub("[^A-Za-z0-9-]+", "_", env)
 
 
 class Results(NamedTuple):
-    """An evaluation that was read."""
+    """Results of an evaluation, as read from its files."""
 
     seeds: int
     baseline: str
-    """What to call it."""
+    """Short name of the baseline."""
     tables: list[Table]
     figures: tuple[Path, ...]
-    """Those that are there."""
+    """Existing figures."""
     hashes: Collection[Any] | None
-    """What tells its objectives from others; None where an earlier version wrote it."""
+    """SHA-256 of the identities of its objectives; None for files of an earlier version."""
     names: Collection[str]
-    """Of its objectives when it was written."""
+    """Names of its objectives at the time of writing."""
 
 
 def read_results(file: Path) -> Results:
-    """Read what `write_results` wrote.
+    """Read the results that `write_results` wrote.
 
     Raises:
-        UserError: if it cannot be shown.
+        UserError: if the file cannot be read.
     """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Trained agents play, here or in Gymnasium's own environment. Axes: A agents, E episodes."""
+"""Rollouts of trained agents, in suites of this package or in Gymnasium. Axes: A agents, E episodes."""
 
 import functools
 from pathlib import Path
@@ -16,18 +16,18 @@ from metadisco.inner import envs, policy
 from metadisco.inner.networks import make_agent
 from metadisco.inner.policy import Policy
 from metadisco.outer.devices import start_jax
-from metadisco.storage.files import nulls
+from metadisco.storage.files import with_nulls
 
 
 class Rollout(NamedTuple):
-    """How agents played."""
+    """Returns of a rollout of trained agents."""
 
     objective: str
-    """That they learned with."""
+    """Objective of their training."""
     chosen: list[int]
-    """Which of the agents that were kept together."""
+    """Indices of the agents in their package."""
     env: str
-    """Where, in words."""
+    """Environment, in words."""
     seed: int
     deterministic: bool
     final_return: np.ndarray
@@ -46,16 +46,16 @@ def rollout(
     deterministic: bool = False,
     seed: int = 0,
 ) -> Rollout:
-    """Let trained agents play.
+    """Roll out trained agents.
 
     Args:
         path: of the agents.
-        num_episodes: E, for each agent.
-        agent: which of them; all if left out.
-        env: suite/name; where they were trained if left out.
-        gymnasium: name of an environment of Gymnasium's own to play in instead.
-        deterministic: take the most likely action, do not sample.
-        seed: of environments and actions.
+        num_episodes: E, per agent.
+        agent: index of one agent; all by default.
+        env: suite/name; the training environment by default.
+        gymnasium: name of a Gymnasium environment, used instead of `env`.
+        deterministic: take the most likely action instead of sampling.
+        seed: for environments and actions.
 
     Raises:
         UserError: for agents or an environment that cannot be used.
@@ -74,15 +74,15 @@ def rollout(
 
 
 def as_json(played: Rollout) -> dict[str, Any]:
-    """Return how agents played as plain data."""
+    """Return a rollout as plain data."""
     return {
         "metadisco": __version__,
         "agents": played.chosen,
         "env": played.env,
         "seed": played.seed,
         "deterministic": played.deterministic,
-        "final_return": nulls(played.final_return),
-        "returns": nulls(played.returns),
+        "final_return": with_nulls(played.final_return),
+        "returns": with_nulls(played.returns),
     }
 
 

@@ -1,4 +1,4 @@
-"""Settings of the trainings that a command makes, and those that an objective was found with."""
+"""Settings of trainings, and those of the meta-training of an objective."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,32 +10,32 @@ from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
 from metadisco.storage.package import ARTEFACT
 
-TELLING = ("num_env_steps", "num_envs", "num_steps", "learning_rate", "num_epochs", "num_minibatches")
-"""Settings that are named first where some differ."""
+LISTED_FIRST = ("num_env_steps", "num_envs", "num_steps", "learning_rate", "num_epochs", "num_minibatches")
+"""Settings that are listed first among those that differ."""
 
 
 class Settings(NamedTuple):
-    """Settings as in a config file, and where they come from."""
+    """Settings as in a config file, and their origin."""
 
     base: Mapping[str, Any]
     origin: str | None
-    """A file, or the name of an objective; None for the defaults."""
+    """A file or the name of an objective; None for the defaults."""
 
 
-class SettingsThere(NamedTuple):
+class EnvironmentSettings(NamedTuple):
     """Settings of trainings in one environment."""
 
     env: str
     config: Config
     settings: Settings
-    """Of all environments, before any override."""
+    """Settings of all environments, before overrides."""
 
 
 def settings_named(name: str | Path | None) -> Settings:
     """Return the settings that `--config` names.
 
     Args:
-        name: a YAML file; or a discovery, a run or an artefact, for those it was found with; None for the defaults.
+        name: a YAML file; or a discovery, run or artefact, whose meta-training gives them; None for the defaults.
 
     Raises:
         UserError: if there is no such thing, or it has no settings.
@@ -50,10 +50,10 @@ def settings_named(name: str | Path | None) -> Settings:
 
 
 def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
-    """Return the settings of a YAML file, or those that an objective was found with."""
+    """Return the settings of a YAML file, or those of the meta-training of an objective."""
     if path.suffix in (".yaml", ".yml") or (path.is_file() and path.suffix != ".zip"):
         data = read_yaml(path)
-        if "format" not in data:  # which files have that other commands wrote
+        if "format" not in data:  # files that other commands wrote have this key
             return data
     try:
         source = find_source(str(path.parent) if path.name == ARTEFACT.file and path.is_file() else name)
@@ -66,7 +66,7 @@ def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
 
 
 def settings_of(source: Source, name: str | Path | None) -> Settings:
-    """Return the settings that `--config` names, or else those of the objective's own meta-training, if it had one."""
+    """Return the settings that `--config` names, or else those of the meta-training of the objective, if any."""
     if name is not None:
         return settings_named(name)
     own = own_settings(source)
@@ -74,7 +74,7 @@ def settings_of(source: Source, name: str | Path | None) -> Settings:
 
 
 def own_settings(source: Source) -> Mapping[str, Any]:
-    """Return the settings of an objective's own meta-training; empty where there was none, or nothing says."""
+    """Return the settings of the meta-training of an objective; empty if there was none or it is unknown."""
     if source.run is not None:
         return read_yaml(source.run.config_path)
     if source.distilled is not None:
@@ -88,18 +88,18 @@ def own_settings(source: Source) -> Mapping[str, Any]:
 
 def settings_for(
     source: Source, env: str | None, name: str | Path | None, overrides: Mapping[str, Any]
-) -> SettingsThere:
-    """Return the environment, the settings there, and those that they were taken from.
+) -> EnvironmentSettings:
+    """Return an environment, the settings of trainings there, and the settings that they were taken from.
 
     Args:
         source: the objective.
-        env: the environment; the first one of the settings when left out. One that they do not name gets what they
-            say of all environments.
+        env: the environment; by default the first one of the settings. One that they do not list gets the settings
+            that are common to all environments.
         name: as for `settings_of`.
         overrides: by dotted key.
 
     Raises:
-        UserError: for what cannot be used.
+        UserError: for an environment or settings that cannot be used.
     """
     for key in ("inner.env", "inner.envs"):
         if key in overrides:
@@ -109,19 +109,19 @@ def settings_for(
     settings = settings_of(source, name)
     if env is None:
         env = config_at(settings.base, {}).inner.tasks[0].env
-    return SettingsThere(env, config_at(one_environment(settings.base, env), overrides), settings)
+    return EnvironmentSettings(env, config_at(one_environment(settings.base, env), overrides), settings)
 
 
 def found_with(source: Source, config: Config) -> dict[str, Any] | None:
-    """Return the settings of an objective's meta-training that differ from those that agents are trained under.
+    """Return the settings of the meta-training of an objective that differ from those of the trainings.
 
     Args:
         source: the objective.
         config: of the trainings, in one environment.
 
     Returns:
-        The search's values by key of `inner.ppo`, and `env_settings`; None for an objective that was not learned, or
-        of which nothing says how.
+        Values of the meta-training by key of `inner.ppo`, and `env_settings`; None if the objective was not learned
+        or its meta-training is unknown.
     """
     (task,) = config.inner.tasks
     own = own_settings(source)
@@ -130,12 +130,12 @@ def found_with(source: Source, config: Config) -> dict[str, Any] | None:
     try:
         theirs = config_at(one_environment(own, task.env), {}).inner
         seen = task.env in {each.env for each in config_at(own, {}).inner.tasks}
-    except UserError:  # of another version
+    except UserError:  # settings of another version
         return None
-    if source.distilled is not None and not seen:  # it keeps the settings of one environment of several
+    if source.distilled is not None and not seen:  # distilled forms keep the settings of one environment only
         return None
     used, found = to_plain(task.ppo), to_plain(theirs.ppo)
-    keys = [*TELLING, *(key for key in used if key not in (*TELLING, *EVALUATION_SETTINGS))]
+    keys = [*LISTED_FIRST, *(key for key in used if key not in (*LISTED_FIRST, *EVALUATION_SETTINGS))]
     differing = {key: found[key] for key in keys if found[key] != used[key]}
     if seen and theirs.env_settings != task.env_settings:
         differing["env_settings"] = theirs.env_settings

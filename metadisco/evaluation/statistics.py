@@ -7,7 +7,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
-BLOCK = 2**22  # numbers that the bootstrap holds at once
+BLOCK = 2**22  # numbers in memory during the bootstrap
 
 
 class Difference(NamedTuple):
@@ -23,7 +23,7 @@ def paired_difference(
 ) -> Difference:
     """Return the mean of ours − theirs on common seeds, with Student's t interval.
 
-    Seeds of which either failed (NaN) are left out; say how many there were beside the result.
+    Seeds on which either failed (NaN) are excluded; report their number beside the result.
 
     Args:
         ours: one score per seed.
@@ -41,7 +41,7 @@ def paired_difference(
 
 
 def half_width(scores: Float[np.ndarray, "S"], confidence: float = 0.95) -> float:
-    """Return half the width of Student's t interval of the mean of two scores or more."""
+    """Return half the width of Student's t interval of the mean; needs at least two scores."""
     return float(scipy.stats.t.ppf((1 + confidence) / 2, scores.size - 1) * scipy.stats.sem(scores))
 
 
@@ -73,7 +73,7 @@ def interquartile_mean(scores: Float[np.ndarray, "... S K"]) -> Float[np.ndarray
 
 
 def probability_of_improvement(ours: Float[np.ndarray, "S K"], theirs: Float[np.ndarray, "T K"]) -> float:
-    """Return the probability that a seed of ours does better than one of theirs, a tie counting half, mean over tasks.
+    """Return the probability that a score of ours exceeds one of theirs, averaged over tasks; ties count as half.
 
     On each task this is the Mann-Whitney statistic U divided by S·T (Agarwal et al., 2021, section 4.3).
     """
@@ -89,16 +89,16 @@ def stratified_bootstrap(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Estimate:
-    """Return a statistic with its percentile interval, from resampling seeds independently on each task.
+    """Return a statistic with its percentile interval; seeds are resampled independently on each task.
 
-    Agarwal et al. (2021), section 4.1. The interval is that of the tasks given: it says nothing about other tasks.
+    Agarwal et al. (2021), section 4.1. The interval holds for the given tasks and says nothing about others.
 
     Args:
         scores: one per seed and task.
-        statistic: of scores with any axes before.
-        num_resamples: how often.
+        statistic: accepts scores with leading axes.
+        num_resamples: number of resamples.
         confidence: coverage of the interval.
-        seed: of the resampling, so that a table can be repeated.
+        seed: of the resampling, so that a table is reproducible.
 
     Raises:
         ValueError: if there are no scores, or one is not finite.

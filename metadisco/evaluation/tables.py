@@ -11,18 +11,18 @@ from metadisco.storage.rows import format_number
 
 HEADINGS = ("objective", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
 GAPS = "updates without an ended episode"
-SCORE_TITLES = {"final_return": "final return", "area_under_curve": "return averaged over the life"}
+SCORE_TITLES = {"final_return": "final return", "area_under_curve": "area under the curve"}
 LATEX = str.maketrans(
     {
         **{sign: f"\\{sign}" for sign in "&%$#_{}"},
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " ",
     }
 )  # fmt: skip
-"""What stands for signs that LaTeX would take for its own."""
+"""Escapes of characters that are special in LaTeX."""
 
 
 MAX_DECIMALS = 6
-"""Of an interval in LaTeX; a smaller one is written with an exponent."""
+"""Decimals of an interval in LaTeX; a smaller interval is written with an exponent."""
 
 
 class Table(NamedTuple):
@@ -54,7 +54,7 @@ def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]
 
 
 def short_envs(names: Iterable[str]) -> dict[str, str]:
-    """Return what to call environments where there is little room: by their names without suites, if these differ."""
+    """Return short names of environments: without their suites, if these names differ."""
     full = list(dict.fromkeys(names))
     short = {name: name.partition("/")[2] or name for name in full}
     return short if len(set(short.values())) == len(full) else {name: name for name in full}
@@ -75,7 +75,7 @@ def _line(row: Row, name: str, held_out: bool | None) -> list[str]:
 
 
 def _interval(value: float, low: float, high: float) -> str:
-    """Return a number with its interval, if that is known."""
+    """Return a number with its interval, if there is one."""
     return (
         format_number(value)
         if math.isnan(low)
@@ -105,12 +105,12 @@ def markdown(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
 
 
 def latex(rows: Sequence[Row], baseline: str, num_seeds: int) -> str:
-    """Return the final returns as one table in LaTeX, with the rules of the package booktabs: a column per environment.
+    """Return the final returns as a LaTeX table for the package booktabs, with one column per environment.
 
     Args:
         rows: of an evaluation.
-        baseline: what is compared with; the others follow it.
-        num_seeds: of each cell.
+        baseline: the objective in the first row.
+        num_seeds: per cell.
     """
     cells = {(row.objective, row.env): row for row in rows if row.env is not None and row.score == "final_return"}
     short = short_names([row.objective for row in cells.values()])
@@ -137,7 +137,7 @@ def latex(rows: Sequence[Row], baseline: str, num_seeds: int) -> str:
 
 
 def _mean_in_latex(row: Row, best: float) -> str:
-    """Return a mean and half its interval, in as many digits as that has; in bold where it is the best one."""
+    """Return mean and half-width with the same number of decimals; in bold for the best mean."""
     mean, half = format_number(row.mean), ""
     if row.half_width is not None:
         decimals = 1 - math.floor(math.log10(row.half_width)) if row.half_width > 0 else 0
@@ -151,5 +151,5 @@ def _mean_in_latex(row: Row, best: float) -> str:
 
 
 def in_latex(text: str) -> str:
-    """Return text as LaTeX that sets it as it is."""
+    """Escape text for LaTeX."""
     return text.translate(LATEX)

@@ -1,4 +1,4 @@
-"""What an evaluation found as tidy data: one observation a row, one variable a column. Axes: S seeds, U updates."""
+"""Results of an evaluation as tidy data: one row per observation, one column per variable."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def seeds_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
     """Return a row per objective, environment and seed.
 
-    Columns: objective, env, seed, final_return, area_under_curve, held_out, failed. Scores of a seed that failed
-    are NaN; held_out is as `Cell` has it.
+    Columns: objective, env, seed, final_return, area_under_curve, held_out, failed. Scores of a failed seed are
+    NaN; held_out is as in `Cell`.
     """
     import pandas as pd  # noqa: PLC0415 - takes a second
 
@@ -25,11 +25,11 @@ def seeds_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
                 {
                     "objective": cell.objective,
                     "env": cell.env,
-                    "seed": np.arange(len(cell.lives.final_return)),
-                    "final_return": cell.lives.final_return,
-                    "area_under_curve": cell.lives.area_under_curve,
-                    "held_out": pd.array([cell.held_out] * len(cell.lives.final_return), dtype="boolean"),
-                    "failed": ~np.isfinite(cell.lives.final_return),
+                    "seed": np.arange(len(cell.lifetimes.final_return)),
+                    "final_return": cell.lifetimes.final_return,
+                    "area_under_curve": cell.lifetimes.area_under_curve,
+                    "held_out": pd.array([cell.held_out] * len(cell.lifetimes.final_return), dtype="boolean"),
+                    "failed": ~np.isfinite(cell.lifetimes.final_return),
                 }
             )
             for cell in cells
@@ -41,8 +41,8 @@ def seeds_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
 def curves_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
     """Return a row per objective, environment, seed and update.
 
-    Columns: objective, env, seed, env_steps (at the end of the update), return (of the episodes that ended in it, gaps
-    filled as `area_under_curve` counts them).
+    Columns: objective, env, seed, env_steps (at the end of the update), return (mean of the episodes that ended in it,
+    gaps filled as for `area_under_curve`).
     """
     import pandas as pd  # noqa: PLC0415 - takes a second
 
@@ -52,9 +52,9 @@ def curves_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
                 {
                     "objective": cell.objective,
                     "env": cell.env,
-                    "seed": np.repeat(np.arange(len(cell.lives.filled)), len(cell.env_steps)),
-                    "env_steps": np.tile(np.asarray(cell.env_steps), len(cell.lives.filled)),
-                    "return": cell.lives.filled.ravel(),
+                    "seed": np.repeat(np.arange(len(cell.lifetimes.filled)), len(cell.env_steps)),
+                    "env_steps": np.tile(np.asarray(cell.env_steps), len(cell.lifetimes.filled)),
+                    "return": cell.lifetimes.filled.ravel(),
                 }
             )
             for cell in cells

@@ -10,8 +10,8 @@ from metadisco.config.grid import Point, split_objective
 from metadisco.discoveries.agents import save_agents
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source
-from metadisco.evaluation.lives import TRAINING, Lives, train_agents, untraced
-from metadisco.evaluation.results import lives_as_json
+from metadisco.evaluation.lifetimes import TRAINING, Lifetimes, train_agents, untraced
+from metadisco.evaluation.results import lifetimes_as_json
 from metadisco.evaluation.settings import found_with
 from metadisco.inner import envs
 from metadisco.inner.policy import Policy
@@ -24,9 +24,9 @@ class Trained(NamedTuple):
 
     point: Point
     config: Config
-    lives: Lives
+    lifetimes: Lifetimes
     policies: Policy
-    """At the end; its arrays have a leading axis S."""
+    """Final policies; arrays have a leading axis S."""
 
 
 def train_points(
@@ -38,18 +38,18 @@ def train_points(
     say: Callable[[str], None] = lambda text: None,
     announced: Callable[[], None] = lambda: None,
 ) -> list[Trained]:
-    """Train agents at all points of a grid; those that differ in traced settings alone share one compiled program.
+    """Train agents at all points of a grid; points that differ only in traced settings share one compiled program.
 
     Args:
-        objective: by name; points may set its constants.
+        objective: name of the objective; points may set its constants.
         points: of the grid.
         configs: settings of each point, with one environment.
         num_seeds: S, the same seeds at all points.
-        say: told of each program.
-        announced: called once all that the trainings need is there.
+        say: receives a message about each program.
+        announced: called once the objective and all environments are loaded.
 
     Raises:
-        UserError: if the objective or an environment cannot be used; nothing was trained then.
+        UserError: if the objective or an environment cannot be used; nothing is trained then.
     """
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
     groups: dict[Any, list[int]] = {}
@@ -57,7 +57,7 @@ def train_points(
     for index, config in enumerate(configs):
         groups.setdefault((repr(untraced(config)), repr(constants[index])), []).append(index)
     ready = []
-    for first, *_ in groups.values():  # all of them before any is trained: a wrong name must not cost the others
+    for first, *_ in groups.values():  # before any training, so that a wrong name costs nothing
         (task,) = configs[first].inner.tasks
         loaded = load_objective(objective, **constants[first])
         ready.append((loaded, make_task(task.env, task.env_settings, task.ppo).env))
@@ -66,20 +66,20 @@ def train_points(
     for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
         say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
         results = train_agents(loaded, env, [configs[index] for index in indices], num_seeds, TRAINING)
-        for index, (lives, policies) in zip(indices, results, strict=True):
-            trained[index] = Trained(points[index], configs[index], lives, policies)
+        for index, (lifetimes, policies) in zip(indices, results, strict=True):
+            trained[index] = Trained(points[index], configs[index], lifetimes, policies)
     return [trained[index] for index in range(len(points))]
 
 
 def save_trained(path: Path, objective: str, trained: Trained, force: bool) -> None:
-    """Keep the agents of a point as a package."""
+    """Write the agents of a point as a package."""
     (task,) = trained.config.inner.tasks
     env = envs.make(task.env, **task.env_settings)
-    save_agents(path, env, trained.config, objective, trained.lives.final_return, trained.policies, force)
+    save_agents(path, env, trained.config, objective, trained.lifetimes.final_return, trained.policies, force)
 
 
 def as_json(source: Source, origin: str | None, trained: Sequence[Trained]) -> dict[str, Any]:
-    """Return what came out as plain data.
+    """Return the results as plain data.
 
     Args:
         source: the objective.
@@ -92,7 +92,7 @@ def as_json(source: Source, origin: str | None, trained: Sequence[Trained]) -> d
         "objective": source.name,
         "env": first.config.inner.env,
         "seed": first.config.seed,
-        "seeds": list(range(len(first.lives.final_return))),
+        "seeds": list(range(len(first.lifetimes.final_return))),
         "config": origin,
     }
     if not first.point.settings:
@@ -104,5 +104,5 @@ def _result(each: Trained, source: Source) -> dict[str, Any]:
     return {
         "inner": to_plain(each.config)["inner"],
         "found_with": found_with(source, each.config),
-        **lives_as_json(each.lives, each.config.inner.ppo.env_steps_of_updates),
+        **lifetimes_as_json(each.lifetimes, each.config.inner.ppo.env_steps_of_updates),
     }

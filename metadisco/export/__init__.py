@@ -1,1 +1,1 @@
-"""Taking discovered objectives home."""
+"""Discovered objectives as source files for other training code."""

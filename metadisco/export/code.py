@@ -7,19 +7,21 @@ from metadisco.objectives.expressions import Expression, Node
 
 INFIX = {"add": (1, "{} + {}"), "subtract": (1, "{} - {}"), "multiply": (2, "{} * {}"), "divide": (2, "{} / {}")}
 ATOM = 4
-WIDTH = 76  # of what an operation is applied to, beyond which parts of it get names
+WIDTH = 76  # characters of the arguments of an operation, beyond which its long arguments are assigned to variables
 SIGNS = {"where_negative": "<", "where_positive": ">"}
-HELPERS = ("absolute", "exp", "excess", "log_cosh", "share", "within", "held")
-"""Operations for which there are functions in the file; `absolute` in JAX alone."""
+HELPERS = ("absolute", "exp", "excess", "log_cosh", "greater", "within", "clipped")
+"""Operations that are functions of the file; `absolute` in JAX only."""
 RELU = {"np": "np.maximum({}, 0)", "jnp": "jax.nn.relu({})", "torch": "torch.relu({})"}
 
 
 class Code:
-    """Lines that compute expressions; what is used twice is computed once.
+    """Lines that compute expressions; shared subexpressions are computed once.
 
-    Beside the operations of expressions there are `sign`, `share(x, y)`, which is 1 where x is larger than y and 0.5
-    where they are equal, else 0, `within(x, low, high, y)`, which is y where x is between both, half of it where x is
-    one of them, else 0, and `held`, which bounds what is exponentiated.
+    Four operations exist beside those of expressions:
+    `sign(x)`;
+    `greater(x, y)`: 1 where x > y, 0.5 where x = y, else 0;
+    `within(x, low, high, y)`: y where low < x < high, half of y at either bound, else 0;
+    `clipped(x)`: min(x, MAX_LOG_RATIO), the argument of every exponential.
 
     Args:
         module: `np`, `jnp` or `torch`.
@@ -30,18 +32,18 @@ class Code:
         self._names: dict[Node, str] = {}
         self.lines: list[str] = []
         self.helpers: set[str] = set()
-        """Those that the lines call."""
+        """Helpers that the lines call."""
 
     def assign(self, name: str, expression: Expression) -> None:
-        """Add the lines that give an expression a name."""
+        """Add the lines that assign an expression to a variable."""
         self.lines.append(f"{name} = {self.text(expression)}")
 
     def text(self, expression: Expression) -> str:
-        """Return the text of an expression, after adding lines for what it shares with itself or earlier ones."""
+        """Return the text of an expression; add lines for repeated subexpressions first."""
         return self.texts([expression])[0]
 
     def texts(self, expressions: Sequence[Expression]) -> list[str]:
-        """Return the texts of expressions, after adding lines for what they share with each other or earlier ones."""
+        """Return the texts of expressions; add lines for subexpressions that they share first."""
         parts = list(dict.fromkeys(part for each in expressions for part in _operations(each)))
         uses = Counter([*expressions, *(argument for each in parts for argument in each.arguments)])
         for each in parts:
@@ -50,7 +52,7 @@ class Code:
         return [self._text(each)[0] for each in expressions]
 
     def _text(self, expression: Expression) -> tuple[str, int]:
-        """Return the text of an expression, and how strongly its outermost operation binds."""
+        """Return the text of an expression and the precedence of its outermost operation."""
         if not isinstance(expression, Node):
             return (expression, ATOM) if isinstance(expression, str) else _number(expression)
         if expression in self._names:
@@ -58,7 +60,7 @@ class Code:
         return self._operation(expression)
 
     def _operation(self, expression: Node) -> tuple[str, int]:
-        """Return the same of an operation that has no name yet."""
+        """Return text and precedence of an operation that is not assigned to a variable yet."""
         operation, arguments = expression
         bounds = clip_bounds(expression)
         if bounds is not None and arguments[0] not in self._names:
@@ -82,13 +84,13 @@ class Code:
         return self._call(operation, arguments, [text for text, _ in texts]), ATOM
 
     def _shortened(self, expression: Expression, text: tuple[str, int]) -> tuple[str, int]:
-        """Give an argument a name if it is long."""
+        """Assign an argument to a variable if its text is long."""
         if not isinstance(expression, Node) or len(text[0]) < WIDTH // 4:
             return text
         return self._name(expression, text[0]), ATOM
 
     def _name(self, expression: Node, text: str) -> str:
-        """Add a line that gives an expression a name of its own."""
+        """Assign an expression to a new variable; return the variable."""
         if expression not in self._names:
             name = f"t{len(self._names) + 1}"
             self.lines.append(f"{name} = {text}")
@@ -96,7 +98,7 @@ class Code:
         return self._names[expression]
 
     def _array(self, expression: Expression, text: str) -> str:
-        """Return a name of an array that is needed twice in a line."""
+        """Return a variable for an array that occurs twice in a line."""
         return self._name(expression, text) if isinstance(expression, Node) else text
 
     def _is_negated(self, expression: Expression) -> bool:
@@ -104,7 +106,7 @@ class Code:
 
     def _where(self, sign: str, arguments: tuple[Expression, ...], texts: list[tuple[str, int]]) -> str:
         condition, first, second = (_wrap(text, 1) for text in texts)
-        if not any(isinstance(each, Node | str) for each in arguments[1:]):  # else of the precision that is the default
+        if not any(isinstance(each, Node | str) for each in arguments[1:]):  # else the result has the default dtype
             condition = self._array(arguments[0], texts[0][0])
             first = f"{self._module}.full_like({condition}, {first})"
         return f"{self._module}.where({condition} {sign} 0, {first}, {second})"
@@ -114,7 +116,7 @@ class Code:
             return RELU[self._module].format(texts[0])
         if operation in ("minimum", "maximum") and self._module == "torch":
             for x, number in ((0, 1), (1, 0)):
-                if not isinstance(arguments[number], Node | str):  # clamp has another slope where they are equal
+                if not isinstance(arguments[number], Node | str):  # clamp has another derivative at equality
                     array = self._array(arguments[x], texts[x])
                     return f"torch.{operation}({array}, torch.full_like({array}, {texts[number]}))"
         if operation in HELPERS and (operation != "absolute" or self._module == "jnp"):
@@ -125,7 +127,7 @@ class Code:
 
 
 def clip_bounds(expression: Node) -> tuple[Expression, float, float] | None:
-    """Return x and both numbers of minimum(maximum(x, low), high), low being less; None for any other expression."""
+    """Return (x, low, high) of minimum(maximum(x, low), high) with numbers low < high; None for other expressions."""
     if expression.operation != "minimum":
         return None
     inner, high = expression.arguments
@@ -138,7 +140,7 @@ def clip_bounds(expression: Node) -> tuple[Expression, float, float] | None:
 
 
 def _operations(expression: Expression) -> list[Node]:
-    """Return all operations of an expression, arguments before what uses them."""
+    """Return all operations of an expression in topological order, arguments first."""
     if not isinstance(expression, Node):
         return []
     return [part for each in expression.arguments for part in _operations(each)] + [expression]

@@ -1,7 +1,7 @@
-"""Derivatives of expressions, as expressions, for languages that have no automatic differentiation.
+"""Derivatives of expressions as expressions, for libraries without automatic differentiation.
 
-Not sympy's: its simplifications change how a form rounds in float32, so that what cancels in JAX no longer does, and of
-what is held before it is exponentiated it knows nothing.
+sympy is not used: its simplifications change how a form rounds in float32, so that terms that cancel in JAX no longer
+cancel, and it does not know that arguments of exponentials are clipped.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,15 +13,16 @@ from metadisco.objectives.expressions import Expression, Node, apply, fold, mult
 
 
 def derivative(expression: Expression, of: Mapping[str, Expression], less: Expression = 0) -> Expression:
-    """Return the derivative of an expression; where a maximum has two largest arguments, the mean of their slopes.
+    """Return the derivative of an expression minus `less`.
 
-    It may hold three operations more than other expressions: `sign`, `share` and `within` (see `Code`).
+    Where both arguments of a maximum are equal, its derivative is the mean of theirs. The result may contain the
+    operations `sign`, `greater` and `within` (see `Code`).
 
     Args:
         expression: the tree.
         of: the derivative of each variable that has one; all others are constant.
-        less: what is subtracted from it, as far inside as can be: where PPO clips, its drift takes back all of r·A,
-            and they cancel in the expression and not in the rounding of what else the drift has.
+        less: an expression that is subtracted from the derivative, as deep inside the tree as possible. Where PPO
+            clips, the derivative of its drift equals A·∂r, so that both cancel exactly.
     """
     return fold(_less(expression, of, less))
 
@@ -89,18 +90,18 @@ def _over(x: Expression, y: Expression) -> Expression:
     return 0 if x == 0 else apply("divide", x, y)
 
 
-def _share(x: Expression, y: Expression) -> Expression:
-    return apply("share", x, y)
+def _greater(x: Expression, y: Expression) -> Expression:
+    return apply("greater", x, y)
 
 
 def _largest(whole: Node, dx: Expression, dy: Expression) -> Expression:
     x, y = whole.arguments
-    return _sum(_times(_share(x, y), dx), _times(_share(y, x), dy))
+    return _sum(_times(_greater(x, y), dx), _times(_greater(y, x), dy))
 
 
 def _smallest(whole: Node, dx: Expression, dy: Expression) -> Expression:
     x, y = whole.arguments
-    return _sum(_times(_share(y, x), dx), _times(_share(x, y), dy))
+    return _sum(_times(_greater(y, x), dx), _times(_greater(x, y), dy))
 
 
 def _quotient(whole: Node, dx: Expression, dy: Expression) -> Expression:
@@ -112,9 +113,9 @@ def _where(condition: Expression, x: Expression, y: Expression) -> Expression:
     return x if x == y else apply("where_negative", condition, x, y)
 
 
-def _held(whole: Node, slope: Expression, dx: Expression) -> Expression:
-    """Return slope · dx, and 0 where the argument is beyond what is exponentiated."""
-    return _times(multiply(_share(LOG_RATIO_CLIP, whole.arguments[0]), slope), dx)
+def _chained_exp(whole: Node, slope: Expression, dx: Expression) -> Expression:
+    """Return slope · dx; 0 where the argument of the exponential is clipped."""
+    return _times(multiply(_greater(LOG_RATIO_CLIP, whole.arguments[0]), slope), dx)
 
 
 _RULES: dict[str, Callable[..., Expression]] = {
@@ -129,8 +130,8 @@ _RULES: dict[str, Callable[..., Expression]] = {
     "absolute": lambda whole, dx: _times(apply("sign", whole.arguments[0]), dx),
     "relu": lambda whole, dx: _where(apply("negate", whole.arguments[0]), dx, 0),
     "tanh": lambda whole, dx: _times(apply("subtract", 1, apply("square", whole)), dx),
-    "exp": lambda whole, dx: _held(whole, whole, dx),
-    "excess": lambda whole, dx: _held(whole, apply("subtract", apply("exp", whole.arguments[0]), 1), dx),
+    "exp": lambda whole, dx: _chained_exp(whole, whole, dx),
+    "excess": lambda whole, dx: _chained_exp(whole, apply("subtract", apply("exp", whole.arguments[0]), 1), dx),
     "sqrt": lambda whole, dx: apply("divide", dx, multiply(2, whole)),
     "log_cosh": lambda whole, dx: _times(apply("tanh", whole.arguments[0]), dx),
     "where_negative": lambda whole, _, dx, dy: _where(whole.arguments[0], dx, dy),

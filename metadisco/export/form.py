@@ -1,4 +1,4 @@
-"""Which form of an objective is written: as learned, or closed. JAX is not started."""
+"""Choice of the exported form of an objective: the learned network or a closed form. Does not start JAX."""
 
 from metadisco.discoveries.distilled import FILE, read
 from metadisco.discoveries.sources import Source, find_source
@@ -7,30 +7,30 @@ from metadisco.errors import UserError
 FORMS = ("network", "closed")
 
 
-def in_form(source: Source, form: str | None) -> Source:
-    """Return the closed form of a run's objective where that is asked for; else what was named.
+def choose_form(source: Source, form: str | None) -> Source:
+    """Return the closed form of a run's objective if `form` asks for it, else `source` unchanged.
 
     Args:
-        source: what was named.
+        source: the objective.
         form: one of FORMS, or None for either.
 
     Raises:
-        UserError: if it has no such form.
+        UserError: if the objective has no such form.
     """
     learned = source.section is not None
     if form == "network" and not learned:
-        raise UserError(f"--form: {source.name!r} is a closed form, so that there is no network, allowed: closed")
+        raise UserError(f"--form: {source.name!r} is a closed form and has no network, allowed: closed")
     if form != "closed" or not learned:
         return source
     forms = source.run.path / "distilled" / FILE if source.run is not None else None
     if forms is None or not forms.is_file():
         raise UserError(
             f"--form: no closed form of {source.name!r} is {f'in {str(forms)!r}' if forms else 'with it'}; metadisco "
-            "distil finds some, and O can be the path of its distilled.json"
+            "distil finds closed forms, and O can be the path of its distilled.json"
         )
     if read(forms).get("source_sha256", source.sha256) != source.sha256:
         raise UserError(
-            f"--form: what is in {str(forms)!r} was distilled from another objective than {source.name!r}; metadisco "
-            "distil finds forms of this one, and O can be the path of its distilled.json"
+            f"--form: the forms in {str(forms)!r} were distilled from another objective than {source.name!r}; "
+            "metadisco distil finds forms of this one, and O can be the path of its distilled.json"
         )
     return find_source(str(forms))

@@ -1,4 +1,4 @@
-"""The losses of what an artefact describes, as what source can be written from."""
+"""The losses of an artefact as expressions and networks, from which source code is written."""
 
 import shlex
 from collections.abc import Mapping
@@ -25,28 +25,31 @@ _FORM_VARIABLES = {"policy": POLICY_VARIABLES, "value": VALUE_VARIABLES}
 _VARIABLES = {**_FORM_VARIABLES, "value": (*VALUE_VARIABLES, "value")}
 
 
-def losses_of(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: str) -> Losses:
-    """Return the losses of what an artefact describes.
+def losses_of(described: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: str) -> Losses:
+    """Return the losses of the objective in an artefact.
 
     Args:
-        said: its `objective`.
-        arrays: its meta-parameters by path.
+        described: the section `objective` of the artefact.
+        arrays: meta-parameters by path.
         name: of the objective, for messages.
 
     Raises:
-        UserError: for a parametrisation whose losses are known as code alone.
+        UserError: for a parametrisation that does not define `source_losses`.
     """
-    if said["kind"] == "closed":
-        return Losses(_drift(said["name"], said["settings"]), fold(ppo_value_loss(said["settings"]["value_clip_eps"])))
-    if said["kind"] == "forms":
-        return _of_forms(said["expressions"], said["constants"])
-    parametrisation, meta_params = load_learned(said, arrays, name)
+    if described["kind"] == "closed":
+        return Losses(
+            _drift(described["name"], described["settings"]),
+            fold(ppo_value_loss(described["settings"]["value_clip_eps"])),
+        )
+    if described["kind"] == "forms":
+        return _of_forms(described["expressions"], described["constants"])
+    parametrisation, meta_params = load_learned(described, arrays, name)
     source_losses = getattr(parametrisation, "source_losses", None)
     if source_losses is None:
-        own = said["parametrisation"]["name"]
-        whose = " is of your own and" if ":" in own else ""
+        own = described["parametrisation"]["name"]
+        user_defined = "the user-defined " if ":" in own else ""
         raise UserError(
-            f"--to: {own}{whose} has no source_losses, so that no source of it can be written; a closed form can: "
+            f"--to: {user_defined}{own} has no source_losses, so no source can be written; for a closed form run "
             f"metadisco distil {shlex.quote(name)} --output DIR, then metadisco export DIR --form closed"
         )
     losses = source_losses(meta_params)
@@ -56,7 +59,7 @@ def losses_of(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: s
 
 
 def _checked(part: str, loss: Any) -> "Expression | Network":
-    """Return a loss, after seeing that its expressions are such, of what its part may name."""
+    """Return a loss after checking that its expressions are valid and use only the variables of its part."""
     where, variables = f"source_losses: {part}", _VARIABLES[part]
     if not isinstance(loss, Network):
         return fold(from_json(to_json(loss), variables, where))
@@ -69,7 +72,7 @@ def _checked(part: str, loss: Any) -> "Expression | Network":
 
 
 def _of_forms(expressions: Mapping[str, Any], constants: Mapping[str, Any]) -> Losses:
-    """Return the losses of closed forms; PPO's own where there is none."""
+    """Return the losses of closed forms; a part without a form gets PPO's loss."""
     ours = {"policy": ppo_drift(constants["clip_eps"]), "value": ppo_value_loss(constants["value_clip_eps"])}
     theirs = {part: from_json(each, _FORM_VARIABLES[part], part) for part, each in expressions.items()}
     return Losses(**{part: fold(each) for part, each in {**ours, **theirs}.items()})

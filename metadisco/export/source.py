@@ -1,4 +1,4 @@
-"""An objective as one file of Python that needs NumPy, JAX or PyTorch alone."""
+"""An objective as one Python file that requires only NumPy, JAX or PyTorch."""
 
 import contextlib
 import textwrap
@@ -18,31 +18,31 @@ from metadisco.objectives.losses import Losses
 
 LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
 CLIP_SETTINGS = {
-    "numpy": "A clipping constant of your program is without effect then.",
-    "jax": "PureJaxRL's CLIP_EPS is without effect then.",
-    "torch": "CleanRL's --clip-coef and --clip-vloss are without effect then.",
+    "numpy": "A clipping constant in your program then has no effect.",
+    "jax": "PureJaxRL's CLIP_EPS then has no effect.",
+    "torch": "CleanRL's --clip-coef and --clip-vloss then have no effect.",
 }
-"""What the settings of other people's PPO no longer do, by language."""
+"""Settings of well-known PPO implementations that lose their effect, by language."""
 TEMPLATES = Path(__file__).parent.parent / "templates" / "source"
 
 
 class About(NamedTuple):
-    """What the header of a file says."""
+    """Contents of the header of a file."""
 
     name: str
-    """Of the objective."""
+    """Name of the objective."""
     file: str
-    """That the text will be in."""
+    """Name of the file."""
     lines: list[str]
-    """What it is, where it was found."""
+    """Description: what the objective is and where it was discovered."""
     settings: list[str]
-    """With which settings it was found, a line per environment; none where that is not known."""
+    """Settings of the meta-training, one line per environment; empty if unknown."""
     advantage: str
-    """How advantages were standardised where it was found, in words."""
+    """How meta-training standardised advantages, in words."""
     value_coef: str
-    """What it was, in words in brackets; empty if that is not known."""
+    """Value coefficient of the meta-training, in words in parentheses; empty if unknown."""
     licence: str
-    """Of the file."""
+    """Licence of the file."""
 
 
 def write_source(losses: Losses, language: str, about: About, pairs: dict[str, Any]) -> str:
@@ -51,8 +51,8 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
     Args:
         losses: of the objective.
         language: `numpy`, `jax` or `torch`.
-        about: for its header.
-        pairs: inputs and outputs that the file checks itself against.
+        about: contents of the header.
+        pairs: stored inputs and outputs, with which the file checks itself.
     """
     module, library = LANGUAGES[language]
     writer = Writer(module)
@@ -76,7 +76,7 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
         value=indented(value),
         value_gradient=indented(value_gradient),
         helpers=writer.helpers,
-        progress=_whether(writer.uses_progress),
+        progress=_uses_of_progress(writer.uses_progress),
         policy_progress="policy" in writer.uses_progress,
         value_progress="value" in writer.uses_progress,
         weights=writer.weights,
@@ -86,17 +86,17 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
 
 
 def check_source(text: str, name: str) -> None:
-    """Run the check of a file for NumPy: a parametrisation may say something else in source_losses than in bind.
+    """Run the self-check of a NumPy file, which finds a `source_losses` that contradicts `bind`.
 
     Args:
         text: of the file.
         name: of the objective, for messages.
 
     Raises:
-        UserError: if it does.
+        UserError: if the check fails.
     """
     module: dict[str, Any] = {}
-    exec(compile(text, name, "exec"), module)  # our own text, with numbers and names that we checked
+    exec(compile(text, name, "exec"), module)  # we generated this text, and checked its numbers and names
     try:
         with contextlib.redirect_stdout(None), np.errstate(all="ignore"):
             module["_check"]()
@@ -106,22 +106,21 @@ def check_source(text: str, name: str) -> None:
         ) from error
 
 
-def _whether(parts: set[str]) -> str:
-    """Return which losses look at progress, in words."""
+def _uses_of_progress(parts: set[str]) -> str:
+    """Return in words which losses depend on progress."""
     if not parts:
-        return "is an argument of both that neither looks at"
-    looks = "both losses look at" if len(parts) == 2 else f"the {min(parts)} loss looks at"
-    return f"is an argument that {looks}: pass it"
+        return "neither loss uses it"
+    return "both losses use it: pass it" if len(parts) == 2 else f"the {min(parts)} loss uses it: pass it"
 
 
 def _plain(text: Any) -> str:
-    """Return text for a docstring: in one line, and nothing that could end it."""
+    """Return text that is safe in a docstring: one line, without quotes and backslashes."""
     words = " ".join(str(text).replace("\\", "/").replace('"', "'").split())
     return "".join(letter for letter in words if letter.isprintable())
 
 
 def _filled(text: str, bullet: str = "") -> str:
-    """Return text for a docstring in lines that are not too long, as an item of a list where it has a bullet."""
+    """Return text for a docstring, wrapped; with a bullet as a list item."""
     return textwrap.fill(
         _plain(text),
         WIDTH,
@@ -133,7 +132,7 @@ def _filled(text: str, bullet: str = "") -> str:
 
 
 def _rows(pairs: dict[str, Any], uses_progress: bool) -> list[str]:
-    """Return the pairs of inputs and outputs, a line each; what is not finite is left out."""
+    """Return one line per stored pair of inputs and outputs; pairs with a non-finite number are left out."""
     names = ("log_ratio", "advantage", "progress", "value", "old_value", "target")
     assert set(names) == {*INPUTS, "progress"}
     columns = [pairs["inputs"][name] for name in names] + [pairs["outputs"][name] for name in OUTPUTS]

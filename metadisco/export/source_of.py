@@ -1,4 +1,4 @@
-"""The text of a file with the losses of an objective, and what its header says of it."""
+"""The text of a file with the losses of an objective, its header included."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from metadisco.export.source import About, check_source, write_source
 from metadisco.outer.devices import start_jax
 
 ADVANTAGES = {
-    "minibatch": "standardised per minibatch where it was found",
-    "batch": "standardised per batch, not per minibatch, where it was found",
-    "none": "not standardised where it was found",
+    "minibatch": "standardised per minibatch during meta-training",
+    "batch": "standardised per batch, not per minibatch, during meta-training",
+    "none": "not standardised during meta-training",
 }
-"""What the advantages were, by inner.ppo.normalise_advantages."""
+"""How advantages were standardised, by inner.ppo.normalise_advantages."""
 PAPERS = {
     "ppo": "PPO of Schulman et al. (2017)",
     "dpo": "DPO of Lu et al., Discovered Policy Optimisation (2022)",
@@ -26,13 +26,13 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     """Return the text of a file with both losses of an objective.
 
     Args:
-        source: what is written.
-        named: the objective that it is the closed form of; or the same again.
+        source: the objective to write.
+        named: the objective whose closed form `source` is; or `source` itself.
         language: `numpy`, `jax` or `torch`.
-        file: that the text will be in.
+        file: name of the file.
 
     Raises:
-        UserError: if the objective cannot be written.
+        UserError: if the objective cannot be written as source.
     """
     start_jax(None)
     data, arrays = content_of(source)
@@ -54,7 +54,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
 
 
 def _tasks(trained: Mapping[str, Any]) -> tuple[TaskConfig, ...]:
-    """Return environments and settings of a meta-training; none where they are not known, or are of another version."""
+    """Return the tasks of a meta-training; none if they are unknown or of another version."""
     try:
         return build_settings(InnerConfig, trained["inner"]).tasks
     except (KeyError, TypeError, ValueError):
@@ -62,7 +62,7 @@ def _tasks(trained: Mapping[str, Any]) -> tuple[TaskConfig, ...]:
 
 
 def _settings(tasks: Sequence[TaskConfig]) -> list[str]:
-    """Return lines that say with which settings it was found; one by environment where they are several."""
+    """Return the settings of a meta-training, one line per environment if there are several."""
     if not tasks:
         return []
     common, each = describe_tasks(tasks)
@@ -73,26 +73,26 @@ def _settings(tasks: Sequence[TaskConfig]) -> list[str]:
 def _advantage(tasks: Sequence[TaskConfig]) -> str:
     ways = {task.ppo.normalise_advantages for task in tasks}
     if len(ways) > 1:
-        return "standardised as said above where it was found"
+        return "standardised during meta-training as listed above"
     return ADVANTAGES[ways.pop()] if ways else "usually standardised per minibatch"
 
 
 def _value_coef(tasks: Sequence[TaskConfig]) -> str:
-    """Return what to say behind `value_coef is yours`."""
+    """Return the value coefficient of the meta-training in parentheses; empty if unknown."""
     coefs = {task.ppo.value_coef for task in tasks}
     if len(coefs) > 1:
-        return " (above is what it was)"
-    return f" ({coefs.pop():g} where it was found)" if coefs else ""
+        return " (listed above for meta-training)"
+    return f" ({coefs.pop():g} during meta-training)" if coefs else ""
 
 
 def _constants(described: dict[str, Any]) -> list[str]:
-    """Return lines that say which closed objective it is."""
+    """Return a line that names a closed objective and its constants."""
     constants = ", ".join(f"{key} {value}" for key, value in described["settings"].items())
     return [f"{PAPERS[described['name']]}, with {constants}." if described["name"] in PAPERS else f"With {constants}."]
 
 
 def _provenance(trained: dict[str, Any]) -> list[str]:
-    """Return lines that say how it was found, as far as that is known."""
+    """Return a line about the meta-training, as far as it is known."""
     if not trained:
         return []
     spent = [
@@ -102,5 +102,5 @@ def _provenance(trained: dict[str, Any]) -> list[str]:
     ]
     by = f" in {' and '.join(spent)}" if spent else ""
     seed = f", seed {trained['seed']}" if isinstance(trained.get("seed"), int) else ""
-    commit = f", by commit {trained['commit'][:12]}" if isinstance(trained.get("commit"), str) else ""
-    return [f"Found on {', '.join(trained['envs'])}{by}{seed}{commit}."]
+    commit = f", commit {trained['commit'][:12]}" if isinstance(trained.get("commit"), str) else ""
+    return [f"Discovered on {', '.join(trained['envs'])}{by}{seed}{commit}."]

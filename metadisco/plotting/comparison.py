@@ -29,10 +29,12 @@ def comparison_figures(comparison: Comparison) -> Iterator[tuple[str, Figure]]:
     seeds = f"{comparison.num_seeds} seed{'' if comparison.num_seeds == 1 else 's'}"
     for env in envs:
         cells = [cell for cell in comparison.cells if cell.env == env]
-        curves = {short[cell.objective]: (cell.env_steps, cell.lives.filled) for cell in cells}
+        curves = {short[cell.objective]: (cell.env_steps, cell.lifetimes.filled) for cell in cells}
         yield figure_name(env), learning_curves_figure(curves, title=f"{called[env]}, {seeds}")
     returns = {
-        called[env]: {short[cell.objective]: cell.lives.final_return for cell in comparison.cells if cell.env == env}
+        called[env]: {
+            short[cell.objective]: cell.lifetimes.final_return for cell in comparison.cells if cell.env == env
+        }
         for env in envs
     }
     where = next(iter(called.values())) if len(called) == 1 else f"{len(called)} environments"

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator
 from matplotlib.typing import LineStyleType
 
-from metadisco.distillation.features import PUSHING, densest_levels, optimism, relative_slope, rollback
+from metadisco.distillation.features import NEGLIGIBLE_GRADIENT, densest_levels, optimism, relative_gradient, rollback
 from metadisco.distillation.surfaces import DriftSurface
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 from metadisco.plotting.heat import Scale, heat_map, outline
 from metadisco.plotting.style import set_legend, set_title, short, uncluttered, wrapped
 
@@ -53,7 +53,7 @@ def drift_figure(
     """
     figure = Figure(figsize=(1.6 + PANEL * len(surfaces), 2.1 + 2 * PANEL), layout=ConstrainedLayoutEngine(wspace=0.05))
     panels = figure.subplots(2, len(surfaces), squeeze=False)
-    slopes = [relative_slope(surface) for surface in surfaces.values()]
+    slopes = [relative_gradient(surface) for surface in surfaces.values()]
     drifts = [without_rounding(surface.drift) for surface in surfaces.values()]
     heights = Scale(drifts, signed=False)
     pushes = Scale(slopes, signed=True, unit=1.0)
@@ -88,7 +88,7 @@ def drift_evolution_figure(surfaces: Mapping[int, DriftSurface], *, title: str) 
     )
     panels = [figure.add_subplot(num_rows, num_columns, number) for number in range(1, len(chosen) + 1)]
     drawn = [surfaces[generation] for generation in chosen]
-    slopes = [relative_slope(surface) for surface in drawn]
+    slopes = [relative_gradient(surface) for surface in drawn]
     scale = Scale(slopes, signed=True, unit=1.0)
     for axes, generation, surface, slope in zip(panels, chosen, drawn, slopes, strict=True):
         heat_map(axes, surface.log_ratio, surface.advantage, slope, scale)
@@ -157,7 +157,7 @@ def _outline_regions(axes: Axes, surface: DriftSurface) -> None:
 
 def _region_handles(surfaces: Sequence[DriftSurface]) -> list[Line2D]:
     """Return the legend of the regions that some surface has."""
-    threshold = f"(> {100 * PUSHING:g} % of |A|)".replace(" ", "\N{NO-BREAK SPACE}")
+    threshold = f"(> {100 * NEGLIGIBLE_GRADIENT:g} % of |A|)".replace(" ", "\N{NO-BREAK SPACE}")
     handles = []
     if any(rollback(surface).any() for surface in surfaces):
         handles.append(_handle(ROLLBACK_STYLE, f"rollback: pushes r against A {threshold}"))

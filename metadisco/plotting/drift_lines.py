@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from metadisco.distillation.features import quantiles
 from metadisco.distillation.surfaces import DriftSurface
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 from metadisco.plotting.drift import DRIFT, RATIO, ratio_axis, without_rounding
 from metadisco.plotting.heat import relief
 from metadisco.plotting.style import (
@@ -71,7 +71,7 @@ def _draw_slice(axes: Axes, surfaces: Mapping[str, DriftSurface], advantage: flo
         place = int(np.argmin(np.abs(surface.advantage - advantage)))
         used.append(float(surface.advantage[place]))
         style = line_style(number) | {"linewidth": 1.5 if number else 2.2, "label": name}
-        lines += axes.plot(surface.log_ratio, surface.slope[:, place], **style)
+        lines += axes.plot(surface.log_ratio, surface.gradient[:, place], **style)
     axes.axhline(0, color=GUIDE, linewidth=0.8, zorder=1)
     axes.axvline(0, color=GUIDE, linewidth=0.8, zorder=1)
     ends = [(float(surface.log_ratio[0]), float(surface.log_ratio[-1])) for surface in surfaces.values()]
@@ -101,7 +101,7 @@ def drift_3d_figure(surface: DriftSurface, *, title: str) -> Figure:
     figure = Figure(figsize=(11, 5.2), layout="constrained")
     low, high = float(surface.log_ratio[0]), float(surface.log_ratio[-1])
     x, y = (RATIO, surface.log_ratio), ("advantage A", surface.advantage)
-    for place, z in enumerate(((DRIFT, without_rounding(surface.drift)), (SLOPE, surface.slope)), 1):
+    for place, z in enumerate(((DRIFT, without_rounding(surface.drift)), (SLOPE, surface.gradient)), 1):
         ratio_axis(relief(figure, place, x, y, z), low, high)
     set_title(figure, title)
     return figure

@@ -19,8 +19,8 @@ from metadisco.distillation.surfaces import (
     value_loss_surface,
 )
 from metadisco.errors import UserError
-from metadisco.evaluation.visiting import kept_visits
-from metadisco.evaluation.visits import VALUE_EDGES, Visits
+from metadisco.evaluation.histogram_cache import cached_histograms
+from metadisco.evaluation.histograms import VALUE_EDGES, MinibatchHistograms
 from metadisco.objectives.closed import dpo, ppo
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
@@ -101,7 +101,7 @@ def objective_figures(
     """Give all figures of an objective, each with its name; arguments and errors as for `draw_objective`."""
     start_jax(config.outer.num_devices, config.deterministic)
     objective = load_objective(source.name)
-    visits = kept_visits(source, config, env, output, say, announced) if visit else None
+    visits = cached_histograms(source, config, env, output, say, announced) if visit else None
     where = f", visited on {env}" if visit else ""
     yield from run_figures(source)
     for part in source.parts:
@@ -127,11 +127,13 @@ def _surface(loss: Loss, progress: float = 0.5) -> DriftSurface:
     return drift_surface(loss, LOG_RATIO, ADVANTAGE, progress)
 
 
-def _drift_figures(source: Source, objective: Objective, visits: Visits | None, where: str, three_d: bool) -> Named:
+def _drift_figures(
+    source: Source, objective: Objective, visits: MinibatchHistograms | None, where: str, three_d: bool
+) -> Named:
     references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
     name, loss = source.short_name, objective.policy_loss
     drawn = _surface(loss)
-    if not np.isfinite(drawn.slope).all():
+    if not np.isfinite(drawn.gradient).all():
         raise UserError(f"{source.name!r}: its policy loss is not finite, so that there is nothing to draw")
     taken = any(name == label for label, _ in references.values())
     surfaces = {f"{name} (this)" if taken else name: drawn}
@@ -150,7 +152,9 @@ def _drift_figures(source: Source, objective: Objective, visits: Visits | None, 
         yield "drift_3d", drift_3d_figure(drawn, title=f"Drift of {name}")
 
 
-def _value_figures(source: Source, objective: Objective, visits: Visits | None, where: str, three_d: bool) -> Named:
+def _value_figures(
+    source: Source, objective: Objective, visits: MinibatchHistograms | None, where: str, three_d: bool
+) -> Named:
     low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.005)
     furthest = max(-low, high)
     error = np.linspace(-furthest, furthest, NUM_ERRORS)
@@ -170,7 +174,12 @@ def _value_figures(source: Source, objective: Objective, visits: Visits | None, 
 
 
 def _value_surfaces(
-    loss: Loss, error: Float[np.ndarray, "G"], second_input: str, visits: Visits | None, title: str, three_d: bool
+    loss: Loss,
+    error: Float[np.ndarray, "G"],
+    second_input: str,
+    visits: MinibatchHistograms | None,
+    title: str,
+    three_d: bool,
 ) -> Named:
     met = None if visits is None else np.asarray(getattr(visits, second_input)).sum(0)
     low, high = (-MAX_ERROR, MAX_ERROR) if met is None else _range(met, 0.01)

@@ -25,7 +25,7 @@ from metadisco.distillation.features import (
     squared_error_scale,
 )
 from metadisco.distillation.surfaces import ValueLossCurve
-from metadisco.evaluation.visits import VALUE_EDGES
+from metadisco.evaluation.histograms import VALUE_EDGES
 from metadisco.plotting.style import (
     GUIDE,
     PALETTE,

@@ -2,7 +2,7 @@
 
 from metadisco.config import Config
 from metadisco.config.problems import problem_kind
-from metadisco.discoveries.any_problem import make_own_problem
+from metadisco.discoveries.meta_problems import make_user_problem
 from metadisco.types import MetaProblem
 
 
@@ -14,6 +14,6 @@ def make_problem(config: Config) -> MetaProblem:
     """
     kind = problem_kind(config.problem["name"])
     if kind is None:
-        return make_own_problem(config.problem, config.inner, config.parametrisation)
+        return make_user_problem(config.problem, config.inner, config.parametrisation)
     problem: MetaProblem = kind.from_config(config)
     return problem

@@ -1,1 +1,1 @@
-"""What is on disk: runs, checkpoints, rows, cells, packages."""
+"""Files on disk: runs, checkpoints, rows of metrics, cells of evaluations, packages."""

@@ -1,4 +1,4 @@
-"""Meta-parameters as named arrays: a flat mapping that NumPy alone can store and read."""
+"""Meta-parameters as named arrays: a flat mapping that NumPy can store and read without JAX."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ def to_arrays(tree: Any) -> dict[str, np.ndarray]:
     """Return the leaves of a pytree by their path, such as `Dense_0/kernel`.
 
     Raises:
-        UserError: if two leaves have the same path, one cannot be kept by its path, or is empty.
+        UserError: if two leaves have the same path, or a leaf is empty or has a path that no file can store.
     """
     arrays: dict[str, np.ndarray] = {}
     for name, leaf in _named_leaves(tree):
@@ -28,15 +28,15 @@ def to_arrays(tree: Any) -> dict[str, np.ndarray]:
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], template: Any, source: str) -> Any:
-    """Put named arrays back into the shape of a template.
+    """Rebuild a pytree from named arrays.
 
     Args:
         arrays: as from `to_arrays`.
         template: a pytree of arrays or shapes.
-        source: what the arrays come from, for messages.
+        source: origin of the arrays, for messages.
 
     Raises:
-        UserError: for a missing, extra or wrongly shaped array, or one that is not float.
+        UserError: for a missing or extra array, or one of another shape or dtype.
     """
     wanted = _named_leaves(template)
     extra = sorted(set(arrays) - {name for name, _ in wanted})

@@ -1,4 +1,4 @@
-"""Cells of an evaluation on disk, so that one that was stopped goes on where it was."""
+"""Cells of an evaluation on disk, so that a stopped evaluation can be continued."""
 
 import functools
 import hashlib
@@ -28,20 +28,20 @@ JAX_SETTINGS = (
     *("default_matmul_precision", "disable_jit", "disable_most_optimizations"),  # the last bits
     *("optimization_level", "exec_time_optimization_effort"),
 )
-"""What shell or program may have set, and numbers depend on; `metadisco.objectives.arithmetic` sets others."""
-SHOWING = ("commands", "distillation", "plotting")
-"""Parts of this package that train nothing."""
+"""Settings of JAX that change numbers and that a shell or program may have set."""
+NOT_TRAINING = ("commands", "distillation", "plotting")
+"""Parts of this package whose code has no influence on trainings."""
 
 
 class CellStore:
-    """A folder with one file of arrays per cell, named by everything that its numbers depend on.
+    """A folder with one file of arrays per cell, whose name is a hash of everything that determines its numbers.
 
-    That is what the caller says, and the settings of the trainings, the code of one's own that either names, the
-    sources of this package, the versions of the libraries that compute, JAX's settings of random numbers, and devices,
-    chunks, precision and flags of XLA, which change the last bits.
+    These are the identity given by the caller, the settings of the trainings, user-defined code that either names, the
+    source of this package, versions of libraries, settings of JAX for random numbers, and everything that changes the
+    last bits: devices, chunk size, precision and flags of XLA.
 
     Args:
-        path: the folder; made when the first cell is kept.
+        path: the folder; created with the first cell.
         config: of the trainings.
     """
 
@@ -50,10 +50,10 @@ class CellStore:
         self._names: dict[str, str] = {}
 
     def _name(self, identity: Any) -> str:
-        """Return the name of a cell, which is made once: while it is trained, files may be edited."""
+        """Return the name of a cell; computed only once, since files may be edited during the training."""
         text = json.dumps(identity, sort_keys=True)
         if text not in self._names:
-            whole = json.dumps([identity, _circumstances(identity, self._config)], sort_keys=True)
+            whole = json.dumps([identity, _dependencies(identity, self._config)], sort_keys=True)
             self._names[text] = hashlib.sha256(whole.encode()).hexdigest()
         return self._names[text]
 
@@ -61,9 +61,9 @@ class CellStore:
         return self._path / f"{name[:24]}.npz"
 
     def load(self, identity: Any, names: Collection[str]) -> dict[str, np.ndarray] | None:
-        """Return the arrays of a cell that was kept, or None where there is none, or its file is damaged or another's.
+        """Return the arrays of a cell; None if it was not kept, or its file is damaged or of another cell.
 
-        Call it when all that the cell depends on is loaded.
+        Load everything that the cell depends on before the call.
         """
         name = self._name(identity)
         try:
@@ -72,11 +72,11 @@ class CellStore:
         except (OSError, UserError):
             return None
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            said = archive.comment
-        return arrays if arrays.keys() == set(names) and said == name.encode() else None
+            stored_name = archive.comment
+        return arrays if arrays.keys() == set(names) and stored_name == name.encode() else None
 
     def keep(self, identity: Any, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep a cell: whole or not at all. The comment of its file says which it is."""
+        """Write a cell atomically; the comment of the zip archive holds its full name."""
         name = self._name(identity)
         stream = io.BytesIO(pack_arrays(arrays))
         with zipfile.ZipFile(stream, "a") as archive:
@@ -85,8 +85,8 @@ class CellStore:
         write_atomically(self._file(name), stream.getvalue())
 
 
-def _circumstances(identity: Any, config: Config) -> dict[str, Any]:
-    """Return what numbers depend on beside what a caller says of a cell."""
+def _dependencies(identity: Any, config: Config) -> dict[str, Any]:
+    """Return everything that determines the numbers of a cell beside its identity."""
     inner, outer = to_plain(config)["inner"], config.outer
     suites = {task.env.partition("/")[0] for task in config.tasks if "/" in task.env}
     libraries = {*LIBRARIES, *(name for suite in suites for name in libraries_of(suite))}
@@ -106,16 +106,16 @@ def _circumstances(identity: Any, config: Config) -> dict[str, Any]:
 
 
 def _xla_flags() -> dict[str, str]:
-    """Return the flags of XLA by name: the last of a name counts, and the order of names does not."""
+    """Return the flags of XLA by name; the last value of a flag counts, the order of flags does not."""
     return {name: value for name, _, value in (word.partition("=") for word in os.environ.get("XLA_FLAGS", "").split())}
 
 
 @functools.cache
 def _own_sources() -> str:
-    """Return a digest of the parts of this package that train; a clone may differ from any version."""
+    """Return a digest of the source of this package; a clone may differ from every released version."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         place = file.relative_to(PACKAGE)
-        if place.parts[0] not in SHOWING:
+        if place.parts[0] not in NOT_TRAINING:
             digest.update(f"{place.as_posix()}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     return digest.hexdigest()

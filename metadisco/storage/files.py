@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and arrays in them that NumPy alone can read."""
+"""Atomic writes, and arrays in files that NumPy can read."""
 
 import errno
 import io
@@ -17,7 +17,7 @@ from metadisco.errors import UserError, shown
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on the disk, where the file system can say."""
+    """Flush a file, or the entries of a directory, to disk where the file system supports it."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -29,23 +29,23 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_atomically(path: Path, content: str | bytes, replace: bool = True) -> None:
-    """Write a file whole or not at all; text as UTF-8. Permissions of what it replaces are kept.
+    """Write a file atomically, text as UTF-8. A replaced file keeps its permissions.
 
     Raises:
-        FileExistsError: if something is there that is not to be replaced.
+        FileExistsError: if the path exists and `replace` is false.
     """
     write_together({path: content}, replace)
 
 
 def write_together(contents: Mapping[Path, str | bytes], replace: bool = True) -> None:
-    """Write files that belong together, in their order: each whole, and none before all of them are on the disk.
+    """Write several files in order, each atomically, after the contents of all of them are on disk.
 
     Args:
         contents: by path; text as UTF-8.
-        replace: what is there.
+        replace: whether to replace existing files.
 
     Raises:
-        FileExistsError: if something is there that is not to be replaced; nothing was written then.
+        FileExistsError: if a path exists and `replace` is false; nothing is written then.
     """
     temporaries = {path: _temporary(path) for path in contents}
     placed: list[Path] = []
@@ -59,7 +59,7 @@ def write_together(contents: Mapping[Path, str | bytes], replace: bool = True) -
             if replace and path.exists():
                 shutil.copymode(path, temporary)
         for path, temporary in temporaries.items():
-            _put(temporary, path, replace)
+            _move_into_place(temporary, path, replace)
             placed.append(path)
         for folder in {path.parent for path in contents}:
             flush_to_disk(folder)
@@ -73,12 +73,12 @@ def write_together(contents: Mapping[Path, str | bytes], replace: bool = True) -
 
 
 def _temporary(path: Path) -> Path:
-    """Return the name that a file has while it is written."""
+    """Return the temporary name of a file that is being written."""
     return path.with_name(f"{path.name}.{os.getpid()}.tmp")
 
 
-def _put(temporary: Path, path: Path, replace: bool) -> None:
-    """Give a file its name; where nothing is to be replaced, in one step with seeing that nothing is there."""
+def _move_into_place(temporary: Path, path: Path, replace: bool) -> None:
+    """Rename a temporary file; without `replace`, check that the path is free and take it in one atomic step."""
     if replace:
         temporary.replace(path)
         return
@@ -94,16 +94,16 @@ def _put(temporary: Path, path: Path, replace: bool) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz archive whole or not at all, and its folder."""
+    """Write an .npz archive atomically; create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, pack_arrays(arrays))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read an .npz archive; nothing is unpickled.
+    """Read an .npz archive without unpickling.
 
     Raises:
-        UserError: if it cannot be read, or holds what is no array.
+        UserError: if it cannot be read or holds something other than arrays.
     """
     try:
         return unpack_arrays(path.read_bytes(), str(path))
@@ -112,7 +112,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return an .npz archive, the same for the same arrays; unlike `np.savez`, whatever the arrays are called."""
+    """Return an .npz archive as reproducible bytes; unlike `np.savez`, it accepts any names of arrays."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, array in arrays.items():
@@ -122,14 +122,14 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """Return the arrays of an .npz archive; nothing is unpickled, or evaluated.
+    """Return the arrays of an .npz archive; nothing is unpickled or evaluated.
 
     Args:
         content: of the archive.
-        where: what to call it in complaints.
+        where: name of the archive in error messages.
 
     Raises:
-        UserError: if it is no archive, holds what is no array of numbers, or more than MAX_BYTES.
+        UserError: if it is no archive, holds something other than numeric arrays, or more than MAX_BYTES.
     """
     members = unzip(io.BytesIO(content), f"{where}: cannot be read as arrays")
     try:
@@ -138,15 +138,16 @@ def unpack_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
         raise UserError(f"{where}: cannot be read as arrays: {shown(error)}") from error
 
 
-def unzip(source: Path | IO[bytes], trouble: str) -> dict[str, bytes]:
-    """Return the members of a zip file, in memory: as many bytes as it states, and no more than MAX_BYTES.
+def unzip(source: Path | IO[bytes], prefix: str) -> dict[str, bytes]:
+    """Read the members of a zip file into memory, at most MAX_BYTES.
 
     Args:
         source: the file.
-        trouble: how complaints begin.
+        prefix: beginning of error messages.
 
     Raises:
-        UserError: if it is none, is damaged, compressed in an odd way, or has two members of the same name.
+        UserError: if it is no zip file, is damaged, too large, compressed by an unsupported method, or has two members
+            of the same name.
     """
     try:
         with zipfile.ZipFile(source) as archive:
@@ -159,11 +160,11 @@ def unzip(source: Path | IO[bytes], trouble: str) -> dict[str, bytes]:
                 raise ValueError("it is compressed by another method than deflate")
             return {info.filename: archive.read(info) for info in members}
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{trouble}: {shown(error)}") from error
+        raise UserError(f"{prefix}: {shown(error)}") from error
 
 
 def _array(content: bytes, name: str) -> np.ndarray:
-    """Return the array of an .npy file; NumPy has an exception of its own for each way in which one can be damaged."""
+    """Return the array of an .npy file; NumPy raises many kinds of exceptions for damaged ones."""
     stream = io.BytesIO(content)
     try:
         with warnings.catch_warnings(action="error"):
@@ -175,28 +176,28 @@ def _array(content: bytes, name: str) -> np.ndarray:
     return array
 
 
-MAX_BYTES = 256 * 2**20  # of what is read at once; the networks of the literature take some kilobytes
+MAX_BYTES = 256 * 2**20  # read into memory at once; networks of the literature take some kilobytes
 
 
-def nulls(array: np.ndarray) -> list[Any]:
-    """Return nested lists with null for what JSON cannot hold."""
+def with_nulls(array: np.ndarray) -> list[Any]:
+    """Return an array as nested lists, with null for non-finite numbers, which JSON cannot represent."""
     plain = array.astype(object)
     plain[~np.isfinite(array)] = None
     return list(plain.tolist())
 
 
 def check_writable(path: Path, option: str, name: str = "") -> None:
-    """Refuse a directory that could not be made or written to.
+    """Refuse a directory that cannot be created or written to.
 
-    It is tried, by a file that is gone again: what root may do, or a file system can, nothing else tells.
+    The check creates and removes a file: permissions alone do not tell what root or a file system allows.
 
     Args:
         path: of the directory.
-        option: that named it.
-        name: of the file that will be written there, if it is known.
+        option: the option that named it.
+        name: name of the file that will be written there, if known.
 
     Raises:
-        UserError: naming the directory that is in the way.
+        UserError: naming the directory that cannot be written to.
     """
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists() or each.is_symlink())
     refusal = UserError(f"{option}: {str(there)!r} is no directory that can be written to")
@@ -206,9 +207,9 @@ def check_writable(path: Path, option: str, name: str = "") -> None:
     try:
         trial.touch(exist_ok=False)
         trial.unlink()
-    except FileExistsError:  # left by a process that was killed, and had the number of this one
+    except FileExistsError:  # left by a killed process with the same process id
         return
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG):  # no matter of the directory
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG):  # not a problem of the directory
             raise
         raise refusal from error

@@ -1,4 +1,4 @@
-"""One command at a time in a run directory: a lock of the operating system, which ends with whoever holds it."""
+"""A lock on a run directory, so that only one command uses it; the operating system releases it with its process."""
 
 import contextlib
 import errno
@@ -13,42 +13,42 @@ from typing import Self
 from metadisco.errors import MachineError, UserError
 
 LOCK_NAME = "lock"
-WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # file systems that have none
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # errors of file systems without locks
 
 
 class RunLock:
-    """Holds a run directory while a command works in it.
+    """Locks a run directory while a command uses it.
 
-    The file says who; that it is there means nothing. A process that is killed leaves the file, not the lock.
-    Directories that did not exist are made, and taken away again if nothing was kept in them.
+    The lock file names the process. A killed process leaves the file behind, but not the lock. Missing directories are
+    created, and removed again if they stay empty.
 
     Args:
         path: the run directory; may be missing.
-        warn: told in one sentence where the file system has no locks.
+        warn: receives a message if the file system has no locks.
 
     Raises:
-        UserError: on entering, if another command is there, or the directory cannot be made.
+        UserError: on entering, if another command uses the directory or it cannot be created.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]):
         self._run, self._path, self._warn = path, path / LOCK_NAME, warn
-        self._made: list[Path] = []
+        self._created: list[Path] = []
         self._file: int | None = None
 
     def __enter__(self) -> Self:
         try:
             for folder in reversed([each for each in (self._run, *self._run.parents) if not each.exists()]):
                 folder.mkdir()
-                self._made.append(folder)
+                self._created.append(folder)
             while self._file is None:
-                self._file = self._take()
+                self._file = self._acquire()
         except BaseException:
-            self._take_away()
+            self._remove_created()
             raise
         return self
 
-    def _take(self) -> int | None:
-        """Lock the file; None where whoever held it before has just taken it away."""
+    def _acquire(self) -> int | None:
+        """Lock the file; return None if its previous holder has just removed it."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,11 +59,11 @@ class RunLock:
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                     raise UserError(self._in_use(holder)) from error
                 raise
-            self._warn(f"{str(self._run)!r} is where files cannot be locked: let no other command run there")
+            self._warn(f"{str(self._run)!r} is on a file system without locks: run no other command in it")
         if not _is_same(file, self._path):
             os.close(file)
             return None
-        with contextlib.suppress(OSError):  # a full disk; who holds it is a courtesy
+        with contextlib.suppress(OSError):  # the disk may be full; the name of the holder is optional
             os.ftruncate(file, 0)
             os.pwrite(file, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
         return file
@@ -73,10 +73,10 @@ class RunLock:
         return f"--run: {str(self._run)!r} is in use by another command{who}; allowed: to wait for it, or another --run"
 
     def check(self) -> None:
-        """Make sure that the directory is still the one that was locked.
+        """Check that the directory is still the locked one.
 
         Raises:
-            MachineError: if it was deleted or replaced; else parts of a run would be written where there is none.
+            MachineError: if it was deleted or replaced, so that only parts of a run would be written.
         """
         if self._file is not None and not _is_same(self._file, self._path):
             raise MachineError(
@@ -84,20 +84,20 @@ class RunLock:
             )
 
     def release(self) -> None:
-        """Let go; may be called more than once, and from another thread."""
+        """Release the lock; may be called repeatedly and from another thread."""
         file, self._file = self._file, None
         if file is None:
             return
         with contextlib.suppress(OSError):
             if _is_same(file, self._path):
                 self._path.unlink()
-        self._take_away()
+        self._remove_created()
         os.close(file)
 
-    def _take_away(self) -> None:
-        """Remove the directories that were made, as far as they are empty."""
+    def _remove_created(self) -> None:
+        """Remove the created directories that are empty."""
         with contextlib.suppress(OSError):
-            for folder in reversed(self._made):
+            for folder in reversed(self._created):
                 folder.rmdir()
 
     def __exit__(
@@ -107,7 +107,7 @@ class RunLock:
 
 
 def _is_same(file: int, path: Path) -> bool:
-    """Whether a path is that of an open file."""
+    """Whether a path refers to an open file."""
     try:
         there = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Optional places for metrics besides metrics.jsonl. None of them needs a network."""
+"""Optional loggers besides metrics.jsonl. None of them requires a network."""
 
 import importlib.util
 import json
@@ -14,54 +14,54 @@ from metadisco.errors import UserError
 from metadisco.storage.files import write_atomically
 
 WANDB = "wandb.json"
-"""What is kept of a run at Weights & Biases, in the run directory."""
-MAX_QUEUE = 10_000  # numbers that wait to be written; more than a row has, so that a row never blocks
+"""File in the run directory with the id of the run at Weights & Biases."""
+MAX_QUEUE = 10_000  # pending numbers; more than one row has, so that logging a row never blocks
 
 
 class Logger(Protocol):
     """Takes one row of metrics per generation."""
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Keep the numbers of a row; what is not a number is left out."""
+        """Log the numbers of a row; other entries are ignored."""
 
     def close(self) -> None:
-        """Write out what is pending."""
+        """Flush pending rows."""
 
 
 class TensorBoardLogger:
     """TensorBoard events under `tensorboard/` of the run directory.
 
-    A thread of tensorboardX writes them. If it dies, as on a full disk, later rows would be waited for without end, so
-    that what killed it is raised here.
+    A thread of tensorboardX writes them. If it dies, for example on a full disk, later rows would block forever; so its
+    exception is raised here.
     """
 
     def __init__(self, run_path: Path):
         from tensorboardX import SummaryWriter  # noqa: PLC0415 - optional
 
         self._writer = SummaryWriter(str(run_path / "tensorboard"), max_queue=MAX_QUEUE)
-        self._trouble: BaseException | None = None
+        self._failure: BaseException | None = None
         self._report = threading.excepthook
-        threading.excepthook = self._note
+        threading.excepthook = self._store_failure
 
-    def _note(self, failure: threading.ExceptHookArgs) -> None:
-        """Keep what killed a thread of tensorboardX."""
+    def _store_failure(self, failure: threading.ExceptHookArgs) -> None:
+        """Store the exception of a thread of tensorboardX."""
         if type(failure.thread).__module__.startswith("tensorboardX."):
-            self._trouble = failure.exc_value
+            self._failure = failure.exc_value
         else:
             self._report(failure)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Write one scalar per number."""
-        if self._trouble is not None:
-            raise self._trouble
+        if self._failure is not None:
+            raise self._failure
         for name, value in _numbers(row).items():
             self._writer.add_scalar(name, value, row["generation"])
 
     def close(self) -> None:
-        """Flush the events; where that fails what becomes of the thread, and of closing again at exit, is not told."""
+        """Flush the events; after a failure no further errors of the thread, or of closing at exit, are reported."""
         try:
-            if self._trouble is not None:
-                raise self._trouble
+            if self._failure is not None:
+                raise self._failure
             self._writer.close()
         except OSError:
             self._writer.file_writer.event_writer._closed = True
@@ -72,8 +72,8 @@ class TensorBoardLogger:
 class WandbLogger:
     """Weights & Biases, offline unless the environment variable WANDB_MODE says otherwise.
 
-    A run that is continued stays one run there, by the id in `wandb.json`. What does not come at a later step is
-    dropped there; so generations that are run again take new steps, and plots are over `generation`.
+    A continued run stays one run there, by the id in `wandb.json`. Weights & Biases drops rows whose step does not
+    increase; so repeated generations get new steps, and plots use `generation` as their axis.
     """
 
     def __init__(self, run_path: Path, config: LoggingConfig, settings: Mapping[str, Any], num_again: int):
@@ -90,7 +90,7 @@ class WandbLogger:
             config=dict(settings),
             mode=mode,
             id=run_id,
-            resume=None if mode == "offline" else "allow",  # offline it is the id alone that makes one run of several
+            resume=None if mode == "offline" else "allow",  # offline, the id joins the parts of a run
         )
         self._run.define_metric("generation")
         self._run.define_metric("*", step_metric="generation")
@@ -106,7 +106,7 @@ class WandbLogger:
 
 
 def _read_wandb(path: Path) -> tuple[str, int]:
-    """Return the id of a run at Weights & Biases, and how many generations were run again; new where there is none."""
+    """Return the id of a run at Weights & Biases and its number of repeated generations; a new id if there is none."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return str(kept["id"]), int(kept["again"])
@@ -129,7 +129,7 @@ def check_loggers(config: LoggingConfig) -> None:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether a library is there; a folder of its name, such as Weights & Biases leaves, is none."""
+    """Whether a library is installed; a folder of its name, such as Weights & Biases leaves, does not count."""
     spec = importlib.util.find_spec(module)
     return spec is not None and spec.origin is not None
 
@@ -137,13 +137,13 @@ def _is_installed(module: str) -> bool:
 def make_loggers(
     config: LoggingConfig, run_path: Path, settings: Mapping[str, Any], num_again: int = 0
 ) -> list[Logger]:
-    """Return the loggers that a config asks for.
+    """Return the loggers of a config.
 
     Args:
-        config: which.
+        config: selects the loggers.
         run_path: the run directory.
         settings: of the run.
-        num_again: generations that were logged before and are about to be run again.
+        num_again: number of logged generations that are about to be repeated.
     """
     loggers: list[Logger] = []
     if config.tensorboard:

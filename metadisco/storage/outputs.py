@@ -1,4 +1,4 @@
-"""The one file or folder that a command is told to write: what is there stays, or is replaced by `--force`."""
+"""Outputs of commands: an existing file or folder is only replaced with `--force`."""
 
 import itertools
 import os
@@ -10,27 +10,27 @@ from metadisco.storage.files import check_writable, write_atomically
 
 
 def check_file(path: Path, option: str, force: bool) -> None:
-    """Refuse a file that `write_output` could not write, or that is there and is not to be replaced.
+    """Refuse a file that `write_output` cannot write, or that exists without `force`.
 
     Raises:
-        UserError: naming what is in the way.
+        UserError: naming the obstacle.
     """
     check_replaceable(path, option, force)
-    meant = _meant(path, force)
-    check_writable(meant.parent, option, meant.name)
+    target = _target(path, force)
+    check_writable(target.parent, option, target.name)
 
 
 def check_apart(path: Path, option: str, other: Path, what: str) -> None:
-    """Refuse an output that is another path, lies in it or holds it: writing one would destroy the other.
+    """Refuse an output that equals, contains or lies in another path, which writing would destroy.
 
     Args:
         path: of the output.
-        option: that named it.
+        option: the option that named it.
         other: the other path.
-        what: it is.
+        what: description of the other path.
 
     Raises:
-        UserError: if it is.
+        UserError: if the paths overlap.
     """
     one, two = path.resolve(), other.resolve()
     if one.is_relative_to(two) or two.is_relative_to(one):
@@ -38,58 +38,58 @@ def check_apart(path: Path, option: str, other: Path, what: str) -> None:
 
 
 def check_replaceable(path: Path, option: str, force: bool) -> None:
-    """Refuse to write a file where something else is than a file that may be replaced.
+    """Refuse a path that exists, unless it is a file and `force` is true.
 
     Args:
         path: the file.
-        option: that named it.
+        option: the option that named it.
         force: whether it may be replaced.
 
     Raises:
-        UserError: naming what is there.
+        UserError: naming the existing path.
     """
     if path.is_dir():
         raise UserError(f"{option}: {str(path)!r} is a directory, allowed: a file")
     if path.exists() and not path.is_file():
         raise UserError(f"{option}: {str(path)!r} is a device or a pipe, allowed: a file")
     if os.path.lexists(path) and not force:
-        raise there_already(path, option)
+        raise already_exists(path, option)
 
 
-def there_already(path: Path, option: str) -> UserError:
-    """Return the refusal of what an option names."""
-    return UserError(f"{option}: {str(path)!r} is there already, allowed: a new name, or --force to replace it")
+def already_exists(path: Path, option: str) -> UserError:
+    """Return the error about an existing path that an option names."""
+    return UserError(f"{option}: {str(path)!r} exists already, allowed: a new name, or --force to replace it")
 
 
-def _meant(path: Path, force: bool) -> Path:
-    """Return the file that is written: where a link may be replaced, the one that it means."""
+def _target(path: Path, force: bool) -> Path:
+    """Return the file that is written; with `force` links are followed."""
     return Path(os.path.realpath(path)) if force else path.absolute()
 
 
 def write_output(path: Path, content: str | bytes, force: bool) -> None:
-    """Write the file that a command was told to write, and its folder; where a link is, the file that it means.
+    """Write the output file of a command and create its folder; with `force` links are followed.
 
     Args:
         path: the file.
-        content: of it.
-        force: whether to replace what is there.
+        content: of the file.
+        force: whether to replace an existing file.
 
     Raises:
-        MachineError: if something has appeared there since; the content was written beside it then.
+        MachineError: if the path has been taken meanwhile; the content is written beside it then.
     """
-    _meant(path, force).parent.mkdir(parents=True, exist_ok=True)
-    write_or_beside(path, lambda at: write_atomically(_meant(at, force), content, force))
+    _target(path, force).parent.mkdir(parents=True, exist_ok=True)
+    write_or_beside(path, lambda at: write_atomically(_target(at, force), content, force))
 
 
 def write_or_beside(path: Path, write: Callable[[Path], None]) -> None:
-    """Write to a path, or under a new name beside it where something has appeared: what took hours is not thrown away.
+    """Write to a path, or under a new name beside it if it has been taken meanwhile, so that no results are lost.
 
     Args:
         path: where to write.
-        write: does it, or raises a FileExistsError.
+        write: writes to a path, or raises a FileExistsError.
 
     Raises:
-        MachineError: naming the new name.
+        MachineError: naming the new path.
     """
     named = path if path.name else path.absolute()
     names = (named.with_name(f"{named.stem}-{number}{named.suffix}") for number in itertools.count(1))
@@ -97,25 +97,25 @@ def write_or_beside(path: Path, write: Callable[[Path], None]) -> None:
         try:
             write(at)
         except FileExistsError:
-            if not os.path.lexists(at):  # it is not this name that is taken
+            if not os.path.lexists(at):  # another name was taken
                 raise
         else:
             break
     if at != path:
-        raise MachineError(f"{str(path)!r} appeared meanwhile and stays; what was to be there is {str(at)!r}")
+        raise MachineError(f"{str(path)!r} appeared meanwhile and stays; the output is in {str(at)!r}")
 
 
 def write_all(writes: Iterable[Callable[[], None]]) -> list[str]:
-    """Write several outputs, the others also where one cannot be written; return what was the matter, a part each."""
-    troubles = []
+    """Write several outputs, even if some of them fail; return one message per failure."""
+    failures = []
     for write in writes:
         try:
             write()
         except MachineError as error:
-            troubles.append(str(error))
+            failures.append(str(error))
         except OSError as error:
-            what = describe_os_error(error)
-            if what is None:
+            message = describe_os_error(error)
+            if message is None:
                 raise
-            troubles.append(what)
-    return troubles
+            failures.append(message)
+    return failures

@@ -1,7 +1,7 @@
-"""JSON and arrays that belong together, in a folder or a zip file, with checksums. Needs no JAX.
+"""Packages: JSON and arrays in a folder or a zip file, with checksums. Does not need JAX.
 
-The JSON file says what kind of thing it is; `arrays.npz` holds its arrays, if it has any. Nothing in it is executed.
-Checksums find damage; they are no signature.
+The JSON file names the kind of package; `arrays.npz` holds its arrays, if any. Nothing in a package is executed.
+Checksums detect damage; they are no signature.
 """
 
 import errno
@@ -25,24 +25,24 @@ from metadisco.storage.files import (
     unzip,
     write_together,
 )
-from metadisco.storage.outputs import check_file, check_replaceable, there_already, write_or_beside, write_output
+from metadisco.storage.outputs import already_exists, check_file, check_replaceable, write_or_beside, write_output
 
 ARRAYS = "arrays.npz"
 SEAL = ("format", "version", "sha256")
-"""Keys that writing adds to the data."""
+"""Keys that `write_package` adds to the data."""
 
 
 class Kind(NamedTuple):
-    """A kind of thing that is kept like this."""
+    """A kind of package."""
 
     file: str
     """Name of the JSON file."""
     format: str
-    """What that file says it is."""
+    """Value of `format` in that file."""
     versions: tuple[int, ...]
-    """Of what is in it; those that are read, the one that is written last."""
+    """Readable versions of the format; the last one is written."""
     what: str
-    """What to call it in complaints."""
+    """Name of the contents in error messages."""
 
 
 ARTEFACT = Kind("artefact.json", "metadisco objective", (1, 2), "discovery")
@@ -50,48 +50,49 @@ AGENTS = Kind("agents.json", "metadisco agents", (1,), "agents")
 
 
 class Package(NamedTuple):
-    """What was read."""
+    """A package that was read."""
 
     path: Path
     data: dict[str, Any]
-    """The JSON file."""
+    """Contents of the JSON file."""
     arrays: dict[str, np.ndarray]
-    """By name; none where there are none."""
+    """Arrays by name; may be empty."""
 
 
 def find_package(name: str, kind: Kind) -> Path | None:
-    """Return the path of a folder or zip file of a kind, or None where a name means none."""
+    """Return the path of a package of a kind; None if the name refers to none."""
     path = Path(name)
     try:
         if path.is_dir():
             return path if (path / kind.file).is_file() else None
         return path if path.suffix == ".zip" and path.is_file() else None
-    except OSError:  # too long a name for any file
+    except OSError:  # the name is too long for a file
         return None
 
 
 def files_of(path: Path, kind: Kind) -> list[Path]:
-    """Return the files of a folder or zip file of a kind: those that reading it reads."""
+    """Return the files that make up a package."""
     return [path / kind.file, path / ARRAYS] if path.is_dir() else [path]
 
 
 def write_package(
     path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False
 ) -> None:
-    """Write a zip file where the name ends in .zip, whole or not at all; else a folder.
+    """Write a package: a zip file if the name ends in .zip, else a folder.
 
-    The two files of a folder get their names one after the other, once both are on the disk. In between it is neither
-    the old nor the new one, which the checksums tell: after a kill just then it is refused until it is written again.
+    A zip file is written atomically. The two files of a folder are renamed one after the other once both are on disk. A
+    process that is killed in between leaves a mixed folder, which the checksums detect: it is refused until it is
+    written again.
 
     Args:
-        path: what to write.
-        kind: what it is.
-        data: what the JSON file is to say; format, version and checksums are added.
-        arrays: by name; there may be none.
-        force: replace one that is there.
+        path: of the package.
+        kind: of the package.
+        data: contents of the JSON file; format, version and checksums are added.
+        arrays: by name; may be empty.
+        force: whether to replace an existing package.
 
     Raises:
-        MachineError: if one is there that is not to be replaced; this one was written beside it then.
+        MachineError: if the path exists without `force`; the package is written beside it then.
     """
     packed = pack_arrays(arrays) if arrays else b""
     sealed = _sealed({**data, "arrays_sha256": _digest(packed) if arrays else None}, kind, kind.versions[-1])
@@ -108,7 +109,7 @@ def write_package(
 
 
 def _write_folder(path: Path, kind: Kind, members: Mapping[str, bytes], force: bool) -> None:
-    """Write the members of a folder; what else lies in one that is replaced stays."""
+    """Write the members of a folder; other files in an existing folder stay."""
     path.mkdir(exist_ok=True)
     if not force and any(path.iterdir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
@@ -118,10 +119,10 @@ def _write_folder(path: Path, kind: Kind, members: Mapping[str, bytes], force: b
 
 
 def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
-    """Refuse what `write_package` could not write, or would put beside something else.
+    """Refuse a path that `write_package` cannot write to, or a folder with other contents.
 
     Raises:
-        UserError: naming what is in the way.
+        UserError: naming the obstacle.
     """
     zipped = path.suffix == ".zip"
     if zipped:
@@ -133,13 +134,13 @@ def check_package(path: Path, kind: Kind, option: str, force: bool) -> None:
         what = "zip file" if zipped else "folder"
         raise UserError(f"{option}: {str(path)!r} holds something else, allowed: a new {what}, or one with {kind.file}")
     if there and not force:
-        raise there_already(path, option)
+        raise already_exists(path, option)
     for name in () if zipped else (kind.file, ARRAYS):
         check_replaceable(path / name, option, force)
 
 
 def _names_in(path: Path) -> list[str]:
-    """Return the names in a folder or zip file; none where nothing is there, or nothing in it."""
+    """Return the names in a folder or zip file; none if it is missing or empty."""
     if path.is_dir():
         return [each.name for each in path.iterdir()]
     if not path.is_file() or path.stat().st_size == 0:
@@ -148,19 +149,19 @@ def _names_in(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile):
-        return [path.name]  # it is something else
+        return [path.name]  # no zip file
 
 
 def _is_own(name: str, kind: Kind) -> bool:
-    """Whether a file is one of a kind's, or what is left of one whose writing was killed."""
+    """Whether a file belongs to a kind of package, or is a temporary file of a killed write."""
     return any(name == own or (name.startswith(f"{own}.") and name.endswith(".tmp")) for own in (kind.file, ARRAYS))
 
 
 def read_package(path: Path, kind: Kind) -> Package:
-    """Read what `write_package` wrote and check that it is whole.
+    """Read a package and verify its checksums.
 
     Raises:
-        UserError: naming what is wrong with it.
+        UserError: naming the defect.
     """
     content = _unzipped(path, kind) if path.is_file() else _folder(path, kind)
     data = _checked(content.get(kind.file), path, kind)
@@ -174,7 +175,7 @@ def read_package(path: Path, kind: Kind) -> Package:
 
 
 def _folder(path: Path, kind: Kind) -> dict[str, bytes]:
-    """Return the files of a folder; there may be others, which are not looked at."""
+    """Return the files of a folder package; other files are ignored."""
     try:
         found = [name for name in (kind.file, ARRAYS) if (path / name).is_file()]
         for name in found:
@@ -186,7 +187,7 @@ def _folder(path: Path, kind: Kind) -> dict[str, bytes]:
 
 
 def _unzipped(path: Path, kind: Kind) -> dict[str, bytes]:
-    """Return the members of a zip file, in memory; only those of its kind may be in it."""
+    """Return the members of a zip package; others than those of its kind are refused."""
     members = unzip(path, f"{path}: cannot be read as a zip file")
     extra = [name for name in members if name not in (kind.file, ARRAYS)]
     if extra:
@@ -195,7 +196,7 @@ def _unzipped(path: Path, kind: Kind) -> dict[str, bytes]:
 
 
 def _checked(text: bytes | None, path: Path, kind: Kind) -> dict[str, Any]:
-    """Return what the JSON file says, after seeing that it is of its kind and was not changed."""
+    """Return the contents of the JSON file after checking format, version and checksum."""
     if text is None:
         raise UserError(f"{path}: {kind.file} is missing")
     try:
@@ -222,7 +223,7 @@ def _no_number(name: str) -> float:
 
 
 def _sealed(data: Mapping[str, Any], kind: Kind, version: int) -> dict[str, Any]:
-    """Return data with format, version and a checksum over all of it; those that it has are replaced."""
+    """Return data with format, version and checksum, which replace existing ones."""
     whole = {"format": kind.format, "version": version, **{key: data[key] for key in data if key not in SEAL}}
     text = json.dumps(whole, sort_keys=True, allow_nan=False)
     return {**whole, "sha256": _digest(text.encode())}

@@ -1,4 +1,4 @@
-"""Rows of metrics.jsonl: read from what a kill or a bad disk has left of the file."""
+"""Rows of metrics.jsonl; a file that a killed process or a bad disk damaged can be read, too."""
 
 import contextlib
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-MAX_GENERATION = 2**53  # beyond which a float does not tell one from the next
+MAX_GENERATION = 2**53  # beyond it floats do not represent every integer
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return one row per generation in order, of several the last; what is torn or no row is left out."""
+    """Return one row per generation in order, the last one of several; torn lines and other contents are skipped."""
     if not path.is_file():
         return []
     rows = []
@@ -23,7 +23,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_row(row: Any) -> bool:
-    """Return whether something is an object of numbers with a generation."""
+    """Return whether a value is an object of numbers with a generation."""
     if not isinstance(row, dict) or not all(isinstance(each, (int, float, NoneType)) for each in row.values()):
         return False
     generation = row.get("generation")
@@ -31,7 +31,7 @@ def _is_row(row: Any) -> bool:
 
 
 def describe_numbers(numbers: Iterable[int]) -> str:
-    """Return numbers in words, neighbours drawn together: `3, 5 to 9`."""
+    """Return numbers as text, with ranges: `3, 5 to 9`."""
     spans: list[list[int]] = []
     for number in sorted(numbers):
         if spans and number == spans[-1][-1] + 1:
@@ -42,5 +42,5 @@ def describe_numbers(numbers: Iterable[int]) -> str:
 
 
 def format_number(value: float) -> str:
-    """Return a number in four digits or so, with separators where it is large."""
+    """Return a number with about four digits, with thousands separators."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -3,8 +3,8 @@
 config.yaml       the resolved configuration, written once
 provenance.json   one entry per start: versions, devices, chunk, git commit, time
 metrics.jsonl     one object per generation, appended and flushed
-checkpoints/      orbax: the whole state of the search, the newest few
-centres/          the centre at every checkpoint, as portable arrays
+checkpoints/      the newest states of the search, written by orbax
+centres/          the search centre at every checkpoint, as portable arrays
 """
 
 import contextlib
@@ -33,7 +33,7 @@ CONFIG = "config.yaml"
 
 MAY_CHANGE = ("outer.num_generations", "outer.num_devices", "outer.chunk_size", "outer.evaluate_every",
               "outer.checkpoint_every", "outer.keep_checkpoints", "logging.")  # fmt: skip
-"""Keys (or sections, with a trailing dot) in which a continued run may differ from its start."""
+"""Keys (or sections, with a trailing dot) that may change when a run is continued."""
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "numpy", "orbax-checkpoint")
 
@@ -45,7 +45,7 @@ class RunDirectory:
         path: the directory; may be missing or empty.
 
     Raises:
-        UserError: if something is there that is not a run.
+        UserError: if the path exists and is not a run.
     """
 
     def __init__(self, path: Path):
@@ -56,17 +56,17 @@ class RunDirectory:
             raise UserError(f"--run: {str(path)!r} is not empty and holds no config.yaml, so it is no run directory")
 
     def _visible(self) -> list[Path]:
-        """List what is there; a lock and half-written files of a start that was killed do not count."""
+        """List the contents, without the lock and temporary files of a killed start."""
         return [path for path in self.path.iterdir() if path.suffix != ".tmp" and path.name != LOCK_NAME]
 
     @property
     def config_path(self) -> Path:
-        """Where the configuration is."""
+        """Path of the configuration."""
         return self.path / CONFIG
 
     @property
     def metrics_path(self) -> Path:
-        """Where the metrics are."""
+        """Path of the metrics."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -75,10 +75,10 @@ class RunDirectory:
         return self.config_path.is_file()
 
     def check_usable(self) -> None:
-        """Refuse a directory that could not be written, or whose parts are not what a run has.
+        """Refuse a directory that cannot be written to, or whose contents are not those of a run.
 
         Raises:
-            UserError: naming what is in the way.
+            UserError: naming the obstacle.
         """
         check_writable(self.path, "--run")
         for name in ("checkpoints", "centres"):
@@ -95,16 +95,16 @@ class RunDirectory:
             UserError: if it cannot be read.
         """
         data = read_yaml(self.config_path)
-        if not data:  # the defaults are not meant: what is written there has every key
-            raise UserError(f"{str(self.config_path)!r} is damaged: it is empty, so that nothing says what the run is")
+        if not data:  # an empty file does not mean the defaults: a written config has every key
+            raise UserError(f"{str(self.config_path)!r} is damaged: it is empty")
         return parse_config(data)
 
     def create(self, config: Config) -> None:
-        """Make the directory and write the configuration.
+        """Create the directory and write the configuration.
 
         Raises:
             UserError: if the directory cannot be written.
-            OSError: if that is for want of space.
+            OSError: if the disk is full.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -115,17 +115,18 @@ class RunDirectory:
             raise UserError(f"--run: cannot write {str(self.path)!r}: {error.strerror}") from error
 
     def check_continues(self, config: Config, whole: bool = True) -> list[str]:
-        """Compare a configuration with the run's.
+        """Compare a configuration with that of the run.
 
         Args:
-            config: that a command asks for.
-            whole: whether its problem has been made; before, what a problem fills in is not there to be compared.
+            config: configuration of the command.
+            whole: whether its meta-problem has been made, which fills in some settings of the parametrisation; before,
+                these are not compared.
 
         Returns:
-            Sentences about differences that are allowed.
+            Sentences about allowed differences.
 
         Raises:
-            UserError: listing the keys that differ and may not.
+            UserError: listing the keys that must not differ.
         """
         old, new = flatten(to_plain(self.config())), flatten(to_plain(config))
         differs = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
@@ -151,7 +152,7 @@ class RunDirectory:
         write_atomically(self.path / "provenance.json", json.dumps([*entries, entry], indent=2) + "\n")
 
     def last_start(self) -> dict[str, Any]:
-        """Return the newest entry of provenance.json, or nothing."""
+        """Return the newest entry of provenance.json; empty if there is none."""
         entries = self._starts()
         return entries[-1] if entries else {}
 
@@ -175,11 +176,11 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of metrics.jsonl in order; lines that are torn or no rows are left out."""
+        """Return the rows of metrics.jsonl in order; torn and invalid lines are skipped."""
         return read_rows(self.metrics_path)
 
     def cut_metrics(self, num_generations: int) -> None:
-        """Drop the rows of generations from `num_generations` on, which are about to be run again, and torn lines."""
+        """Drop torn lines and the rows from generation `num_generations` on, which are about to be repeated."""
         if self.metrics_path.exists():
             rows = [row for row in self.metrics() if row["generation"] < num_generations]
             text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -187,19 +188,19 @@ class RunDirectory:
                 write_atomically(self.metrics_path, text)
 
     def tidy(self) -> None:
-        """Remove the half-written files that a kill left behind."""
+        """Remove temporary files that a killed process left behind."""
         for folder in (self.path, self.path / "centres"):
             for path in folder.glob("*.tmp"):
                 if path.is_file():
                     path.unlink(missing_ok=True)
 
     def centre_path(self, generation: int) -> Path:
-        """Where the centre after `generation` generations is kept."""
+        """Path of the centre after `generation` generations."""
         return self.path / "centres" / f"{generation:06d}.npz"
 
     def write_centre(self, generation: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the centre after `generation` generations."""
-        self.centre_path(generation).parent.mkdir(exist_ok=True)  # and not the run, which may have been deleted
+        self.centre_path(generation).parent.mkdir(exist_ok=True)  # not the run itself, which may have been deleted
         write_arrays(self.centre_path(generation), arrays)
 
     def centre_generations(self) -> list[int]:
@@ -210,14 +211,14 @@ class RunDirectory:
 
 
 def remove_remains(path: Path) -> None:
-    """Remove a run directory that holds checkpoints alone: orbax makes folders anew that were deleted under it."""
+    """Remove a run directory that holds only checkpoints: orbax recreates folders that were deleted meanwhile."""
     with contextlib.suppress(OSError):
         if [each.name for each in path.iterdir()] == ["checkpoints"]:
             shutil.rmtree(path)
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout that this package is in, or None where it is not under version control."""
+    """Return the commit of the checkout that contains this package; None if it is not under version control."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         subprocess.run([*git, "ls-files", "--error-unmatch", "runs.py"], capture_output=True, check=True)

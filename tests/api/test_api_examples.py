@@ -25,7 +25,7 @@ def test_the_example_runs(name, folder):
 
 def test_agents_are_trained_and_play(folder):
     (trained,) = [run_example("train_agents")["trained"]]
-    assert trained.lives.final_return.shape == (4,)
+    assert trained.lifetimes.final_return.shape == (4,)
     assert run_example("rollout")["played"].returns.shape == (1, 4)
 
 

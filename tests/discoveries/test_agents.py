@@ -1,4 +1,4 @@
-"""Trained agents are kept, read and played; what is damaged is refused."""
+"""Trained agents are saved, loaded and rolled out; damaged files are refused."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ ENVS = {"discrete": "gymnax/CartPole-v1", "continuous": "gymnax/Pendulum-v1"}
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Agents by kind of action: a folder, and a zip file."""
+    """Agents by kind of action space: in a folder and in a zip file."""
     folder = tmp_path_factory.mktemp("agents")
     words = ["train", "--objective", "dpo", "--seeds", str(NUM_AGENTS), "--quiet", *SETTINGS]
     assert main([*words, "--env", ENVS["discrete"], "--save", str(folder / "discrete")]) == 0

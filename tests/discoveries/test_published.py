@@ -1,4 +1,4 @@
-"""Discoveries by short name: a folder that is a run and an artefact of it."""
+"""Published discoveries by short name: each folder is both a run and its artefact."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ PARAMETRISATION = ValueLoss(hidden_sizes=(4,), start="random")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What is published: one discovery, with two centres."""
+    """One published discovery with two search centres."""
     folder = tmp_path_factory.mktemp("published")
     section = {"name": "value_loss", "hidden_sizes": [4], "start": "random"}
     run = RunDirectory(tmp_path_factory.mktemp("runs") / "run")

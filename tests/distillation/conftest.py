@@ -1,4 +1,4 @@
-"""Files of distilled forms, and a sample to try them on."""
+"""Files of distilled forms, and a sample for their losses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Targets whose closed form is known, made without the code that looks for it."""
+"""Targets with a known closed form, computed independently of the search."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ def value_points(
     num_points: int = 600,
     **others: np.ndarray,
 ) -> Target:
-    """Return a value loss of the error at normal errors, all of one weight.
+    """Return a value loss at normally distributed errors with equal weights.
 
     Args:
         loss: of the error.

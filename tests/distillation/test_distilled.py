@@ -1,4 +1,4 @@
-"""Files of distilled forms: found by name, known as sources, and loaded as the objectives that they say."""
+"""Files of distilled forms: found by name, resolved as sources, and loaded as objectives."""
 
 import json
 

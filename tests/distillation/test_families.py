@@ -1,4 +1,4 @@
-"""Constants of known forms, recovered from tables, from noisy tables and from networks that were taught them."""
+"""Constants of known forms are recovered from tables, noisy tables and student networks."""
 
 import math
 
@@ -8,10 +8,10 @@ import pytest
 from known_targets import huber, noisy, value_points
 
 from metadisco.distillation.families import DRIFT_FAMILIES, NEGLIGIBLE, VALUE_FAMILIES, fit, fit_mixture, measure
-from metadisco.distillation.network import teach
+from metadisco.distillation.network import train_student
 from metadisco.distillation.surfaces import value_loss_points
 from metadisco.distillation.targets import drift_target
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, Visits
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES, MinibatchHistograms
 from metadisco.objectives import clip_drift, dpo, dpo_drift, kl_drift, mirror, ppo, quadratic_drift
 from metadisco.objectives.expressions import apply
 from metadisco.parametrisations import LPODrift, ValueLoss
@@ -33,7 +33,7 @@ def table(drift, num_points=1000):
 
 @pytest.fixture(scope="module")
 def tables():
-    """What DPO and PPO are at as many points as a distillation takes."""
+    """DPO and PPO at the default number of points."""
     return {"dpo": drift_target(dpo().policy_loss), "ppo": drift_target(ppo().policy_loss)}
 
 
@@ -79,7 +79,7 @@ class TestDrifts:
         near = np.histogram2d(
             0.1 * rng.standard_t(3, 50_000), rng.normal(size=50_000), (LOG_RATIO_EDGES, ADVANTAGE_EDGES)
         )[0].astype(int)
-        visits = Visits(near, nowhere, nowhere)
+        visits = MinibatchHistograms(near, nowhere, nowhere)
         target = drift_target(ppo().policy_loss, visits)
         assert (target.weight @ (np.abs(target.x) < 0.25)) > 0.8
         assert constants_of("ppo", noisy(target, 0)) == pytest.approx({"epsilon": 0.2}, abs=0.005)
@@ -229,12 +229,12 @@ class TestErrors:
 
 
 class TestNetworks:
-    """A network that was taught a form, of which only the surface is looked at afterwards."""
+    """A student network of a form; only its values on points are used afterwards."""
 
     @pytest.mark.slow
     def test_a_network_that_is_dpo_returns_its_constants(self, tables):
         network = LPODrift(hidden_sizes=(32,), ppo_init=False, start="random")
-        student = teach(jax.random.key(0), network, [tables["dpo"]], 3000, 1e-2)
+        student = train_student(jax.random.key(0), network, [tables["dpo"]], 3000, 1e-2)
         learned = drift_target(network.bind(student.meta_params).policy_loss)
         found = fit(FAMILIES["dpo"], learned)
         assert found.constants == pytest.approx({"alpha": 2.0, "beta": 0.6}, abs=0.02)
@@ -244,7 +244,7 @@ class TestNetworks:
     @pytest.mark.parametrize("seed", range(3))
     def test_and_so_does_one_that_was_taught_from_ppo_on(self, tables, seed):
         network = LPODrift()
-        student = teach(jax.random.key(seed), network, [tables["dpo"]])
+        student = train_student(jax.random.key(seed), network, [tables["dpo"]])
         found = fit(FAMILIES["dpo"], drift_target(network.bind(student.meta_params).policy_loss))
         assert found.constants == pytest.approx({"alpha": 2.0, "beta": 0.6}, abs=0.02)
 
@@ -256,7 +256,7 @@ class TestNetworks:
     @pytest.mark.slow
     def test_and_so_does_one_that_was_taught_ppo(self, tables):
         network = LPODrift(hidden_sizes=(64, 64), ppo_init=False, start="random")  # one layer cannot bend so sharply
-        student = teach(jax.random.key(0), network, [tables["ppo"]], 20_000, 1e-2)
+        student = train_student(jax.random.key(0), network, [tables["ppo"]], 20_000, 1e-2)
         learned = drift_target(network.bind(student.meta_params).policy_loss)
         assert constants_of("ppo", learned) == pytest.approx({"epsilon": 0.2}, abs=0.005)
 
@@ -264,7 +264,7 @@ class TestNetworks:
     def test_a_network_that_is_a_huber_loss_returns_its_threshold(self):
         target = huber(0.7, num_points=1000)
         network = ValueLoss(hidden_sizes=(16,), start="random")
-        student = teach(jax.random.key(0), network, [target], 3000, 1e-2)
+        student = train_student(jax.random.key(0), network, [target], 3000, 1e-2)
         zero = np.zeros_like(target.x)
         value, slope = value_loss_points(network.bind(student.meta_params).value_loss, target.x, zero, zero)
         found = fit(FAMILIES["huber"], target._replace(value=value, slope=slope))

@@ -1,4 +1,4 @@
-"""What is read off losses whose features are known."""
+"""Features of losses for which they are known."""
 
 import math
 
@@ -15,7 +15,7 @@ from metadisco.distillation.features import (
     non_convex_intervals,
     optimism,
     quantiles,
-    relative_slope,
+    relative_gradient,
     rollback,
     squared_error_scale,
 )
@@ -35,7 +35,7 @@ def huber(threshold, scale=1.0, error=ERROR):
 
 
 def surface(slope, log_ratio=LOG_RATIO, advantage=ADVANTAGE):
-    """Return a surface with a slope given as a function of ratio and advantage; its drift is not looked at."""
+    """Return a surface with a gradient given as a function of ratio and advantage; its drift is unused."""
     values = slope(np.exp(log_ratio)[:, None], advantage[None])
     return DriftSurface(log_ratio, advantage, np.zeros_like(values), values)
 
@@ -49,7 +49,7 @@ def ppo(ratio, advantage):
 
 
 def dpo(ratio, advantage):
-    """Return the slope of Lu et al. (2022), with alpha = 2 and beta = 0.6."""
+    """Return the gradient of DPO (Lu et al., 2022) with alpha = 2 and beta = 0.6."""
     up = advantage * np.where(ratio > 1, 1 / np.cosh((ratio - 1) * advantage / 2) ** 2, 1.0)
     down = advantage * np.where(ratio < 1, 1 - np.tanh(np.log(ratio) * advantage / 0.6) ** 2 / ratio, 1.0)
     return np.where(advantage < 0, down, up)
@@ -168,12 +168,12 @@ def test_references_have_the_same_root_mean_square_derivative():
 
 
 def test_the_policy_gradient_pushes_by_one_per_advantage_in_its_direction():
-    slope = relative_slope(surface(policy_gradient))
+    slope = relative_gradient(surface(policy_gradient))
     assert (slope == np.sign(ADVANTAGE)).all()
 
 
 def test_where_the_advantage_is_zero_the_relative_slope_is_finite_and_keeps_its_sign():
-    slope = relative_slope(surface(lambda ratio, advantage: advantage - (1 - 1 / ratio)))
+    slope = relative_gradient(surface(lambda ratio, advantage: advantage - (1 - 1 / ratio)))
     assert np.isfinite(slope).all()
     zero = list(ADVANTAGE).index(0.0)
     assert (np.sign(slope[:, zero]) == np.sign(-LOG_RATIO)).all()

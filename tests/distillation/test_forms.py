@@ -1,4 +1,4 @@
-"""What a distillation writes is what it found."""
+"""The files of a distillation agree with its results."""
 
 import json
 
@@ -28,7 +28,7 @@ WRITTEN_LOSSES["second input"] = multiply(1 / 3, apply("square", "error"), "targ
 
 @pytest.fixture(scope="module")
 def data():
-    """A file of forms with known constants, as they are written."""
+    """A file of forms with known constants."""
     target = drift_target(dpo().policy_loss, num_points=50)
     drifts = {name: substitute(FAMILIES[name].expression, CONSTANTS) for name in ("quadratic", "kl", "total_variation")}
     fits = {name: measure(name, each, target) for name, each in drifts.items()}
@@ -44,7 +44,7 @@ def data():
 
 
 class TestForms:
-    """What a distillation writes is what it found."""
+    """The file agrees with the forms."""
 
     def test_a_file_of_them_is_read_and_loaded(self, written, sample, data):
         path = written(data)

@@ -1,4 +1,4 @@
-"""Formulas as mathematics: which are drifts, decided exactly, and how they are written."""
+"""Formulas: exact decisions which are drifts, and their text."""
 
 import itertools
 import math
@@ -172,7 +172,7 @@ KINKED = ("absolute", "relu", "minimum", "maximum")
 
 
 def random_tree(rng, depth):
-    """Return an expression of a drift's variables; pieces are chosen by the advantage or by progress."""
+    """Return a random expression of the variables of a drift; pieces depend on the advantage or progress."""
     if depth == 0 or rng.random() < 0.15:
         return rng.choice(["r", LOG, "A", "progress", rng.choice([1, 2, 0.5, -1.5, 0.3])])
     operation = rng.choice([*OPERATIONS, *KINKED])
@@ -183,7 +183,7 @@ def random_tree(rng, depth):
 
 
 def one_sided(expression, advantage, direction, step=1e-7):
-    """Return the value at r = 1 and the slope along a direction of log r by finite differences, of second order."""
+    """Return value and directional derivative along log r at r = 1 by second-order finite differences."""
 
     def value(log_ratio):
         point = {"r": np.exp(log_ratio), LOG: log_ratio, "A": advantage, "progress": 0.4}
@@ -195,7 +195,7 @@ def one_sided(expression, advantage, direction, step=1e-7):
 
 
 def exact(expression, sign, direction):
-    """Return value and slope as they are propagated, at |A| = 0.7 and a progress of 0.4; NaN where undecided."""
+    """Return the propagated value and derivative at |A| = 0.7 and progress 0.4; NaN if undecided."""
     try:
         jet = map(sympy.sympify, _jet(expression, sign, direction))
         return [complex(sympy.N(x.subs({MAGNITUDE: 0.7, PROGRESS: 0.4}))) for x in jet]
@@ -232,7 +232,7 @@ POINTS = [
 
 
 def read(text, point):
-    """Return what a written formula says at a point: "f where c, else g" binds least, as does Python's conditional."""
+    """Evaluate the text of a formula at a point; "f where c, else g" binds least, like Python's conditional."""
     python = re.sub(r"\|([^|]+)\|", r"abs(\1)", text).translate(str.maketrans("{}", "()"))
     python = python.replace(" where ", " if ").replace(", else ", " else ")
     letters = {"δ": point["error"], "G": point["target"], "V_old": point["old_value"], "p": point["progress"]}

@@ -1,4 +1,4 @@
-"""A student is taught a drift, a value loss or both, whatever its start."""
+"""A student network learns a drift, a value loss or both, from any initial meta-parameters."""
 
 import functools
 import json
@@ -14,7 +14,7 @@ from metadisco.config import parse_config
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import find_source
 from metadisco.distillation.distil import _teach
-from metadisco.distillation.network import teach
+from metadisco.distillation.network import train_student
 from metadisco.distillation.surfaces import drift_points, value_loss_points
 from metadisco.distillation.targets import drift_target
 from metadisco.objectives import dpo
@@ -61,7 +61,7 @@ def errors(objective, targets):
 @pytest.mark.parametrize("name", quick(TAUGHT, ["drift"]))
 def test_a_student_comes_near_to_what_it_is_taught_and_tells_how_near(name):
     parametrisation, targets = TAUGHT[name]
-    student = teach(jax.random.key(0), parametrisation, targets, STEPS, 1e-2)
+    student = train_student(jax.random.key(0), parametrisation, targets, STEPS, 1e-2)
     found = errors(parametrisation.bind(student.meta_params), targets)
     told = list(zip(student.value_errors, student.slope_errors, strict=True))
     np.testing.assert_allclose(told, found, rtol=0.02, atol=1e-3)
@@ -74,7 +74,7 @@ def test_a_value_loss_with_second_inputs_is_taught_with_them():
     factor = 1 + 0.5 * np.sign(GOAL)
     target = value_points(lambda x: factor * x**2, lambda x: 2 * factor * x, num_points=400, target=GOAL)
     parametrisation = ValueLoss(hidden_sizes=(16,), inputs=("error", "target"), start="random")
-    student = teach(jax.random.key(0), parametrisation, [target], STEPS, 1e-2)
+    student = train_student(jax.random.key(0), parametrisation, [target], STEPS, 1e-2)
     best_without = factor.std() / np.sqrt(np.square(factor).mean())  # of errors and targets that are independent
     assert student.slope_errors[0] < 0.6 * best_without
 
@@ -86,7 +86,7 @@ def test_points_count_by_their_weight():
         value=np.where(half, HUBER.value, -20.0 * HUBER.x),
         weight=np.where(half, 1.0, 0.0) / half.sum(),
     )
-    student = teach(jax.random.key(0), ValueLoss(hidden_sizes=(16,), start="random"), [target], STEPS, 1e-2)
+    student = train_student(jax.random.key(0), ValueLoss(hidden_sizes=(16,), start="random"), [target], STEPS, 1e-2)
     assert student.slope_errors[0] < 0.3
 
 
@@ -112,7 +112,8 @@ def test_wherever_the_search_began_a_smaller_network_is_taught_and_kept_as_a_run
     run.create(config)
     run.write_centre(0, to_arrays(make_parametrisation(config.parametrisation).init(jax.random.key(0))))
     monkeypatch.setattr(
-        "metadisco.distillation.distil.teach", functools.partial(teach, num_steps=STEPS, learning_rate=1e-2)
+        "metadisco.distillation.distil.train_student",
+        functools.partial(train_student, num_steps=STEPS, learning_rate=1e-2),
     )
     path = _teach(find_source(str(run.path)), (16,), targets, tmp_path, lambda text: None)
     objective = load_objective(path)

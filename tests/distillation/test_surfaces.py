@@ -1,4 +1,4 @@
-"""Losses on grids: PPO and DPO against their formulas, value losses with second inputs, what a loss looks at."""
+"""Losses on grids: PPO and DPO against their formulas, value losses with second inputs, dependence on inputs."""
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +32,8 @@ def of_dpo() -> DriftSurface:
 
 
 def at(surface, ratio, advantage):
-    """Return the slope at a point of the grid."""
-    return surface.slope[RATIO.tolist().index(ratio), ADVANTAGE.tolist().index(advantage)]
+    """Return the gradient of the surrogate at a point of the grid."""
+    return surface.gradient[RATIO.tolist().index(ratio), ADVANTAGE.tolist().index(advantage)]
 
 
 def test_the_surface_of_ppo_is_that_of_the_clipped_surrogate():
@@ -43,10 +43,10 @@ def test_the_surface_of_ppo_is_that_of_the_clipped_surrogate():
     np.testing.assert_allclose(surface.drift, ratio * advantage - clipped, atol=1e-14)
     stopped = np.where(advantage > 0, ratio > 1 + EPS, ratio < 1 - EPS)
     inside = ratio[:, 0] != 1.2  # where it bends
-    np.testing.assert_allclose(surface.slope[inside], np.where(stopped, 0, advantage)[inside], atol=1e-14)
+    np.testing.assert_allclose(surface.gradient[inside], np.where(stopped, 0, advantage)[inside], atol=1e-14)
     np.testing.assert_array_equal(surface.log_ratio, np.log(RATIO))
     np.testing.assert_array_equal(surface.advantage, ADVANTAGE)
-    assert surface.slope.dtype == surface.drift.dtype == np.float64
+    assert surface.gradient.dtype == surface.drift.dtype == np.float64
 
 
 def test_the_surface_of_dpo_is_its_formula(of_dpo):
@@ -76,7 +76,7 @@ def test_the_slope_of_dpo_changes_sign_where_it_rolls_back():
     boundaries = {-0.1: 0.117, -0.25: 0.260, -0.5: 0.405, -1.0: 0.559, -2.0: 0.697, -4.0: 0.804}
     ratio = np.arange(0.05, 1.0, 5e-4)
     surface = drift_surface(dpo().policy_loss, np.log(ratio), np.array([*boundaries]))
-    for slope, boundary in zip(surface.slope.T, boundaries.values(), strict=True):
+    for slope, boundary in zip(surface.gradient.T, boundaries.values(), strict=True):
         (crossing,) = np.flatnonzero(np.diff(np.sign(slope)))
         assert slope[0] > 0 > slope[-1]
         assert ratio[crossing : crossing + 2].mean() == pytest.approx(boundary, abs=8e-4)
@@ -88,19 +88,19 @@ def test_slopes_are_what_finite_differences_of_the_objective_say(of_dpo):
         (RATIO + move)[:, None] * ADVANTAGE - drift_surface(dpo().policy_loss, np.log(RATIO + move), ADVANTAGE).drift
         for move in (step, -step)
     )
-    np.testing.assert_allclose(of_dpo.slope, (ahead - back) / (2 * step), atol=1e-4)
+    np.testing.assert_allclose(of_dpo.gradient, (ahead - back) / (2 * step), atol=1e-4)
 
 
 def test_points_are_those_of_the_grid(of_dpo):
     drift, slope = drift_points(dpo().policy_loss, np.log(RATIO), np.full(RATIO.size, -2.0))
     np.testing.assert_allclose(drift, of_dpo.drift[:, 1], atol=1e-14)
-    np.testing.assert_allclose(slope, of_dpo.slope[:, 1], atol=1e-14)
+    np.testing.assert_allclose(slope, of_dpo.gradient[:, 1], atol=1e-14)
 
 
 def test_a_drift_is_taken_at_the_progress_that_is_asked_for():
     policy_loss = lambda sample: (1 + sample.progress) * ppo(EPS).policy_loss(sample)  # noqa: E731
     early, late, usual = (
-        drift_surface(policy_loss, np.zeros(1), np.ones(1), **progress).slope.item()
+        drift_surface(policy_loss, np.zeros(1), np.ones(1), **progress).gradient.item()
         for progress in ({"progress": 0.0}, {"progress": 1.0}, {})
     )
     assert (early, late, usual) == pytest.approx((1.0, 2.0, 1.5))
@@ -120,9 +120,9 @@ def test_a_curve_is_taken_where_the_value_has_not_moved_from_the_old_one():
 
 def clipped(value, old_value, target):
     """Return PPO's clipped value loss and its derivative, in NumPy."""
-    held = np.clip(value, old_value - EPS, old_value + EPS)
-    plain, other = (value - target) ** 2, (held - target) ** 2
-    moves = np.where(np.abs(value - old_value) < EPS, held - target, 0)
+    clipped = np.clip(value, old_value - EPS, old_value + EPS)
+    plain, other = (value - target) ** 2, (clipped - target) ** 2
+    moves = np.where(np.abs(value - old_value) < EPS, clipped - target, 0)
     return 0.5 * np.maximum(plain, other), np.where(plain >= other, value - target, moves)
 
 
@@ -160,7 +160,7 @@ def test_points_of_a_value_loss_have_targets_and_old_values_of_their_own():
 
 
 def moved(parametrisation):
-    """Return the objective of meta-parameters off the start."""
+    """Return the objective of perturbed meta-parameters."""
     params = parametrisation.init(jax.random.key(0))
     return parametrisation.bind(jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(1), x.shape), params))
 
@@ -201,5 +201,5 @@ LOOKED_AT = {
 
 @pytest.mark.parametrize(("loss", "looked_at"), LOOKED_AT.values(), ids=LOOKED_AT)
 def test_what_a_loss_looks_at(loss, looked_at):
-    """A target moves together with value and old value: what it then changes is the dependence on the level."""
+    """The target moves together with value and old value, which isolates the dependence on its level."""
     assert {field for field in FIELDS if depends_on(loss, field)} == looked_at

@@ -1,4 +1,4 @@
-"""Formulas found in a grammar: exactly where they can be, drifts by construction, the better the more complex."""
+"""Symbolic search: exact recovery where possible, drifts by construction, smaller errors with complexity."""
 
 import itertools
 
@@ -10,10 +10,10 @@ from samples import make_sample
 
 from metadisco.distillation import symbolic
 from metadisco.distillation.formulas import check_drift
-from metadisco.distillation.network import teach
+from metadisco.distillation.network import train_student
 from metadisco.distillation.symbolic import SHAPES, VALUE_SHAPES, Grammar, default_grammar, search
 from metadisco.distillation.targets import drift_target, value_target
-from metadisco.evaluation.visits import VALUE_EDGES, Visits
+from metadisco.evaluation.histograms import VALUE_EDGES, MinibatchHistograms
 from metadisco.objectives import dpo, mirror, no_drift
 from metadisco.objectives.expressions import Node, complexity, drift_of, evaluate, value_loss_of
 from metadisco.parametrisations import LPODrift
@@ -24,20 +24,20 @@ BOTH_SIGNS = np.meshgrid(np.linspace(-1.5, 1.5, 31), np.linspace(-5, 5, 21))
 
 @pytest.fixture(autouse=True)
 def few_are_refined(monkeypatch, request):
-    """Spare fast tests all but the best two sums of each size."""
+    """Refine only the best two sums of each size in fast tests."""
     if "slow" not in request.keywords:
         monkeypatch.setattr(symbolic, "REFINED", 2)
 
 
 @pytest.fixture(scope="module")
 def told():
-    """What the search for DPO told of its progress."""
+    """Progress messages of the search for DPO."""
     return []
 
 
 @pytest.fixture(scope="module")
 def of_dpo(told):
-    """What is found for DPO in a small grammar; the search is done once for several tests."""
+    """Result for DPO in a small grammar, shared by several tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(symbolic, "REFINED", 1)
         return search(drift_target(dpo().policy_loss, num_points=200), SMALL, told.append)
@@ -128,7 +128,7 @@ class TestDrifts:
         "network", [LPODrift(hidden_sizes=(32,), ppo_init=False, start="random"), LPODrift()], ids=["alone", "on PPO"]
     )
     def test_dpo_is_found_in_a_network_that_was_taught_it(self, network):
-        student = teach(jax.random.key(0), network, [drift_target(dpo().policy_loss)], 6000, 1e-2)
+        student = train_student(jax.random.key(0), network, [drift_target(dpo().policy_loss)], 6000, 1e-2)
         front = search(drift_target(network.bind(student.meta_params).policy_loss), SMALL)
         assert sorted(front[-1].constants.values()) == pytest.approx([0.6, 1.0, 1.0, 2.0], abs=0.02)
         assert front[-1].relative_error < 0.05
@@ -206,7 +206,7 @@ class TestValueLosses:
         error, goal, move = rng.normal(size=(3, 20_000))
         edges = (VALUE_EDGES, VALUE_EDGES)
         counts = [np.histogram2d(error, other, edges)[0].astype(int) for other in (5 + goal, error + 0.3 * move)]
-        target = value_target(loss, Visits(np.zeros((1, 1), int), *counts), 300)
+        target = value_target(loss, MinibatchHistograms(np.zeros((1, 1), int), *counts), 300)
         best = search(target, Grammar(("square",), 2))[-1]
         sample = make_sample(value=[6.0, 0.0], target=[5.0, -2.0], old_value=[5.5, 1.0])
         np.testing.assert_allclose(value_loss_of(best.expression)(sample), loss(sample), rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Files of distilled forms as they are written, sound and changed."""
+"""Valid and modified files of distilled forms."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def part(forms, closest):
 
 
 def content(**changes):
-    """Return what is in a sound file of forms of a drift, or of what is given."""
+    """Return the contents of a valid file of forms, of a drift by default."""
     sound = {
         "format": "metadisco distilled forms",
         "version": 1,

@@ -1,4 +1,4 @@
-"""Rows of a comparison, by hand, and what other tools read of it."""
+"""Rows of a comparison against hand-computed values, and the formats for other tools."""
 
 import shutil
 
@@ -8,7 +8,7 @@ import pytest
 
 from metadisco.config import parse_config
 from metadisco.evaluation.comparison import Cell, as_json, compare, marl_eval
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.storage import cells as stores
 from metadisco.storage.cells import CellStore
@@ -29,7 +29,7 @@ def cell(objective, env):
     curve = np.stack([np.array([np.nan, value, value + 1]) for value in final])
     filled = np.stack([np.array([value, value, value + 1]) for value in final])
     return Cell(
-        objective, env, objective == "ours" and env == ENVS[1], Lives(final, 2 * final, curve, filled), [8, 16, 24]
+        objective, env, objective == "ours" and env == ENVS[1], Lifetimes(final, 2 * final, curve, filled), [8, 16, 24]
     )
 
 
@@ -107,13 +107,15 @@ def test_marl_eval_finds_suites_tasks_algorithms_runs_and_steps():
         "step_2": {"step_count": 24, "return": [6.0]},
         "absolute_metrics": {"return": [5.0]},
     }
-    known = np.concatenate([x[np.isfinite(x)] for each in CELLS for x in (each.lives.curve, each.lives.final_return)])
+    known = np.concatenate(
+        [x[np.isfinite(x)] for each in CELLS for x in (each.lifetimes.curve, each.lifetimes.final_return)]
+    )
     failed = data["suite"]["two:fast"]["ours"]["seed_1"]
     assert [step["return"] for step in failed.values()] == 4 * [[known.min()]]
 
 
 class TestStore:
-    ARRAYS = CELLS[0].lives._asdict()
+    ARRAYS = CELLS[0].lifetimes._asdict()
 
     def test_what_was_kept_comes_back(self, tmp_path):
         CellStore(tmp_path / "cells", CONFIG).keep({"a": 1}, self.ARRAYS)
@@ -228,7 +230,7 @@ class TestStore:
         assert (stores._own_sources.__wrapped__() != before) == tells
 
     def test_a_cell_keeps_its_name_while_it_is_trained(self, tmp_path, monkeypatch):
-        """What is edited meanwhile did not compute it."""
+        """A file that is edited during the training did not compute the cell."""
         store = CellStore(tmp_path, CONFIG)
         assert store.load("x", self.ARRAYS) is None
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What an agent and an environment of Gymnasium do not share is mapped, or refused in one sentence."""
+"""Observations and actions of Gymnasium are converted for an agent, or refused in one sentence."""
 
 import sys
 
@@ -22,7 +22,7 @@ VECTOR = spaces.Box(-1, 1, (4,))
 
 
 class Recorder(gymnasium.Env):
-    """Does nothing, never ends, and keeps the actions that it got."""
+    """An environment that never ends and records its actions."""
 
     def __init__(self, observation_space, action_space, observations=None):
         self.observation_space, self.action_space = observation_space, action_space
@@ -43,7 +43,7 @@ class Recorder(gymnasium.Env):
 
 
 class RenamedCartPole(CartPoleEnv):
-    """CartPole whose actions are named 1 and 2."""
+    """CartPole with actions 1 and 2."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ ACTIONS: list = []
 
 @pytest.fixture
 def register():
-    """Return a function that makes an environment known to Gymnasium, and returns its name."""
+    """Return a function that registers an environment in Gymnasium and returns its name."""
     ids = []
 
     def register(entry_point, limit=LIMIT, **kwargs):
@@ -79,7 +79,7 @@ def register():
 
 
 def play(name, interface, choose, num_episodes=1):
-    """Return returns, and the observations that the agent saw."""
+    """Return the returns, and the observations of the agent."""
     seen = []
 
     def act(key, obs):
@@ -90,7 +90,7 @@ def play(name, interface, choose, num_episodes=1):
 
 
 def test_a_module_in_the_working_directory_can_register_one(tmp_path, monkeypatch):
-    """As every module of one's own it is looked for there, and imported anew where it was edited."""
+    """Like any user-defined module, it is found in the working directory and reloaded after edits."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for limit in (3, 5):

@@ -1,4 +1,4 @@
-"""Agents trained here play in Gymnasium's own environments, and get there what they get here."""
+"""Agents have the same return in Gymnasium's environments as in those that they trained in."""
 
 import json
 

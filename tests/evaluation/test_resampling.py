@@ -12,7 +12,7 @@ THEIRS = (RNG.normal(size=(9, 3)) + np.array([0.5, 0.0, 5.5])).round(1)
 
 
 def resampled(scores, rng):
-    """Return scores of which seeds were drawn on each task apart, as rliable's StratifiedBootstrap does."""
+    """Return scores of seeds drawn independently on each task, as in rliable's StratifiedBootstrap."""
     return np.stack([rng.choice(column, len(column)) for column in scores.T], 1)
 
 

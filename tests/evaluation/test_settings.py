@@ -1,4 +1,4 @@
-"""Settings by the name of what was found with them, and what is said of the settings that are used."""
+"""Settings by the name of a discovery, and messages about the settings in use."""
 
 import json
 
@@ -13,7 +13,7 @@ from metadisco.config.grid import config_at, one_environment
 from metadisco.discoveries.published import FOLDER
 from metadisco.discoveries.sources import find_source
 from metadisco.errors import UserError
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.settings import found_with, settings_for, settings_named, settings_of
 from metadisco.parametrisations import LPODrift
 from metadisco.storage.arrays import to_arrays
@@ -151,13 +151,13 @@ class StoppedError(Exception):
 class TestAnnouncements:
     @pytest.fixture
     def said(self, capsys, monkeypatch, tmp_path):
-        """Return a function from words to what a command says before it trains."""
+        """Return a function from arguments to the messages of a command before training."""
         monkeypatch.chdir(tmp_path)
 
         def stop(*arguments, **more):
             raise StoppedError
 
-        for place in ("training.train_agents", "evaluate.live", "visiting.count_visits"):
+        for place in ("training.train_agents", "evaluate.map_over_devices", "histogram_cache.collect_histograms"):
             monkeypatch.setattr(f"metadisco.evaluation.{place}", stop)
 
         def said(*words):
@@ -222,9 +222,9 @@ class TestAnnouncements:
 
 def test_json_of_train_says_which_settings_were_used(monkeypatch, tmp_path):
     def train_agents(objective, env, configs, num_seeds, stream):
-        arrays = {name: np.zeros(num_seeds) for name in Lives._fields}
+        arrays = {name: np.zeros(num_seeds) for name in Lifetimes._fields}
         arrays |= {name: np.zeros((num_seeds, 1)) for name in ("curve", "filled")}
-        return [(Lives(**arrays), None) for _ in configs]
+        return [(Lifetimes(**arrays), None) for _ in configs]
 
     monkeypatch.setattr("metadisco.evaluation.training.train_agents", train_agents)
     words = ["train", "--objective", CLASSIC, "--env", CARTPOLE, "outer.num_devices=1", "--quiet", "--output"]

@@ -79,7 +79,7 @@ class TestBootstrap:
         np.testing.assert_allclose((ours.low, ours.high), theirs, atol=error)
 
     def test_the_spread_is_that_of_seeds_drawn_on_each_task_apart(self):
-        """Two tasks of opposite scores: drawn together their mean would never move."""
+        """Two tasks with opposite scores: if seeds were drawn jointly, their mean would be constant."""
         opposite = np.stack([SCORES[:, 0], -SCORES[:, 0]], 1)
         estimate = stratified_bootstrap(opposite, mean)
         expected = 1.96 * SCORES[:, 0].std() / math.sqrt(2 * 13)
@@ -93,7 +93,7 @@ class TestBootstrap:
 
     @pytest.mark.parametrize("statistic", [mean, interquartile_mean])
     def test_covers_the_truth_at_its_nominal_rate(self, statistic):
-        """Of symmetric scores around 0 and 1 on two tasks, whose mean and interquartile mean are ½."""
+        """Scores are symmetric around 0 and 1 on two tasks; mean and interquartile mean are ½."""
         rng = np.random.default_rng(2)
         covered = 0
         for _ in range(NUM_SIMULATIONS):

@@ -1,4 +1,4 @@
-"""What an evaluation found as tidy data, as CSV and in LaTeX."""
+"""Results of an evaluation as tidy data, CSV and LaTeX."""
 
 import io
 import re
@@ -53,7 +53,7 @@ def _estimate(difference):
 
 
 def entries(table):
-    """Return the lines of a table in LaTeX, each as its entries."""
+    """Return the entries of each line of a LaTeX table."""
     return [line.removesuffix(r" \\").split(" & ") for line in table.splitlines() if line.endswith(r"\\")]
 
 

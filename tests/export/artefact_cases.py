@@ -1,4 +1,4 @@
-"""Artefacts of objectives of every kind, made as anybody makes them."""
+"""Artefacts of objectives of every kind, made by the command line."""
 
 import json
 from pathlib import Path
@@ -47,9 +47,9 @@ class Case(NamedTuple):
     """An objective and its artefacts."""
 
     words: list[str]
-    """What names it on the command line."""
+    """Its name on the command line."""
     objective: Objective
-    """As it was before it was exported."""
+    """The objective before export."""
     folder: Path
     archive: Path
 

@@ -31,7 +31,7 @@ def exports(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def self_checks(exports, tmp_path_factory):
-    """Return what the files of a language, and those with one number changed, say of themselves."""
+    """Return the results of the self-checks of files of a language, unchanged and with one number changed."""
     return functools.cache(lambda language: check_all(exports, language, tmp_path_factory.mktemp("changed")))
 
 
@@ -124,7 +124,7 @@ def distilled_run(place):
 
 @pytest.fixture
 def refused(place, capsys):
-    """(words, what is told) -> checked that the command is refused and writes nothing."""
+    """(arguments, parts of the message) -> check that the command is refused and writes nothing."""
 
     def refused(words, *told):
         before = tree(place)
@@ -159,7 +159,7 @@ def one_file():
 
 @pytest.fixture(scope="module")
 def loop():
-    """Return the example with few steps, and a rate at which both losses clip."""
+    """Return the example with few steps and a learning rate at which both losses clip."""
     module = import_example("optax_flax_loop")
     module.NUM_ENVS, module.NUM_STEPS, module.NUM_EPOCHS, module.NUM_MINIBATCHES = 4, 16, 2, 2
     module.LEARNING_RATE = 0.01

@@ -1,4 +1,4 @@
-"""Damaged artefacts: how they are made, and what becomes of them."""
+"""Damaged artefacts, and checks that they are refused."""
 
 import functools
 import hashlib
@@ -41,7 +41,7 @@ ARRAYS = {
 
 
 class Sound:
-    """A sound artefact, of which damaged ones are made."""
+    """A valid artefact, from which damaged ones are made."""
 
     def __init__(self, folder):
         self.text = (folder / "artefact.json").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def digest(content):
 
 
 def seal(data, packed):
-    """Return artefact.json with checksums that are right: what somebody who changes it on purpose would write."""
+    """Return artefact.json with correct checksums, as after a deliberate change."""
     whole = {key: value for key, value in data.items() if key != "sha256"}
     if "arrays_sha256" in whole:
         whole["arrays_sha256"] = None if packed is None else digest(packed)
@@ -113,12 +113,12 @@ def zipped(sound, compression=zipfile.ZIP_STORED):
 
 
 def lengths(whole):
-    """Return lengths at which to cut something, few at the beginning, many at the end."""
+    """Return lengths for truncation, few at the beginning, many at the end."""
     return sorted({0, 1, 4, 30, *(len(whole) * share // 8 for share in range(1, 8)), len(whole) - 22, len(whole) - 1})
 
 
 def tree(place):
-    """Return all that is in a directory, and when it was written."""
+    """Return contents and modification times of a directory."""
     paths = (Path(root) / name for root, folders, files in os.walk(place) for name in (*folders, *files))
     return {path: (path.lstat().st_mtime_ns, path.lstat().st_size) for path in paths}
 
@@ -141,7 +141,7 @@ def refuse(path, told=""):
 
 
 def refuse_or_load_the_same(path, sound):
-    """Check that an artefact is refused, or gives the very same objective; return whether it was refused."""
+    """Check that an artefact is refused or gives exactly the same objective; return whether it was refused."""
     before = tree(path.parent)
     try:
         objective = load_objective(path)
@@ -203,7 +203,7 @@ def nested(operation, depth, inner):
 
 
 def peak(action):
-    """Return how much memory something takes at most."""
+    """Return the peak memory of a call."""
     tracemalloc.start()
     try:
         action()

@@ -1,4 +1,4 @@
-"""Objectives that are exported, the files that come of it, and what original and file give."""
+"""Exported objectives, their files, and the losses and gradients of originals and files."""
 
 import functools
 import importlib.util
@@ -46,7 +46,7 @@ SEGMENTS = ("ordinary", "nan", "atoms", "extremes")
 
 
 def make_run(path: Path, name: str) -> str:
-    """Make the run of a learned objective whose weights are all random."""
+    """Make the run of a learned objective with random weights."""
     section, rng = LEARNED[name], np.random.default_rng(1)
     run = RunDirectory(path)
     run.create(parse_config({"parametrisation": section}))
@@ -87,7 +87,7 @@ def load(path: Path) -> ModuleType:
 
 
 def original(objective: Objective, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Return policy loss, its derivative by log ratio, value loss, its derivative by value."""
+    """Return policy loss, its gradient in the log ratio, value loss, its gradient in the value."""
     with jax.enable_x64(fields["value"].dtype == np.float64):
         sample = Sample(**{name: jnp.asarray(x) for name, x in fields.items()})
         results = []
@@ -98,18 +98,18 @@ def original(objective: Objective, fields: Mapping[str, np.ndarray]) -> list[np.
 
 
 class Expected(NamedTuple):
-    """What an original gives, each as from `original`."""
+    """Outputs of an original, each as from `original`."""
 
     given: list[np.ndarray]
     """In the precision of the samples."""
     exact: list[np.ndarray]
     """In double precision."""
     kinks: list[np.ndarray]
-    """Whether each is within 1e-5 of a kink: where the slope jumps nearby."""
+    """Whether each is within 1e-5 of a kink, where the gradient jumps."""
 
 
 def expect(objective: Objective, fields: Mapping[str, np.ndarray]) -> Expected:
-    """Return what files of an objective are to give."""
+    """Return the expected outputs of the files of an objective."""
     wide = {name: x.astype(np.float64) for name, x in fields.items()}
     kinks = []
     with np.errstate(invalid="ignore"):
@@ -121,13 +121,13 @@ def expect(objective: Objective, fields: Mapping[str, np.ndarray]) -> Expected:
 
 
 def arguments(fields: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
-    """Return what to call both losses of a file with."""
+    """Return the arguments of both losses of a file."""
     policy = [fields["log_ratio"], np.zeros_like(fields["log_ratio"]), fields["advantage"], fields["progress"]]
     return policy, [fields["value"], fields["old_value"], fields["target"], fields["progress"]]
 
 
 def numpy_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Return what `original` does, of a file for NumPy."""
+    """Return the outputs of a NumPy file, in the order of `original`."""
     policy, value = arguments(fields)
     return [
         module.policy_loss(*policy), module.policy_loss_gradient(*policy),
@@ -136,7 +136,7 @@ def numpy_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndar
 
 
 def jax_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Return what `original` does, of a file for JAX."""
+    """Return the outputs of a JAX file, in the order of `original`."""
     results = []
     with jax.enable_x64(fields["value"].dtype == np.float64):
         for loss, given in zip((module.policy_loss, module.value_loss), arguments(fields), strict=True):
@@ -147,7 +147,7 @@ def jax_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarra
 
 
 def torch_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Return what `original` does, of a file for PyTorch."""
+    """Return the outputs of a PyTorch file, in the order of `original`."""
     import torch
 
     results = []
@@ -159,7 +159,7 @@ def torch_results(module: Any, fields: Mapping[str, np.ndarray]) -> list[np.ndar
 
 
 class Exports:
-    """Objectives by name, what they give, the files they are exported to and what these give; each is made once.
+    """Caches objectives by name, their outputs, the exported files and the outputs of these.
 
     Args:
         folder: where runs, forms and files are written.
@@ -193,12 +193,12 @@ class Exports:
         return load(self.path(name, language))
 
     def _expected(self, name: str, dtype: Any) -> dict[str, Expected]:
-        """Return what the original gives, by segment."""
+        """Return the outputs of the original, by segment."""
         whole = expect(self.objective(name), samples(dtype))
         return {each: Expected(*([x[rows(each)] for x in part] for part in whole)) for each in SEGMENTS}
 
     def _results(self, name: str, language: str, dtype: Any) -> dict[str, list[np.ndarray]]:
-        """Return what a file gives, by segment."""
+        """Return the outputs of a file, by segment."""
         module, fields = self.module(name, language), samples(dtype)
         if language != "numpy":
             whole = (jax_results if language == "jax" else torch_results)(module, fields)

@@ -18,7 +18,7 @@ def total(*terms: Any) -> Any:
 DPO_LIKE = [
     "where_negative", "A", saturating(["multiply", "log_ratio", "A"], 0.5), saturating(["multiply", GAP, "A"], 1.7),
 ]  # fmt: skip
-HELD = ["maximum", 0.7, ["minimum", "r", 1.3]]
+CLIPPED = ["maximum", 0.7, ["minimum", "r", 1.3]]
 ALL_OPERATIONS = {
     "policy": total(
         [
@@ -26,7 +26,7 @@ ALL_OPERATIONS = {
             ["multiply", ["negate", "A"], ["excess", ["multiply", 0.5, "log_ratio"]]],
             ["divide", ["square", GAP], ["add", 2, ["absolute", GAP]]],
         ],
-        ["multiply", ["subtract", 1, "progress"], ["square", ["subtract", "r", HELD]]],
+        ["multiply", ["subtract", 1, "progress"], ["square", ["subtract", "r", CLIPPED]]],
         ["relu", ["subtract", "r", 1.1]],
         ["subtract", ["sqrt", ["add", 1, ["square", ["tanh", ["multiply", "A", "log_ratio"]]]]], 1],
         ["multiply", 0.1, ["log_cosh", ["multiply", 2, "log_ratio"]]],

@@ -1,4 +1,4 @@
-"""Exported files that check themselves, as they are and with one number changed, where nothing else can be imported."""
+"""Self-checks of exported files, unchanged and with one number changed, where only their library can be imported."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ HIDDEN = {
     "jax": ("metadisco", "flax", "torch"),
     "torch": ("metadisco", "jax", "flax"),
 }
-"""What the files of a language have to do without, though it is there."""
+"""Installed libraries that the files of a language must not need."""
 PROGRAM = """
 import contextlib, io, json, runpy, sys
 
@@ -36,12 +36,12 @@ print(json.dumps(said))
 LOSSES = ("policy_loss", "value_loss", "_drift", "_value_loss")
 MARGIN = 1e-4  # of a learned drift; one per cent of it is less than the rounding of any loss
 CHANGE = 1.01
-HOLD, HELD = "where the ratio is held", ("ppo", "dpo", "kl")
+OTHER_CLIP, CLIPPED = "another clipping of the ratio", ("ppo", "dpo", "kl")
 SEVERAL = 2  # changes of a file for JAX, which is slow
 
 
 def check_all(exports: Exports, language: str, folder: Path) -> dict[tuple[str, str], str]:
-    """Return what goes wrong in each file as it is run, by objective and what was changed, nothing being "".
+    """Return the error of each file when it runs, by objective and change; empty for none.
 
     Args:
         exports: the files.
@@ -53,8 +53,8 @@ def check_all(exports: Exports, language: str, folder: Path) -> dict[tuple[str, 
         text = exports.path(name, language).read_text()
         changed = list(changes(text, exports.module(name, language)))
         kept = changed[:: -max(1, len(changed) // SEVERAL)] if language == "jax" else changed
-        if name in HELD:
-            kept.append((HOLD, with_another_hold(text)))
+        if name in CLIPPED:
+            kept.append((OTHER_CLIP, with_another_clip(text)))
         for number, (change, each) in enumerate([("", text), *kept]):
             path = folder / f"{name}_{number}.py"
             path.write_text(each)
@@ -65,7 +65,7 @@ def check_all(exports: Exports, language: str, folder: Path) -> dict[tuple[str, 
 
 
 def changes(text: str, module: Any) -> Iterator[tuple[str, str]]:
-    """Yield a file with one of its numbers one per cent larger, after words for it.
+    """Yield a description and a file with one of its numbers one per cent larger.
 
     These are the constants of both losses, apart from where a comparison is made, and of each network the largest
     weight of the output.
@@ -89,8 +89,8 @@ def changes(text: str, module: Any) -> Iterator[tuple[str, str]]:
         yield f"a weight of {part}", text.replace(repr(largest), repr(CHANGE * largest))
 
 
-def with_another_hold(text: str) -> str:
-    """Return a file in which the ratio is held elsewhere."""
-    start = text.index("def _held(")
+def with_another_clip(text: str) -> str:
+    """Return a file in which the ratio is clipped elsewhere."""
+    start = text.index("def _clipped(")
     end = text.index("\n\n\n", start)
     return text[:start] + text[start:end].replace(repr(LOG_RATIO_CLIP), repr(CHANGE * LOG_RATIO_CLIP)) + text[end:]

@@ -28,19 +28,19 @@ VARIABLES = ("error", "error", "target", "old_value", "progress")
 LINE = 120 - 4  # characters, less the indentation in a function
 
 
-def held(x):
+def clipped(x):
     return np.minimum(x, LOG_RATIO_CLIP)
 
 
 HELPERS = {
     "np": np,
-    "_held": held,
-    "_share": lambda x, y: np.where(x == y, 0.5, x > y),
+    "_clipped": clipped,
+    "_greater": lambda x, y: np.where(x == y, 0.5, x > y),
     "_within": lambda x, low, high, y: np.where(
         (x < low) | (x > high), 0, np.where((x == low) | (x == high), 0.5, 1) * y
     ),
-    "_exp": lambda x: np.exp(held(x)),
-    "_excess": lambda x: np.maximum(np.expm1(held(x)) - held(x), 0),
+    "_exp": lambda x: np.exp(clipped(x)),
+    "_excess": lambda x: np.maximum(np.expm1(clipped(x)) - clipped(x), 0),
     "_log_cosh": lambda x: np.logaddexp(x, -x) - np.log(2),
 }
 

@@ -122,7 +122,7 @@ def test_a_further_built_in_one_is_written_by_what_it_says(refused, place, make_
         refused(["run", "--to", "jax", "--output", "a.py"], "fourth", "source_losses", "metadisco distil")
         return
     export("run", "jax", place / "a.py")
-    assert "PPO had these settings" in (place / "a.py").read_text()
+    assert "discovered with these settings of PPO" in (place / "a.py").read_text()
 
 
 def test_source_of_one_that_says_its_losses_is_that_of_a_built_in_one(make_own_run, place):

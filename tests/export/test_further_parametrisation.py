@@ -15,7 +15,7 @@ from metadisco.cli import main
 from metadisco.config import write_yaml
 from metadisco.discoveries.sources import find_source
 from metadisco.distillation.families import DRIFT_FAMILIES
-from metadisco.distillation.network import teach
+from metadisco.distillation.network import train_student
 from metadisco.parametrisations import PARAMETRISATIONS, make_parametrisation
 from metadisco.storage.arrays import from_arrays
 from metadisco.storage.files import read_arrays
@@ -140,8 +140,8 @@ def test_its_loss_is_drawn(run, tmp_path, monkeypatch):
 
 def test_it_is_distilled_and_made_smaller(run, tmp_path, monkeypatch):
     # Nothing is trained for it, and little fitted: how well is no matter.
-    monkeypatch.setattr("metadisco.distillation.distil.kept_visits", lambda *_: None)
-    monkeypatch.setattr("metadisco.distillation.distil.teach", partial(teach, num_steps=2))
+    monkeypatch.setattr("metadisco.distillation.distil.cached_histograms", lambda *_: None)
+    monkeypatch.setattr("metadisco.distillation.distil.train_student", partial(train_student, num_steps=2))
     monkeypatch.setattr("metadisco.distillation.forms.DRIFT_FAMILIES", DRIFT_FAMILIES[:2])
     monkeypatch.setattr("metadisco.distillation.forms.fit_mixture", lambda _: None)
     monkeypatch.setattr("metadisco.distillation.forms.search", lambda *_: [])

@@ -1,4 +1,4 @@
-"""What the head of an exported file says of the meta-training, read as a person reads it."""
+"""The header of an exported file describes the meta-training."""
 
 import ast
 import json
@@ -14,11 +14,11 @@ from metadisco.storage.runs import RunDirectory
 
 
 def settings(text):
-    """Return by environment what is said of its settings, as words; nothing where nothing is."""
+    """Return the settings in the header by environment; empty if there are none."""
     head = " ".join(ast.get_docstring(ast.parse(text)).split())
-    if "PPO had these settings" not in head:
+    if "discovered with these settings" not in head:
         return {}
-    listed = head.partition("when it was found: - ")[2].partition(" How to call it:")[0]
+    listed = head.partition("these settings of PPO: - ")[2].partition(" Usage:")[0]
     return dict(item.split(": ", 1) for item in listed.split(" - "))
 
 
@@ -78,9 +78,9 @@ class TestSeveralEnvironments:
             assert words in pendulum
 
     def test_no_single_one_is_told_where_they_differ(self, text):
-        usage = text.partition("How to call it:")[2].partition('"""')[0]
-        assert "0.25 where it was found" not in usage
-        assert "standardised per minibatch where it was found" not in usage
+        usage = text.partition("Usage:")[2].partition('"""')[0]
+        assert "0.25 during meta-training" not in usage
+        assert "standardised per minibatch during meta-training" not in usage
 
     def test_an_artefact_of_it_says_the_same(self, run_of, place, text):
         export(str(place / "run"), "artefact", place / "a.zip")
@@ -99,13 +99,13 @@ class TestOneEnvironment:
         assert env == "gymnax/Acrobot-v1"
         for words in ["1,024 environment steps", "value_coef 0.7", "gradients not clipped", "gamma 0.99"]:
             assert words in found
-        assert "value_coef is yours (0.7 where it was found)" in text
+        assert "Choose value_coef yourself (0.7 during meta-training)" in text
 
     def test_one_that_is_listed_is_set_as_it_is_there(self, run_of, place):
         envs = [{"env": "gymnax/Acrobot-v1", "ppo": {"value_coef": 0.7, "normalise_advantages": "none"}}]
         text = head_of(run_of({"ppo": {"value_coef": 0.1}, "envs": envs}).path, place)
-        assert "value_coef is yours (0.7 where it was found)" in text
-        assert "not standardised where it was found" in text
+        assert "Choose value_coef yourself (0.7 during meta-training)" in text
+        assert "not standardised during meta-training" in text
 
     def test_a_closed_form_of_it_was_found_with_the_same(self, run_of, place):
         run = run_of({"ppo": {"num_env_steps": 1024}})
@@ -118,7 +118,7 @@ class TestOneEnvironment:
 class TestWhatIsNotKnown:
     def test_nothing_is_said_of_a_closed_objective(self, place):
         text = head_of("dpo", place)
-        assert settings(text) == {} and "where it was found)" not in text
+        assert settings(text) == {} and "during meta-training" not in text
 
     @pytest.mark.parametrize(
         "inner", [None, 3, {}, {"ppo": {"of_long_ago": 1}}, {"envs": [{"env": "x", "ppo": {"a": 1}}]}]

@@ -24,12 +24,12 @@ pytestmark = pytest.mark.export
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NUM_UPDATES = 4
 VALUE_CLIP = 0.2
-HELD = [
+CLIPPED = [
     "add", "old_value",
     ["minimum", ["maximum", ["subtract", ["add", "error", "target"], "old_value"], -VALUE_CLIP], VALUE_CLIP],
 ]  # fmt: skip
-HELD_SQUARED_ERROR = ["multiply", 0.5, ["square", ["subtract", HELD, "target"]]]
-"""Stable-Baselines3's: the value is held near the old one; other than in PPO's first code there is no maximum."""
+CLIPPED_SQUARED_ERROR = ["multiply", 0.5, ["square", ["subtract", CLIPPED, "target"]]]
+"""The value loss of Stable-Baselines3: the value is clipped, without the maximum of PPO's first code."""
 
 
 def example(name: str) -> ModuleType:
@@ -54,7 +54,7 @@ def files(tmp_path_factory):
         "ppo": ["ppo"],
         "dpo": ["dpo"],
         "squared_error": ["ppo", "objective.value_clip_eps=null"],
-        "held_squared_error": [make_forms(folder / "held", {"value": HELD_SQUARED_ERROR})],
+        "clipped_squared_error": [make_forms(folder / "clipped", {"value": CLIPPED_SQUARED_ERROR})],
     }
     paths = {name: folder / f"{name}.py" for name in words}
     for name, path in paths.items():
@@ -136,7 +136,7 @@ class TestStableBaselines3:
     def test_with_exported_ppo_every_update_is_that_of_its_own_ppo(self, files, env, settings):
         theirs, expected = learn(stable_baselines3.PPO, env, **settings)
         ours = dict(settings, vf_coef=2 * settings.get("vf_coef", 0.5))
-        value_loss = "squared_error" if ours.pop("clip_range_vf", None) is None else "held_squared_error"
+        value_loss = "squared_error" if ours.pop("clip_range_vf", None) is None else "clipped_squared_error"
         agent, states = learn(sb3_example.DiscoveredPPO, env, sb3_example.load_losses(files[value_loss]), **ours)
         assert len(expected) == NUM_UPDATES + 1
         assert_same(states, expected)

@@ -9,7 +9,7 @@ from layout import assert_well_laid_out, legend_of, panels_of
 
 from metadisco.evaluation.comparison import Cell, as_json, compare
 from metadisco.evaluation.evaluate import Comparison
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.plotting import (
     intervals_figure,
     learning_curves_figure,
@@ -27,7 +27,7 @@ def cell(objective, env, gain, num_seeds=6):
     rng = np.random.default_rng(int(100 * gain))
     rise = np.linspace(0, 1, 12) * gain * rng.uniform(0.5, 1.5, (num_seeds, 1))
     filled = (ENVS[env] + 100 * rise).astype(np.float32)
-    return Cell(objective, env, None, Lives(filled[:, -1].copy(), filled.mean(1), filled, filled), STEPS)
+    return Cell(objective, env, None, Lifetimes(filled[:, -1].copy(), filled.mean(1), filled, filled), STEPS)
 
 
 def comparison(objectives=("ppo", "dpo", "runs/first"), envs=tuple(ENVS), num_seeds=6, fail=True):
@@ -35,7 +35,7 @@ def comparison(objectives=("ppo", "dpo", "runs/first"), envs=tuple(ENVS), num_se
         cell(objective, env, 1 + number / 8, num_seeds) for env in envs for number, objective in enumerate(objectives)
     ]
     if fail:
-        cells[-1].lives.final_return[1] = np.nan
+        cells[-1].lifetimes.final_return[1] = np.nan
     random = {env: ENVS[env] for env in envs}
     return Comparison([], {}, num_seeds, objectives[0], cells, random, compare(cells, objectives[0], random))
 
@@ -93,7 +93,7 @@ def test_a_score_looks_alike_where_the_other_has_no_row():
 
 def test_these_numbers_are_those_of_scipy():
     rows = {(row.objective, row.env, row.score): row for row in CASES["three"].rows}
-    scores = {(c.objective, c.env): c.lives.area_under_curve.astype(float) for c in CASES["three"].cells}
+    scores = {(c.objective, c.env): c.lifetimes.area_under_curve.astype(float) for c in CASES["three"].cells}
     for (objective, env), ours in scores.items():
         row = rows[objective, env, "area_under_curve"]
         assert row.interquartile_mean.value == pytest.approx(scipy.stats.trim_mean(ours, 0.25))

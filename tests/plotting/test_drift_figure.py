@@ -7,9 +7,9 @@ import pytest
 from layout import assert_well_laid_out, colour_bars_of, legend_of, panels_of
 from matplotlib.figure import Figure
 
-from metadisco.distillation.features import quantiles, relative_slope
+from metadisco.distillation.features import quantiles, relative_gradient
 from metadisco.distillation.surfaces import DriftSurface
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES
+from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 from metadisco.plotting import drift_3d_figure, drift_evolution_figure, drift_figure, drift_slices_figure
 from metadisco.plotting.drift import ratio_axis
 
@@ -105,7 +105,7 @@ def test_maps_hold_the_drift_and_the_slope_per_advantage_on_one_scale_for_each_r
     assert [axes.get_title() for axes in upper] == list(surfaces)
     for top, bottom, shown in zip(upper, lower, surfaces.values(), strict=True):
         assert (maps(top)[1] == shown.drift.T).all()
-        assert (maps(bottom)[1] == relative_slope(shown).T).all()
+        assert (maps(bottom)[1] == relative_gradient(shown).T).all()
     for row, bar in zip((upper, lower), colour_bars_of(figure), strict=True):
         (limits,) = {(maps(axes)[0].norm.vmin, maps(axes)[0].norm.vmax) for axes in row}
         assert bar.get_ylim() == pytest.approx(limits)
@@ -178,7 +178,7 @@ def test_slices_draw_the_slope_at_the_nearest_advantage_of_the_grid():
         column = list(ADVANTAGE).index(advantage)
         for line, shown in zip(axes.lines[:2], surfaces.values(), strict=True):
             assert (line.get_xdata() == LOG_RATIO).all()
-            assert (line.get_ydata() == shown.slope[:, column]).all()
+            assert (line.get_ydata() == shown.gradient[:, column]).all()
         assert [line.get_linestyle() for line in axes.lines[:2]] == ["-", "--"]
     assert legend_of(figure)[:2] == ["learned", "PPO"]
 
@@ -205,7 +205,7 @@ def test_an_evolution_keeps_the_first_and_the_last_of_at_most_eight_on_one_scale
     assert (chosen[0], chosen[-1]) == (0, 1024)
     assert max(np.diff(chosen)) - min(np.diff(chosen)) <= 16
     for axes, generation in zip(panels_of(figure), chosen, strict=True):
-        assert (maps(axes)[1] == relative_slope(surfaces[generation]).T).all()
+        assert (maps(axes)[1] == relative_gradient(surfaces[generation]).T).all()
     assert len({maps(axes)[0].norm for axes in panels_of(figure)}) == 1
 
 

@@ -5,7 +5,7 @@ import pytest
 from layout import assert_well_laid_out, colour_bars_of, panels_of
 
 from metadisco.cli import main
-from metadisco.evaluation.lives import Lives
+from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.training import Trained
 from metadisco.plotting import grid_figure, look
 
@@ -55,7 +55,7 @@ def test_what_is_no_grid_of_two_settings_is_not_drawn(words, told, place, capsys
 
 def test_a_grid_of_trainings_is_drawn_and_replaced_with_force_alone(place, monkeypatch):
     def trained(objective, points, configs, num_seeds, **told):
-        lives = Lives(np.ones(num_seeds), *np.ones((3, num_seeds, 1)))
+        lives = Lifetimes(np.ones(num_seeds), *np.ones((3, num_seeds, 1)))
         return [Trained(point, config, lives, None) for point, config in zip(points, configs, strict=True)]
 
     monkeypatch.setattr("metadisco.evaluation.training.train_points", trained)

@@ -6,7 +6,7 @@ from layout import assert_well_laid_out, colour_bars_of, legend_of, panels_of
 from matplotlib.colors import to_hex
 
 from metadisco.distillation.surfaces import ValueLossCurve, ValueLossSurface
-from metadisco.evaluation.visits import VALUE_EDGES
+from metadisco.evaluation.histograms import VALUE_EDGES
 from metadisco.plotting import value_loss_evolution_figure, value_loss_figure, value_loss_surface_figure
 
 ERROR = np.linspace(-20.0, 20.0, 201)

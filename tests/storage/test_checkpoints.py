@@ -1,4 +1,4 @@
-"""Checkpoints: what was saved comes back bit for bit, and a damaged one gives way to the one before."""
+"""Checkpoints are restored bit for bit; instead of a damaged one the previous one is restored."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_the_place_of_a_damaged_checkpoint_can_be_written_again(tmp_path):
 
 
 def test_a_flipped_bit_that_orbax_does_not_see_is_seen_by_the_sums(tmp_path):
-    """In the arrays themselves, which have no checksum of orbax's; also where a kill left no file of sums."""
+    """In arrays, which have no checksum of orbax; also if a killed process left no file of checksums."""
     for sums in (True, False):
         saved(tmp_path / str(sums))
         folder = tmp_path / str(sums) / "4"
@@ -114,10 +114,10 @@ def test_a_run_of_which_every_checkpoint_is_damaged_is_refused(tmp_path):
 
 
 def test_what_one_of_several_processes_saves_a_process_alone_reads(tmp_path, monkeypatch):
-    """Orbax then takes plain numbers only, of which the key is made again."""
+    """Orbax then accepts only plain arrays, from which the key is rebuilt."""
     checkpoints = Checkpoints(tmp_path, keep=3)
     with monkeypatch.context() as several:
-        several.setattr("metadisco.storage.checkpoints._alone", lambda: False)
+        several.setattr("metadisco.storage.checkpoints._is_single_process", lambda: False)
         checkpoints.save(state_of(5), Progress(5, 50))
     checkpoints.close()
     state, progress = restored(tmp_path, [])

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and arrays that come back bit for bit or not at all."""
+"""Atomic writes, and arrays that are restored bit for bit or refused."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metadisco.errors import UserError
-from metadisco.storage.files import check_writable, nulls, read_arrays, write_arrays, write_atomically
+from metadisco.storage.files import check_writable, read_arrays, with_nulls, write_arrays, write_atomically
 
 ARRAYS = {
     "Dense_0/kernel": np.asarray([[0.1, -0.0], [np.pi, 1e-45]], np.float32),
@@ -140,25 +140,25 @@ class TestArrays:
 class TestNulls:
     def test_stand_for_what_json_cannot_hold(self):
         array = np.asarray([[0.5, np.nan], [np.inf, -np.inf]], np.float32)
-        assert nulls(array) == [[0.5, None], [None, None]]
+        assert with_nulls(array) == [[0.5, None], [None, None]]
 
     def test_finite_numbers_come_through_json_bit_for_bit(self):
         array = np.asarray([0.1, -0.0, 5e-324, 1e308])
-        assert np.asarray(json.loads(json.dumps(nulls(array), allow_nan=False))).tobytes() == array.tobytes()
+        assert np.asarray(json.loads(json.dumps(with_nulls(array), allow_nan=False))).tobytes() == array.tobytes()
 
     def test_whole_numbers_stay_whole(self):
-        assert json.dumps(nulls(np.asarray([1, 2**62]))) == f"[1, {2**62}]"
+        assert json.dumps(with_nulls(np.asarray([1, 2**62]))) == f"[1, {2**62}]"
 
     def test_the_array_stays_as_it_was(self):
         array = np.asarray([1.0, np.nan])
-        nulls(array)
+        with_nulls(array)
         np.testing.assert_array_equal(array, [1.0, np.nan])
 
 
 class TestCheckWritable:
     @pytest.fixture
     def locked(self, tmp_path, monkeypatch):
-        """A folder in which nothing can be made, as the system says: root may write everything."""
+        """A folder that the mocked system calls read-only, since root may write everywhere."""
         folder, access = tmp_path / "locked", os.access
         folder.mkdir()
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and access(path, mode))

@@ -1,4 +1,4 @@
-"""One command per run directory, whatever became of those before."""
+"""One command per run directory, even after killed ones."""
 
 import errno
 import fcntl
@@ -71,7 +71,7 @@ def test_where_files_cannot_be_locked_that_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     said = []
     with RunLock(tmp_path, said.append):
-        assert len(said) == 1 and "cannot be locked" in said[0]
+        assert len(said) == 1 and "without locks" in said[0]
 
 
 def test_a_place_where_no_directory_can_be_made_is_told_by_the_system(tmp_path):

@@ -33,7 +33,7 @@ def test_no_logger_is_made_unless_asked_for(tmp_path):
 
 
 class FakeWandb:
-    """Weights & Biases as far as it matters: a row whose step is not after the last one of its run is lost."""
+    """A model of Weights & Biases: it drops rows whose step does not exceed the last one of the run."""
 
     def __init__(self):
         self.rows = {}
@@ -69,7 +69,7 @@ EVALUATOR = SimpleNamespace(
 
 
 def record(path, done, generations):
-    """Begin or continue a run, as after a kill that left `done` generations in the checkpoint, and log some."""
+    """Start or continue a run, as after a kill with `done` generations in the checkpoint, and log rows."""
     lock, interrupt = SimpleNamespace(env_steps=0, check=lambda: None), SimpleNamespace(begin=lambda: None)
     config = parse_config({"logging": {"wandb": True}})
     recorder = RunRecorder(RunDirectory(path), config, Display(True), lock, Deadline(None, 0.0), interrupt)
@@ -111,7 +111,7 @@ class TestWandb:
 
 
 def test_a_folder_that_is_named_like_a_library_is_not_taken_for_it(monkeypatch, tmp_path):
-    """As the one that Weights & Biases leaves in the working directory."""
+    """Weights & Biases leaves such a folder in the working directory."""
     (tmp_path / "wandb").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "wandb", raising=False)

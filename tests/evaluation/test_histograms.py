@@ -1,4 +1,4 @@
-"""What objectives are shown: histograms against NumPy's, sums over a life, and learning that is left alone."""
+"""Minibatch histograms: compared with NumPy's, summed over a lifetime, and without influence on learning."""
 
 from types import SimpleNamespace
 
@@ -11,9 +11,16 @@ from probes import matching_action
 from samples import make_sample
 
 from metadisco.config import PPOConfig, parse_config
-from metadisco.evaluation import visits
-from metadisco.evaluation.lives import VISITS, seed_keys
-from metadisco.evaluation.visits import ADVANTAGE_EDGES, LOG_RATIO_EDGES, VALUE_EDGES, Visits, _count, count_visits
+from metadisco.evaluation import histograms
+from metadisco.evaluation.histograms import (
+    ADVANTAGE_EDGES,
+    LOG_RATIO_EDGES,
+    VALUE_EDGES,
+    MinibatchHistograms,
+    _count,
+    collect_histograms,
+)
+from metadisco.evaluation.lifetimes import HISTOGRAMS, seed_keys
 from metadisco.inner.train import train
 from metadisco.objectives import closed as objectives
 from metadisco.types import Sample
@@ -27,7 +34,7 @@ NUM_MINIBATCHES = 3 * 2 * 4
 
 
 def shown(sample: Sample):
-    """Return everything that a histogram of visits could look at, as sums over a minibatch."""
+    """Return sums over a minibatch of everything that a histogram could depend on."""
     return {
         "samples": jnp.int32(sample.advantage.size),
         "sums": (sample.log_ratio.sum(), sample.value.sum(), sample.target.sum(), sample.old_value.sum()),
@@ -36,7 +43,7 @@ def shown(sample: Sample):
     }
 
 
-def life(**arguments):
+def lifetime(**arguments):
     config = PPOConfig(**PPO)
     train_once = lambda key: train(key, matching_action(), config, objectives.ppo(), **arguments)  # noqa: E731
     return jax.jit(train_once, compiler_options=QUICK)(jax.random.key(0))
@@ -44,17 +51,17 @@ def life(**arguments):
 
 @pytest.fixture(scope="module")
 def observed():
-    return life(observe=shown)
+    return lifetime(observe=shown)
 
 
 @pytest.fixture(scope="module")
 def unobserved():
-    return life()
+    return lifetime()
 
 
 @pytest.fixture(scope="module")
 def spread_out():
-    """Samples of all sizes, beyond the edges too, with what is no number among them."""
+    """Samples of all magnitudes, including values beyond the edges and NaN."""
     rng = np.random.default_rng(0)
     scales = np.array([0.3, 3.0, 50.0, 50.0, 50.0])[:, None] * 10 ** rng.uniform(-3, 2.5, (5, 4000))
     fields = scales * rng.normal(size=(5, 4000))
@@ -64,7 +71,7 @@ def spread_out():
 
 
 def in_numpy(first, first_edges, second, second_edges):
-    """Return NumPy's histogram over edges as they are in single precision; values and edges exactly in double."""
+    """Return NumPy's histogram for edges rounded to single precision, computed in double precision."""
     first, second = (np.asarray(x, np.float64) for x in (first, second))
     edges = [np.asarray(each, np.float32).astype(np.float64) for each in (first_edges, second_edges)]
     known = np.isfinite(first) & np.isfinite(second) & (first < edges[0][-1]) & (second < edges[1][-1])
@@ -128,14 +135,14 @@ def test_a_value_error_is_counted_once_however_it_is_paired(spread_out):
 def test_what_is_observed_is_summed_over_all_minibatches_of_all_updates(observed):
     sums = observed.diagnostics.observed
     assert sums["samples"] == NUM_SAMPLES
-    for name in Visits._fields:
+    for name in MinibatchHistograms._fields:
         assert getattr(sums["visits"], name).sum() == NUM_SAMPLES  # nothing of this probe lies beyond the edges
     np.testing.assert_allclose(sums["progress"], NUM_MINIBATCHES * np.mean([0, 0.25, 0.5, 0.75]), rtol=1e-6)
     assert all(np.isfinite(each) and each != 0 for each in sums["sums"])
 
 
 def test_what_is_observed_is_what_the_losses_are_shown(observed):
-    """Targets of the probe are its rewards, ±1, and each is shown once an epoch."""
+    """Targets of the probe are its rewards, ±1; each occurs once per epoch."""
     targets = np.asarray(observed.diagnostics.observed["visits"].target).sum(0)
     (places,) = np.nonzero(targets)
     np.testing.assert_allclose(np.abs(VALUE_EDGES[places]), 1, atol=0.1)
@@ -154,17 +161,17 @@ def test_learning_is_left_alone_bit_for_bit(observed, unobserved):
 
 
 def test_visits_of_several_seeds_are_added_up(monkeypatch):
-    """Of lives that show an objective whatever their key says."""
+    """Lifetimes are replaced by samples drawn with their key."""
     shown_by = lambda key: Sample(*jax.random.normal(key, (5, 50)), progress=jnp.zeros(()))  # noqa: E731
 
-    def live(key, env, config, objective, observe):
+    def trained(key, env, config, objective, observe):
         return SimpleNamespace(diagnostics=SimpleNamespace(observed=observe(shown_by(key))))
 
-    monkeypatch.setattr(visits, "train", live)
+    monkeypatch.setattr(histograms, "train", trained)
     config = parse_config({"seed": 5})
-    counted = count_visits(objectives.dpo(), matching_action(), config, 3)
-    each = [_count(shown_by(key)) for key in seed_keys(5, 3, VISITS)]
-    for name in Visits._fields:
+    counted = collect_histograms(objectives.dpo(), matching_action(), config, 3)
+    each = [_count(shown_by(key)) for key in seed_keys(5, 3, HISTOGRAMS)]
+    for name in MinibatchHistograms._fields:
         assert getattr(counted, name).dtype == np.int64
         np.testing.assert_array_equal(getattr(counted, name), sum(np.asarray(getattr(one, name)) for one in each))
     assert counted.error.sum() == 150

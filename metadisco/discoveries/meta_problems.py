@@ -1,4 +1,4 @@
-"""Whatever the problem is: one of one's own made by name, and meta-parameters loaded by name."""
+"""User-defined meta-problems by name, and the meta-parameters of discoveries of any problem."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
-from metadisco.discoveries.load import check_named, load_learned
+from metadisco.discoveries.load import check_parametrisation_name, load_learned
 from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
@@ -18,21 +18,21 @@ from metadisco.storage.files import read_arrays
 from metadisco.types import Key, MetaParams, MetaProblem
 
 
-def make_own_problem(
+def make_user_problem(
     problem: Mapping[str, Any], inner: Mapping[str, Any], parametrisation: Mapping[str, Any]
 ) -> MetaProblem:
-    """Make a problem: its class is called with its settings as keyword arguments.
+    """Make a user-defined meta-problem: its class is called with its settings as keyword arguments.
 
-    Where a config has a section `inner`, it comes as the argument `inner`, a mapping; where it has a section
-    `parametrisation`, what that makes comes as the argument `parametrisation`.
+    A section `inner` of the config is passed as the argument `inner`, a mapping. A section `parametrisation` is passed
+    as the argument `parametrisation`, the parametrisation that it defines.
 
     Args:
-        problem: section of a config: `name`, and settings.
-        inner: section of a config; empty where there is none.
-        parametrisation: likewise.
+        problem: section of a config: `name` and settings.
+        inner: section of a config; may be empty.
+        parametrisation: section of a config; may be empty.
 
     Raises:
-        UserError: if there is no such class, it refuses its settings, or what it makes is no meta-problem.
+        UserError: if there is no such class, it rejects its settings, or its instance is no meta-problem.
     """
     name = problem["name"]
     arguments = {key: value for key, value in problem.items() if key != "name"}
@@ -40,7 +40,7 @@ def make_own_problem(
         raise UserError(f"problem.{key}: got {shown(arguments[key])}, allowed: {key} as a section of its own")
     found = load_object(name, key="problem.name")
     if not isinstance(found, type) or not all(callable(getattr(found, each, None)) for each in ("init", "evaluate")):
-        # Else an artefact of somebody else's could have any function called.
+        # Otherwise an artefact from a stranger could have any function called.
         raise UserError(f"problem.name: {name} is no class with init and evaluate, which a meta-problem is")
     if inner:
         arguments["inner"] = dict(inner)
@@ -54,14 +54,14 @@ def make_own_problem(
 
 @in_float32
 def load_meta_params(name: str | Path) -> MetaParams:
-    """Return the meta-parameters of a discovery, whatever problem it was found by.
+    """Return the meta-parameters of a discovery of any meta-problem.
 
     Args:
-        name: a published discovery, or the path of a run (its newest centre, or with `RUN@640` the one after 640
-            generations) or of an artefact.
+        name: a published discovery, the path of an artefact, or the path of a run: `RUN` for its newest search centre,
+            `RUN@640` for the one after 640 generations.
 
     Raises:
-        UserError: if there is no such thing, or its arrays do not fit.
+        UserError: if the name is unknown, or the arrays do not fit.
     """
     source = find_discovery(str(name))
     if source.config is not None and source.centre is not None:
@@ -70,10 +70,10 @@ def load_meta_params(name: str | Path) -> MetaParams:
     elif source.artefact is not None and source.section is not None and source.is_objective:
         return load_learned(source.artefact.data["objective"], source.artefact.arrays, str(source.artefact.path))[1]
     elif source.artefact is not None and not source.is_objective:
-        said = source.artefact.data["learned"]
+        learned = source.artefact.data["learned"]
         arrays, where = source.artefact.arrays, str(source.artefact.path)
-        check_named(source.section, where)
-        start = _start_of(source.problem, said.get("inner", {}), source.section or {})
+        check_parametrisation_name(source.section, where)
+        start = _start_of(source.problem, learned.get("inner", {}), source.section or {})
     else:
         raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")
     return from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
@@ -82,7 +82,7 @@ def load_meta_params(name: str | Path) -> MetaParams:
 def _start_of(
     problem: Mapping[str, Any], inner: Any, parametrisation: Mapping[str, Any]
 ) -> Callable[[Key], MetaParams]:
-    """Return what makes meta-parameters of the same shapes as those that were learned."""
+    """Return a function that makes meta-parameters of the shapes that were learned."""
     if problem_kind(problem["name"]) is None:
-        return make_own_problem(problem, inner, parametrisation).init
+        return make_user_problem(problem, inner, parametrisation).init
     return make_parametrisation(parametrisation).init
