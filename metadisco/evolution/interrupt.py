@@ -17,10 +17,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stop(Protocol):
     """Who asks a search for a stop."""
 
-    requested: bool
-    """Whether to stop after the generation in hand."""
     busy: threading.RLock
     """Held where the process must not be ended, as something is half done."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop after the generation in hand."""
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set how to tell a sentence, what is called before the process ends at once, and what goes on."""
@@ -129,20 +131,28 @@ class KeyboardStop:
     """While active, Ctrl-C or an interrupted kernel asks for a stop; of a caller from Python, who is never ended.
 
     Before the search it raises a KeyboardInterrupt as ever, as nothing is written yet. From `begin` on the first one
-    sets `requested`, and only a second one raises. In another thread than the main one there are no signals, so that
-    nothing changes.
+    sets `requested`, and only a second one raises. Signals reach the main thread alone; in any other it is the event
+    that asks for a stop.
+
+    Args:
+        event: asks for a stop as well, once it is set.
 
     Attributes:
-        requested: whether to stop after the generation in hand.
         busy: held where something is half done.
     """
 
-    def __init__(self) -> None:
-        self.requested = False
+    def __init__(self, event: threading.Event | None = None) -> None:
+        self._event = threading.Event() if event is None else event
+        self._interrupted = False
         self.busy = threading.RLock()
         self._tell: Callable[[str], None] = lambda text: None
         self._searching = False
         self._before: Any = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop after the generation in hand."""
+        return self._interrupted or self._event.is_set()
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set how to tell a sentence."""
@@ -157,9 +167,9 @@ class KeyboardStop:
         self._searching = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._searching or self.requested:
+        if not self._searching or self._interrupted:
             raise KeyboardInterrupt
-        self.requested = True
+        self._interrupted = True
         self._tell("interrupted: the generation in hand is finished, then saved; once more stops at once")
 
     def __enter__(self) -> Self:

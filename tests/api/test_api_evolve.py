@@ -110,6 +110,24 @@ def test_an_interrupted_kernel_stops_after_the_generation_in_hand_saved(folder, 
     assert "to go on: the same call again" in err
 
 
+def test_a_search_in_a_thread_stops_saved_once_its_event_is_set_and_goes_on(folder, config, tmp_path, capsys):
+    stop, found = threading.Event(), []
+    many = {"overrides": {"outer.num_generations": FOR_EVER}, "stop": stop}
+    thread = threading.Thread(target=lambda: found.append(metadisco.evolve(config, tmp_path / "run", **many)))
+    thread.start()
+    while num_rows(tmp_path / "run") < 3:
+        time.sleep(0.01)
+    stop.set()
+    thread.join()
+    (run,) = found
+    done = run.generations[-1]
+    assert 3 <= done == len(run.metrics) < FOR_EVER
+    assert f"stopped after generation {done}" in capsys.readouterr().err
+    stop.clear()
+    more = {"overrides": {"outer.num_generations": done + 1}, "stop": stop, "progress": False}
+    assert metadisco.evolve(config, run, **more).generations[-1] == done + 1
+
+
 def test_an_interrupt_before_the_search_raises_and_nothing_is_there(folder, config, tmp_path, monkeypatch):
     monkeypatch.setattr("metadisco.problems.make_problem", lambda config: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
