@@ -8,7 +8,8 @@ from collections.abc import Iterable
 class UserError(ValueError):
     """Input that cannot be used, in one sentence: what it is, what was got, what is allowed.
 
-    The command line prints the sentence and exits with code 2; a library caller may catch it as a ValueError.
+    Arguments are named as in Python: before the first colon, or in backticks further on. The command line puts its
+    options in their place, prints the sentence and exits with code 2; a caller of the library may catch a ValueError.
     """
 
 

@@ -274,8 +274,8 @@ class TestKills:
         with contextlib.suppress(UserError):
             package = read_package(path, ARTEFACT)
             np.testing.assert_equal(package.arrays, {"old": replaced, "new": new}[package.data["is"]])
-        with pytest.raises(UserError, match="--force"):
-            check_package(path, ARTEFACT, "--output", force=False)
-        check_package(path, ARTEFACT, "--output", force=True)
+        with pytest.raises(UserError, match="`force`"):
+            check_package(path, ARTEFACT, "output", force=False)
+        check_package(path, ARTEFACT, "output", force=True)
         write_package(path, ARTEFACT, {"is": "new"}, new, force=True)
         np.testing.assert_equal(read_package(path, ARTEFACT).arrays, new)

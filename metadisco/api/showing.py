@@ -58,7 +58,7 @@ def plot(
     if source.run is None or env or config_name or given or three_d:
         check_objective(source)
     if output is not None:
-        check_writable(Path(output), "--output")
+        check_writable(Path(output), "output")
     if source.is_objective:
         place, settings, (_, origin) = settings_for(source, env, config_name, given)
 

@@ -1,6 +1,5 @@
 """The losses of what an artefact describes, as what source can be written from."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,8 +45,8 @@ def losses_of(said: Mapping[str, Any], arrays: Mapping[str, np.ndarray], name: s
         own = said["parametrisation"]["name"]
         whose = " is of your own and" if ":" in own else ""
         raise UserError(
-            f"--to: {own}{whose} has no source_losses, so that no source of it can be written; a closed form can: "
-            f"metadisco distil {shlex.quote(name)} --output DIR, then metadisco export DIR --form closed"
+            f"{name!r}: {own}{whose} has no source_losses, so that no source of it can be written; allowed: to distil "
+            "it, and then `form` closed"
         )
     losses = source_losses(meta_params)
     if not isinstance(losses, Losses):

@@ -83,7 +83,7 @@ class Checkpoints:
         if steps:
             raise UserError(
                 f"none of the checkpoints {', '.join(map(str, sorted(steps)))} can be read in {str(self._path)!r}; "
-                "allowed: another --run; what is in centres/ can still be evaluated and exported"
+                "allowed: another run directory; what is in centres/ can still be evaluated and exported"
             )
         return None
 

@@ -1,4 +1,4 @@
-"""The one file or folder that a command is told to write: what is there stays, or is replaced by `--force`."""
+"""The one file or folder that a command is told to write: what is there stays, or is replaced by `force`."""
 
 import itertools
 import os
@@ -25,7 +25,7 @@ def check_apart(path: Path, option: str, other: Path, what: str) -> None:
 
     Args:
         path: of the output.
-        option: that named it.
+        option: the argument that named it.
         other: the other path.
         what: it is.
 
@@ -42,7 +42,7 @@ def check_replaceable(path: Path, option: str, force: bool) -> None:
 
     Args:
         path: the file.
-        option: that named it.
+        option: the argument that named it.
         force: whether it may be replaced.
 
     Raises:
@@ -58,7 +58,7 @@ def check_replaceable(path: Path, option: str, force: bool) -> None:
 
 def there_already(path: Path, option: str) -> UserError:
     """Return the refusal of what an option names."""
-    return UserError(f"{option}: {str(path)!r} is there already, allowed: a new name, or --force to replace it")
+    return UserError(f"{option}: {str(path)!r} is there already, allowed: a new name, or `force` to replace it")
 
 
 def _meant(path: Path, force: bool) -> Path:
