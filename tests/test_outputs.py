@@ -236,7 +236,7 @@ class TestForce:
 
     def test_the_folders_that_a_link_means_are_made(self):
         Path("link").symlink_to("missing/deep/target")
-        check_file(Path("link"), "--output", force=True)
+        check_file(Path("link"), "output", force=True)
         assert not Path("missing").exists()
         write_output(Path("link"), "new", force=True)
         assert Path("missing/deep/target").read_text() == "new"

@@ -47,15 +47,15 @@ def evaluate(
         progress: show settings and progress, on stderr.
 
     Returns:
-        `cells` (curves and returns of each objective in each environment, undiscounted) and `rows` (means,
-        interquartile means and differences from the baseline, with 95 % intervals).
+        A `Comparison`: `summary()` (means, interquartile means and differences from the baseline, with 95 % intervals),
+        `seeds()` and `curves()` are pandas DataFrames; returns are undiscounted. `metadisco.plot` draws it.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
 
     Example:
         found = metadisco.evaluate(["ppo", "runs/first"], "gymnax/CartPole-v1", num_seeds=4, config="runs/first")
-        {(row.objective, row.score): row.interquartile_mean for row in found.rows}
+        found.summary()[["objective", "env", "score", "interquartile_mean", "difference_low", "difference_high"]]
     """
     forget_edited()
     settings = settings_named(None if config is None else text_of(config))

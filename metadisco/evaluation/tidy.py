@@ -1,11 +1,12 @@
 """What an evaluation found as tidy data: one observation a row, one variable a column. Axes: S seeds, U updates."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from metadisco.evaluation.comparison import Cell
+from metadisco.evaluation.comparison import INTERVALS, Cell, Row
 
 if TYPE_CHECKING:
     import pandas
@@ -61,3 +62,27 @@ def curves_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
         ],
         ignore_index=True,
     )
+
+
+def summary_frame(rows: Sequence[Row]) -> "pandas.DataFrame":
+    """Return a row per objective, environment and score: the estimates of a comparison, with 95 % intervals.
+
+    Columns are the fields of `Row`. Those with an interval have its ends beside them, as `difference_low` and
+    `difference_high`; that of `mean` is `half_width` to either side. NaN where there is none. env is missing for
+    what is over all environments.
+    """
+    import pandas as pd  # noqa: PLC0415 - takes a second
+
+    return pd.DataFrame([_flat(row) for row in rows]).astype({"env": "string"})
+
+
+def _flat(row: Row) -> dict[str, str | float | None]:
+    """Return a row with each interval as three columns."""
+    flat: dict[str, str | float | None] = {}
+    for name, value in row._asdict().items():
+        if name in INTERVALS:
+            numbers = (math.nan,) * 3 if value is None else value
+            flat |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
+        else:
+            flat[name] = math.nan if value is None and name != "env" else value
+    return flat

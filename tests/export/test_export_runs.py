@@ -119,7 +119,9 @@ def test_a_further_built_in_one_is_written_by_what_it_says(refused, place, make_
     run.create(parse_config({"parametrisation": {"name": "fourth", "hidden_sizes": [8]}}))
     run.write_centre(1, to_arrays(ValueLoss(hidden_sizes=(8,), start="random").init(jax.random.key(0))))
     if not says:
-        refused(["run", "--to", "jax", "--output", "a.py"], "fourth", "source_losses", "distil it, and then --form closed")
+        refused(
+            ["run", "--to", "jax", "--output", "a.py"], "fourth", "source_losses", "distil it, and then --form closed"
+        )
         return
     export("run", "jax", place / "a.py")
     assert "PPO had these settings" in (place / "a.py").read_text()
