@@ -48,8 +48,8 @@ def train_agents(
             for CartPole if left out.
         overrides: settings by dotted key, and constants as `objective.clip_eps`; a list where one value is meant is a
             grid.
-        output: a JSON file for curves and returns.
-        save: a folder or zip file for the trained agents, of one setting.
+        output: a JSON file for curves and returns; none if left out.
+        save: a folder or zip file for the trained agents, of one setting; they are not kept if left out.
         force: replace what is there at output and save.
         progress: show settings and progress, on stderr.
 

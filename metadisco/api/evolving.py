@@ -39,7 +39,7 @@ def evolve(
         run: the run directory; a missing or empty one begins a run.
         overrides: settings by dotted key, which replace those of the config.
         max_hours: stops, resumably, before so many hours are over; no limit if left out.
-        stop: an event that stops the search, once it is set, after the generation in hand, saved; clear it to go on.
+        stop: an event that ends the search, once it is set, after the generation in hand, saved; none if left out.
         progress: show how it goes, on stderr.
 
     Returns:

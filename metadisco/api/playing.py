@@ -37,10 +37,10 @@ def rollout(
         num_episodes: E, for each agent.
         agent: which of them, from 0; all if left out.
         env: suite/name; where they were trained if left out.
-        gymnasium: name of an environment of Gymnasium's own to play in instead.
+        gymnasium: name of an environment of Gymnasium's own to play in instead; if left out, one of ours.
         deterministic: take the most likely action, do not sample.
         seed: of environments and actions.
-        output: a JSON file for the return of every episode.
+        output: a JSON file for the return of every episode; none if left out.
         force: replace what is there.
 
     Returns:

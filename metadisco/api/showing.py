@@ -121,7 +121,7 @@ def report(
         run: the path of a run; RUN@640 for where it was after 640 generations.
         output: a file that ends in .html.
         evaluation: the `output` of `evaluate`; the run's folder `evaluation`, if it is there, when left out.
-        distilled: the `output` of `distil`; the run's folder `distilled` likewise.
+        distilled: the `output` of `distil`; the run's folder `distilled` likewise, when left out.
         visit: whether to train a few agents, so that the figures show which part of a loss matters.
         force: replace what is there.
         progress: show settings and progress, on stderr.

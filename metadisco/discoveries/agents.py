@@ -5,6 +5,7 @@ parameters and observation statistics by path, all agents stacked.
 """
 
 from collections.abc import Callable
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def save_agents(
 
 
 @in_float32
-def load_agents(path: str | Path) -> TrainedAgents:
+def load_agents(path: str | PathLike[str]) -> TrainedAgents:
     """Read trained agents, after seeing that they give what they gave when they were written.
 
     Args:
@@ -95,7 +96,7 @@ def load_agents(path: str | Path) -> TrainedAgents:
     Raises:
         UserError: naming what is missing or wrong.
     """
-    found = find_package(str(path), AGENTS)
+    found = find_package(fspath(path), AGENTS)
     if found is None:
         raise UserError(f"{str(path)!r} holds no trained agents: no {AGENTS.file}, and no zip file")
     package = read_package(found, AGENTS)
@@ -122,7 +123,7 @@ def load_agents(path: str | Path) -> TrainedAgents:
     return agents
 
 
-def load_policy(path: str | Path, agent: int = 0) -> Callable[..., Array]:
+def load_policy(path: str | PathLike[str], agent: int = 0) -> Callable[..., Array]:
     """Return `act(obs, key=None)` of one trained agent, for playing in a loop of one's own.
 
     `obs` are raw observations of shape [..., *obs_shape]; the result is an action of the environment each: the most

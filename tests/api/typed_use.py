@@ -1,4 +1,4 @@
-"""What a user writes with the public names; `make lint` checks it with `mypy --strict`, against the installed package."""
+"""What users write with public names; `make lint` checks it with `mypy --strict` against the installed package."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,13 +52,13 @@ class Half(metadisco.Parametrisation[metadisco.Objective]):
         """Return where the search starts."""
         return {"coef": jax.random.uniform(key)}
 
-    def bind(self, meta_params: Any) -> metadisco.Objective:
+    def bind(self, meta_params: dict[str, jax.Array]) -> metadisco.Objective:
         """Return the objective."""
 
         def value_loss(sample: metadisco.Sample) -> jax.Array:
-            return meta_params["coef"] * jnp.square(sample.value - sample.target)
+            return jnp.square(sample.value - sample.target) * meta_params["coef"]
 
-        return metadisco.mirror(metadisco.clip_drift(0.2))._replace(value_loss=value_loss)
+        return metadisco.Objective(metadisco.mirror(metadisco.clip_drift(0.2)), value_loss)
 
 
 def learn(env: metadisco.Env, key: jax.Array) -> metadisco.MetaProblem:
