@@ -46,6 +46,7 @@ test-ordinary: $(VENV)/installed-dev
 	XLA_FLAGS= $(BIN)/pytest tests/test_evolve.py -k "changes_no_bit or again_and_again"
 
 test-slow: $(VENV)/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/pytest -m slow $(PARALLEL)
 
 # Each test starts several processes, so that one is enough at a time.
