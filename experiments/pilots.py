@@ -29,7 +29,7 @@ from metadisco import evolve
 from metadisco.config import Config, apply_overrides, build_settings, parse_config, parse_override, read_yaml, to_plain
 from metadisco.config.fields import settings
 from metadisco.discoveries.load import load_objective
-from metadisco.errors import MachineError, UserError
+from metadisco.errors import MachineError, UserError, in_options
 from metadisco.evaluation.lives import train_lives
 from metadisco.evaluation.statistics import paired_difference
 from metadisco.outer.devices import start_jax
@@ -85,7 +85,7 @@ def main() -> None:
         check_outputs(options.pilots, options.force)
         run_pilots(plan, options.pilots, options.runs)
     except UserError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {in_options(str(error), {'force': '--force'})}", file=sys.stderr)
         raise SystemExit(2) from error
     except MachineError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -7,15 +7,14 @@ import importlib
 import inspect
 import io
 import os
-import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from metadisco.commands.options import make_parser
-from metadisco.errors import MachineError, UserError, describe_os_error, nearest, shown
+from metadisco.errors import MachineError, UserError, describe_os_error, in_options, nearest, shown
 
 if TYPE_CHECKING:
     from metadisco.outer.team import Place
@@ -25,9 +24,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 STARTED = time.monotonic()
 """When the command did, as nearly as this can be known: `--max-hours` counts from here."""
-
-ARGUMENT = re.compile(r"^(\w+)(?=: )|`(\w+)`")
-"""An argument of a function of the library in a sentence: before the first colon, or in backticks."""
 
 PLACE_OPTIONS = ("--coordinator", "--num-processes", "--process-id", "--join-timeout")
 
@@ -130,20 +126,10 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return _COMMANDS[options.command](options)
     except UserError as error:
-        raise UserError(_in_options(str(error), options.parser.option_of)) from error
+        raise UserError(in_options(str(error), options.parser.option_of)) from error
     except ValueError:
         _check_import()
         raise
-
-
-def _in_options(sentence: str, option_of: Mapping[str, str]) -> str:
-    """Return a sentence of the library in the words of the command: `num_seeds: got 0` as `--seeds: got 0`.
-
-    Args:
-        sentence: that names arguments of a function.
-        option_of: the option by the name of the argument; others stay as they are.
-    """
-    return ARGUMENT.sub(lambda found: option_of.get(found[1] or found[2], found[0]), sentence)
 
 
 def _check_import() -> None:

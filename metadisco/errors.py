@@ -2,7 +2,8 @@
 
 import difflib
 import errno
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 
 class UserError(ValueError):
@@ -11,6 +12,20 @@ class UserError(ValueError):
     Arguments are named as in Python: before the first colon, or in backticks further on. The command line puts its
     options in their place, prints the sentence and exits with code 2; a caller of the library may catch a ValueError.
     """
+
+
+ARGUMENT = re.compile(r"^(\w+)(?=: )|`(\w+)`")
+"""An argument of a function in the sentence of a `UserError`."""
+
+
+def in_options(sentence: str, option_of: Mapping[str, str]) -> str:
+    """Return a sentence of the library in the words of a command: `num_seeds: got 0` as `--seeds: got 0`.
+
+    Args:
+        sentence: of a `UserError`.
+        option_of: the option by the name of the argument; others stay as they are.
+    """
+    return ARGUMENT.sub(lambda found: option_of.get(found[1] or found[2], found[0]), sentence)
 
 
 class MachineError(RuntimeError):
