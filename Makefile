@@ -33,6 +33,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	cd tests/api && $(abspath $(BIN))/mypy --strict --config-file= --cache-dir=$(CURDIR)/.mypy_cache/strict typed_use.py
 
 # More than half of the time of these tests is compiling; `make test-slow` and the others optimise as commands do.
 test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(XLA_FLAGS)
@@ -45,6 +46,7 @@ test-ordinary: $(VENV)/installed-dev
 	XLA_FLAGS= $(BIN)/pytest tests/test_evolve.py -k "changes_no_bit or again_and_again"
 
 test-slow: $(VENV)/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/pytest -m slow $(PARALLEL)
 
 # Each test starts several processes, so that one is enough at a time.

@@ -1,6 +1,6 @@
-"""What a generation of the real `metadisco evolve` costs outside inner lives: ask, tell, metrics, logs, checkpoints.
+"""What a generation of the real `metadisco.evolve` costs outside inner lives: ask, tell, metrics, logs, checkpoints.
 
-Two runs of the command, one after the other:
+Two searches, one after the other:
 
 - `real`: generations of about ten seconds; overhead is the time from one generation's start to the next less the time
   that judging the population took;
@@ -51,7 +51,7 @@ def watch_judging() -> list[tuple[float, float]]:
 
 
 def judge_by_squares() -> None:
-    """Let `metadisco evolve` search a problem of the same meta-parameters in which nothing is trained."""
+    """Let `metadisco.evolve` search a problem of the same meta-parameters in which nothing is trained."""
     import jax
     import jax.numpy as jnp
 
@@ -73,7 +73,7 @@ def judge_by_squares() -> None:
 
 
 def worker(specification: dict[str, Any]) -> None:
-    """Run the command and say when each generation was judged."""
+    """Search, and say when each generation was judged."""
     channel = Channel()
     generation = Generation(**specification["generation"])
     outer = {
@@ -82,16 +82,14 @@ def worker(specification: dict[str, Any]) -> None:
         "evaluate_every": 0,
     }
     with files_of_search(generation, **outer) as (config, run):
-        from metadisco.commands.evolve.run import evolve
-        from metadisco.evolution.interrupt import Interrupt
+        from metadisco import evolve
         from metadisco.outer.devices import start_jax
 
         start_jax(None)
         times = watch_judging()
         if specification["run"] == "toy":
             judge_by_squares()
-        with Interrupt(print) as interrupt:
-            evolve(config, [], run, True, interrupt)
+        evolve(config, run, progress=False)
     channel.send({"times": times})
 
 

@@ -76,14 +76,14 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def check_output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End the command where results could not be written in the end."""
-    from metadisco.errors import UserError
+    from metadisco.errors import UserError, in_options
     from metadisco.storage.outputs import check_file
 
     try:
         if options.output:
-            check_file(options.output, "--output", options.force)
+            check_file(options.output, "output", options.force)
     except UserError as error:
-        parser.error(str(error))
+        parser.error(in_options(str(error), {"output": "--output", "force": "--force"}))
 
 
 def parse(parser: argparse.ArgumentParser, rounds: int) -> argparse.Namespace:

@@ -4,7 +4,7 @@
 
 The file names a config, `words` that all pilots set, the environment steps that each may spend, and by pilot the
 settings that it changes.
-Each pilot is `metadisco evolve` in its own folder of --runs, so that the same command goes on where it was stopped. The
+Each pilot is a search in its own folder of --runs, so that the same command goes on where it was stopped. The
 centre that it ends with then trains agents on fresh seeds, under the settings of the config itself whatever the pilot
 changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the
 file; those that are there are replaced by --force alone.
@@ -17,7 +17,6 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,14 +25,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from pydantic import Field, PositiveFloat
 
-from metadisco.commands.evolve.run import evolve
+from metadisco import evolve
 from metadisco.config import Config, apply_overrides, build_settings, parse_config, parse_override, read_yaml, to_plain
 from metadisco.config.fields import settings
 from metadisco.discoveries.load import load_objective
-from metadisco.errors import MachineError, UserError
+from metadisco.errors import MachineError, UserError, in_options
 from metadisco.evaluation.lifetimes import run_lifetimes
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.evolution.interrupt import Interrupt
 from metadisco.outer.devices import start_jax
 from metadisco.plotting import save
 from metadisco.plotting.intervals import draw_interval, finish_intervals
@@ -87,7 +85,7 @@ def main() -> None:
         check_outputs(options.pilots, options.force)
         run_pilots(plan, options.pilots, options.runs)
     except UserError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {in_options(str(error), {'force': '--force'})}", file=sys.stderr)
         raise SystemExit(2) from error
     except MachineError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -166,8 +164,7 @@ def run_pilot(config_path: Path, words: Sequence[str], env_steps: float, run: Pa
     life = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
     generations = max(1, round(env_steps / (life * config.outer.num_evaluations)))
     lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
-    with Interrupt(partial(print, file=sys.stderr)) as interrupt:
-        evolve(config_path, [*words, *lengths], run, False, interrupt)
+    evolve(config_path, run, overrides=dict(map(parse_override, [*words, *lengths])))
     if len(RunDirectory(run).metrics()) < generations:  # it was told to stop
         raise SystemExit(0)
 

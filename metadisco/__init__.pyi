@@ -18,6 +18,7 @@ from .discoveries.agents import load_policy as load_policy
 from .discoveries.load import load_objective as load_objective
 from .discoveries.meta_problems import load_meta_params as load_meta_params
 from .errors import UserError as UserError
+from .evaluation.evaluate import Comparison as Comparison
 from .inner.envs import Box as Box
 from .inner.envs import Discrete as Discrete
 from .inner.envs import Env as Env

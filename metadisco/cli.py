@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from metadisco.commands.options import make_parser
-from metadisco.errors import MachineError, UserError, describe_os_error, nearest, shown
+from metadisco.errors import MachineError, UserError, describe_os_error, in_options, nearest, shown
 
 if TYPE_CHECKING:
     from metadisco.outer.team import Place
@@ -125,9 +125,10 @@ def _run(options: argparse.Namespace) -> int:
     forget_edited()  # edited user-defined code takes effect for a second command of this process, too
     try:
         return _COMMANDS[options.command](options)
-    except ValueError as error:
-        if not isinstance(error, UserError):
-            _check_import()
+    except UserError as error:
+        raise UserError(in_options(str(error), options.parser.option_of)) from error
+    except ValueError:
+        _check_import()
         raise
 
 

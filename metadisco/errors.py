@@ -2,14 +2,30 @@
 
 import difflib
 import errno
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 
 class UserError(ValueError):
     """Invalid input. The message is one sentence: the key, the value that was given, and the values that are allowed.
 
-    The command line prints the message and exits with code 2. Library code may catch it as a ValueError.
+    Messages name Python arguments: before the first colon, or in backticks later in the sentence. The command line
+    replaces them by its options, prints the message and exits with code 2. Library code may catch it as a ValueError.
     """
+
+
+ARGUMENT = re.compile(r"^(\w+)(?=: )|`(\w+)`")
+"""Pattern of a function's argument in the message of a `UserError`."""
+
+
+def in_options(sentence: str, option_of: Mapping[str, str]) -> str:
+    """Return a message with options in place of arguments: `--seeds: got 0` for `num_seeds: got 0`.
+
+    Args:
+        sentence: message of a `UserError`.
+        option_of: options by the names of their arguments; other names remain.
+    """
+    return ARGUMENT.sub(lambda found: option_of.get(found[1] or found[2], found[0]), sentence)
 
 
 class MachineError(RuntimeError):

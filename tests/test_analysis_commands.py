@@ -133,9 +133,9 @@ def test_that_a_loss_of_one_input_has_no_surface_is_said(section, told, tmp_path
     words = ["plot", str(run), "--no-visits", "--output", str(tmp_path / "out")]
     assert main([*words, "--three-d"]) == 0
     err = capsys.readouterr().err
-    assert ("--three-d" in err) == told == (not any(name.endswith("_3d") for name in drawn))
+    assert ("three dimensions" in err) == told == (not any(name.endswith("_3d") for name in drawn))
     assert main(words) == 0
-    assert "--three-d" not in capsys.readouterr().err
+    assert "three dimensions" not in capsys.readouterr().err
 
 
 class TestDistil:

@@ -236,7 +236,7 @@ class TestForce:
 
     def test_the_folders_that_a_link_means_are_made(self):
         Path("link").symlink_to("missing/deep/target")
-        check_file(Path("link"), "--output", force=True)
+        check_file(Path("link"), "output", force=True)
         assert not Path("missing").exists()
         write_output(Path("link"), "new", force=True)
         assert Path("missing/deep/target").read_text() == "new"
@@ -274,8 +274,8 @@ class TestKills:
         with contextlib.suppress(UserError):
             package = read_package(path, ARTEFACT)
             np.testing.assert_equal(package.arrays, {"old": replaced, "new": new}[package.data["is"]])
-        with pytest.raises(UserError, match="--force"):
-            check_package(path, ARTEFACT, "--output", force=False)
-        check_package(path, ARTEFACT, "--output", force=True)
+        with pytest.raises(UserError, match="`force`"):
+            check_package(path, ARTEFACT, "output", force=False)
+        check_package(path, ARTEFACT, "output", force=True)
         write_package(path, ARTEFACT, {"is": "new"}, new, force=True)
         np.testing.assert_equal(read_package(path, ARTEFACT).arrays, new)

@@ -48,8 +48,8 @@ def train_agents(
             for CartPole if left out.
         overrides: settings by dotted key, and constants as `objective.clip_eps`; a list where one value is meant is a
             grid.
-        output: a JSON file for curves and returns.
-        save: a folder or zip file for the trained agents, of one setting.
+        output: a JSON file for curves and returns; none if left out.
+        save: a folder or zip file for the trained agents, of one setting; they are not kept if left out.
         force: replace what is there at output and save.
         progress: show settings and progress, on stderr.
 
@@ -94,7 +94,7 @@ def train_and_write(
         _check_inputs_stay(output, objective, config_name)
     _check_outputs(output, save, force, points)
     if figure is not None:
-        _check_figure(figure, force, points, {"--output": output, "--save": save})
+        _check_figure(figure, force, points, {"output": output, "save": save})
     configs = [_config_of(point, base, objective) for point in points]
     source = find_source(objective, split_objective(points[0].overrides)[0])
 
@@ -115,34 +115,34 @@ def train_and_write(
 
 
 def _env_named(env: str | None, given: Any) -> str | None:
-    """Return the environment that --env or inner.env names, if one does."""
+    """Return the environment that `env` or inner.env names, if one does."""
     if env is not None and given is not None:
-        raise UserError(f"--env: got {env!r} beside inner.env={given}, allowed: one of the two")
+        raise UserError(f"env: got {env!r} beside inner.env={given}, allowed: one of the two")
     return given if isinstance(given, str) else env
 
 
 def _check_inputs_stay(output: Path, objective: str, config_name: str | None) -> None:
     """Refuse to write over a file that is read."""
     for option, name in (
-        ("--config", config_name),
-        ("--objective", objective),
-        ("--objective", objective.partition("@")[0]),
+        ("config", config_name),
+        ("objective", objective),
+        ("objective", objective.partition("@")[0]),
     ):
         if name and os.path.isfile(name):
-            check_apart(output, "--output", Path(name), option)
+            check_apart(output, "output", Path(name), f"`{option}`")
 
 
 def _check_outputs(output: Path | None, save: Path | None, force: bool, points: Sequence[Point]) -> None:
     """Refuse outputs that could not be written once all is trained."""
     if output is not None:
-        check_file(output, "--output", force)
+        check_file(output, "output", force)
     if save is None:
         return
     if output is not None:
-        check_apart(output, "--output", save, "--save")
-    check_package(save, AGENTS, "--save", force)
+        check_apart(output, "output", save, "`save`")
+    check_package(save, AGENTS, "save", force)
     if len(points) > 1:
-        raise UserError(f"--save: got a grid of {len(points)} settings, allowed: one setting")
+        raise UserError(f"save: got a grid of {len(points)} settings, allowed: one setting")
 
 
 def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
@@ -151,21 +151,21 @@ def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
     find_source(objective, settings)
     config = config_at(base, rest)
     if config.inner.envs:
-        raise UserError("inner.envs: metadisco train takes one environment, as --env or inner.env")
+        raise UserError("inner.envs: one environment is trained in, as `env` or inner.env")
     return config
 
 
 def _check_figure(figure: Path, force: bool, points: Sequence[Point], others: Mapping[str, Path | None]) -> None:
     """Refuse a figure that could not be drawn or written once all is trained."""
     if figure.suffix not in FIGURES:
-        raise UserError(f"--figure: got {str(figure)!r}, allowed: a name that ends in {', '.join(FIGURES)}")
+        raise UserError(f"figure: got {str(figure)!r}, allowed: a name that ends in {', '.join(FIGURES)}")
     keys = [key for key in points[0].settings if len({str(point.settings[key]) for point in points}) > 1]
     if len(keys) != 2:
-        raise UserError(f"--figure: got {len(keys)} settings with several values, allowed: 2")
-    check_file(figure, "--figure", force)
+        raise UserError(f"figure: got {len(keys)} settings with several values, allowed: 2")
+    check_file(figure, "figure", force)
     for option, other in others.items():
         if other is not None:
-            check_apart(figure, "--figure", other, option)
+            check_apart(figure, "figure", other, f"`{option}`")
 
 
 def _draw(figure: Path, objective: str, trained: "Sequence[Trained]", force: bool) -> None:

@@ -47,15 +47,15 @@ def evaluate(
         progress: show settings and progress, on stderr.
 
     Returns:
-        `cells` (curves and returns of each objective in each environment, undiscounted) and `rows` (means,
-        interquartile means and differences from the baseline, with 95 % intervals).
+        A `Comparison`: `summary()` (means, interquartile means and differences from the baseline, with 95 % intervals),
+        `seeds()` and `curves()` are pandas DataFrames; returns are undiscounted. `metadisco.plot` draws it.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
 
     Example:
         found = metadisco.evaluate(["ppo", "runs/first"], "gymnax/CartPole-v1", num_seeds=4, config="runs/first")
-        {(row.objective, row.score): row.interquartile_mean for row in found.rows}
+        found.summary()[["objective", "env", "score", "interquartile_mean", "difference_low", "difference_high"]]
     """
     forget_edited()
     settings = settings_named(None if config is None else text_of(config))
@@ -65,13 +65,13 @@ def evaluate(
     _check_names(names, places)
     compared = names[0] if baseline is None else text_of(baseline)
     if compared not in names:
-        raise UserError(f"--baseline: got {compared!r}, allowed: one of {', '.join(names)}")
+        raise UserError(f"baseline: got {compared!r}, allowed: one of {', '.join(names)}")
     for env in places:
-        check_env_name(env, key="--envs")
+        check_env_name(env, key="envs")
     sources = [find_source(name) for name in names]
     configs = {env: config_at(one_environment(settings.base, env), given) for env in places}
     if output is not None:
-        check_writable(Path(output), "--output")
+        check_writable(Path(output), "output")
 
     from metadisco.evaluation.evaluate import evaluate as compare
     from metadisco.evaluation.results import write_results
@@ -93,13 +93,13 @@ def _checked(overrides: Overrides) -> dict[str, Any]:
     settings = settings_of(overrides, ", where objectives are several")
     for key, value in settings.items():
         if key in ("inner.env", "inner.envs") or (isinstance(value, list) and key == "seed"):
-            raise UserError(f"{key}: got {value!r}, but environments are named by --envs and seeds by --seeds")
+            raise UserError(f"{key}: got {value!r}, but environments are named by `envs` and seeds by `num_seeds`")
     return settings
 
 
 def _check_names(objectives: Sequence[str], envs: Sequence[str]) -> None:
     """Refuse names that are given twice, or none."""
-    for names, option in ((objectives, "--objectives"), (envs, "--envs")):
+    for names, option in ((objectives, "objectives"), (envs, "envs")):
         twice = [name for name in names if list(names).count(name) > 1]
         if twice:
             raise UserError(f"{option}: got {twice[0]!r} twice, allowed: each once")

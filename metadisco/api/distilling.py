@@ -66,13 +66,13 @@ def distil(
     source = find_source(text_of(objective))
     if network and (source.section is None or source.section["name"] not in PARAMETRISATIONS):
         raise UserError(
-            f"--network: {source.name!r} was learned by no built-in parametrisation, so that there is none to make "
+            f"network: {source.name!r} was learned by no built-in parametrisation, so that there is none to make "
             "smaller"
         )
     config_name = None if config is None else text_of(config)
     place, settings, (_, origin) = settings_for(source, env, config_name, given)
     _check_apart(source, folder)
-    check_writable(folder, "--output")
+    check_writable(folder, "output")
 
     from metadisco.distillation.distil import distil as distilled
     from metadisco.plotting.comparison import draw_comparison
@@ -100,14 +100,14 @@ def distil(
 def _check_options(num_seeds: int, max_terms: int | None, network: Sequence[int]) -> None:
     """Refuse options out of range."""
     if num_seeds < 0:
-        raise UserError(f"--seeds: got {num_seeds}, allowed: 0 (no retraining) or more")
+        raise UserError(f"num_seeds: got {num_seeds}, allowed: 0 (no retraining) or more")
     if max_terms is not None and not 1 <= max_terms <= MAX_TERMS:
-        raise UserError(f"--max-terms: got {max_terms}, allowed: 1 to {MAX_TERMS}")
+        raise UserError(f"max_terms: got {max_terms}, allowed: 1 to {MAX_TERMS}")
     if num_seeds > 0:
         check_num_seeds(num_seeds)
     for width in network:
         if not 0 < width <= MAX_WIDTH:
-            raise UserError(f"--network: got {width!r}, allowed: positive widths, up to {MAX_WIDTH}")
+            raise UserError(f"network: got {width!r}, allowed: positive widths, up to {MAX_WIDTH}")
 
 
 def _check_apart(source: Source, output: Path) -> None:
@@ -117,4 +117,4 @@ def _check_apart(source: Source, output: Path) -> None:
     if source.distilled is not None:
         own = source.distilled.path.parent
     if own is not None and output.resolve() == own.resolve():
-        raise UserError(f"--output: got {str(output)!r}, where {source.name!r} itself is, allowed: another folder")
+        raise UserError(f"output: got {str(output)!r}, where {source.name!r} itself is, allowed: another folder")

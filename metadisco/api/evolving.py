@@ -1,5 +1,6 @@
 """A search with a run directory, from Python."""
 
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,13 +23,14 @@ def evolve(
     *,
     overrides: Overrides = None,
     max_hours: float | None = None,
+    stop: threading.Event | None = None,
     progress: bool = True,
 ) -> Run:
     """Run a search, or continue it, with the numbers of `metadisco evolve`.
 
     Ctrl-C, or interrupting the kernel of a notebook, lets the current generation finish, saves it, and returns; a
-    second time it raises a KeyboardInterrupt at once, and saved states remain valid. The same call again goes on. In
-    another thread than the main one the search runs to its end, or to `max_hours`.
+    second time it raises a KeyboardInterrupt at once, and saved states remain valid. In another thread than the main
+    one, which receives no signals, setting `stop` does the same. The same call again goes on.
 
     JAX is set up for all cores if it has not started. Otherwise call `metadisco.use_cores()` first.
 
@@ -37,6 +39,7 @@ def evolve(
         run: the run directory; a missing or empty one begins a run.
         overrides: settings by dotted key, which replace those of the config.
         max_hours: stops, resumably, before so many hours are over; no limit if left out.
+        stop: once this event is set, the search saves and stops after the current generation; none if left out.
         progress: show how it goes, on stderr.
 
     Returns:
@@ -53,6 +56,6 @@ def evolve(
     forget_edited()
     deadline = Deadline(None if max_hours is None else str(max_hours), time.monotonic())
     settings = check_config(config_data(config), overrides_of(overrides).items())
-    with KeyboardStop() as interrupt:
+    with KeyboardStop(stop) as interrupt:
         run_search(settings, Path(run), not progress, interrupt, deadline, AGAIN)
     return Run(run)

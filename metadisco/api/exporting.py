@@ -40,7 +40,7 @@ def write_artefact(
     if form:
         check_objective(named)
     source = choose_form(named, form)
-    check_package(path, ARTEFACT, "--output", force)
+    check_package(path, ARTEFACT, "output", force)
 
     from metadisco.discoveries.save import save_artefact
     from metadisco.outer.devices import start_jax
@@ -87,8 +87,8 @@ def write_source(
     check_objective(named)
     source = choose_form(named, form)
     if path.suffix != ".py":
-        raise UserError(f"--output: got {str(path)!r}, allowed: a file that ends in .py")
-    check_file(path, "--output", force)
+        raise UserError(f"output: got {str(path)!r}, allowed: a file that ends in .py")
+    check_file(path, "output", force)
 
     from metadisco.export.source_of import source_text
 
@@ -99,7 +99,7 @@ def write_source(
 def _named(discovery: Name, form: str | None, overrides: Overrides) -> Source:
     """Return what is named, with its constants."""
     if form not in (None, *FORMS):
-        raise UserError(f"--form: got {form!r}, allowed: {', '.join(FORMS)}")
+        raise UserError(f"form: got {form!r}, allowed: {', '.join(FORMS)}")
     settings, rest = split_objective(overrides_of(overrides))
     if rest:
         raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")

@@ -37,10 +37,10 @@ def rollout(
         num_episodes: E, for each agent.
         agent: which of them, from 0; all if left out.
         env: suite/name; where they were trained if left out.
-        gymnasium: name of an environment of Gymnasium's own to play in instead.
+        gymnasium: name of an environment of Gymnasium's own to play in instead; none if left out.
         deterministic: take the most likely action, do not sample.
         seed: of environments and actions.
-        output: a JSON file for the return of every episode.
+        output: a JSON file for the return of every episode; none if left out.
         force: replace what is there.
 
     Returns:
@@ -76,8 +76,8 @@ def play_and_write(
     _check_play(num_episodes, env, gymnasium, seed)
     if output is not None:
         for file in files_of(path, AGENTS):
-            check_apart(output, "--output", file, "the agents")
-        check_file(output, "--output", force)
+            check_apart(output, "output", file, "the agents")
+        check_file(output, "output", force)
 
     from metadisco.evaluation.rollout import as_json
     from metadisco.evaluation.rollout import rollout as play
@@ -93,17 +93,17 @@ def play_and_write(
 def _check_play(num_episodes: int, env: str | None, gymnasium: str | None, seed: int) -> None:
     """Refuse what cannot be used, before JAX starts."""
     if not 1 <= num_episodes <= MAX_EPISODES:
-        raise UserError(f"--episodes: got {num_episodes}, allowed: 1 to {MAX_EPISODES}")
+        raise UserError(f"num_episodes: got {num_episodes}, allowed: 1 to {MAX_EPISODES}")
     if not 0 <= seed < 2**31:
-        raise UserError(f"--seed: got {seed}, allowed: 0 to {2**31 - 1}")
+        raise UserError(f"seed: got {seed}, allowed: 0 to {2**31 - 1}")
     if env is not None and gymnasium is not None:
-        raise UserError(f"--gymnasium: got {gymnasium!r} beside --env {env}, allowed: one of the two")
+        raise UserError(f"gymnasium: got {gymnasium!r} beside `env` {env}, allowed: one of the two")
     if env is not None:
-        check_env_name(env, key="--env")
+        check_env_name(env, key="env")
     if gymnasium is not None:
         module, colon, name = gymnasium.rpartition(":")
         if not name or (colon and (":" in module or not all(module.split(".")))):
             raise UserError(
-                f"--gymnasium: got {gymnasium!r}, allowed: Gymnasium's name of an environment, such as CartPole-v1, or "
+                f"gymnasium: got {gymnasium!r}, allowed: Gymnasium's name of an environment, such as CartPole-v1, or "
                 "package.module:NAME where importing the module registers it"
             )

@@ -1,5 +1,6 @@
 """A run directory, to be read from Python."""
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from metadisco.config import Config
 from metadisco.config.problems import finds_objective
 from metadisco.discoveries.published import located
 from metadisco.errors import UserError
+from metadisco.evolution.display import describe
 from metadisco.storage.runs import RunDirectory
 from metadisco.types import MetaParams
 
@@ -112,3 +114,16 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return the setup and progress of the run as an HTML table, for notebooks."""
+        config, rows = self.config, self._directory.metrics()
+        facts = {
+            "learned": (config.parametrisation or config.problem)["name"],
+            "environments": ", ".join(dict.fromkeys(task.env for task in config.tasks)),
+            "strategy": f"{config.outer.strategy.name}, {config.outer.strategy.population_size} members",
+            "generations": f"{len(rows)} of {config.outer.num_generations}",
+            "newest": describe(rows[-1]) if rows else "",
+        }
+        lines = (f"<tr><th>{name}</th><td>{escape(fact)}</td></tr>" for name, fact in facts.items() if fact)
+        return f"<table><caption>{escape(repr(self))}</caption>{''.join(lines)}</table>"

@@ -2,6 +2,7 @@
 
 import tempfile
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from metadisco.storage.files import check_writable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from metadisco.evaluation.evaluate import Comparison
+
 
 def plot(
-    discovery: Name,
+    discovery: "Name | Comparison",
     *,
     env: str | None = None,
     config: Name | None = None,
@@ -28,10 +31,11 @@ def plot(
     output: Name | None = None,
     progress: bool = True,
 ) -> "dict[str, Figure]":
-    """Draw a run, and the losses of an objective: the figures of `metadisco plot`.
+    """Draw a run and the losses of an objective, with the figures of `metadisco plot`, or draw a comparison.
 
     Args:
-        discovery: a run of any problem, or an objective: names as for `train_agents`.
+        discovery: a run of any problem, an objective (names as for `train_agents`), or a result of `evaluate`,
+            which takes only the argument `output`.
         env: where a few agents train, so that the figures show which part of a loss matters; the first environment of
             the run if left out.
         config: whose settings they have, as for `train_agents`; the objective's own if left out.
@@ -42,8 +46,8 @@ def plot(
         progress: show settings and progress, on stderr.
 
     Returns:
-        Figures of matplotlib by name, such as `run`, `value_loss`, `drift`; a notebook shows one after
-        `%matplotlib inline`.
+        Figures of matplotlib by name, such as `run`, `value_loss`, `drift`; of a comparison `returns`, `intervals`,
+        `profiles`, and learning curves by environment. A notebook shows them after `%matplotlib inline`.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
@@ -52,13 +56,15 @@ def plot(
         figures = metadisco.plot("runs/first", visit=False)
         figures["value_loss"].savefig("value_loss.pdf")
     """
+    if not isinstance(discovery, str | PathLike):
+        return _comparison_figures(discovery, output)
     forget_edited()
     given, config_name = settings_of(overrides), None if config is None else text_of(config)
     source = find_discovery(text_of(discovery))
     if source.run is None or env or config_name or given or three_d:
         check_objective(source)
     if output is not None:
-        check_writable(Path(output), "--output")
+        check_writable(Path(output), "output")
     if source.is_objective:
         place, settings, (_, origin) = settings_for(source, env, config_name, given)
 
@@ -83,6 +89,21 @@ def plot(
     return drawn
 
 
+def _comparison_figures(comparison: "Comparison", output: Name | None) -> "dict[str, Figure]":
+    """Draw a comparison."""
+    if output is not None:
+        check_writable(Path(output), "output")
+
+    from metadisco.plotting.comparison import comparison_figures
+    from metadisco.plotting.style import save
+
+    figures = dict(comparison_figures(comparison))
+    if output is not None:
+        for name, figure in figures.items():
+            save(figure, Path(output) / name)
+    return figures
+
+
 def report(
     run: Name,
     output: Name,
@@ -99,7 +120,7 @@ def report(
         run: the path of a run; RUN@640 for where it was after 640 generations.
         output: a file that ends in .html.
         evaluation: the `output` of `evaluate`; the run's folder `evaluation`, if it is there, when left out.
-        distilled: the `output` of `distil`; the run's folder `distilled` likewise.
+        distilled: the `output` of `distil`; the run's folder `distilled` if left out.
         visit: whether to train a few agents, so that the figures show which part of a loss matters.
         force: replace what is there.
         progress: show settings and progress, on stderr.

@@ -15,7 +15,7 @@ def evaluate(
     num_seeds: int,
     output: Path,
     baseline: str | None,
-    config_name: str | None,
+    config: str | None,
     words: Sequence[str],
     formats: Sequence[str],
     style: str | None,
@@ -29,7 +29,7 @@ def evaluate(
         num_seeds: lifetimes per objective and environment.
         output: folder.
         baseline: the objective that the others are compared with; None for the first one.
-        config_name: a config file, or a discovery.
+        config: a config file, or a discovery.
         words: settings that replace those of the config, as KEY=VALUE.
         formats: further formats of figures, beside PNG and SVG.
         style: of figures, as in `look`.
@@ -46,7 +46,7 @@ def evaluate(
             envs,
             num_seeds,
             baseline=baseline or None,
-            config=config_name,
+            config=config,
             overrides=settings_in(words),
             output=output,
             progress=not quiet,

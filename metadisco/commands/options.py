@@ -86,6 +86,11 @@ class Parser(argparse.ArgumentParser):
         """Raise a `UserError`."""
         raise UserError(f"{message} (see {self.prog} --help)")
 
+    @property
+    def option_of(self) -> dict[str, str]:
+        """The option that sets each argument, by the argument's name: {"num_seeds": "--seeds", …}."""
+        return {action.dest: action.option_strings[0] for action in self._actions if action.option_strings}
+
 
 def make_parser() -> Parser:
     """Return the parser of the command line."""
@@ -136,7 +141,7 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
     train.add_argument("--objective", required=True, metavar="O", help=OBJECTIVE)
     train.add_argument("--env", metavar="E", help="suite/name, such as gymnax/CartPole-v1")
     train.add_argument("--seeds", dest="num_seeds", type=int, default=1, metavar="N", help="agents per setting")
-    train.add_argument("--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; default: CleanRL's")
+    train.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; default: CleanRL's")
     train.add_argument("--output", type=Path, metavar="FILE.json", help="file for curves and returns")
     train.add_argument("--save", type=Path, metavar="DIR", help="folder or zip file for the trained agents")
     train.add_argument(
@@ -194,7 +199,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
     evaluate.add_argument("--seeds", dest="num_seeds", type=int, default=64, metavar="N", help="agents per cell")
     evaluate.add_argument("--baseline", metavar="O", help="objective to compare with; default: the first one")
-    evaluate.add_argument("--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; default: CleanRL's")
+    evaluate.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; default: CleanRL's")
     evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for results and figures")
     _add_figure_options(evaluate)
 
@@ -234,9 +239,7 @@ def _add_agents(command: Parser, output: str) -> None:
     command.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all trainings")
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
     command.add_argument("--env", metavar="E", help="environment of trainings; default: the first one of the run")
-    command.add_argument(
-        "--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; default: those of the objective"
-    )
+    command.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; default: those of the objective")
 
 
 def _command(commands: "argparse._SubParsersAction[Parser]", name: str, summary: str, example: str) -> Parser:
@@ -248,5 +251,6 @@ def _command(commands: "argparse._SubParsersAction[Parser]", name: str, summary:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(parser=parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser

@@ -12,7 +12,7 @@ def plot(
     name: str,
     output: Path,
     env: str | None,
-    config_name: str | None,
+    config: str | None,
     visit: bool,
     three_d: bool,
     words: Sequence[str],
@@ -29,7 +29,7 @@ def plot(
         showing.plot(
             name,
             env=env,
-            config=config_name,
+            config=config,
             overrides=settings_in(words),
             visit=visit,
             three_d=three_d,

@@ -24,7 +24,7 @@ def train(
     objective: str,
     env: str | None,
     num_seeds: int,
-    config_name: str | None,
+    config: str | None,
     words: Sequence[str],
     output: Path | None,
     save: Path | None,
@@ -40,7 +40,7 @@ def train(
     """
     overrides = settings_in(words)
     trained, troubles = train_and_write(
-        objective, env, num_seeds, config_name, overrides, output, save, force, progress=not quiet, figure=figure
+        objective, env, num_seeds, config, overrides, output, save, force, progress=not quiet, figure=figure
     )
     if not quiet:
         _print(objective, trained)

@@ -90,7 +90,7 @@ def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, An
     """
     inner = _with_ppo(base).inner
     if env is None and len(inner.envs) > 1:
-        raise UserError(f"--env: missing, allowed: one of {', '.join(task.name for task in inner.tasks)}")
+        raise UserError(f"env: missing, allowed: one of {', '.join(task.name for task in inner.tasks)}")
     if env is None and not inner.envs:
         return base
     section = {key: value for key, value in base.get("inner", {}).items() if key not in ("env", "env_settings", "envs")}

@@ -39,7 +39,7 @@ def check_num_seeds(number: int) -> None:
         UserError: with the allowed range.
     """
     if not 1 <= number <= MAX_INT:
-        raise UserError(f"--seeds: got {number}, allowed: a whole number from 1 to {MAX_INT}")
+        raise UserError(f"num_seeds: got {number}, allowed: a whole number from 1 to {MAX_INT}")
 
 
 def check_fitness_name(name: str, names: Sequence[str] = FITNESS_NAMES) -> None:

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def save_agents(
 
 
 @in_float32
-def load_agents(path: str | Path) -> TrainedAgents:
+def load_agents(path: str | PathLike[str]) -> TrainedAgents:
     """Read trained agents and check that their outputs equal the stored ones.
 
     Args:
@@ -95,7 +96,7 @@ def load_agents(path: str | Path) -> TrainedAgents:
     Raises:
         UserError: naming the defect.
     """
-    found = find_package(str(path), AGENTS)
+    found = find_package(fspath(path), AGENTS)
     if found is None:
         raise UserError(f"{str(path)!r} holds no trained agents: no {AGENTS.file}, and no zip file")
     package = read_package(found, AGENTS)
@@ -122,7 +123,7 @@ def load_agents(path: str | Path) -> TrainedAgents:
     return agents
 
 
-def load_policy(path: str | Path, agent: int = 0) -> Callable[..., Array]:
+def load_policy(path: str | PathLike[str], agent: int = 0) -> Callable[..., Array]:
     """Return `act(obs, key=None)` of one trained agent, for your own rollout loop.
 
     `obs` are raw observations of shape [..., *obs_shape]. The result has one action of the environment per observation:

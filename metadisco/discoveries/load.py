@@ -1,7 +1,7 @@
 """Loads objectives by name or path. Needs neither orbax nor any library of environments."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any
 
 import jax
@@ -24,7 +24,7 @@ from metadisco.types import MetaParams, Objective, Parametrisation
 
 
 @in_float32
-def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
+def load_objective(path_or_name: str | PathLike[str], **settings: Any) -> Objective:
     """Return an objective.
 
     Args:
@@ -44,7 +44,7 @@ def load_objective(path_or_name: str | Path, **settings: Any) -> Objective:
         objective = metadisco.load_objective("runs/first")
         policy_loss, value_loss = metadisco.as_policy_loss(objective), metadisco.as_value_loss(objective)
     """
-    name = str(path_or_name)
+    name = fspath(path_or_name)
     if name in OBJECTIVES:
         checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
         return OBJECTIVES[name](**vars(checked))

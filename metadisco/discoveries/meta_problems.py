@@ -1,7 +1,7 @@
 """User-defined meta-problems by name, and the meta-parameters of discoveries of any problem."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any
 
 import jax
@@ -53,7 +53,7 @@ def make_user_problem(
 
 
 @in_float32
-def load_meta_params(name: str | Path) -> MetaParams:
+def load_meta_params(name: str | PathLike[str]) -> MetaParams:
     """Return the meta-parameters of a discovery of any meta-problem.
 
     Args:
@@ -63,7 +63,7 @@ def load_meta_params(name: str | Path) -> MetaParams:
     Raises:
         UserError: if the name is unknown, or the arrays do not fit.
     """
-    source = find_discovery(str(name))
+    source = find_discovery(fspath(name))
     if source.config is not None and source.centre is not None:
         config, arrays, where = source.config, read_arrays(source.centre), str(source.centre)
         start = _start_of(config.problem, config.inner, config.parametrisation)
@@ -75,7 +75,9 @@ def load_meta_params(name: str | Path) -> MetaParams:
         check_parametrisation_name(source.section, where)
         start = _start_of(source.problem, learned.get("inner", {}), source.section or {})
     else:
-        raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")
+        raise UserError(
+            f"{fspath(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned"
+        )
     return from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
 
 

@@ -97,10 +97,10 @@ def _grammar(part: str, shapes: Sequence[str], max_terms: int | None) -> Grammar
     grammar = grammar._replace(max_terms=max_terms or grammar.max_terms)
     unknown = [shape for shape in shapes if shape not in known]
     if unknown:
-        raise UserError(f"--shapes: got {unknown[0]!r}, allowed: {', '.join(known)}{nearest(unknown[0], known)}")
+        raise UserError(f"shapes: got {unknown[0]!r}, allowed: {', '.join(known)}{nearest(unknown[0], known)}")
     chosen = tuple(shape for shape in shapes if shape in grammar.shapes)
     if shapes and not chosen:
-        raise UserError(f"--shapes: got {', '.join(shapes)}, allowed for a drift: {', '.join(grammar.shapes)}")
+        raise UserError(f"shapes: got {', '.join(shapes)}, allowed for a drift: {', '.join(grammar.shapes)}")
     return grammar._replace(shapes=chosen) if shapes else grammar
 
 

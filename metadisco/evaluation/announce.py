@@ -1,6 +1,5 @@
 """Messages about the settings with which agents are trained."""
 
-import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -71,7 +70,7 @@ def _differences(origin: str | None, sources: Sequence[Source], configs: Sequenc
     sentences = []
     for what, names in differing.items():
         who = ", ".join(short[name] for name in names)
-        way = "" if origin in names else f", which --config {shlex.quote(names[0])} takes"
+        way = "" if origin in names else f", which are those of config {names[0]!r}"
         sentences.append(f"{who}: found with other settings ({what}){way}")
     return sentences
 

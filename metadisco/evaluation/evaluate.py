@@ -12,7 +12,8 @@ from metadisco.discoveries.sources import Source, plain_env
 from metadisco.evaluation.comparison import Cell, Row, compare
 from metadisco.evaluation.lifetimes import RANDOM, Lifetimes, map_over_devices, run_lifetimes, seed_keys
 from metadisco.evaluation.reference import random_return
-from metadisco.evaluation.tidy import curves_frame, seeds_frame
+from metadisco.evaluation.tables import html
+from metadisco.evaluation.tidy import curves_frame, seeds_frame, summary_frame
 from metadisco.inner.envs import Env
 from metadisco.outer.devices import start_jax
 from metadisco.problems import make_task
@@ -27,18 +28,26 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 
 class Comparison(NamedTuple):
-    """Results of an evaluation."""
+    """Results of an evaluation, displayed in a notebook as tables of final returns.
+
+    `metadisco.plot` draws it; `seeds`, `curves` and `summary` give tidy pandas data. Returns are undiscounted,
+    intervals have a confidence of 95 %.
+    """
 
     sources: Sequence[Source]
+    """The objectives."""
     configs: Mapping[str, Config]
     """Settings of the trainings, by environment."""
     num_seeds: int
+    """Agents per objective and environment."""
     baseline: str
     """Name of the objective that the others are compared with."""
     cells: Sequence[Cell]
+    """Results of each objective in each environment."""
     random: Mapping[str, float]
     """Mean return of random actions, by environment."""
     rows: Sequence[Row]
+    """Statistics of each objective in each environment and, if there are several, over all of them."""
 
     @property
     def held_out(self) -> dict[tuple[str, str], bool | None]:
@@ -52,6 +61,19 @@ class Comparison(NamedTuple):
     def curves(self) -> "pandas.DataFrame":
         """Return a row per objective, environment, seed and update, as `curves_frame` does."""
         return curves_frame(self.cells)
+
+    def summary(self) -> "pandas.DataFrame":
+        """Return a row per objective, environment and score, as `summary_frame` does."""
+        return summary_frame(self.rows)
+
+    def __repr__(self) -> str:
+        objectives, envs = (list(dict.fromkeys(names)) for names in zip(*self.held_out, strict=True))
+        return f"Comparison of {', '.join(objectives)} on {', '.join(envs)}, {self.num_seeds} seeds each"
+
+    def _repr_html_(self) -> str:
+        """Return tables of the final returns as HTML, for notebooks."""
+        returns = [row for row in self.rows if row.score == "final_return"]
+        return html(returns, self.held_out, self.baseline)
 
 
 def evaluate(

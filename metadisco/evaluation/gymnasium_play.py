@@ -59,7 +59,7 @@ def play(
             if not running:
                 return returns
     raise UserError(
-        f"--gymnasium: {len(running)} of {num_episodes} episodes of {name} did not end within {MAX_STEPS:,} steps, "
+        f"gymnasium: {len(running)} of {num_episodes} episodes of {name} did not end within {MAX_STEPS:,} steps, "
         "allowed: an environment whose episodes end, such as one that is registered with max_episode_steps"
     )
 
@@ -69,7 +69,7 @@ def _make(name: str, number: int, stack: contextlib.ExitStack) -> list[gymnasium
         with importing():
             envs = [gymnasium.make(name) for _ in range(number)]
     except (gymnasium.error.Error, ImportError) as error:
-        raise UserError(f"--gymnasium: got {name!r}, which Gymnasium cannot make: {error}") from error
+        raise UserError(f"gymnasium: got {name!r}, which Gymnasium cannot make: {error}") from error
     for env in envs:
         stack.callback(env.close)
     return envs
@@ -86,7 +86,7 @@ def _encoder(name: str, space: spaces.Space, obs_shape: tuple[int, ...]) -> Call
     if isinstance(space, spaces.Box | spaces.MultiBinary) and space.shape == obs_shape:
         return lambda obs: np.asarray(obs, np.float32)
     shown = space.shape if isinstance(space, spaces.Box) else _line(space)
-    raise UserError(f"--gymnasium: {name} has observations {shown}, allowed: {obs_shape}, as in training")
+    raise UserError(f"gymnasium: {name} has observations {shown}, allowed: {obs_shape}, as in training")
 
 
 def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callable[[np.ndarray], Any]:
@@ -101,7 +101,7 @@ def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callab
         numbers = np.issubdtype(space.dtype, np.floating) and space.shape == expected.low.shape
         if numbers and np.allclose([space.low, space.high], expected, rtol=RTOL, atol=0):
             return lambda action: np.clip(action.astype(space.dtype), space.low, space.high)
-    raise UserError(f"--gymnasium: {name} has actions {_line(space)}, allowed: {_line(expected)}, as in training")
+    raise UserError(f"gymnasium: {name} has actions {_line(space)}, allowed: {_line(expected)}, as in training")
 
 
 def _line(space: Any) -> str:

@@ -96,12 +96,12 @@ def _play_here(
 ) -> np.ndarray:
     """Return the return of every episode of every agent."""
     if env is None and "/" not in agents.env:
-        raise UserError(f"--env: missing; these agents learned in {agents.env!r}, to be named if you trust its code")
+        raise UserError(f"env: missing; these agents learned in {agents.env!r}, to be named if you trust its code")
     same = env in (None, agents.env)
     made = envs.make(env or agents.env, **(agents.env_settings if same else {}))
     if (made.obs_shape, repr(made.action_space)) != (agents.interface.obs_shape, repr(agents.interface.action_space)):
         raise UserError(
-            f"--env: {env or agents.env} has observations {made.obs_shape} and actions {made.action_space}, "
+            f"env: {env or agents.env} has observations {made.obs_shape} and actions {made.action_space}, "
             f"allowed: {agents.interface.obs_shape} and {agents.interface.action_space}, as in training"
         )
     envs.check_episode_length(made, 1, agents.ppo.num_updates * agents.ppo.num_steps)

@@ -32,7 +32,7 @@ class EnvironmentSettings(NamedTuple):
 
 
 def settings_named(name: str | Path | None) -> Settings:
-    """Return the settings that `--config` names.
+    """Return the settings that `config` names.
 
     Args:
         name: a YAML file; or a discovery, run or artefact, whose meta-training gives them; None for the defaults.
@@ -45,7 +45,7 @@ def settings_named(name: str | Path | None) -> Settings:
     try:
         base = _settings_in(Path(name), str(name))
     except UserError as error:
-        raise UserError(f"--config: {error}") from error
+        raise UserError(f"config: {error}") from error
     return Settings(base, str(name))
 
 
@@ -66,7 +66,7 @@ def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
 
 
 def settings_of(source: Source, name: str | Path | None) -> Settings:
-    """Return the settings that `--config` names, or else those of the meta-training of the objective, if any."""
+    """Return the settings that `config` names, or else those of the meta-training of the objective, if any."""
     if name is not None:
         return settings_named(name)
     own = own_settings(source)
@@ -103,9 +103,9 @@ def settings_for(
     """
     for key in ("inner.env", "inner.envs"):
         if key in overrides:
-            raise UserError(f"{key}: got {overrides[key]!r}, but the environment is named by --env")
+            raise UserError(f"{key}: got {overrides[key]!r}, but the environment is named by `env`")
     if env is not None:
-        check_env_name(env, key="--env")
+        check_env_name(env, key="env")
     settings = settings_of(source, name)
     if env is None:
         env = config_at(settings.base, {}).inner.tasks[0].env

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import NamedTuple
 
 from metadisco.discoveries.sources import short_names
@@ -102,6 +103,18 @@ def markdown(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
         body = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
         parts.append(f"**{title}**\n\n" + "\n".join(map(_markdown_line, body)) + "\n")
     return "\n".join(parts)
+
+
+def html(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
+    """Return all tables as HTML, for notebooks."""
+    return "".join(map(_html_table, tables(rows, held_out, baseline)))
+
+
+def _html_table(table: Table) -> str:
+    heading = "".join(f"<th>{escape(entry)}</th>" for entry in table.headings)
+    lines = ("".join(f"<td>{escape(entry)}</td>" for entry in line) for line in table.lines)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><caption>{escape(table.title)}</caption><tr>{heading}</tr>{body}</table>"
 
 
 def latex(rows: Sequence[Row], baseline: str, num_seeds: int) -> str:

@@ -1,11 +1,12 @@
 """Results of an evaluation as tidy data: one row per observation, one column per variable."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from metadisco.evaluation.comparison import Cell
+from metadisco.evaluation.comparison import INTERVALS, Cell, Row
 
 if TYPE_CHECKING:
     import pandas
@@ -61,3 +62,27 @@ def curves_frame(cells: Sequence[Cell]) -> "pandas.DataFrame":
         ],
         ignore_index=True,
     )
+
+
+def summary_frame(rows: Sequence[Row]) -> "pandas.DataFrame":
+    """Return a row per objective, environment and score: the estimates of a comparison with 95 % intervals.
+
+    Columns are the fields of `Row`. The bounds of an interval follow its estimate, such as `difference_low` and
+    `difference_high`; the interval of `mean` is mean ± `half_width`. Missing estimates are NaN. env is missing for
+    estimates over all environments.
+    """
+    import pandas as pd  # noqa: PLC0415 - takes a second
+
+    return pd.DataFrame([_flat(row) for row in rows]).astype({"env": "string"})
+
+
+def _flat(row: Row) -> dict[str, str | float | None]:
+    """Return a row in which each interval is split into three columns."""
+    flat: dict[str, str | float | None] = {}
+    for name, value in row._asdict().items():
+        if name in INTERVALS:
+            numbers = (math.nan,) * 3 if value is None else value
+            flat |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
+        else:
+            flat[name] = math.nan if value is None and name != "env" else value
+    return flat

@@ -66,7 +66,7 @@ class Deadline:
         if self._spent() + shortest + self._exit >= self._limit:
             last = f" and a generation lasts {shortest:.0f} s" if shortest >= 1 else ""
             raise UserError(
-                f"--max-hours: got {self.hours} ({self._limit:.0f} s), but starting took {self._spent():.0f} s{last}: "
+                f"max_hours: got {self.hours} ({self._limit:.0f} s), but starting took {self._spent():.0f} s{last}: "
                 "not even one generation fits; allowed: more hours"
             )
 
@@ -81,5 +81,5 @@ def _positive(hours: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise UserError(f"--max-hours: got {shown(hours)}, allowed: a positive number of hours")
+        raise UserError(f"max_hours: got {shown(hours)}, allowed: a positive number of hours")
     return number

@@ -17,10 +17,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stop(Protocol):
     """A source of stop requests."""
 
-    requested: bool
-    """Whether to stop after the current generation."""
     busy: threading.RLock
     """Held during operations that must not be interrupted by the end of the process."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop after the current generation."""
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set a function that shows a message, callbacks before an immediate exit, and the command that resumes."""
@@ -129,20 +131,28 @@ class KeyboardStop:
     """While active, Ctrl-C or an interrupt of a notebook kernel requests a stop; the process is never ended.
 
     Before the search, an interrupt raises KeyboardInterrupt as usual, as nothing is written yet. After `begin`, the
-    first one sets `requested`, and only a second one raises. Threads other than the main one receive no signals, so
-    there this has no effect.
+    first one sets `requested`, and only a second one raises. Threads other than the main one receive no signals; there
+    only the event requests a stop.
+
+    Args:
+        event: requests a stop, too, once it is set.
 
     Attributes:
-        requested: whether to stop after the current generation.
         busy: held during operations that must not be interrupted.
     """
 
-    def __init__(self) -> None:
-        self.requested = False
+    def __init__(self, event: threading.Event | None = None) -> None:
+        self._event = threading.Event() if event is None else event
+        self._interrupted = False
         self.busy = threading.RLock()
         self._tell: Callable[[str], None] = lambda text: None
         self._searching = False
         self._before: Any = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop after the current generation."""
+        return self._interrupted or self._event.is_set()
 
     def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set a function that shows a message."""
@@ -157,9 +167,9 @@ class KeyboardStop:
         self._searching = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._searching or self.requested:
+        if not self._searching or self._interrupted:
             raise KeyboardInterrupt
-        self.requested = True
+        self._interrupted = True
         self._tell("interrupted: finishing the current generation, then saving; interrupt again to stop immediately")
 
     def __enter__(self) -> Self:

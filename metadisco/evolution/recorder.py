@@ -76,8 +76,8 @@ class RunRecorder:
         reached = max([row["generation"] + 1 for row in rows] + centres, default=0)
         if restored is None and reached:
             raise UserError(
-                f"--run: {str(self._run.path)!r} has metrics or centres up to generation {reached} but no checkpoint "
-                "to continue from; allowed: another --run; its centres can still be evaluated and exported"
+                f"run: {str(self._run.path)!r} has metrics or centres up to generation {reached} but no checkpoint "
+                "to continue from; allowed: another run directory; its centres can still be evaluated and exported"
             )
         if reached > self.done:
             self._display.say(

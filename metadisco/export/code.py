@@ -21,7 +21,7 @@ class Code:
     `sign(x)`;
     `greater(x, y)`: 1 where x > y, 0.5 where x = y, else 0;
     `within(x, low, high, y)`: y where low < x < high, half of y at either bound, else 0;
-    `clipped(x)`: min(x, MAX_LOG_RATIO), the argument of every exponential.
+    `clipped(x)`: min(x, LOG_RATIO_CLIP), the argument of every exponential.
 
     Args:
         module: `np`, `jnp` or `torch`.

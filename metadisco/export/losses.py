@@ -1,6 +1,5 @@
 """The losses of an artefact as expressions and networks, from which source code is written."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,8 +48,8 @@ def losses_of(described: Mapping[str, Any], arrays: Mapping[str, np.ndarray], na
         own = described["parametrisation"]["name"]
         user_defined = "the user-defined " if ":" in own else ""
         raise UserError(
-            f"--to: {user_defined}{own} has no source_losses, so no source can be written; for a closed form run "
-            f"metadisco distil {shlex.quote(name)} --output DIR, then metadisco export DIR --form closed"
+            f"{name!r}: {user_defined}{own} has no source_losses, so no source can be written; allowed: to distil it, "
+            "and then `form` closed"
         )
     losses = source_losses(meta_params)
     if not isinstance(losses, Losses):

@@ -111,7 +111,7 @@ def objective_figures(
             flat = flat and not name.endswith("_3d")
             yield name, figure
         if three_d and flat:
-            say(f"--three-d: the {part} loss of {source.name} has one input, and so no surface to draw")
+            say(f"the {part} loss of {source.name} has one input, so there is no surface to draw in three dimensions")
 
 
 def _history(source: Source) -> dict[int, Objective]:

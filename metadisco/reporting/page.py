@@ -60,8 +60,8 @@ def write_page(
     if source.run is None or source.config is None:
         raise UserError(f"RUN: got {source.name!r}, which is no run, allowed: the path of one")
     if output.is_dir() or output.suffix not in (".html", ".htm"):
-        raise UserError(f"--output: got {str(output)!r}, allowed: a file that ends in .html")
-    check_file(output, "--output", force)
+        raise UserError(f"output: got {str(output)!r}, allowed: a file that ends in .html")
+    check_file(output, "output", force)
     folder = folder_of(source)
     if evaluation or distilled:
         check_objective(source)

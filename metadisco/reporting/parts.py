@@ -44,8 +44,8 @@ def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
     try:
         found = read_results(file)
     except UserError as error:
-        return Part(None, _left_out(error, given, "--evaluation"))
-    note, shown = _whose(source, found.hashes, found.names, "--evaluation", given, path)
+        return Part(None, _left_out(error, given, "evaluation"))
+    note, shown = _whose(source, found.hashes, found.names, "evaluation", given, path)
     return Part(found, note, found.figures) if shown else Part(None, note)
 
 
@@ -57,10 +57,10 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
     try:
         data = read(folder / FILE)
     except UserError as error:
-        return Part(None, _left_out(error, given, "--distilled"))
+        return Part(None, _left_out(error, given, "distilled"))
     stated = data.get("source_sha256")
     hashes = {stated} if isinstance(stated, str) else None
-    note, shown = _whose(source, hashes, {str(data.get("source"))}, "--distilled", given, path)
+    note, shown = _whose(source, hashes, {str(data.get("source"))}, "distilled", given, path)
     if not shown:
         return Part(None, note)
     parts = {part: _forms(data[part], part) for part in PARTS if part in data}
@@ -70,7 +70,7 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
         try:
             content["retrained"] = read_results(retrained)
         except UserError as error:
-            note = " ".join(filter(None, (note, _left_out(error, given, "--distilled"))))
+            note = " ".join(filter(None, (note, _left_out(error, given, "distilled"))))
     return Part(content, note, in_place=given is None)
 
 

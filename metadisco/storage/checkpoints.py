@@ -83,7 +83,7 @@ class Checkpoints:
         if steps:
             raise UserError(
                 f"none of the checkpoints {', '.join(map(str, sorted(steps)))} can be read in {str(self._path)!r}; "
-                "allowed: another --run; the centres in centres/ can still be evaluated and exported"
+                "allowed: another run directory; the centres in centres/ can still be evaluated and exported"
             )
         return None
 

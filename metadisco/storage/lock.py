@@ -70,7 +70,8 @@ class RunLock:
 
     def _in_use(self, holder: str) -> str:
         who = f", {holder}" if holder else ""
-        return f"--run: {str(self._run)!r} is in use by another command{who}; allowed: to wait for it, or another --run"
+        allowed = "to wait for it, or another run directory"
+        return f"run: {str(self._run)!r} is in use by another command{who}; allowed: {allowed}"
 
     def check(self) -> None:
         """Check that the directory is still the locked one.

@@ -1,4 +1,4 @@
-"""Outputs of commands: an existing file or folder is only replaced with `--force`."""
+"""Outputs of commands: an existing file or folder is only replaced with `force`."""
 
 import itertools
 import os
@@ -25,7 +25,7 @@ def check_apart(path: Path, option: str, other: Path, what: str) -> None:
 
     Args:
         path: of the output.
-        option: the option that named it.
+        option: the argument that named it.
         other: the other path.
         what: description of the other path.
 
@@ -42,7 +42,7 @@ def check_replaceable(path: Path, option: str, force: bool) -> None:
 
     Args:
         path: the file.
-        option: the option that named it.
+        option: the argument that named it.
         force: whether it may be replaced.
 
     Raises:
@@ -57,8 +57,8 @@ def check_replaceable(path: Path, option: str, force: bool) -> None:
 
 
 def already_exists(path: Path, option: str) -> UserError:
-    """Return the error about an existing path that an option names."""
-    return UserError(f"{option}: {str(path)!r} exists already, allowed: a new name, or --force to replace it")
+    """Return the error about an existing path that an argument names."""
+    return UserError(f"{option}: {str(path)!r} exists already, allowed: a new name, or `force` to replace it")
 
 
 def _target(path: Path, force: bool) -> Path:

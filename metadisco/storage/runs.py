@@ -51,9 +51,9 @@ class RunDirectory:
     def __init__(self, path: Path):
         self.path = path.absolute()
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"--run: {str(path)!r} is a file, allowed: a directory that is a run, empty or missing")
+            raise UserError(f"run: {str(path)!r} is a file, allowed: a directory that is a run, empty or missing")
         if self.path.is_dir() and any(self._visible()) and not self.config_path.is_file():
-            raise UserError(f"--run: {str(path)!r} is not empty and holds no config.yaml, so it is no run directory")
+            raise UserError(f"run: {str(path)!r} is not empty and holds no config.yaml, so it is no run directory")
 
     def _visible(self) -> list[Path]:
         """List the contents, without the lock and temporary files of a killed start."""
@@ -80,12 +80,12 @@ class RunDirectory:
         Raises:
             UserError: naming the obstacle.
         """
-        check_writable(self.path, "--run")
+        check_writable(self.path, "run")
         for name in ("checkpoints", "centres"):
             if (self.path / name).is_file():
-                raise UserError(f"--run: {str(self.path / name)!r} is a file, expected a directory")
+                raise UserError(f"run: {str(self.path / name)!r} is a file, expected a directory")
         if self.metrics_path.is_dir():
-            raise UserError(f"--run: {str(self.metrics_path)!r} is a directory, expected a file")
+            raise UserError(f"run: {str(self.metrics_path)!r} is a directory, expected a file")
         self.last_start()
 
     def config(self) -> Config:
@@ -112,7 +112,7 @@ class RunDirectory:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 raise
-            raise UserError(f"--run: cannot write {str(self.path)!r}: {error.strerror}") from error
+            raise UserError(f"run: cannot write {str(self.path)!r}: {error.strerror}") from error
 
     def check_continues(self, config: Config, whole: bool = True) -> list[str]:
         """Compare a configuration with that of the run.
@@ -135,7 +135,7 @@ class RunDirectory:
         refused = [key for key in differs if not key.startswith(MAY_CHANGE)]
         if refused:
             what = "; ".join(f"{key} is {old.get(key)!r} there and {new.get(key)!r} here" for key in refused)
-            raise UserError(f"--run: {str(self.path)!r} was started with another configuration: {what}")
+            raise UserError(f"run: {str(self.path)!r} was started with another configuration: {what}")
         return [f"{key} was {old.get(key)} at the start and is {new.get(key)} now" for key in differs]
 
     def note_start(self, facts: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ def interrupt_once_there_are(rows: int, run: Path) -> threading.Thread:
     return thread
 
 
-def test_an_interrupted_kernel_stops_after_the_generation_in_hand_saved(folder, config, tmp_path, capsys):
+def test_an_interrupted_kernel_stops_after_the_current_generation_and_saves(folder, config, tmp_path, capsys):
     before = signal.getsignal(signal.SIGINT)
     thread = interrupt_once_there_are(3, tmp_path / "run")
     run = metadisco.evolve(config, tmp_path / "run", overrides={"outer.num_generations": FOR_EVER})
@@ -108,6 +108,24 @@ def test_an_interrupted_kernel_stops_after_the_generation_in_hand_saved(folder, 
     assert "interrupted: the current generation is finished" in err
     assert f"stopped after generation {done}" in err
     assert "to continue: the same call again" in err
+
+
+def test_setting_the_event_stops_a_search_in_a_thread_which_can_be_continued(folder, config, tmp_path, capsys):
+    stop, found = threading.Event(), []
+    many = {"overrides": {"outer.num_generations": FOR_EVER}, "stop": stop}
+    thread = threading.Thread(target=lambda: found.append(metadisco.evolve(config, tmp_path / "run", **many)))
+    thread.start()
+    while num_rows(tmp_path / "run") < 3:
+        time.sleep(0.01)
+    stop.set()
+    thread.join()
+    (run,) = found
+    done = run.generations[-1]
+    assert 3 <= done == len(run.metrics) < FOR_EVER
+    assert f"stopped after generation {done}" in capsys.readouterr().err
+    stop.clear()
+    more = {"overrides": {"outer.num_generations": done + 1}, "stop": stop, "progress": False}
+    assert metadisco.evolve(config, run, **more).generations[-1] == done + 1
 
 
 def test_an_interrupt_before_the_search_raises_and_nothing_is_there(folder, config, tmp_path, monkeypatch):

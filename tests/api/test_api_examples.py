@@ -33,7 +33,7 @@ def test_agents_are_trained_and_play(folder):
 def test_objectives_are_compared(folder):
     found = run_example("evaluate")["found"]
     assert found.baseline == "ppo"
-    assert {row.objective for row in found.rows} == {"ppo", "runs/first"}
+    assert set(found.summary()["objective"]) == {"ppo", "runs/first"}
     assert not list(folder.glob("**/cells"))
 
 

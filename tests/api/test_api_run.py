@@ -40,6 +40,13 @@ def test_metrics_have_a_row_a_generation_and_a_column_a_key(run):
     assert table["fitness_mean"].dtype == table["centre_fitness"].dtype == float
 
 
+def test_a_notebook_displays_the_setup_and_progress_of_a_run(run):
+    shown = run._repr_html_()
+    for part in ("value_loss", "gymnax/CartPole-v1", "4 members", "<td>8 of 8</td>", "mean "):
+        assert part in shown
+    assert shown.count("<tr>") == 5
+
+
 def test_what_is_null_in_every_row_is_nan(folder, tmp_path):
     run = tmp_path / "run"
     run.mkdir()

@@ -65,7 +65,7 @@ class TestSeveral:
         assert config.outer.aggregate == "mean_rank"
 
     def test_one_must_be_named(self):
-        with pytest.raises(UserError, match=f"--env: missing, allowed: one of {CARTPOLE}, {ACROBOT}, {CARTPOLE}#2"):
+        with pytest.raises(UserError, match=f"^env: missing, allowed: one of {CARTPOLE}, {ACROBOT}, {CARTPOLE}#2"):
             one_environment(SEVERAL, None)
 
 

@@ -75,7 +75,7 @@ class TestSettingsByName:
 
     def test_the_file_of_something_else_has_none(self, tmp_path):
         write_package(tmp_path / "agents", AGENTS, {}, {})
-        with pytest.raises(UserError, match=r"^--config: .*agents\.json"):
+        with pytest.raises(UserError, match=r"^config: .*agents\.json"):
             settings_named(tmp_path / "agents" / "agents.json")
 
     def test_without_a_name_they_are_the_defaults_or_the_objective_s_own(self, found):
@@ -182,7 +182,7 @@ class TestAnnouncements:
         settings, differing = told.splitlines()[:2]
         assert "499,712 environment steps" in settings
         assert "default" in settings
-        for part in ("num_env_steps 32768", "learning_rate 0.005", f"--config {CLASSIC}"):
+        for part in ("num_env_steps 32768", "learning_rate 0.005", f"those of config {CLASSIC!r}"):
             assert part in differing
 
     @pytest.mark.parametrize("command", ["plot", "distil"])
@@ -201,7 +201,7 @@ class TestAnnouncements:
         assert "1,024 environment steps" in settings
         assert "KEY=VALUE" in settings
         assert "num_env_steps 32768" in differing
-        assert "--config" not in differing  # which is there
+        assert "those of config" not in differing  # which is there
 
     @pytest.mark.parametrize("command", ["train", "plot", "report"])
     def test_nothing_is_said_that_nobody_wants_to_hear(self, command, said):

@@ -42,6 +42,25 @@ def test_curves_have_a_row_per_update_too():
     assert list(part["return"]) == [5, 5, 6]
 
 
+def test_a_summary_has_a_row_per_objective_environment_and_score():
+    frame = COMPARISON.summary()
+    assert len(frame) == len(ROWS)
+    assert list(frame["env"].unique()) == [*ENVS, pd.NA]
+    for (_, line), row in zip(frame.iterrows(), ROWS, strict=True):
+        assert [line.objective, line.score, line["mean"]] == [row.objective, row.score, row.mean]
+        ends = line[["difference", "difference_low", "difference_high"]].to_numpy(float)
+        np.testing.assert_array_equal(ends, row.difference or (np.nan,) * 3)
+
+
+def test_a_notebook_displays_tables_of_final_returns_and_a_console_one_line():
+    comparison = COMPARISON._replace(cells=[each._replace(objective=f"<{each.objective}>") for each in CELLS])
+    assert repr(comparison) == f"Comparison of <ppo>, <ours> on {', '.join(ENVS)}, 4 seeds each"
+    shown = COMPARISON._replace(rows=[row._replace(objective=f"<{row.objective}>") for row in ROWS])._repr_html_()
+    assert shown.count("<table>") == 3  # two environments, and both together
+    assert shown.count("<tr>") == 3 * (1 + 2)
+    assert "&lt;ours&gt;" in shown and "<ours>" not in shown
+
+
 def test_rows_come_back_from_plain_data_also_from_those_of_an_earlier_version():
     assert str(from_json(as_json(ROWS))) == str([row._replace(difference=_estimate(row.difference)) for row in ROWS])
     earlier = [{k: v for k, v in row.items() if k not in ("half_width", "improvement")} for row in as_json(ROWS)]

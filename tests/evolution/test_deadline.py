@@ -35,7 +35,7 @@ def deadline_of(hours, plain=(), evaluated=(), saves=()):
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "-inf", "many", "", "1h", "1,5"])
 def test_what_is_no_positive_number_is_refused(hours):
-    with pytest.raises(UserError, match=r"--max-hours: got .* allowed: a positive number of hours"):
+    with pytest.raises(UserError, match=r"^max_hours: got .* allowed: a positive number of hours"):
         Deadline(hours, 0.0)
 
 

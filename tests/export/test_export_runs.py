@@ -93,7 +93,7 @@ def own_run(make_own_run):
 
 @pytest.mark.parametrize("target", ["numpy", "jax", "torch"])
 def test_source_of_a_parametrisation_of_ones_own_is_refused(refused, own_run, target):
-    refused([own_run, "--to", target, "--output", "a.py"], "mine_alone:Mine", "metadisco distil")
+    refused([own_run, "--to", target, "--output", "a.py"], "mine_alone:Mine", "distil it, and then --form closed")
     refused([own_run, "--to", target, "--output", "new/folder/a.py"])
 
 
@@ -119,7 +119,9 @@ def test_a_further_built_in_one_is_written_by_what_it_says(refused, place, make_
     run.create(parse_config({"parametrisation": {"name": "fourth", "hidden_sizes": [8]}}))
     run.write_centre(1, to_arrays(ValueLoss(hidden_sizes=(8,), start="random").init(jax.random.key(0))))
     if not says:
-        refused(["run", "--to", "jax", "--output", "a.py"], "fourth", "source_losses", "metadisco distil")
+        refused(
+            ["run", "--to", "jax", "--output", "a.py"], "fourth", "source_losses", "distil it, and then --form closed"
+        )
         return
     export("run", "jax", place / "a.py")
     assert "discovered with these settings of PPO" in (place / "a.py").read_text()

@@ -143,7 +143,7 @@ def test_forms_that_were_distilled_from_another_objective_are_not_taken_for_its_
     file = run.path / "distilled" / "distilled.json"
     words = ["export", "run", "--form", "closed", "--to", "numpy", "--output", "a.py"]
     file.write_text(json.dumps({**FORMS, "source_sha256": "0" * 64}))
-    assert_refused(words, ["--form", "another objective", "metadisco distil"], capsys)
+    assert_refused(words, ["--form", "another objective", "distil this one"], capsys)
     file.write_text(json.dumps({**FORMS, "source_sha256": find_source("run").sha256}))
     export("run", "numpy", place / "a.py", "--form", "closed")
 

@@ -205,7 +205,7 @@ class TestWhatIsTakenForTheRuns:
             file.write_bytes(content)
             return function(find_source("run"), folder if named else None, folder)
 
-        damaged.option = "--evaluation" if request.param == "evaluation" else "--distilled"
+        damaged.option = "evaluation" if request.param == "evaluation" else "distilled"
         damaged.shown = request.param == "retrained"  # the forms
         return damaged
 

@@ -167,17 +167,17 @@ class TestCheckWritable:
     def test_what_could_be_made_is_accepted_and_not_made(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         for path in (tmp_path, tmp_path / "deep" / "run", Path("run"), Path(".")):
-            check_writable(path, "--run")
+            check_writable(path, "run")
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("below", [".", "run", "deep/run"])
     def test_a_folder_that_cannot_be_written_to_is_refused_with_its_name(self, locked, below):
-        with pytest.raises(UserError, match=f"^--output: {str(locked)!r} is no directory that can be written to"):
-            check_writable(locked / below, "--output")
+        with pytest.raises(UserError, match=f"^output: {str(locked)!r} is no directory that can be written to"):
+            check_writable(locked / below, "output")
 
     @pytest.mark.parametrize("below", [".", "run", "deep/run"])
     def test_a_file_in_the_way_is_refused_with_its_name(self, tmp_path, below):
         file = tmp_path / "file"
         file.touch()
-        with pytest.raises(UserError, match=f"^--run: {str(file)!r} is no directory"):
-            check_writable(file / below, "--run")
+        with pytest.raises(UserError, match=f"^run: {str(file)!r} is no directory"):
+            check_writable(file / below, "run")
