@@ -49,25 +49,27 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
         ncols = 2 * NUM_COLUMNS
     nrows = math.ceil(len(curves) / ncols)
     width = (COLUMN if len(curves) <= WIDE else TEXT) if paper else (6.4, 11.0)[ncols - 1]
-    figure = Figure(figsize=(width, 0.6 + 1.4 * nrows if paper else 1.2 + 3.2 * nrows), layout="constrained")
+    names = list(dict.fromkeys(name for each in curves.values() for name in each))
+    height = 0.4 + 1.3 * nrows + 0.13 * len(names) if paper else 1.2 + 3.2 * nrows
+    figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
     for number, (axes, (env, each)) in enumerate(zip(panels, curves.items(), strict=False)):
-        lines = _draw_panel(axes, each, label_y=number % ncols == 0, label_x=number + ncols >= len(curves))
+        lines = _draw_panel(axes, each, label_x=number + ncols >= len(curves))
         size = points(figure, 10)
-        axes.set_title(wrapped(figure, env, size, 0.8 * width / ncols), fontsize=size, parse_math=False)
-        missing = [line.get_label() for line in lines if not np.size(line.get_ydata())]
+        heading = wrapped(figure, env, size, 0.66 * width / ncols)
+        axes.set_title(heading, loc="left", fontsize=size, parse_math=False)
+        missing = [str(line.get_label()) for line in lines if not np.size(line.get_ydata())]
         if missing and len(missing) < len(lines):
             axes.text(0.02, 0.98, "\n".join(missing), transform=axes.transAxes, va="top", color=GUIDE, parse_math=False)
     for axes in panels[len(curves) :]:
         axes.remove()
     set_title(figure, title)
-    names = dict.fromkeys(name for each in curves.values() for name in each)
     width = 1.2 if paper else 2.0
     set_legend(figure, [Line2D([], [], label=name, linewidth=width, **line_style(n)) for n, name in enumerate(names)])
     return figure
 
 
-def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True, label_y: bool = True) -> list[Line2D]:
+def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True) -> list[Line2D]:
     """Draw the curves of one environment; return their lines."""
     width = 1.2 if current().paper else 2.0
     lines = [_draw(axes, number, label, *curve, width=width) for number, (label, curve) in enumerate(curves.items())]
@@ -75,7 +77,7 @@ def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True, label_y: bo
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND))
     axes.set_xlabel("environment steps" if label_x else "")
-    axes.set_ylabel("return of finished episodes" if label_y else "")
+    axes.set_ylabel("return")
     if not any(np.size(line.get_ydata()) for line in lines):
         say(axes, "no curves")
     return lines

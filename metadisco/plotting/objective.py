@@ -36,7 +36,7 @@ NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
 LOG_RATIO = np.linspace(-MAX_LOG_RATIO, MAX_LOG_RATIO, NUM_RATIOS)
 ADVANTAGE = np.linspace(-MAX_ADVANTAGE, MAX_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
-MAX_ERROR = 10.0  # where nothing is known of what is visited
+MAX_ERROR = 10.0  # where no minibatches were counted
 
 PPO, DPO = "PPO, ε = 0.2", "DPO"
 
@@ -58,12 +58,12 @@ def draw_objective(
 
     Args:
         source: the objective.
-        config: settings of the trainings that show what is visited.
+        config: settings of the training runs whose minibatches are counted.
         env: where they are.
-        output: folder of the figures; what is visited is kept there, too.
+        output: folder of the figures; the counts are kept there, too.
         visit: whether to train at all.
         three_d: draw surfaces in three dimensions as well.
-        say: told of the trainings, and of what there is no figure of.
+        say: told of the training runs, and of what has no figure.
         announced: called before them.
 
     Raises:
@@ -104,7 +104,7 @@ def objective_figures(
     start_jax(config.outer.num_devices, config.deterministic)
     objective = load_objective(source.name)
     visits = kept_visits(source, config, env, output, say, announced) if visit else None
-    where = f", visited on {env}" if visit else ""
+    where = f", minibatches on {env}" if visit else ""
     yield from run_figures(source)
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
@@ -156,7 +156,7 @@ def _drift_figures(source: Source, objective: Objective, visits: Visits | None, 
     surfaces = {f"{name} (this)" if name in beside else name: drawn, **beside}
     counts = None if visits is None else np.asarray(visits.policy)
     yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", visits=counts)
-    yield "drift_slices", drift_slices_figure(surfaces, title=f"Gradient with respect to r, {name}", visits=counts)
+    yield "drift_slices", drift_slices_figure(surfaces, title=f"Gradient of the surrogate of {name}", visits=counts)
     if depends_on(loss, "progress"):
         lifetime = {f"at {share:.0%} of the lifetime": surface_of(loss, share) for share in (0.0, 0.5, 1.0)}
         title = f"Drift of {name} over a lifetime{where}"

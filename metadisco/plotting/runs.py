@@ -79,7 +79,7 @@ def _draw(axes: Axes, number: int, name: str, rows: Rows, quantity: _Quantity, x
     along, values, half = (_column(rows, key) for key in (x, quantity.key, quantity.spread))
     known = np.isfinite(values) & np.isfinite(along)
     along, values, half = along[known], values[known], half[known]
-    marks = {"marker": "o", "markersize": 2 if current().paper else 4} if known.sum() <= MAX_MARKED else {}
+    marks: dict[str, Any] = {"marker": "o", "markersize": 2 if current().paper else 4} if known.sum() <= MAX_MARKED else {}
     axes.fill_between(along, values - half, values + half, color=style["color"], alpha=0.2, linewidth=0)
     label = name if known.any() else f"{name} (no curve)"
     return axes.plot(along, values, label=label, linewidth=width, **marks, **style)[0]
@@ -104,7 +104,7 @@ def _draw_guides(axes: Axes, guides: Mapping[str, float]) -> list[Line2D]:
 def _limit(axes: Axes) -> None:
     """Show all lines; of bands what does not squeeze them."""
     values = [np.asarray(line.get_ydata(), float) for line in axes.lines]
-    bands = [path.vertices[:, 1] for each in axes.collections for path in each.get_paths()]
+    bands = [np.asarray(path.vertices)[:, 1] for each in axes.collections for path in each.get_paths()]
     everything = np.concatenate([*values, *bands]) if values else np.zeros(0)
     if not np.isfinite(everything).any():
         say(axes, "no values")

@@ -79,24 +79,24 @@ def several_figures(
 
     Args:
         sources: the runs; see `check_comparable`.
-        configs: settings of the trainings that show what agents visit, one for each run; none where no objective was
-            looked for.
+        configs: settings of the training runs whose minibatches are counted, one for each search; none where the
+            searches are for no objective.
         env: where these are.
-        output: folder in which what is visited is kept.
+        output: folder in which the counts are kept.
         visit: whether to train at all.
-        say: told of the trainings, and of what there is no figure of.
+        say: told of the training runs, and of what has no figure.
         announced: called before them.
     """
     short = short_names(each.name for each in sources)
     rows = {short[each.name]: each.run.metrics() for each in sources if each.run is not None}
     guides = _guides(sources[0].config)
-    yield "runs", runs_figure(rows, title=f"{len(sources)} runs", guides=guides)
+    yield "runs", runs_figure(rows, title=f"Fitness of {len(sources)} runs", guides=guides)
     if not configs:
         return
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
     objectives = {short[each.name]: load_objective(each.name) for each in sources}
     visits = _all_visits(sources, configs, env, output, say, announced) if visit else None
-    where = f", visited on {env}" if visit else ""
+    where = f", minibatches on {env}" if visit else ""
     for part, figures in (("policy", _drift_figures), ("value", _value_figures)):
         learned = {short[each.name]: objectives[short[each.name]] for each in sources if part in each.parts}
         if learned:
@@ -117,7 +117,7 @@ def _all_visits(
     say: Callable[[str], None],
     announced: Callable[[], None],
 ) -> Visits:
-    """Return what agents visit that train with any of the objectives."""
+    """Return the histograms of minibatches, summed over the objectives."""
     announced()
     each = [kept_visits(*pair, env, output, say) for pair in zip(sources, configs, strict=True)]
     return Visits(*(np.sum([np.asarray(counts) for counts in field], 0) for field in zip(*each, strict=True)))

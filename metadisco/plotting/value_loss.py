@@ -60,7 +60,7 @@ def value_loss_figure(
         curve: the loss over errors in units of return; all numbers finite.
         title: of the figure.
         label: of the loss in the legend.
-        error_counts: how often trainings met which error, by the bins of VALUE_EDGES: drawn in a strip below.
+        error_counts: histogram of the value errors in minibatches, by VALUE_EDGES; drawn in a strip below.
     """
     figure, left, right, strips = _panels(error_counts is not None)
     handles = _draw_lines(left, right, curve, label) + _draw_notable(left, right, curve)
@@ -177,10 +177,10 @@ def _draw_notable(left: Axes, right: Axes, curve: ValueLossCurve) -> list[Artist
         style: dict[str, Any] = {"marker": "D", "color": "black", "linestyle": "none", "clip_on": False, "label": name}
         handles += left.plot(least.error, np.interp(least.error, error, loss), **style)
         right.plot(least.error, np.interp(least.error, error, derivative), **style)
-    flat = f"φ is flat: |φ′| < {100 * FLAT:g} % of its maximum" if derivative.any() else "φ is constant"
+    flat = f"flat: |φ′| < {100 * FLAT:g} % of its maximum" if derivative.any() else "φ is constant"
     for name, colour, hatch, intervals in (
         (flat, FLAT_PART, None, flat_intervals(error, derivative)),
-        ("φ is not convex: φ′ falls", NON_CONVEX, "/", non_convex_intervals(error, derivative)),
+        ("not convex: φ′ falls", NON_CONVEX, "/", non_convex_intervals(error, derivative)),
     ):
         style = {"facecolor": f"{colour}2a", "edgecolor": f"{colour}66", "hatch": hatch, "linewidth": 0, "label": name}
         spans = [axes.axvspan(*interval, zorder=0, **style) for axes in (left, right) for interval in intervals]
@@ -189,7 +189,7 @@ def _draw_notable(left: Axes, right: Axes, curve: ValueLossCurve) -> list[Artist
 
 
 def _draw_density(strips: Sequence[Axes], counts: Int[np.ndarray, "N"], limits: tuple[float, float]) -> list[Artist]:
-    """Draw how often errors are met, with the intervals that hold half and 90 % of them; return their legend."""
+    """Draw the histogram of value errors, with the intervals that hold half and 90 % of them; return its legend."""
     low, quarter, three_quarters, high = quantiles(counts, VALUE_EDGES, (0.05, 0.25, 0.75, 0.95))
     density = counts / np.diff(VALUE_EDGES)
     inside = (VALUE_EDGES[1:] > limits[0]) & (VALUE_EDGES[:-1] < limits[1])
@@ -200,13 +200,13 @@ def _draw_density(strips: Sequence[Axes], counts: Int[np.ndarray, "N"], limits: 
         axes.hlines(-0.25, quarter, three_quarters, color="black", linewidth=5)
         axes.set_ylim(-0.5, 1.05)
         axes.set_yticks([])
-        axes.set_ylabel("visited", rotation=0, ha="right", va="center")
+        axes.set_ylabel("samples", rotation=0, ha="right", va="center")
         axes.spines[["top", "right", "left"]].set_visible(False)
         if not counts.any():
-            say(axes, "no visits")
+            say(axes, "no samples")
     outside = 1 - int(counts[inside].sum()) / max(int(counts.sum()), 1)
     note = f"; {100 * outside:.1f} % outside" if outside > 0.001 and counts.any() else ""
-    return [Patch(color=VISITED, label=f"errors in training (bars: middle 50, 90 %{note})")]
+    return [Patch(color=VISITED, label=f"errors in minibatches (bars: middle 50, 90 %{note})")]
 
 
 def value_loss_evolution_figure(curves: Mapping[int, ValueLossCurve], *, title: str) -> Figure:

@@ -21,13 +21,15 @@ from metadisco.storage.outputs import check_file, write_output
 TEMPLATE = Path(__file__).parents[1] / "templates" / "report.html.j2"
 CAPTIONS = {
     "run": "The search: fitness of the population and of its centre, and what the strategy did.",
-    "drift": "The drift and the slope of the objective over ratio and advantage, beside PPO's and DPO's. Lines enclose "
-    "the pairs that trainings visit.",
-    "drift_slices": "The slope of the objective at chosen advantages; where it is 0 nothing is learned from a sample.",
-    "drift_over_life": "The same at the start, in the middle and at the end of a life.",
-    "drift_evolution": "How the slope changed over the generations.",
-    "value_loss": "The value loss, and its derivative, all that PPO uses of it, beside the squared error and Huber's.",
-    "value_loss_evolution": "How the value loss changed over the generations.",
+    "drift": "The drift and the gradient of the surrogate with respect to the ratio r, beside those of PPO and DPO. "
+    "Contours enclose shares of the samples in minibatches.",
+    "drift_slices": "The gradient of the surrogate with respect to r at six advantages; a sample where it is 0 changes "
+    "nothing.",
+    "drift_over_life": "The same at the start, in the middle and at the end of the lifetime.",
+    "drift_evolution": "The gradient of the surrogate after some of the generations.",
+    "value_loss": "The value loss and its derivative, which is all that PPO uses of it, beside the squared error and "
+    "the Huber loss.",
+    "value_loss_evolution": "The value loss after some of the generations.",
     "value_loss_by_target": "The value loss over the error and the target.",
     "value_loss_by_old_value": "The value loss over the error and the old value.",
 }
