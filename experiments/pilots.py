@@ -215,7 +215,7 @@ def draw(result: Mapping[str, Any]) -> Figure:
     axes.set_ylabel("fitness of the centre (by each pilot)")
     gains.axvline(0, color=GUIDE, linewidth=0.8, linestyle=":")
     finish_intervals(gains, len(found))
-    gains.set_yticks(range(len(found)), [wrapped(figure, name, 10, 1.6) for name in found], parse_math=False)
+    gains.set_yticks(range(len(found)), [wrapped(figure, name, 10, 1.8) for name in found], parse_math=False)
     gains.set_xlabel(f"score minus {result['baseline']['name']} ({result['seeds']} fresh seeds, 95 % interval)")
     set_title(figure, f"Pilots of {result['config']}")
     set_legend(figure, lines)

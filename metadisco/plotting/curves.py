@@ -54,9 +54,9 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
     for number, (axes, (env, each)) in enumerate(zip(panels, curves.items(), strict=False)):
-        lines = _draw_panel(axes, each, label_x=number + ncols >= len(curves))
+        lines = _draw_panel(axes, each, label_x=number + ncols >= len(curves), num_ticks=3 if paper else 5)
         size = points(figure, 10)
-        heading = wrapped(figure, env, size, 0.66 * width / ncols)
+        heading = wrapped(figure, env, size, 0.74 * width / ncols)
         axes.set_title(heading, loc="left", fontsize=size, parse_math=False)
         missing = [str(line.get_label()) for line in lines if not np.size(line.get_ydata())]
         if missing and len(missing) < len(lines):
@@ -69,13 +69,13 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True) -> list[Line2D]:
+def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True, num_ticks: int = 5) -> list[Line2D]:
     """Draw the curves of one environment; return their lines."""
     width = 1.2 if current().paper else 2.0
     lines = [_draw(axes, number, label, *curve, width=width) for number, (label, curve) in enumerate(curves.items())]
     uncluttered(axes)
     axes.xaxis.set_major_formatter(EngFormatter())
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND))
+    axes.xaxis.set_major_locator(MaxNLocator(num_ticks, steps=ROUND))
     axes.set_xlabel("environment steps" if label_x else "")
     axes.set_ylabel("return")
     if not any(np.size(line.get_ydata()) for line in lines):

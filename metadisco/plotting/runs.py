@@ -79,10 +79,10 @@ def _draw(axes: Axes, number: int, name: str, rows: Rows, quantity: _Quantity, x
     along, values, half = (_column(rows, key) for key in (x, quantity.key, quantity.spread))
     known = np.isfinite(values) & np.isfinite(along)
     along, values, half = along[known], values[known], half[known]
-    marks: dict[str, Any] = {"marker": "o", "markersize": 2 if current().paper else 4} if known.sum() <= MAX_MARKED else {}
+    marker, size = "o" if known.sum() <= MAX_MARKED else None, 2 if current().paper else 4
     axes.fill_between(along, values - half, values + half, color=style["color"], alpha=0.2, linewidth=0)
     label = name if known.any() else f"{name} (no curve)"
-    return axes.plot(along, values, label=label, linewidth=width, **marks, **style)[0]
+    return axes.plot(along, values, label=label, linewidth=width, marker=marker, markersize=size, **style)[0]
 
 
 def _baseline(runs: Any) -> dict[str, float]:

@@ -97,8 +97,8 @@ def value_losses_figure(
         handles += left.plot(error, curve.loss / size, **style)
         right.plot(error, curve.derivative / size, **style)
     handles += _finish(left, right, strips, error, error_counts)
-    left.set_ylabel("φ(δ) − φ(0), scaled (return)")
-    right.set_ylabel("∂φ/∂V, scaled to a root mean square of 1")
+    left.set_ylabel("φ(δ) − φ(0), scaled alike (return)")
+    right.set_ylabel("∂φ/∂V (root mean square 1)")
     set_title(figure, title)
     set_legend(figure, handles)
     return figure

@@ -30,6 +30,11 @@ CAPTIONS = {
     "value_loss": "The value loss and its derivative, which is all that PPO uses of it, beside the squared error and "
     "the Huber loss.",
     "value_loss_evolution": "The value loss after some of the generations.",
+    "intervals": "Estimates with 95 % intervals: interquartile mean (stratified bootstrap), paired difference of means "
+    "(Student's t; bootstrap over several environments) and probability of improvement (bootstrap).",
+    "curves": "Learning curves: mean over agents with the 95 % bootstrap interval.",
+    "returns": "Final return of every agent, and the mean with its 95 % bootstrap interval.",
+    "profiles": "Performance profiles: share of agents above each score, with 95 % bootstrap intervals.",
     "value_loss_by_target": "The value loss over the error and the target.",
     "value_loss_by_old_value": "The value loss over the error and the old value.",
 }
@@ -106,7 +111,7 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         environments=environments(source),
         figures=[_figure(file.with_suffix(".png"), CAPTIONS.get(file.name, "")) for file in files],
         comparison=comparison,
-        comparison_figures=[_figure(file, "") for file in comparison.figures],
+        comparison_figures=[_figure(file, CAPTIONS.get(file.stem, "")) for file in comparison.figures],
         forms=forms,
         config=write_yaml(to_plain(source.config)),
         changed=changed_settings(source),

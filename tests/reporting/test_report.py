@@ -159,6 +159,18 @@ class TestWhatIsTakenForTheRuns:
 
         return part
 
+    def test_an_evaluations_figures_are_shown_those_of_all_environments_first(self, run):
+        folder = run.path / "somewhere"
+        write_results(folder, ["ppo", "run"], objectives={"run": find_source("run").sha256})
+        (folder / "figures").mkdir()
+        for name in ("returns", "profiles", "gymnax_CartPole-v1", "intervals"):
+            (folder / "figures" / f"{name}.png").touch()
+        shown = comparison_of(find_source("run"), None, folder).figures
+        assert [file.stem for file in shown if "gymnax" not in file.stem] == ["intervals", "returns", "profiles"]
+        (folder / "figures" / "curves.png").touch()
+        shown = comparison_of(find_source("run"), None, folder).figures
+        assert [file.stem for file in shown] == ["intervals", "curves", "returns", "profiles"]
+
     @pytest.mark.parametrize("named", [True, False])
     def test_what_is_of_the_same_weights_is_shown_whatever_it_was_called(self, part, named):
         shown = part(find_source("run").sha256, "elsewhere/old", named=named)
