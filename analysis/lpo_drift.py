@@ -1,4 +1,4 @@
-"""Study of a learned drift: its figures, how it compares, its closed forms, and in numbers what PPO does not do.
+"""Study of a learned drift: its figures, a comparison, its closed forms, and its differences from PPO in numbers.
 
     python analysis/lpo_drift.py
     python analysis/lpo_drift.py runs/lpo --output studies/lpo
@@ -36,7 +36,7 @@ PLAN = Plan(
 )  # fmt: skip
 BESIDE = ("ppo", "dpo")
 RATIOS, ADVANTAGES = (0.5, 0.8, 0.95, 1.1, 1.4, 1.8), (-2.0, -1.0, -0.25, 0.25, 1.0, 2.0)
-FINER = 4  # points of a surface per bin of what is visited, each way; even, so that none has A = 0
+FINER = 4  # points of a surface per bin of the histogram, each way; even, so that none has A = 0
 SMALL = 0.5  # advantages that are told apart from larger ones
 
 
@@ -47,7 +47,7 @@ def features(study: Study) -> str:
     losses = {name: load_objective(name).policy_loss for name in (study.objective, *study.again, *BESIDE)}
     surfaces = {study.short(name): drift_surface(loss, log_ratio, advantage) for name, loss in losses.items()}
     points = np.log(RATIOS), np.array(ADVANTAGES)
-    pushes = {study.short(name): relative_gradient(drift_surface(loss, *points)) for name, loss in losses.items()}
+    gradients = {study.short(name): relative_gradient(drift_surface(loss, *points)) for name, loss in losses.items()}
     name = study.short(study.objective)
     return "\n".join(
         [
@@ -56,18 +56,18 @@ def features(study: Study) -> str:
             markdown_table(
                 ["A", "objective", *(f"r = {ratio}" for ratio in RATIOS)],
                 [
-                    [f"{each:+}", label, *(f"{value.round(2) + 0.0:+.2f}" for value in push[:, column])]
+                    [f"{each:+}", label, *(f"{value.round(2) + 0.0:+.2f}" for value in gradient[:, column])]
                     for column, each in enumerate(ADVANTAGES)
-                    for label, push in pushes.items()
+                    for label, gradient in gradients.items()
                 ],
             ),
-            f"Where D acts, as shares of the sum of |∂D/∂ log r| over what trainings with {name} on {study.env} visit:",
+            f"Where D acts, as shares of the sum of |∂D/∂ log r| over minibatches of {name} on {study.env}:",
             "",
             markdown_table(
                 ["drift", "A > 0, r < 1", "A > 0, r > 1", "A < 0, r < 1", "A < 0, r > 1"],
                 [[label, *_quadrants(_force(each) * visits, each)] for label, each in surfaces.items()],
             ),
-            "What the objective does to the same samples, as shares of all of them:",
+            "Shares of the same samples on which the objective shows rollback or optimism:",
             "",
             markdown_table(
                 [

@@ -1,4 +1,4 @@
-"""What a study consists of: figures, closed forms and comparisons, each made as the command of that name makes it."""
+"""The steps of a study: figures, closed forms and comparisons, each as the command of that name makes it."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the studies share: what they draw, distil and compare, the pages that they fill in, and tables."""
+"""Shared by all studies: figures, distillation, comparisons, and the pages that they fill in."""
 
 import argparse
 import itertools
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from contenders import Closed, closed_objective, random_members
 from steps import compare, draw, find_forms
-from summary import course, markdown_table, summary
+from summary import FIRST_SCORE, course, markdown_table, summary
 from tuning import Grid, tuned_rows
 
 from metadisco.config import check_env_name, check_num_seeds, to_plain
@@ -22,6 +22,7 @@ from metadisco.errors import UserError
 from metadisco.evaluation.histogram_cache import NUM_AGENTS, cached_histograms
 from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.evaluation.settings import settings_for
+from metadisco.evaluation.tables import SCORE_TITLES
 from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
     by_hand: tuple[tuple[str, str], ...] = ()
     """Closed forms that were read off by eye: what to call each, and its path below the published discovery."""
     whole: tuple[tuple[str, ...], Path] | None = None
-    """Environments and settings for lives longer than those of the search, and set as people usually do."""
+    """Environments and settings for lifetimes longer than those of the search, at common defaults."""
 
 
 class Study(NamedTuple):
@@ -141,8 +142,7 @@ class Study(NamedTuple):
         start_jax(config.outer.num_devices, config.deterministic)
         rows = tuned_rows(names, env, config, self.plan.grid, self.num_seeds, self.output / "tuned")
         first, *_ = names.values()
-        score = "return averaged over the life"
-        headings = [env.removeprefix("gymnax/"), "best settings", score, f"minus {first} (95 %)"]
+        headings = [env.removeprefix("gymnax/"), "best settings", SCORE_TITLES[FIRST_SCORE], f"minus {first} (95 %)"]
         return markdown_table(headings, rows)
 
     def _form(self) -> str:
@@ -161,16 +161,16 @@ class Study(NamedTuple):
         """Whether the closed forms that are there are of this objective, fitted where it is studied, and whole."""
         path, source = self.forms / FILE, find_source(self.objective)
         try:
-            said = read(path)
+            stated = read(path)
         except UserError:
             return False
         config = settings_for(source, self.env, self.config, {}).config
         fitted = {"env": self.env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]}
-        same = (said.get("source_sha256"), said.get("visited")) == (source.sha256, fitted)
+        same = (stated.get("source_sha256"), stated.get("visited")) == (source.sha256, fitted)
         return same and (self.forms / "report.md").is_file()
 
     def visits(self, env: str) -> MinibatchHistograms:
-        """Return what trainings in an environment visit; on that of the study, as counted for the figures."""
+        """Return the histograms of minibatches in an environment; for that of the study, as counted for the figures."""
         source = find_source(self.objective)
         env, config, _ = settings_for(source, env, self.config, {})
         return cached_histograms(source, config, env, self.output / "figures", say=lambda sentence: None)
@@ -210,7 +210,7 @@ def _with_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--env", help="where agents train; the first environment of the run if left out")
     parser.add_argument("--held-out", nargs="*", help="environments that the search did not see")
     parser.add_argument("--config", type=Path, help="settings of PPO; those of the run if left out")
-    parser.add_argument("--seeds", type=int, default=64, help="lives per objective and environment")
+    parser.add_argument("--seeds", type=int, default=64, help="agents per objective and environment")
     parser.add_argument("--output", type=Path, help="folder of the study")
     return parser
 

@@ -14,8 +14,8 @@ from metadisco.evaluation.statistics import Difference, Estimate, paired_differe
 from metadisco.evaluation.tables import SCORE_TITLES
 from metadisco.storage.rows import format_number
 
-FIRST_SCORE = "area_under_curve"  # what searches are after
-NUM_PARTS = 4  # of a life
+FIRST_SCORE = "area_under_curve"  # the fitness of the searches
+NUM_PARTS = 4  # of a lifetime
 
 
 def summary(results: Path, labels: Mapping[str, str]) -> str:
@@ -41,9 +41,9 @@ def summary(results: Path, labels: Mapping[str, str]) -> str:
 
 
 def course(results: Path, labels: Mapping[str, str], env: str) -> str:
-    """Return when in a life objectives are ahead of the first one, as Markdown: means of the curve over parts of it.
+    """Return by part of the lifetime how far objectives are ahead of the first one, as Markdown.
 
-    Curves are filled as for the return averaged over the life. A life that failed counts as the worst one.
+    Gaps of curves are filled as for the area under the curve. A failed agent counts as the worst one.
 
     Args:
         results: a file results.json.

@@ -28,13 +28,13 @@ class Tuned(NamedTuple):
 
     settings: dict[str, float]
     score: np.ndarray
-    """[S] return averaged over the life, on seeds that tuning did not see."""
+    """[S] area under the curve, on seeds that tuning did not use."""
 
 
 def tune(name: str, env: str, config: Config, grid: Grid, num_seeds: int) -> Tuned:
     """Train agents at every point of a grid, take the best, and train fresh agents there.
 
-    A life that failed counts as the worst one on the grid.
+    A failed agent counts as the worst one on the grid.
     """
     objective, made = load_objective(name), make(env, **config.inner.env_settings)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]

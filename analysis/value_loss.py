@@ -46,18 +46,18 @@ SHARES = (0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999)
 
 
 def features(study: Study) -> str:
-    """Return what is particular about a value loss, over the errors that trainings visit."""
+    """Return the features of a value loss over the range of value errors in minibatches."""
     visited = quantiles(np.asarray(study.visits(study.env).error), VALUE_EDGES, SHARES)
     error = np.linspace(visited[0], visited[-1], 2001)
     _, loss, derivative = value_loss_curve(load_objective(study.objective).value_loss, error)
     least = minimum(error, loss, derivative)
     rows = [
-        ["visited errors, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
+        ["errors in minibatches, quantiles " + ", ".join(f"{share:.1%}" for share in SHARES), _list(visited)],
         [
             "pull on values (sum of the sizes of φ′), same quantiles",
             _list(quantiles(_pull(study), VALUE_EDGES, SHARES)),
         ],
-        ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of the visited range")],
+        ["minimum at δ", f"{least.error:.3g}" + ("" if least.inside else ", the end of that range")],
         ["not convex in", _intervals(non_convex_intervals(error, derivative))],
         ["flat in", _intervals(flat_intervals(error, derivative))],
         ["asymmetry of the derivative (0 even loss, 1 odd)", f"{asymmetry(error, derivative):.2f}"],
@@ -70,7 +70,7 @@ def features(study: Study) -> str:
             f"On {study.env}, δ = V − target in units of return:",
             "",
             markdown_table(["feature", ""], rows),
-            f"What {NUM_AGENTS} agents that train with it meet in each environment:",
+            f"Value errors in the minibatches of {NUM_AGENTS} agents trained with it, by environment:",
             "",
             markdown_table(
                 [
@@ -85,14 +85,14 @@ def features(study: Study) -> str:
 
 
 def _pull(study: Study) -> Float[np.ndarray, "N"]:
-    """Return the sum of the sizes of φ′ over visited errors, by their bins."""
+    """Return the sum of |φ′| over the errors in minibatches, by their bins."""
     middles = (VALUE_EDGES[1:] + VALUE_EDGES[:-1]) / 2
     _, _, derivative = value_loss_curve(load_objective(study.objective).value_loss, middles)
     return np.asarray(np.asarray(study.visits(study.env).error) * np.abs(derivative))
 
 
 def _met(study: Study, env: str, low: float, high: float) -> list[str]:
-    """Return which errors an environment shows, and how many of them the loss hardly sees."""
+    """Return quantiles of the value errors in an environment, and the share of them where the loss is nearly flat."""
     counts = np.asarray(study.visits(env).error)
     below = np.interp([low, high], VALUE_EDGES, np.append(0.0, np.cumsum(counts)) / counts.sum())
     share = 1 - (below[1] - below[0])

@@ -161,8 +161,8 @@ def run_pilots(plan: Plan, path: Path, folder: Path) -> None:
 def run_pilot(config_path: Path, words: Sequence[str], env_steps: float, run: Path) -> None:
     """Run one pilot, for as many generations as it may take environment steps."""
     config = config_of(config_path, words)
-    life = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
-    generations = max(1, round(env_steps / (life * config.outer.num_evaluations)))
+    lifetime = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
+    generations = max(1, round(env_steps / (lifetime * config.outer.num_evaluations)))
     lengths = [f"outer.num_generations={generations}", f"outer.evaluate_every={max(1, generations // NUM_EVALUATIONS)}"]
     evolve(config_path, run, overrides=dict(map(parse_override, [*words, *lengths])))
     if len(RunDirectory(run).metrics()) < generations:  # it was told to stop
@@ -170,10 +170,10 @@ def run_pilot(config_path: Path, words: Sequence[str], env_steps: float, run: Pa
 
 
 def scores(objective: Objective, config: Config, num_seeds: int) -> np.ndarray:
-    """Return how agents fare that train with an objective on fresh seeds.
+    """Return the area under the curve of agents trained with an objective on fresh seeds.
 
-    That is the return averaged over their life; with several environments the mean over them, on the scale of their
-    references. A life that failed counts as random actions do, or as 0 where no reference says what these get.
+    With several environments it is the mean over them, on the scale of their references. A failed agent counts as
+    random actions do, or as 0 where there is no reference.
     """
     total = np.zeros(num_seeds)
     for task, made in zip(config.inner.tasks, make_tasks(config), strict=True):
@@ -196,7 +196,7 @@ def outcome(run: RunDirectory, config: Config, theirs: np.ndarray) -> dict[str, 
 
 
 def draw(result: Mapping[str, Any]) -> Figure:
-    """Draw the centre's fitness over what was spent, and what came out on fresh seeds by interval, pilot by pilot."""
+    """Draw for each pilot the fitness of the centre over environment steps, and the difference on fresh seeds."""
     found = result["found"]
     figure = Figure(figsize=(11, max(4.8, 2.2 + 0.32 * len(found))), layout="constrained")
     axes, gains = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -209,11 +209,11 @@ def draw(result: Mapping[str, Any]) -> Figure:
     uncluttered(axes)
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlabel("environment steps of the search")
-    axes.set_ylabel("fitness of the centre, as each pilot measures it")
+    axes.set_ylabel("fitness of the centre (by each pilot)")
     gains.axvline(0, color=GUIDE, linewidth=0.8, linestyle=":")
     finish_intervals(gains, len(found))
-    gains.set_yticks(range(len(found)), [wrapped(figure, name, 10, 1.6) for name in found], parse_math=False)
-    gains.set_xlabel(f"minus {result['baseline']['name']} on {result['seeds']} fresh seeds, 95 % interval")
+    gains.set_yticks(range(len(found)), [wrapped(figure, name, 10, 1.8) for name in found], parse_math=False)
+    gains.set_xlabel(f"score minus {result['baseline']['name']} ({result['seeds']} fresh seeds, 95 % interval)")
     set_title(figure, f"Pilots of {result['config']}")
     set_legend(figure, lines)
     return figure

@@ -54,8 +54,10 @@ PLOT_EXAMPLE = """examples:
   metadisco plot runs/lpo --output runs/lpo/figures
   metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --three-d
   metadisco plot runs/lpo@640 --output figures --no-visits
+  metadisco plot runs/lpo runs/lpo_seed1 runs/lpo_seed2 --output figures
 
-First a few agents train with the objective: their minibatch statistics show which part of it matters."""
+First a few agents train with each objective: their minibatch statistics show which part of it matters. Several runs
+must share problem, fitness and environments; they are drawn together."""
 
 REPORT_EXAMPLE = """example:
   metadisco report runs/lpo --output lpo.html
@@ -174,8 +176,9 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands that analyse and export objectives."""
-    plot = _command(commands, "plot", "draw a run, and the losses of an objective", PLOT_EXAMPLE)
-    _add_agents(plot, output="folder for the figures")
+    plot = _command(commands, "plot", "draw runs, and the losses of an objective", PLOT_EXAMPLE)
+    plot.add_argument("names", nargs="+", metavar="O", help=f"{OBJECTIVE}; or several runs")
+    _add_agents(plot, output="folder for the figures", named=False)
     plot.add_argument(
         "--no-visits", dest="visit", action="store_false", help="train no agents; no minibatch statistics"
     )
@@ -233,9 +236,10 @@ def _add_figure_options(command: Parser) -> None:
     command.add_argument("--style", choices=("paper",), help=paper)
 
 
-def _add_agents(command: Parser, output: str) -> None:
-    """Add the options of a command that analyses one objective and trains agents with it."""
-    command.add_argument("name", metavar="O", help=OBJECTIVE)
+def _add_agents(command: Parser, output: str, named: bool = True) -> None:
+    """Add the options of a command that analyses an objective, named by its first argument, and trains agents."""
+    if named:
+        command.add_argument("name", metavar="O", help=OBJECTIVE)
     command.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all trainings")
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
     command.add_argument("--env", metavar="E", help="environment of trainings; default: the first one of the run")

@@ -1,15 +1,15 @@
-"""`metadisco plot`: figures of a run and of the losses of any objective."""
+"""`metadisco plot`: figures of a run, of several runs together, and of the losses of any objective."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.api import showing
 from metadisco.commands.figure_style import figure_style
-from metadisco.commands.overrides import settings_in
+from metadisco.commands.overrides import is_setting, settings_in
 
 
 def plot(
-    name: str,
+    names: Sequence[str],
     output: Path,
     env: str | None,
     config: str | None,
@@ -20,14 +20,18 @@ def plot(
     style: str | None,
     quiet: bool,
 ) -> int:
-    """Draw a run and the losses of an objective as PNG and SVG; return the exit code.
+    """Draw a run or several, and the losses of an objective, as PNG and SVG; return the exit code.
+
+    KEY=VALUE words may be among the names, except for the first one.
 
     Raises:
         UserError: for input that cannot be used; nothing is written then.
     """
+    first, *others = names
+    words = [*(word for word in others if is_setting(word)), *words]
     with figure_style(style, formats):
         showing.plot(
-            name,
+            [first, *(word for word in others if not is_setting(word))],
             env=env,
             config=config,
             overrides=settings_in(words),

@@ -81,6 +81,16 @@ def figure_name(env: str) -> str:
     return re.sub("[^A-Za-z0-9-]+", "_", env)
 
 
+def _figures(envs: Sequence[str], output: Path) -> list[str]:
+    """Return the names of an evaluation's figures in the order of a page: one of all learning curves where it is there.
+
+    Earlier versions drew them only environment by environment.
+    """
+    together = (output / "figures" / "curves.png").is_file()
+    curves = ["curves"] if together else [figure_name(env) for env in envs]
+    return ["intervals", *curves, "returns", "profiles"]
+
+
 class Results(NamedTuple):
     """Results of an evaluation, as read from its files."""
 
@@ -104,7 +114,7 @@ def read_results(file: Path) -> Results:
     """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        figures = [file.parent / "figures" / f"{figure_name(env)}.png" for env in data["envs"]]
+        figures = [file.parent / "figures" / f"{name}.png" for name in _figures(data["envs"], file.parent)]
         (baseline,) = short_names([data["baseline"]]).values()
         stated, held_out = data.get("objectives"), {}
         for cell in data["cells"]:

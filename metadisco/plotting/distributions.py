@@ -96,7 +96,7 @@ def _same_jitter() -> Iterator[None]:
 
 
 def profiles_figure(scores: Mapping[str, Float[np.ndarray, "S K"]], *, label: str, title: str) -> Figure:
-    """Draw performance profiles: the share of lives with a higher score, over the score (Agarwal et al., 2021).
+    """Draw performance profiles: the share of agents with a higher score, over the score (Agarwal et al., 2021).
 
     Bands are 95 % percentile intervals, from resampling seeds independently on each environment.
 

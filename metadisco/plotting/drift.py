@@ -19,9 +19,9 @@ from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 from metadisco.plotting.heat import Scale, heat_map, outline
 from metadisco.plotting.style import set_legend, set_title, short, uncluttered, wrapped
 
-RATIO, ADVANTAGE = "probability ratio r = π/π_old (log scale)", "advantage A (as PPO sees it, without unit)"
+RATIO, ADVANTAGE = "probability ratio r (log scale)", "advantage A"
 DRIFT = "drift D(r, A)"
-RELATIVE_SLOPE = "∂(rA − D)/∂r ÷ |A|\n(> 0 raises r, < 0 lowers it)"
+RELATIVE_GRADIENT = "∂(rA − D)/∂r / |A|"
 CLIP_EPS = 0.2  # of the PPO that optimism is measured against
 SHARES: dict[float, LineStyleType] = {0.5: "-", 0.9: "--", 0.99: ":"}  # of the samples, that contours enclose
 ROLLBACK_STYLE = {"colors": "black", "linewidths": 1.6, "linestyles": "-"}
@@ -41,15 +41,16 @@ def drift_figure(
     title: str,
     visits: Int[np.ndarray, "G H"] | None = None,
 ) -> Figure:
-    """Draw drifts side by side on common scales, and below them how their objectives push the ratio.
+    """Draw drifts side by side on common scales, and below each the gradient of its surrogate with respect to r.
 
-    Outlined is where an objective rolls back: it pushes the ratio against the advantage; and where it is an optimist:
-    it still pushes with the advantage though PPO-clip has ceased to.
+    The surrogate is r·A − D(r, A), which the policy maximises: a positive gradient raises r. Two regions are outlined:
+    rollback, where the gradient has the sign opposite to the advantage; and optimism, where it has the sign of the
+    advantage although that of PPO-clip is zero.
 
     Args:
         surfaces: by name, one for each column; ascending grids of log r and A.
         title: of the figure.
-        visits: how often trainings met what, by the bins of LOG_RATIO_EDGES and ADVANTAGE_EDGES: drawn as contours.
+        visits: histogram of the samples in minibatches, by LOG_RATIO_EDGES and ADVANTAGE_EDGES; drawn as contours.
     """
     figure = Figure(figsize=(1.6 + PANEL * len(surfaces), 2.1 + 2 * PANEL), layout=ConstrainedLayoutEngine(wspace=0.05))
     panels = figure.subplots(2, len(surfaces), squeeze=False)
@@ -66,14 +67,14 @@ def drift_figure(
         upper.set_title(wrapped(figure, name, 11, 0.95 * PANEL), fontsize=11, parse_math=False)
     _label(list(panels.flat), list(surfaces.values()))
     heights.bar(figure, panels[0], DRIFT)
-    pushes.bar(figure, panels[1], RELATIVE_SLOPE)
+    pushes.bar(figure, panels[1], RELATIVE_GRADIENT)
     set_title(figure, title)
     set_legend(figure, [*_region_handles(list(surfaces.values())), *_visit_handles(visits)])
     return figure
 
 
 def drift_evolution_figure(surfaces: Mapping[int, DriftSurface], *, title: str) -> Figure:
-    """Draw how an objective's push on the ratio changed over the generations, in at most eight maps on one scale.
+    """Draw how the gradient of the surrogate changed over the generations, in at most eight maps on one scale.
 
     Args:
         surfaces: by number of generations; of more than eight some are left out, evenly.
@@ -95,7 +96,7 @@ def drift_evolution_figure(surfaces: Mapping[int, DriftSurface], *, title: str) 
         _outline_regions(axes, surface)
         axes.set_title(f"{generation:,} generation{'' if generation == 1 else 's'}", fontsize=10)
     _label(panels, drawn)
-    scale.bar(figure, panels, RELATIVE_SLOPE)
+    scale.bar(figure, panels, RELATIVE_GRADIENT)
     set_title(figure, title)
     set_legend(figure, _region_handles(drawn))
     return figure
@@ -160,9 +161,9 @@ def _region_handles(surfaces: Sequence[DriftSurface]) -> list[Line2D]:
     threshold = f"(> {100 * NEGLIGIBLE_GRADIENT:g} % of |A|)".replace(" ", "\N{NO-BREAK SPACE}")
     handles = []
     if any(rollback(surface).any() for surface in surfaces):
-        handles.append(_handle(ROLLBACK_STYLE, f"rollback: pushes r against A {threshold}"))
+        handles.append(_handle(ROLLBACK_STYLE, f"rollback: gradient against A {threshold}"))
     if any(optimism(surface, CLIP_EPS).any() for surface in surfaces):
-        name = f"optimism: pushes r with A where PPO-clip({CLIP_EPS:g}) stops {threshold}"
+        name = f"optimism: gradient with A where PPO-clip({CLIP_EPS:g}) has none {threshold}"
         handles.append(_handle(OPTIMISM_STYLE, name))
     return handles
 
@@ -173,7 +174,7 @@ def _handle(style: Mapping[str, Any], name: str) -> Line2D:
 
 
 def _draw_visits(panels: Sequence[Axes], visits: Int[np.ndarray, "G H"]) -> None:
-    """Draw the borders of the smallest regions that hold given shares of all samples."""
+    """Draw the contours of the smallest regions that hold given shares of all samples."""
     smooth = scipy.ndimage.gaussian_filter(visits.astype(float), 1.0)
     density = smooth / np.outer(np.diff(LOG_RATIO_EDGES), np.diff(ADVANTAGE_EDGES))
     levels = densest_levels(density, smooth, tuple(SHARES))
@@ -190,5 +191,5 @@ def _visits_style(dashes: LineStyleType) -> dict[str, Any]:
 def _visit_handles(visits: Int[np.ndarray, "G H"] | None) -> list[Line2D]:
     if visits is None or not visits.any():
         return []
-    names = {f"{100 * share:g} % of what trainings visit": dashes for share, dashes in SHARES.items()}
+    names = {f"{100 * share:g} % of the samples in minibatches": dashes for share, dashes in SHARES.items()}
     return [_handle(_visits_style(dashes), name) for name, dashes in names.items()]

@@ -26,9 +26,9 @@ from metadisco.plotting.style import (
     uncluttered,
 )
 
-SLOPE = "∂(rA − D)/∂r"
+GRADIENT = "∂(rA − D)/∂r"
 ADVANTAGES = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
-NEIGHBOURS = 0.25  # of A, whose visits count as those at an advantage
+NEIGHBOURS = 0.25  # of A, whose samples count as those at an advantage
 
 
 def drift_slices_figure(
@@ -38,13 +38,13 @@ def drift_slices_figure(
     title: str,
     visits: Int[np.ndarray, "G H"] | None = None,
 ) -> Figure:
-    """Draw how objectives push the ratio at some advantages: above zero they raise it, below zero they lower it.
+    """Draw the gradient of the surrogate with respect to r at some advantages: a positive one raises r.
 
     Args:
         surfaces: by name, the first one drawn thick, the others dashed.
         advantages: one for each panel; drawn is the nearest of the grid.
         title: of the figure.
-        visits: how often trainings met what, by the bins of LOG_RATIO_EDGES and ADVANTAGE_EDGES: the middle 99 % of
+        visits: histogram of the samples in minibatches, by LOG_RATIO_EDGES and ADVANTAGE_EDGES: the middle 99 % of
             log r at about this advantage are shaded.
     """
     num_columns = min(3, len(advantages))
@@ -52,11 +52,13 @@ def drift_slices_figure(
     figure = Figure(figsize=(1 + 3.4 * num_columns, 1.3 + 2.7 * num_rows), layout="constrained")
     for number, advantage in enumerate(advantages, 1):
         axes = figure.add_subplot(num_rows, num_columns, number)
+        axes.set_xlabel(RATIO if number + num_columns > len(advantages) else "", fontsize=9)
+        axes.set_ylabel(GRADIENT, fontsize=9)
         handles: list[Artist] = list(_draw_slice(axes, surfaces, advantage))
         if visits is not None:
             _shade_visits(axes, visits, advantage)
     if visits is not None and visits.any():
-        name = "middle 99 % of the ratios that trainings visit at this advantage"
+        name = "middle 99 % of the samples in minibatches at this advantage"
         handles.append(Patch(color=PALETTE[4], alpha=0.35, linewidth=0, label=name))
     set_title(figure, title)
     set_legend(figure, handles)
@@ -77,8 +79,6 @@ def _draw_slice(axes: Axes, surfaces: Mapping[str, DriftSurface], advantage: flo
     ends = [(float(surface.log_ratio[0]), float(surface.log_ratio[-1])) for surface in surfaces.values()]
     axes.set_title("A = " + ", ".join(dict.fromkeys(short(each, 3) for each in used)), fontsize=11)
     axes.set_ylim(*robust_limits(np.concatenate([*(line.get_ydata() for line in lines), [0.0]])))
-    axes.set_xlabel(RATIO, fontsize=9)
-    axes.set_ylabel(SLOPE, fontsize=9)
     uncluttered(axes)
     ratio_axis(axes, min(low for low, _ in ends), max(high for _, high in ends))
     return lines
@@ -92,7 +92,7 @@ def _shade_visits(axes: Axes, visits: Int[np.ndarray, "G H"], advantage: float) 
 
 
 def drift_3d_figure(surface: DriftSurface, *, title: str) -> Figure:
-    """Draw a drift, and how its objective pushes the ratio, in three dimensions.
+    """Draw a drift, and the gradient of its surrogate with respect to r, in three dimensions.
 
     Args:
         surface: ascending grids of log r and A.
@@ -101,7 +101,7 @@ def drift_3d_figure(surface: DriftSurface, *, title: str) -> Figure:
     figure = Figure(figsize=(11, 5.2), layout="constrained")
     low, high = float(surface.log_ratio[0]), float(surface.log_ratio[-1])
     x, y = (RATIO, surface.log_ratio), ("advantage A", surface.advantage)
-    for place, z in enumerate(((DRIFT, without_rounding(surface.drift)), (SLOPE, surface.gradient)), 1):
+    for place, z in enumerate(((DRIFT, without_rounding(surface.drift)), (GRADIENT, surface.gradient)), 1):
         ratio_axis(relief(figure, place, x, y, z), low, high)
     set_title(figure, title)
     return figure

@@ -24,11 +24,11 @@ class _Column(NamedTuple):
     heading: str
     key: str
     guide: float | None
-    """What it would be of an objective like the baseline."""
+    """Its value for an objective equal to the baseline."""
 
 
 def intervals_figure(rows: Sequence[Mapping[str, Any]], baseline: str, *, title: str) -> Figure:
-    """Draw all that an evaluation estimates, with 95 % intervals, environment by environment.
+    """Draw all estimates of an evaluation with 95 % intervals, a row of panels for each environment.
 
     Args:
         rows: those of results.json.
@@ -98,7 +98,7 @@ def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], objectives: Sequence[st
             draw_interval(axes, number + offset, estimate, PALETTE[number % len(PALETTE)], filled=below == 0)
     finish_intervals(axes, len(objectives))
     if all(estimate_of(row, column.key) is None for row in rows):
-        say(axes, "takes two seeds")
+        say(axes, "needs two seeds")
         axes.set_xticks([])
     if column.key == "improvement":
         axes.set_xlim(-0.04, 1.04)

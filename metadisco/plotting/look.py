@@ -99,4 +99,6 @@ def fit(figure: Figure) -> None:
         axes.tick_params(labelsize=max(scale * 10, SMALLEST_SCALED))
         for name in ("xaxis", "yaxis", "zaxis"):
             if hasattr(axes, name):
-                getattr(axes, name).labelpad *= scale
+                axis = getattr(axes, name)
+                axis.labelpad *= scale
+                axis.label.set_fontsize(max(scale * 10, SMALLEST_SCALED))

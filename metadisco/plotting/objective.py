@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from metadisco.config import Config
@@ -36,7 +36,9 @@ NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
 LOG_RATIO = np.linspace(-MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_LOG_RATIO, NUM_RATIOS)
 ADVANTAGE = np.linspace(-MAX_PLOTTED_ADVANTAGE, MAX_PLOTTED_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
-MAX_ERROR = 10.0  # where nothing is known of what is visited
+MAX_ERROR = 10.0  # where no minibatches were counted
+
+PPO, DPO = "PPO, ε = 0.2", "DPO"
 
 Named = Iterator[tuple[str, Figure]]
 
@@ -56,12 +58,12 @@ def draw_objective(
 
     Args:
         source: the objective.
-        config: settings of the trainings that show what is visited.
+        config: settings of the training runs whose minibatches are counted.
         env: where they are.
-        output: folder of the figures; what is visited is kept there, too.
+        output: folder of the figures; the counts are kept there, too.
         visit: whether to train at all.
         three_d: draw surfaces in three dimensions as well.
-        say: told of the trainings, and of what there is no figure of.
+        say: told of the training runs, and of what has no figure.
         announced: called before them.
 
     Raises:
@@ -102,7 +104,7 @@ def objective_figures(
     start_jax(config.outer.num_devices, config.deterministic)
     objective = load_objective(source.name)
     visits = cached_histograms(source, config, env, output, say, announced) if visit else None
-    where = f", visited on {env}" if visit else ""
+    where = f", minibatches on {env}" if visit else ""
     yield from run_figures(source)
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
@@ -123,30 +125,47 @@ def _history(source: Source) -> dict[int, Objective]:
     return {generation: load_objective(f"{source.run.path}@{generation}") for generation in chosen}
 
 
-def _surface(loss: Loss, progress: float = 0.5) -> DriftSurface:
+def surface_of(loss: Loss, progress: float = 0.5) -> DriftSurface:
+    """Return the drift of a policy loss on the grid that figures have, at a share of the lifetime."""
     return drift_surface(loss, LOG_RATIO, ADVANTAGE, progress)
+
+
+def references() -> dict[str, DriftSurface]:
+    """Return by label the drifts that are drawn beside learned ones."""
+    return {PPO: surface_of(ppo().policy_loss), DPO: surface_of(dpo().policy_loss)}
+
+
+def errors_drawn(counts: Int[np.ndarray, "N"] | None) -> Float[np.ndarray, "G"]:
+    """Return the value errors over which losses are drawn: most of those in minibatches, or a default range.
+
+    Args:
+        counts: histogram of the value errors in minibatches, by VALUE_EDGES.
+    """
+    low, high = (-MAX_ERROR, MAX_ERROR) if counts is None else _range(counts, 0.005)
+    furthest = max(-low, high)
+    return np.linspace(-furthest, furthest, NUM_ERRORS)
 
 
 def _drift_figures(
     source: Source, objective: Objective, visits: MinibatchHistograms | None, where: str, three_d: bool
 ) -> Named:
-    references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
     name, loss = source.short_name, objective.policy_loss
-    drawn = _surface(loss)
+    drawn = surface_of(loss)
     if not np.isfinite(drawn.gradient).all():
         raise UserError(f"{source.name!r}: its policy loss is not finite, so that there is nothing to draw")
-    taken = any(name == label for label, _ in references.values())
-    surfaces = {f"{name} (this)" if taken else name: drawn}
-    surfaces |= {label: _surface(each.policy_loss) for key, (label, each) in references.items() if key != source.name}
+    own = {"ppo": PPO, "dpo": DPO}.get(source.name)
+    beside = {label: surface for label, surface in references().items() if label != own}
+    surfaces = {f"{name} (this)" if name in beside else name: drawn, **beside}
     counts = None if visits is None else np.asarray(visits.policy)
     yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", visits=counts)
-    yield "drift_slices", drift_slices_figure(surfaces, title=f"Slope of the objective of {name}", visits=counts)
+    yield "drift_slices", drift_slices_figure(surfaces, title=f"Gradient of the surrogate of {name}", visits=counts)
     if depends_on(loss, "progress"):
-        life = {f"at {share:.0%} of the life": _surface(loss, share) for share in (0.0, 0.5, 1.0)}
-        yield "drift_over_life", drift_figure(life, title=f"Drift of {name} over a life{where}", visits=counts)
+        lifetime = {f"at {share:.0%} of the lifetime": surface_of(loss, share) for share in (0.0, 0.5, 1.0)}
+        title = f"Drift of {name} over a lifetime{where}"
+        yield "drift_over_life", drift_figure(lifetime, title=title, visits=counts)
     history = _history(source)
     if len(history) > 1:
-        evolved = {generation: _surface(each.policy_loss) for generation, each in history.items()}
+        evolved = {generation: surface_of(each.policy_loss) for generation, each in history.items()}
         yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {name} over generations")
     if three_d:
         yield "drift_3d", drift_3d_figure(drawn, title=f"Drift of {name}")
@@ -155,14 +174,12 @@ def _drift_figures(
 def _value_figures(
     source: Source, objective: Objective, visits: MinibatchHistograms | None, where: str, three_d: bool
 ) -> Named:
-    low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.005)
-    furthest = max(-low, high)
-    error = np.linspace(-furthest, furthest, NUM_ERRORS)
+    counts = None if visits is None else np.asarray(visits.error)
+    error = errors_drawn(counts)
     loss, title = objective.value_loss, f"Value loss of {source.short_name}"
     curve = value_loss_curve(loss, error)
     if not np.isfinite(curve.derivative).all():
         raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
-    counts = None if visits is None else np.asarray(visits.error)
     yield "value_loss", value_loss_figure(curve, title=f"{title}{where}", label="φ", error_counts=counts)
     history = _history(source)
     if len(history) > 1:

@@ -1,4 +1,4 @@
-"""How an evolution went, generation by generation. Axes: R rows of metrics."""
+"""The course of a search, generation by generation. Axes: R rows of metrics."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def _column(rows: Sequence[Mapping[str, Any]], key: str) -> Float[np.ndarray, "R
 
 
 def _spent(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say how long the run was; the time only where every generation has a row, unlike in a published discovery."""
+    """Return generations, environment steps and time; the time only where every generation has a row."""
     generations = rows[-1]["generation"] + 1 if rows else 0
     words = [f"{generations:,} generation{'' if generations == 1 else 's'}"]
     env_steps, seconds = _column(rows, "env_steps"), _column(rows, "seconds")
@@ -89,7 +89,7 @@ def _spent(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _alone(y: Float[np.ndarray, "R"]) -> Bool[np.ndarray, "R"]:
-    """Return which numbers have none beside them, so that no line comes to them."""
+    """Return which numbers have no neighbour, so that no line reaches them."""
     known = np.pad(np.isfinite(y), 1)
     return known[1:-1] & ~known[:-2] & ~known[2:]
 
@@ -139,11 +139,11 @@ def _draw_fitness(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _limit(axes: Axes, values: Float[np.ndarray, "L R"]) -> None:
-    """Let single numbers far outside leave the panel, and say so."""
+    """Clip the panel to most values, and note in its label how many lie outside."""
     low, high = robust_limits(values)
     axes.set_ylim(low, high)
     beyond = int(((values < low) | (values > high)).any(0).sum())
-    axes.set_xlabel("generation" + (f" ({beyond:,} of {values.shape[1]:,} leave this panel)" if beyond else ""))
+    axes.set_xlabel("generation" + (f" ({beyond:,} of {values.shape[1]:,} outside)" if beyond else ""))
     _finish(axes, values)
 
 

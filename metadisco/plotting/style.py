@@ -30,7 +30,7 @@ GUIDE = "#808080"
 
 DPI, PRINT_DPI = 150, 300
 UNDATED: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""What files say of themselves, without the time at which they were written."""
+"""Metadata of files, without the time at which they were written."""
 LEGEND_SIZE = 9  # points
 ROUND = (1, 2, 2.5, 5, 10)  # steps between numbers along an axis, times a power of ten
 BESIDE_LABEL = 0.85  # inches that an entry of a legend takes beside its label
@@ -71,7 +71,7 @@ def encoded(figure: Figure, suffix: str) -> bytes:
 
 
 def set_title(figure: Figure, title: str) -> None:
-    """Write the title of a figure, wrapped to its width; no sign in it is taken for mathematics."""
+    """Write the title of a figure, wrapped to its width; signs such as $ are written as they are."""
     size = points(figure, 12)
     figure.suptitle(wrapped(figure, title, size, 0.96 * figure.get_figwidth()), fontsize=size, parse_math=False)
 
@@ -118,7 +118,7 @@ def _width(figure: Figure, words: str, size: float) -> float:
 
 
 def uncluttered(axes: Axes) -> None:
-    """Take away the frame's upper and right side, and write numbers whole, without a power of ten in the corner."""
+    """Remove the upper and right side of the frame, and write numbers in full, without a power of ten in the corner."""
     axes.spines[["top", "right"]].set_visible(False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda number, _: short(number)))

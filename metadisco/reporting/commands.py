@@ -1,4 +1,4 @@
-"""The commands that a page about a run says to go on with, and what it calls the run in them."""
+"""The commands that a page about a run suggests next, and the name of the run in them."""
 
 import os
 import shlex
@@ -45,7 +45,7 @@ def generation_of(source: Source) -> str | None:
 def folder_of(source: Source) -> Path:
     """Return the run's folder as it was named, or as seen from the working directory if that is shorter.
 
-    The page may be sent to anybody: whose machine it was made on is nobody's business.
+    The page may be sent to anybody, so it must not show paths of the machine that it was made on.
     """
     place, generation = located(source.name), generation_of(source)
     path = Path(place if generation is None else place.rpartition("@")[0])

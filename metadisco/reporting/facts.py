@@ -36,7 +36,7 @@ def facts_of(source: Source) -> list[tuple[str, str]]:
 
 
 def _of_problem(source: Source) -> list[tuple[str, str]]:
-    """Return what was asked, and how an evaluation runs, as far as that is known."""
+    """Return the problem, and how an evaluation runs, as far as that is known."""
     assert source.config is not None
     config = source.config
     facts = [] if source.is_objective else [("Problem", str(config.problem["name"]))]
@@ -44,18 +44,18 @@ def _of_problem(source: Source) -> list[tuple[str, str]]:
         facts.append(("Learned", str(config.parametrisation["name"])))
     if not config.tasks:
         return facts
-    lives = {task.name: lifetime(task.ppo) for task in config.tasks}
-    several = "; ".join(f"{life} on {name}" for name, life in lives.items())
+    lifetimes = {task.name: lifetime(task.ppo) for task in config.tasks}
+    several = "; ".join(f"{each} on {name}" for name, each in lifetimes.items())
     return [
         *facts,
-        ("Environments", ", ".join(lives)),
-        ("One life", f"{next(iter(lives.values()))} of PPO" if len(set(lives.values())) == 1 else several),
+        ("Environments", ", ".join(lifetimes)),
+        ("Lifetime", f"{next(iter(lifetimes.values()))} of PPO" if len(set(lifetimes.values())) == 1 else several),
         ("Fitness", f"{config.inner.fitness} ({config.outer.aggregate} over environments)"),
     ]
 
 
 def _of_rows(source: Source, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return what the metrics say, of which a published run has every eighth generation alone."""
+    """Return facts from the metrics; a published run has those of every eighth generation only."""
     generations = rows[-1]["generation"] + 1
     facts = [("Generations", f"{generations:,}")]
     if source.centre is not None and int(source.centre.stem) != generations:

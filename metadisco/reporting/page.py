@@ -21,13 +21,20 @@ from metadisco.storage.outputs import check_file, write_output
 TEMPLATE = Path(__file__).parents[1] / "templates" / "report.html.j2"
 CAPTIONS = {
     "run": "The search: fitness of the population and of its centre, and what the strategy did.",
-    "drift": "The drift and the slope of the objective over ratio and advantage, beside PPO's and DPO's. Lines enclose "
-    "the pairs that trainings visit.",
-    "drift_slices": "The slope of the objective at chosen advantages; where it is 0 nothing is learned from a sample.",
-    "drift_over_life": "The same at the start, in the middle and at the end of a life.",
-    "drift_evolution": "How the slope changed over the generations.",
-    "value_loss": "The value loss, and its derivative, all that PPO uses of it, beside the squared error and Huber's.",
-    "value_loss_evolution": "How the value loss changed over the generations.",
+    "drift": "The drift and the gradient of the surrogate with respect to the ratio r, beside those of PPO and DPO. "
+    "Contours enclose shares of the samples in minibatches.",
+    "drift_slices": "The gradient of the surrogate with respect to r at six advantages; a sample where it is 0 changes "
+    "nothing.",
+    "drift_over_life": "The same at the start, in the middle and at the end of the lifetime.",
+    "drift_evolution": "The gradient of the surrogate after some of the generations.",
+    "value_loss": "The value loss and its derivative, which is all that PPO uses of it, beside the squared error and "
+    "the Huber loss.",
+    "value_loss_evolution": "The value loss after some of the generations.",
+    "intervals": "Estimates with 95 % intervals: interquartile mean (stratified bootstrap), paired difference of means "
+    "(Student's t; bootstrap over several environments) and probability of improvement (bootstrap).",
+    "curves": "Learning curves: mean over agents with the 95 % bootstrap interval.",
+    "returns": "Final return of every agent, and the mean with its 95 % bootstrap interval.",
+    "profiles": "Performance profiles: share of agents above each score, with 95 % bootstrap intervals.",
     "value_loss_by_target": "The value loss over the error and the target.",
     "value_loss_by_old_value": "The value loss over the error and the old value.",
 }
@@ -104,7 +111,7 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         environments=environments(source),
         figures=[_figure(file.with_suffix(".png"), CAPTIONS.get(file.name, "")) for file in files],
         comparison=comparison,
-        comparison_figures=[_figure(file, "") for file in comparison.figures],
+        comparison_figures=[_figure(file, CAPTIONS.get(file.stem, "")) for file in comparison.figures],
         forms=forms,
         config=write_yaml(to_plain(source.config)),
         changed=changed_settings(source),

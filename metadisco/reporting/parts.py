@@ -75,10 +75,10 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
 
 
 def _left_out(error: UserError, given: Path | None, option: str) -> str:
-    """Return the sentence about what cannot be read where nobody named it.
+    """Return a sentence about a file that cannot be read, if no option named it.
 
     Raises:
-        UserError: where it was named.
+        UserError: if one did.
     """
     if given is not None:
         raise UserError(f"{option}: {error}") from error
@@ -104,11 +104,17 @@ def _whose(
             return "", True
         if given is not None:
             raise UserError(f"{option}: {where!r} is of another objective than {source.name!r}")
-        return f"What is in {where} is of another objective, or of this run at another time, and is left out.", False
+        return (
+            f"The files in {where} are of another objective, or of this run at another time, and left out.",
+            False,
+        )
     if any(_means(name, source) for name in names):
-        return f"What is in {where} does not say of which weights it is; it is of an objective of this name.", True
-    left_out = ", and is left out" if given is None else ""
-    return f"What is in {where} is not known to be of this run{left_out}.", given is not None
+        return (
+            f"The files in {where} are of an objective of this name, but do not tell its weights.",
+            True,
+        )
+    left_out = ", and are left out" if given is None else ""
+    return f"The files in {where} are not known to be of this run{left_out}.", given is not None
 
 
 def _means(name: str, source: Source) -> bool:
@@ -117,7 +123,7 @@ def _means(name: str, source: Source) -> bool:
 
 
 def _forms(data: dict[str, Any], part: str) -> dict[str, Any]:
-    """Return the forms of one loss as text; what a file written by hand does not say is left empty."""
+    """Return the forms of one loss as text; fields missing in a file written by hand are left empty."""
     rejected = data.get("rejected")
     return {
         "forms": [

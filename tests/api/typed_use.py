@@ -1,4 +1,4 @@
-"""Code as users write it with public names; `make lint` checks it with `mypy --strict` against the installed package."""
+"""Public names as users write them; `make lint` checks this file with `mypy --strict` against the installed package."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 
 from metadisco.evaluation.resampling import improvement_interval, mean_band, profile_band
+from metadisco.evaluation.statistics import interquartile_mean, stratified_bootstrap
 
 RNG = np.random.default_rng(0)
 OURS = RNG.normal(size=(13, 3)) + np.array([0.0, 1.0, 5.0])
@@ -27,6 +28,14 @@ def test_probability_of_improvement_has_the_interval_of_the_mann_whitney_statist
     found = improvement_interval(OURS, THEIRS)
     assert found.value == pytest.approx(mann_whitney(OURS, THEIRS))
     np.testing.assert_allclose(found[1:], np.percentile(values, (2.5, 97.5)), atol=0.015)
+
+
+def test_an_interquartile_mean_over_tasks_has_the_interval_of_scipys_trimmed_mean_over_resamples():
+    rng = np.random.default_rng(1)
+    values = [scipy.stats.trim_mean(resampled(OURS, rng), 0.25, axis=None) for _ in range(4000)]
+    found = stratified_bootstrap(OURS, interquartile_mean)
+    assert found.value == pytest.approx(scipy.stats.trim_mean(OURS, 0.25, axis=None))
+    np.testing.assert_allclose(found[1:], np.percentile(values, (2.5, 97.5)), atol=0.04)
 
 
 def test_blocks_do_not_change_it(monkeypatch):

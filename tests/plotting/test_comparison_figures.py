@@ -185,5 +185,5 @@ def test_one_seed_has_marks_without_intervals_and_no_difference():
     means, differences, *_ = panels_of(intervals_figure(as_json(rows), "ppo", title="A"))
     marks, edges = drawn(means)
     assert len(marks) == 6 and not [edge for edge in edges if np.isfinite(edge).any()]
-    assert [text.get_text() for text in differences.texts] == ["takes two seeds"]
+    assert [text.get_text() for text in differences.texts] == ["needs two seeds"]
     assert len(differences.get_xticks()) == 0

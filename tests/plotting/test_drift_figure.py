@@ -160,7 +160,7 @@ def test_optimism_is_outlined_where_ppo_has_ceased_and_closed_at_the_edge():
 
 def test_contours_of_visits_hold_the_shares_that_the_legend_names():
     figure = drift_figure({"PPO": ppo()}, title="A drift", visits=VISITS)
-    assert legend_of(figure) == [f"{share} % of what trainings visit" for share in (50, 90, 99)]
+    assert legend_of(figure) == [f"{share} % of the samples in minibatches" for share in (50, 90, 99)]
     log_ratio, advantage = ((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
     for axes in panels_of(figure):
         for corners, share in zip(borders(axes), (0.5, 0.9, 0.99), strict=True):

@@ -139,7 +139,7 @@ def test_one_catastrophic_member_in_a_long_run_does_not_flatten_the_rest_and_is_
     low, high = fitness.get_ylim()
     assert -1000 < low < 20
     assert 157 < high < 1000
-    assert fitness.get_xlabel() == "generation (1 of 1,024 leave this panel)"
+    assert fitness.get_xlabel() == "generation (1 of 1,024 outside)"
 
 
 def test_failures_and_skipped_steps_are_marked():

@@ -136,7 +136,7 @@ def test_a_loss_that_falls_to_the_end_is_said_to():
 def test_where_a_loss_is_not_convex_both_panels_are_shaded():
     figure = value_loss_figure(double_well(), title="A value loss")
     for axes in panels_of(figure)[:2]:
-        ((low, high),) = spans_named(axes, "φ is not convex")
+        ((low, high),) = spans_named(axes, "not convex")
         assert (low, high) == pytest.approx((-((100 / 6) ** 0.5), (100 / 6) ** 0.5), abs=0.2)
 
 
@@ -149,7 +149,7 @@ def test_a_convex_loss_that_is_nowhere_flat_is_not_shaded():
 def test_flat_parts_are_shaded_and_a_constant_loss_is_called_so():
     saturated = ValueLossCurve(ERROR, np.log(np.cosh(np.minimum(ERROR, 0))), np.tanh(np.minimum(ERROR, 0)))
     figure = value_loss_figure(saturated, title="A value loss")
-    ((low, high),) = spans_named(panels_of(figure)[0], "φ is flat: |φ′| < 2 % of its maximum")
+    ((low, high),) = spans_named(panels_of(figure)[0], "flat: |φ′| < 2 % of its maximum")
     assert (low, high) == pytest.approx((0, 20), abs=0.2)
     figure = value_loss_figure(constant(), title="A value loss")
     assert spans_named(panels_of(figure)[1], "φ is constant") == [(-20, 20)]

@@ -74,10 +74,10 @@ class TestFacts:
     def test_rows_without_times_give_none(self, place):
         assert facts(make_run(place / "run", rows=rows(1, seconds=None)))["Spent"] == "640 environment steps"
 
-    def test_each_environment_has_its_own_life_and_settings(self, place):
+    def test_each_environment_has_its_own_lifetime_and_settings(self, place):
         run = make_run(place / "run", inner=SEVERAL)
-        life = facts(run)["One life"]
-        assert "32,768" in life and "49,152" in life and "499,712" not in life
+        lifetime = facts(run)["Lifetime"]
+        assert "32,768" in lifetime and "49,152" in lifetime and "499,712" not in lifetime
         told = dict(environments(find_source(str(run.path))))
         assert "learning rate 0.001" in told["everywhere"] and "gamma" not in told["everywhere"]
         assert "32,768" in told["gymnax/CartPole-v1"] and "gamma 0.99" in told["gymnax/CartPole-v1"]
@@ -85,7 +85,7 @@ class TestFacts:
 
     def test_one_environment_has_all_of_them(self, place):
         run = make_run(place / "run", inner={"ppo": {"num_env_steps": 1024}})
-        assert facts(run)["One life"] == "1,024 environment steps of PPO"
+        assert facts(run)["Lifetime"] == "1,024 environment steps of PPO"
         ((env, told),) = environments(find_source(str(run.path)))
         assert env == "gymnax/CartPole-v1" and "1,024" in told and "gamma 0.99" in told
 
@@ -159,6 +159,18 @@ class TestWhatIsTakenForTheRuns:
 
         return part
 
+    def test_an_evaluations_figures_are_shown_those_of_all_environments_first(self, run):
+        folder = run.path / "somewhere"
+        write_results(folder, ["ppo", "run"], objectives={"run": find_source("run").sha256})
+        (folder / "figures").mkdir()
+        for name in ("returns", "profiles", "gymnax_CartPole-v1", "intervals"):
+            (folder / "figures" / f"{name}.png").touch()
+        shown = comparison_of(find_source("run"), None, folder).figures
+        assert [file.stem for file in shown if "gymnax" not in file.stem] == ["intervals", "returns", "profiles"]
+        (folder / "figures" / "curves.png").touch()
+        shown = comparison_of(find_source("run"), None, folder).figures
+        assert [file.stem for file in shown] == ["intervals", "curves", "returns", "profiles"]
+
     @pytest.mark.parametrize("named", [True, False])
     def test_what_is_of_the_same_weights_is_shown_whatever_it_was_called(self, part, named):
         shown = part(find_source("run").sha256, "elsewhere/old", named=named)
@@ -177,7 +189,7 @@ class TestWhatIsTakenForTheRuns:
 
     def test_what_an_earlier_version_wrote_is_known_by_its_name_alone(self, part):
         shown = part(None, str(Path("run").absolute()))
-        assert shown.content is not None and "does not say" in shown.note
+        assert shown.content is not None and "do not tell" in shown.note
 
     def test_or_not_at_all(self, part):
         shown = part(None, "another")
