@@ -5,7 +5,7 @@ evolved, and self-play is against the centre of the search. Axes: K opponents, B
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -140,6 +140,10 @@ class OpponentShaping:
             strict=True,
         )
         return Evaluation(jnp.stack(own), {"opponent_reward": jnp.stack(other).mean()})
+
+    def rehearsal(self, num_updates: int) -> "OpponentShaping":
+        """Return the same meta-problem with lifetimes of a few meta-steps, to measure speed with."""
+        return replace(self, horizon=min(num_updates, self.horizon))
 
     def _against(self, key: Key, player: Player, opponent: Player) -> tuple[Array, Array]:
         """Return mean rewards per meta-step, over all lifetimes, of the meta-policy and of an opponent."""
