@@ -14,7 +14,7 @@ PARAMETRISATIONS: dict[str, str] = {
     "lpo_drift": "metadisco.parametrisations.lpo_drift:LPODrift",
     "policy_and_value": "metadisco.parametrisations.policy_and_value:PolicyAndValue",
 }
-"""Built-in parametrisations by their names in a config, each given as module and class.
+"""Parametrisations of objectives by their names in a config, each given as module and class.
 
 Besides `init` and `bind`, such a class has these members:
 `learns`: the losses that are learned, `policy`, `value` or both. The other loss is that of PPO, with the constant
@@ -24,10 +24,23 @@ Besides `init` and `bind`, such a class has these members:
 `source_losses(meta_params)`: both losses in symbolic form, for exporting source.
 """
 
+META_POLICIES: dict[str, str] = {
+    "meta_policy": "metadisco.parametrisations.meta_policy:FeedForwardPolicy",
+    "recurrent_policy": "metadisco.parametrisations.recurrent_policy:RecurrentPolicy",
+    "open_loop_policy": "metadisco.parametrisations.open_loop_policy:OpenLoopPolicy",
+    "static_policy": "metadisco.parametrisations.static_policy:StaticPolicy",
+    "initial_policy": "metadisco.parametrisations.initial_policy:InitialPolicy",
+}
+"""Parametrisations of meta-policies for repeated games, likewise.
+
+A class of them has the field `num_states`, which the problem sets, and `features` as above.
+"""
+
+BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES}
+
 
 def built_in(name: str) -> Any:
-    """Import and return the class of a built-in parametrisation; return None for any other name."""
-    return resolve_name(PARAMETRISATIONS[name]) if name in PARAMETRISATIONS else None
+"""Parametrisations of objectives by their names in a config, each given as module and class.
 
 
 def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:

@@ -1,0 +1,50 @@
+"""Naive learners: gradient ascent on one's own value as if the other player stood still."""
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.config.fields import Float as Number
+from metadisco.config.fields import PositiveFloat, settings
+from metadisco.inner.games.matrix import Game, gradient
+from metadisco.inner.games.players.base import PolicyIsState, RandomStart, check_numbers
+from metadisco.types import Key
+
+
+@settings
+class Naive(RandomStart):
+    """Gradient ascent on its own discounted value, from N(0, 1) logits."""
+
+    learning_rate: PositiveFloat = 1.0
+    """Step along ∂V/∂θ; V is discounted, 1/(1 − γ) times the reward that is reported."""
+
+    def update(
+        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
+    ) -> Float[Array, "S"]:
+        """Return its policy after a step from where it stands."""
+        return state + self.learning_rate * gradient(game, state, other_logits)
+
+
+@settings
+class MMAML(PolicyIsState):
+    """A naive learner from a given policy: with one that was meta-learned, M-MAML."""
+
+    initial_logits: tuple[Number, ...]
+    """Where every lifetime starts: logits of C after start, CC, CD, DC, DD; one in a game of one round."""
+    learning_rate: PositiveFloat = 1.0
+    """As of `naive`."""
+
+    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+        """Return the given policy.
+
+        Raises:
+            UserError: if it has another number of logits than policies of the game have.
+        """
+        check_numbers(self.initial_logits, game, "initial_logits")
+        return jnp.asarray(self.initial_logits, jnp.float32)
+
+    def update(
+        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
+    ) -> Float[Array, "S"]:
+        """Return its policy after a step from where it stands."""
+        return state + self.learning_rate * gradient(game, state, other_logits)

@@ -1,0 +1,135 @@
+"""Players by name, with their settings."""
+
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from metadisco.config import build_settings
+from metadisco.config.code.imports import load_object
+from metadisco.errors import UserError, nearest, shown
+from metadisco.inner.games.matrix import Game
+from metadisco.inner.games.players.base import Player
+
+HERE = "metadisco.inner.games.players"
+LEARNERS: dict[str, str] = {
+    "naive": f"{HERE}.naive:Naive",
+    "lola": f"{HERE}.lola:LOLA",
+    "look_ahead": f"{HERE}.lola:LookAhead",
+    "m_maml": f"{HERE}.naive:MMAML",
+    "best_response": f"{HERE}.best_response:BestResponse",
+    "static": f"{HERE}.static:Static",
+    "all_defect": f"{HERE}.static:AllDefect",
+    "all_cooperate": f"{HERE}.static:AllCooperate",
+    "half": f"{HERE}.static:Half",
+    "tit_for_tat": f"{HERE}.static:TitForTat",
+    "grim": f"{HERE}.static:Grim",
+    "win_stay_lose_shift": f"{HERE}.static:WinStayLoseShift",
+    "zero_determinant": f"{HERE}.zero_determinant:ZeroDeterminant",
+}
+"""Built-in players by the name that they have in a config, each as the module and class of its settings."""
+
+NUMBERS = {"static": "probabilities", "m_maml": "initial_logits"}
+"""The setting that is meant where numbers alone follow a name, as in `static:0,1,0,1,0`."""
+
+
+def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.opponents") -> Player:
+    """Return a player that can play a game.
+
+    Args:
+        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a class of one's own; or a mapping of `name` and
+            settings; or, for a built-in one, both in a word (see `parse_learner`).
+        game: as this player sees it.
+        key: the setting that holds it, for messages.
+
+    Raises:
+        UserError: one sentence with the key, what was got and what is allowed.
+    """
+    section = parse_learner(spec, key)
+    name = section["name"]
+    given = {setting: value for setting, value in section.items() if setting != "name"}
+    if name in LEARNERS:
+        player: Player = build_settings(resolve_name(LEARNERS[name]), given, prefix=f"{key}.")
+    else:
+        player = load_object(name, key=key, arguments=given)
+        for method in ("init", "logits", "update"):
+            if not callable(getattr(player, method, None)):
+                raise UserError(f"{key}: {name} has no method {method!r}, which a player needs")
+    check_player(player, game, key)
+    return player
+
+
+def parse_learner(spec: str | Mapping[str, Any], key: str = "problem.opponents") -> dict[str, Any]:
+    """Return a player as a section: `name`, and the settings that are given.
+
+    In a word they follow the name after a colon: `lola:learning_rate=0.5,form=first_paper`; `zero_determinant:chi=4`;
+    of `static` and `m_maml` numbers alone, `static:0,1,0,1,0`.
+
+    Raises:
+        UserError: for an unknown name, or words that are neither settings nor numbers.
+    """
+    section = {"name": spec} if isinstance(spec, str) else spec
+    if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
+        raise UserError(f"{key}: got {shown(spec)}, allowed: a name, or a section with name and settings")
+    name, _, words = section["name"].partition(":")
+    if name not in LEARNERS:
+        if words:
+            return dict(section)
+        raise UserError(
+            f"{key}: got {shown(name)}, allowed: {', '.join(LEARNERS)} or package.module:MyLearner"
+            f"{nearest(name, LEARNERS)}"
+        )
+    return {**section, "name": name, **(_settings(name, words, key) if words else {})}
+
+
+def _settings(name: str, words: str, key: str) -> dict[str, Any]:
+    """Return the settings that are written in a word."""
+    parts = words.split(",")
+    if name in NUMBERS and "=" not in words:
+        numbers = [_value(part) for part in parts]
+        if all(isinstance(number, float) for number in numbers):
+            return {NUMBERS[name]: numbers}
+    elif all("=" in part for part in parts):
+        return {setting: _value(text) for setting, _, text in (part.partition("=") for part in parts)}
+    numbers_too = ", or numbers" if name in NUMBERS else ""
+    raise UserError(f"{key}: got {f'{name}:{words}'!r}, allowed: {name}:SETTING=VALUE[,SETTING=VALUE …]{numbers_too}")
+
+
+def _value(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
+
+
+def check_player(player: Player, game: Game, key: str) -> None:
+    """Refuse a player that cannot play a game: nothing is computed, only shapes.
+
+    Raises:
+        UserError: saying why.
+    """
+
+    def play(random: Any) -> tuple[Any, Any]:
+        state = player.init(random, game)
+        logits = player.logits(state)
+        after = player.update(state, logits, jnp.zeros(game.num_logits), game)
+        return (state, logits), (after, player.logits(after))
+
+    try:
+        before, after = jax.eval_shape(play, jax.random.key(0))
+    except UserError as error:
+        raise UserError(f"{key}.{error}") from None
+    wanted = jax.ShapeDtypeStruct((game.num_logits,), jnp.float32)
+    logits = before[1]
+    if (getattr(logits, "shape", None), getattr(logits, "dtype", None)) != (wanted.shape, wanted.dtype):
+        raise UserError(
+            f"{key}: got logits {logits} of a player, allowed: {game.num_logits} in float32 for {game.name}"
+        )
+    if jax.tree.map(_kind, before) != jax.tree.map(_kind, after):
+        raise UserError(f"{key}: got a state of other shapes or types after an update of a player, allowed: the same")
+
+
+def _kind(leaf: Any) -> tuple[Any, Any]:
+    return leaf.shape, leaf.dtype

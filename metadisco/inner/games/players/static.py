@@ -1,0 +1,106 @@
+"""Players that never learn: memory-one strategies by name, or by their probabilities."""
+
+from typing import ClassVar
+
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.config.fields import Fraction, settings
+from metadisco.errors import UserError
+from metadisco.inner.games.matrix import Game
+from metadisco.inner.games.players.base import PolicyIsState, check_numbers, logits_of
+from metadisco.types import Key
+
+
+class Fixed(PolicyIsState):
+    """What all of them do after their start: nothing."""
+
+    def update(
+        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
+    ) -> Float[Array, "S"]:
+        """Return the same policy."""
+        return state
+
+
+@settings
+class Static(Fixed):
+    """Any memory-one strategy."""
+
+    probabilities: tuple[Fraction, ...]
+    """Of C after start, CC, CD, DC, DD, one's own action named first; a single one in a game of one round."""
+
+    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+        """Return its policy.
+
+        Raises:
+            UserError: if it has another number of probabilities than policies of the game have.
+        """
+        check_numbers(self.probabilities, game, "probabilities")
+        return logits_of(self.probabilities)
+
+
+class Named(Fixed):
+    """A strategy with a name; in a game of one round only if it is the same after every state."""
+
+    strategy: ClassVar[str]
+    """Its name."""
+    after: ClassVar[tuple[float, ...]]
+    """Probabilities of C after start, CC, CD, DC, DD, one's own action named first."""
+
+    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+        """Return its policy.
+
+        Raises:
+            UserError: if it looks at the round before, and the game has one round.
+        """
+        if game.gamma is None and len(set(self.after)) > 1:
+            raise UserError(f"{self.strategy}: got {game.name}, a game of one round, allowed: an iterated game")
+        return logits_of(self.after[: game.num_logits])
+
+
+@settings
+class AllDefect(Named):
+    """D for ever."""
+
+    strategy: ClassVar[str] = "all_defect"
+    after: ClassVar[tuple[float, ...]] = (0, 0, 0, 0, 0)
+
+
+@settings
+class AllCooperate(Named):
+    """C for ever."""
+
+    strategy: ClassVar[str] = "all_cooperate"
+    after: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1)
+
+
+@settings
+class Half(Named):
+    """Either action, at random."""
+
+    strategy: ClassVar[str] = "half"
+    after: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5, 0.5, 0.5)
+
+
+@settings
+class TitForTat(Named):
+    """C first, then what the other player has just done."""
+
+    strategy: ClassVar[str] = "tit_for_tat"
+    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 1, 0)
+
+
+@settings
+class Grim(Named):
+    """C until anybody has played D."""
+
+    strategy: ClassVar[str] = "grim"
+    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 0, 0)
+
+
+@settings
+class WinStayLoseShift(Named):
+    """C first, then the same action after CC and DC, the other one after CD and DD."""
+
+    strategy: ClassVar[str] = "win_stay_lose_shift"
+    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 0, 1)
