@@ -10,6 +10,7 @@ from .fields import settings
 
 PROBLEMS: dict[str, str] = {
     "objective_discovery": "metadisco.problems.objective_discovery:ObjectiveDiscovery",
+    "cheap_talk": "metadisco.problems.cheap_talk:CheapTalk",
 }
 """Built-in meta-problems: the class of each, which is a `ProblemKind`."""
 
