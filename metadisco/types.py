@@ -66,6 +66,21 @@ class MetaPolicy(NamedTuple):
     """
 
 
+Message: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "N"]]
+"""An observation -> the message that is appended to it."""
+Steer: TypeAlias = Callable[[Float[Array, "..."], Float[Array, "G"]], Float[Array, "N"]]
+"""An observation and features of a goal -> the message that is appended to the observation."""
+
+
+class MessageFunctions(NamedTuple):
+    """What an adversary says to a learner; deterministic and without memory."""
+
+    message: Message
+    """While the learner trains."""
+    steer: Steer | None = None
+    """To the trained learner, toward a goal; None where the aim is not control."""
+
+
 Bound_co = TypeVar("Bound_co", covariant=True)
 
 

@@ -11,6 +11,7 @@ from .fields import settings
 PROBLEMS: dict[str, str] = {
     "objective_discovery": "metadisco.problems.objective_discovery:ObjectiveDiscovery",
     "opponent_shaping": "metadisco.problems.opponent_shaping:OpponentShaping",
+    "cheap_talk": "metadisco.problems.cheap_talk:CheapTalk",
 }
 """Built-in meta-problems with their classes, each of which is a `ProblemKind`."""
 

@@ -4,6 +4,7 @@ from metadisco.parametrisations.lpo_drift import LPODrift
 from metadisco.parametrisations.policy_and_value import PolicyAndValue
 from metadisco.parametrisations.registry import (
     BUILT_IN,
+    MESSAGES,
     META_POLICIES,
     PARAMETRISATIONS,
     built_in,
@@ -13,6 +14,7 @@ from metadisco.parametrisations.value_loss import ValueLoss
 
 __all__ = [
     "BUILT_IN",
+    "MESSAGES",
     "META_POLICIES",
     "PARAMETRISATIONS",
     "LPODrift",

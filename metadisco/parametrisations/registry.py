@@ -33,14 +33,18 @@ META_POLICIES: dict[str, str] = {
 }
 """Parametrisations of meta-policies for repeated games, likewise.
 
-A class of them has the field `num_states`, which the problem sets, and `features` as above.
+Each has `features` as above, and the field `num_states`, which the problem sets.
 """
 
-BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES}
+MESSAGES: dict[str, str] = {"message": "metadisco.parametrisations.message:LearnedMessage"}
+"""Parametrisations of messages, likewise."""
+
+BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES, **MESSAGES}
 
 
 def built_in(name: str) -> Any:
-"""Parametrisations of objectives by their names in a config, each given as module and class.
+    """Return the class of a built-in parametrisation, imported on demand; None for any other name."""
+    return resolve_name(BUILT_IN[name]) if name in BUILT_IN else None
 
 
 def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:

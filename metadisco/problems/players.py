@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metadisco.discoveries.any_problem import load_meta_params
+from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.names import check_pinned
 from metadisco.discoveries.sources import Source, find_discovery, short_names
 from metadisco.errors import UserError
