@@ -11,7 +11,7 @@ from metadisco.config import build_settings
 from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError, nearest, shown
 from metadisco.inner.games.matrix import Game
-from metadisco.inner.games.players.base import Player
+from metadisco.inner.games.players.base import ByLifetime, Player
 
 HERE = "metadisco.inner.games.players"
 LEARNERS: dict[str, str] = {
@@ -39,7 +39,8 @@ def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.
     """Return a player that can play a game.
 
     Args:
-        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a class of one's own; or a mapping of `name` and
+        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a class of one's own, written for
+            one lifetime; or a mapping of `name` and
             settings; or, for a built-in one, both in a word (see `parse_learner`).
         game: as this player sees it.
         key: the setting that holds it, for messages.
@@ -53,9 +54,9 @@ def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.
     if name in LEARNERS:
         player: Player = build_settings(resolve_name(LEARNERS[name]), given, prefix=f"{key}.")
     else:
-        player = load_object(name, key=key, arguments=given)
+        player = ByLifetime(load_object(name, key=key, arguments=given))
         for method in ("init", "logits", "update"):
-            if not callable(getattr(player, method, None)):
+            if not callable(getattr(player.one, method, None)):
                 raise UserError(f"{key}: {name} has no method {method!r}, which a player needs")
     check_player(player, game, key)
     return player
@@ -110,26 +111,27 @@ def check_player(player: Player, game: Game, key: str) -> None:
     Raises:
         UserError: saying why.
     """
+    lifetimes = 2
 
-    def play(random: Any) -> tuple[Any, Any]:
-        state = player.init(random, game)
+    def play(keys: Any) -> tuple[Any, Any]:
+        state = jax.vmap(lambda each: player.init(each, game), out_axes=-1)(keys)
         logits = player.logits(state)
-        after = player.update(state, logits, jnp.zeros(game.num_logits), game)
+        after = player.update(state, logits, jnp.zeros((game.num_logits, lifetimes)), game)
         return (state, logits), (after, player.logits(after))
 
     try:
-        before, after = jax.eval_shape(play, jax.random.key(0))
+        before, after = jax.eval_shape(play, jax.random.split(jax.random.key(0), lifetimes))
     except UserError as error:
         raise UserError(f"{key}.{error}") from None
-    wanted = jax.ShapeDtypeStruct((game.num_logits,), jnp.float32)
-    logits = before[1]
-    if (getattr(logits, "shape", None), getattr(logits, "dtype", None)) != (wanted.shape, wanted.dtype):
+    wanted = jax.ShapeDtypeStruct((game.num_logits, lifetimes), jnp.float32)
+    if jax.tree.map(_kind, before[1]) != _kind(wanted):
         raise UserError(
-            f"{key}: got logits {logits} of a player, allowed: {game.num_logits} in float32 for {game.name}"
+            f"{key}: got policies {jax.tree.map(_kind, before[1])} of a player in two lifetimes of {game.name}, "
+            f"allowed: {_kind(wanted)}"
         )
     if jax.tree.map(_kind, before) != jax.tree.map(_kind, after):
         raise UserError(f"{key}: got a state of other shapes or types after an update of a player, allowed: the same")
 
 
-def _kind(leaf: Any) -> tuple[Any, Any]:
-    return leaf.shape, leaf.dtype
+def _kind(leaf: Any) -> str:
+    return f"{leaf.dtype}{list(leaf.shape)}"

@@ -2,12 +2,9 @@
 
 from typing import ClassVar
 
-from jax import Array
-from jaxtyping import Float
-
 from metadisco.config.fields import Fraction, settings
 from metadisco.errors import UserError
-from metadisco.inner.games.matrix import Game
+from metadisco.inner.games.matrix import Game, Logits
 from metadisco.inner.games.players.base import PolicyIsState, check_numbers, logits_of
 from metadisco.types import Key
 
@@ -16,8 +13,12 @@ class Fixed(PolicyIsState):
     """What all of them do after their start: nothing."""
 
     def update(
-        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
-    ) -> Float[Array, "S"]:
+        self,
+        state: Logits,
+        own_logits: Logits,
+        other_logits: Logits,
+        game: Game,
+    ) -> Logits:
         """Return the same policy."""
         return state
 
@@ -29,7 +30,7 @@ class Static(Fixed):
     probabilities: tuple[Fraction, ...]
     """Of C after start, CC, CD, DC, DD, one's own action named first; a single one in a game of one round."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.
 
         Raises:
@@ -47,7 +48,7 @@ class Named(Fixed):
     after: ClassVar[tuple[float, ...]]
     """Probabilities of C after start, CC, CD, DC, DD, one's own action named first."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.
 
         Raises:
