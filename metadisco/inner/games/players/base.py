@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ CERTAIN = 100.0
 """A logit at which σ is 1 and at whose negative it is 0, in single precision."""
 
 
+@runtime_checkable
 class Player(Protocol):
     """A player, whichever seat it has. Frozen, with static settings.
 

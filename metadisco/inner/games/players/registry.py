@@ -35,7 +35,7 @@ NUMBERS = {"static": "probabilities", "m_maml": "initial_logits"}
 """The setting that is meant where numbers alone follow a name, as in `static:0,1,0,1,0`."""
 
 
-def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.opponents") -> Player:
+def make_learner(spec: Any, game: Game, key: str = "problem.opponents") -> Player:
     """Return a player that can play a game.
 
     Args:
@@ -54,15 +54,16 @@ def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.
     if name in LEARNERS:
         player: Player = build_settings(resolve_name(LEARNERS[name]), given, prefix=f"{key}.")
     else:
-        player = ByLifetime(load_object(name, key=key, arguments=given))
+        one = load_object(name, key=key, arguments=given)
         for method in ("init", "logits", "update"):
-            if not callable(getattr(player.one, method, None)):
+            if not callable(getattr(one, method, None)):
                 raise UserError(f"{key}: {name} has no method {method!r}, which a player needs")
+        player = ByLifetime(one)
     check_player(player, game, key)
     return player
 
 
-def parse_learner(spec: str | Mapping[str, Any], key: str = "problem.opponents") -> dict[str, Any]:
+def parse_learner(spec: Any, key: str = "problem.opponents") -> dict[str, Any]:
     """Return a player as a section: `name`, and the settings that are given.
 
     In a word they follow the name after a colon: `lola:learning_rate=0.5,form=first_paper`; `zero_determinant:chi=4`;
@@ -111,26 +112,33 @@ def check_player(player: Player, game: Game, key: str) -> None:
     Raises:
         UserError: saying why.
     """
-    lifetimes = 2
+    shape = (game.num_logits, 2)  # of the policies of two lifetimes
 
-    def play(keys: Any) -> tuple[Any, Any]:
+    def begin(keys: Any) -> tuple[Any, Any]:
         state = jax.vmap(lambda each: player.init(each, game), out_axes=-1)(keys)
-        logits = player.logits(state)
-        after = player.update(state, logits, jnp.zeros((game.num_logits, lifetimes)), game)
-        return (state, logits), (after, player.logits(after))
+        return state, player.logits(state)
+
+    def play(state: Any, own: Any) -> tuple[Any, Any]:
+        after = player.update(state, own, jnp.zeros(shape), game)
+        return after, player.logits(after)
 
     try:
-        before, after = jax.eval_shape(play, jax.random.split(jax.random.key(0), lifetimes))
+        before = jax.eval_shape(begin, jax.random.split(jax.random.key(0), 2))
+        _check_policies(before[1], shape, key, game)
+        after = jax.eval_shape(play, *before)
     except UserError as error:
-        raise UserError(f"{key}.{error}") from None
-    wanted = jax.ShapeDtypeStruct((game.num_logits, lifetimes), jnp.float32)
-    if jax.tree.map(_kind, before[1]) != _kind(wanted):
-        raise UserError(
-            f"{key}: got policies {jax.tree.map(_kind, before[1])} of a player in two lifetimes of {game.name}, "
-            f"allowed: {_kind(wanted)}"
-        )
+        text = str(error)
+        raise UserError(text if text.startswith(f"{key}:") else f"{key}.{text}") from None
+    except (TypeError, ValueError) as error:  # of shapes that do not fit, in code of one's own
+        raise UserError(f"{key}: the player cannot play {game.name}: {shown(error)}") from error
     if jax.tree.map(_kind, before) != jax.tree.map(_kind, after):
         raise UserError(f"{key}: got a state of other shapes or types after an update of a player, allowed: the same")
+
+
+def _check_policies(logits: Any, shape: tuple[int, int], key: str, game: Game) -> None:
+    got, wanted = jax.tree.map(_kind, logits), _kind(jax.ShapeDtypeStruct(shape, jnp.float32))
+    if got != wanted:
+        raise UserError(f"{key}: got policies {got} of a player in two lifetimes of {game.name}, allowed: {wanted}")
 
 
 def _kind(leaf: Any) -> str:

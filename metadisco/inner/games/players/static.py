@@ -64,7 +64,7 @@ class AllDefect(Named):
     """D for ever."""
 
     strategy: ClassVar[str] = "all_defect"
-    after: ClassVar[tuple[float, ...]] = (0, 0, 0, 0, 0)
+    after: ClassVar[tuple[float, ...]] = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @settings
@@ -72,7 +72,7 @@ class AllCooperate(Named):
     """C for ever."""
 
     strategy: ClassVar[str] = "all_cooperate"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 @settings
@@ -88,7 +88,7 @@ class TitForTat(Named):
     """C first, then what the other player has just done."""
 
     strategy: ClassVar[str] = "tit_for_tat"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 1, 0)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 1.0, 0.0)
 
 
 @settings
@@ -96,7 +96,7 @@ class Grim(Named):
     """C until anybody has played D."""
 
     strategy: ClassVar[str] = "grim"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 0, 0)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 0.0, 0.0)
 
 
 @settings
@@ -104,4 +104,4 @@ class WinStayLoseShift(Named):
     """C first, then the same action after CC and DC, the other one after CD and DD."""
 
     strategy: ClassVar[str] = "win_stay_lose_shift"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 0, 1)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 0.0, 1.0)
