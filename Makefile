@@ -60,7 +60,7 @@ test-faults: $(VENV)/installed-dev
 # PyTorch's own index has builds for CPU, which are small; where it cannot be reached, any build will do.
 test-export: $(VENV)/installed-dev
 	-$(INSTALL_TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch,axelrod]'
 	$(BIN)/pytest -m export $(PARALLEL)
 
 # Needs Chromium and chromedriver on the machine.
