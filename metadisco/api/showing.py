@@ -1,13 +1,15 @@
 """What an objective or a run is like: figures and a page, from Python."""
 
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metadisco.api.inputs import Name, Overrides, path_of, settings_of, text_of
+from metadisco.api.inputs import Name, Overrides, path_of, settings_of, text_of, texts_of
 from metadisco.config.code.own_code import forget_edited
-from metadisco.discoveries.sources import check_objective, find_discovery
+from metadisco.discoveries.sources import Source, check_objective, find_discovery
+from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.evolution.display import Display
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plot(
-    discovery: Name,
+    discovery: Name | Sequence[Name],
     *,
     env: str | None = None,
     config: Name | None = None,
@@ -28,21 +30,23 @@ def plot(
     output: Name | None = None,
     progress: bool = True,
 ) -> "dict[str, Figure]":
-    """Draw a run, and the losses of an objective: the figures of `metadisco plot`.
+    """Draw a run, several runs together, or the losses of an objective: the figures of `metadisco plot`.
 
     Args:
-        discovery: a run of any problem, or an objective: names as for `train_agents`.
+        discovery: a run of any problem, or an objective: names as for `train_agents`. Of several runs that share
+            problem, fitness and environments: their learning curves in one figure (`runs`), and their losses on common
+            axes.
         env: where a few agents train, so that the figures show which part of a loss matters; the first environment of
             the run if left out.
         config: whose settings they have, as for `train_agents`; the objective's own if left out.
         overrides: settings of these trainings by dotted key.
         visit: whether to train them at all.
-        three_d: draw surfaces in three dimensions, too.
+        three_d: draw surfaces in three dimensions, too; of one objective.
         output: a folder for the figures as PNG and SVG, and for what was visited; nothing is kept if left out.
         progress: show settings and progress, on stderr.
 
     Returns:
-        Figures of matplotlib by name, such as `run`, `value_loss`, `drift`; a notebook shows one after
+        Figures of matplotlib by name, such as `run`, `runs`, `value_loss`, `drift`; a notebook shows one after
         `%matplotlib inline`.
 
     Raises:
@@ -54,33 +58,52 @@ def plot(
     """
     forget_edited()
     given, config_name = settings_of(overrides), None if config is None else text_of(config)
-    source = find_discovery(text_of(discovery))
-    if source.run is None or env or config_name or given or three_d:
-        check_objective(source)
+    sources = [find_discovery(name) for name in dict.fromkeys(texts_of(discovery))]
+    _check_plotted(sources, three_d, any((env, config_name, given)))
     if output is not None:
         check_writable(Path(output), "--output")
-    if source.is_objective:
-        place, settings, (_, origin) = settings_for(source, env, config_name, given)
+    there = [settings_for(each, env, config_name, given) for each in sources if each.is_objective]
 
     from metadisco.plotting.look import current
     from metadisco.plotting.objective import objective_figures, run_figures
+    from metadisco.plotting.several import check_comparable, several_figures
     from metadisco.plotting.style import save
 
     drawn = {}
     with Display(not progress) as display, tempfile.TemporaryDirectory() as nowhere:
         kept, say = Path(nowhere if output is None else output), display.say
-        figures = run_figures(source)
-        if source.is_objective:
-            announced = partial(announce, say, origin, [source], [settings], given)
+        place, configs = there[0].env if there else "", [each.config for each in there]
+        announced = partial(announce, say, there[0].settings.origin if there else None, sources, configs, given)
+        if len(sources) > 1:
+            check_comparable(sources)
+            figures = several_figures(sources, configs, place, kept, visit=visit, say=say, announced=announced)
+        elif there:
             figures = objective_figures(
-                source, settings, place, kept, visit=visit, three_d=three_d, say=say, announced=announced
+                sources[0], configs[0], place, kept, visit=visit, three_d=three_d, say=say, announced=announced
             )
+        else:
+            figures = run_figures(sources[0])
         for name, figure in figures:
             drawn[name] = figure
             if output is not None:
                 save(figure, kept / name)
                 say(f"wrote {kept / name}{current().suffixes}")
     return drawn
+
+
+def _check_plotted(sources: Sequence[Source], three_d: bool, trains: bool) -> None:
+    """Refuse what cannot be drawn as asked.
+
+    Raises:
+        UserError: for no name at all, several in three dimensions, or what is no objective where one is needed.
+    """
+    if not sources:
+        raise UserError("plot: got no name, allowed: a run, several runs, or an objective")
+    if three_d and len(sources) > 1:
+        raise UserError(f"--three-d: got {len(sources)} discoveries, allowed: one")
+    for source in sources:
+        if source.run is None or trains or three_d:
+            check_objective(source)
 
 
 def report(

@@ -54,8 +54,10 @@ PLOT_EXAMPLE = """examples:
   metadisco plot runs/lpo --output runs/lpo/figures
   metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --three-d
   metadisco plot runs/lpo@640 --output figures --no-visits
+  metadisco plot runs/lpo runs/lpo_seed1 runs/lpo_seed2 --output figures
 
-A few agents are trained with the objective first, so that the figures show which part of it matters."""
+A few agents are trained with each objective first, so that the figures show which part of it matters. Several runs,
+which must share fitness and environments, are drawn together: their learning curves, and their losses."""
 
 REPORT_EXAMPLE = """example:
   metadisco report runs/lpo --output lpo.html
@@ -165,8 +167,9 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands that look at what was found."""
-    plot = _command(commands, "plot", "draw a run, and the losses of an objective", PLOT_EXAMPLE)
-    _add_agents(plot, output="where figures go")
+    plot = _command(commands, "plot", "draw runs, and the losses of an objective", PLOT_EXAMPLE)
+    plot.add_argument("names", nargs="+", metavar="O", help=f"{OBJECTIVE}; or several runs")
+    _add_agents(plot, output="where figures go", named=False)
     plot.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents")
     plot.add_argument("--three-d", action="store_true", help="draw surfaces in three dimensions, too")
     _add_look(plot)
@@ -224,9 +227,10 @@ def _add_look(command: Parser) -> None:
     command.add_argument("--style", choices=("paper",), help=paper)
 
 
-def _add_agents(command: Parser, output: str) -> None:
-    """Add the options of a command that looks at one objective, and trains agents with it for that."""
-    command.add_argument("name", metavar="O", help=OBJECTIVE)
+def _add_agents(command: Parser, output: str, named: bool = True) -> None:
+    """Add the options of a command that looks at an objective, and trains agents with it for that."""
+    if named:
+        command.add_argument("name", metavar="O", help=OBJECTIVE)
     command.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
     command.add_argument("--env", metavar="E", help="where agents train; the first environment of the run if left out")

@@ -1,15 +1,15 @@
-"""`metadisco plot`: figures of a run and of the losses of any objective."""
+"""`metadisco plot`: figures of a run, of several runs together, and of the losses of any objective."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from metadisco.api import showing
 from metadisco.commands.looking import looking
-from metadisco.commands.overrides import settings_in
+from metadisco.commands.overrides import is_setting, settings_in
 
 
 def plot(
-    name: str,
+    names: Sequence[str],
     output: Path,
     env: str | None,
     config_name: str | None,
@@ -20,14 +20,18 @@ def plot(
     style: str | None,
     quiet: bool,
 ) -> int:
-    """Draw a run, and the losses of an objective; write PNG and SVG; return the exit code.
+    """Draw a run or several, and the losses of an objective; write PNG and SVG; return the exit code.
+
+    What follows the first name may be a setting, too.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
+    first, *others = names
+    words = [*(word for word in others if is_setting(word)), *words]
     with looking(style, formats):
         showing.plot(
-            name,
+            [first, *(word for word in others if not is_setting(word))],
             env=env,
             config=config_name,
             overrides=settings_in(words),

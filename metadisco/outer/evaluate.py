@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
@@ -234,3 +235,21 @@ def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskLike] 
     # Failures above all others, where they do not shift the ranks of those.
     ranks = jax.scipy.stats.rankdata(jnp.where(jnp.isnan(fitness), jnp.inf, fitness), axis=0).mean(1)
     return jnp.where(jnp.isnan(fitness).any(1), jnp.nan, ranks)
+
+
+def half_width(fitness: Float[Array | np.ndarray, "P K"], how: str, tasks: Sequence[TaskLike]) -> float:
+    """Return half of the 95 % interval (Student's t) of the centre's fitness; NaN where an evaluation failed.
+
+    With `minimum` it is that of the task with the lowest mean.
+
+    Args:
+        fitness: P means over rollouts, each of seeds of its own.
+        how: as for `aggregate`; with `mean_rank` the mean over tasks stands in.
+        tasks: the scales by which fitness is normalised before.
+    """
+    zero, one = (np.array([getattr(task, end) for task in tasks]) for end in ("zero", "one"))
+    values = np.asarray(fitness, np.float64)
+    scaled = (np.where(np.isfinite(values), values, math.nan) - zero) / (one - zero)
+    scores = scaled[:, scaled.mean(0).argmin()] if how == "minimum" else scaled.mean(1)
+    error = scores.std(ddof=1) / math.sqrt(scores.size)
+    return float(scipy.special.stdtrit(scores.size - 1, 0.975) * error)

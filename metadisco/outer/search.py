@@ -14,7 +14,7 @@ from jaxtyping import Float
 from metadisco.config import OuterConfig
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.chunks import BY_RULE, Chunks, is_out_of_memory
-from metadisco.outer.evaluate import Evaluator, JudgedPopulation, aggregate, choose_num_devices
+from metadisco.outer.evaluate import Evaluator, JudgedPopulation, aggregate, choose_num_devices, half_width
 from metadisco.outer.mesh import make_mesh
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
 from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
@@ -174,6 +174,7 @@ def _centre_row(
     """Judge the centre, and the problem's baseline where it has one, on the same seeds; return their part of a row."""
     judged = evaluator.centre(key, centre, generation)
     rows = _overall_row(judged.fitness.mean(0), config, tasks, "centre_fitness") | _metrics_row(judged, "centre")
+    rows["centre_half_width"] = _number(half_width(judged.fitness, config.aggregate, tasks))
     baseline = evaluator.baseline(key)
     return rows if baseline is None else rows | _overall_row(baseline, config, tasks, "baseline_fitness")
 
@@ -234,7 +235,7 @@ def _report_row(report: TellReport) -> dict[str, Any]:
     }
 
 
-def _number(value: Array) -> float | None:
+def _number(value: Array | float) -> float | None:
     """Return a float, or None for what JSON cannot hold."""
     number = float(value)
     return number if math.isfinite(number) else None

@@ -10,7 +10,7 @@ from metadisco.evaluation.comparison import as_json, filled_scores, scaled_score
 from metadisco.evaluation.evaluate import Comparison
 from metadisco.evaluation.results import figure_name
 from metadisco.evaluation.tables import short_envs
-from metadisco.plotting.curves import learning_curves_figure
+from metadisco.plotting.curves import curves_figure, learning_curves_figure
 from metadisco.plotting.distributions import profiles_figure, returns_figure
 from metadisco.plotting.intervals import intervals_figure
 from metadisco.plotting.look import current
@@ -20,22 +20,29 @@ from metadisco.plotting.style import save
 def comparison_figures(comparison: Comparison) -> Iterator[tuple[str, Figure]]:
     """Give the figures of an evaluation, each with its name.
 
-    Learning curves are drawn environment by environment, all else in one figure each; performance profiles only where
-    there is a scale that all environments have in common.
+    Learning curves are drawn for each environment and, of several, for all in one figure; all else in one figure each.
+    Performance profiles are drawn only where all environments have a scale in common.
     """
     short = short_names(cell.objective for cell in comparison.cells)
     envs = dict.fromkeys(cell.env for cell in comparison.cells)
     called = short_envs(envs) if current().paper else {env: env for env in envs}
     seeds = f"{comparison.num_seeds} seed{'' if comparison.num_seeds == 1 else 's'}"
-    for env in envs:
-        cells = [cell for cell in comparison.cells if cell.env == env]
-        curves = {short[cell.objective]: (cell.env_steps, cell.lives.filled) for cell in cells}
-        yield figure_name(env), learning_curves_figure(curves, title=f"{called[env]}, {seeds}")
+    where = next(iter(called.values())) if len(called) == 1 else f"{len(called)} environments"
+    curves = {
+        env: {
+            short[cell.objective]: (cell.env_steps, cell.lives.filled) for cell in comparison.cells if cell.env == env
+        }
+        for env in envs
+    }
+    for env, each in curves.items():
+        yield figure_name(env), learning_curves_figure(each, title=f"{called[env]}, {seeds}")
+    if len(envs) > 1:
+        together = {called[env]: each for env, each in curves.items()}
+        yield "curves", curves_figure(together, title=f"Learning curves, {where}, {seeds}")
     returns = {
         called[env]: {short[cell.objective]: cell.lives.final_return for cell in comparison.cells if cell.env == env}
         for env in envs
     }
-    where = next(iter(called.values())) if len(called) == 1 else f"{len(called)} environments"
     yield "returns", returns_figure(returns, title=f"Final returns, {where}, {seeds}")
     rows = as_json(comparison.rows)
     yield "intervals", intervals_figure(rows, comparison.baseline, title=f"Estimates with 95 % intervals, {seeds}")

@@ -1,5 +1,6 @@
 """Learning curves with bands. Axes: S seeds, U updates."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,15 +11,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from metadisco.evaluation.resampling import mean_interval
-from metadisco.plotting.look import COLUMN, current
-from metadisco.plotting.style import ROUND, line_style, say, set_legend, set_title, uncluttered
+from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.style import GUIDE, ROUND, line_style, say, set_legend, set_title, uncluttered, wrapped
+
+Curves = Mapping[str, tuple[Sequence[int], Float[np.ndarray, "S U"]]]
+"""By objective: environment steps at the end of each update, and returns without gaps, NaN for a seed left out."""
+
+NUM_COLUMNS = 2
+WIDE = 4
+"""Panels, beyond which a figure for a paper is as wide as the text."""
 
 
-def learning_curves_figure(
-    curves: Mapping[str, tuple[Sequence[int], Float[np.ndarray, "S U"]]],
-    *,
-    title: str,
-) -> Figure:
+def learning_curves_figure(curves: Curves, *, title: str) -> Figure:
     """Draw mean learning curves with the 95 % percentile bootstrap interval of the mean over seeds.
 
     Args:
@@ -26,23 +30,55 @@ def learning_curves_figure(
             that is left out.
         title: of the figure.
     """
-    paper = current().paper
-    figure = Figure(figsize=(COLUMN, 2.5) if paper else (6.4, 4.6), layout="constrained")
-    axes = figure.subplots()
-    lines = [
-        _draw(axes, number, label, *curve, width=1.2 if paper else 2.0)
-        for number, (label, curve) in enumerate(curves.items())
-    ]
-    uncluttered(axes)
-    axes.xaxis.set_major_formatter(EngFormatter())
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND))
-    axes.set_xlabel("environment steps")
-    axes.set_ylabel("return of finished episodes")
-    if not any(np.size(line.get_ydata()) for line in lines):
-        say(axes, "no curves")
+    figure = Figure(figsize=(COLUMN, 2.5) if current().paper else (6.4, 4.6), layout="constrained")
+    lines = _draw_panel(figure.subplots(), curves)
     set_title(figure, title)
     set_legend(figure, lines)
     return figure
+
+
+def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
+    """Draw the learning curves of several environments, a panel for each; bands as in `learning_curves_figure`.
+
+    Args:
+        curves: by environment, the same objectives in each.
+        title: of the figure.
+    """
+    paper, ncols = current().paper, min(len(curves), NUM_COLUMNS)
+    if paper and len(curves) > WIDE:
+        ncols = 2 * NUM_COLUMNS
+    nrows = math.ceil(len(curves) / ncols)
+    width = (COLUMN if len(curves) <= WIDE else TEXT) if paper else (6.4, 11.0)[ncols - 1]
+    figure = Figure(figsize=(width, 0.6 + 1.4 * nrows if paper else 1.2 + 3.2 * nrows), layout="constrained")
+    panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
+    for number, (axes, (env, each)) in enumerate(zip(panels, curves.items(), strict=False)):
+        lines = _draw_panel(axes, each, label_y=number % ncols == 0, label_x=number + ncols >= len(curves))
+        size = points(figure, 10)
+        axes.set_title(wrapped(figure, env, size, 0.8 * width / ncols), fontsize=size, parse_math=False)
+        missing = [line.get_label() for line in lines if not np.size(line.get_ydata())]
+        if missing and len(missing) < len(lines):
+            axes.text(0.02, 0.98, "\n".join(missing), transform=axes.transAxes, va="top", color=GUIDE, parse_math=False)
+    for axes in panels[len(curves) :]:
+        axes.remove()
+    set_title(figure, title)
+    names = dict.fromkeys(name for each in curves.values() for name in each)
+    width = 1.2 if paper else 2.0
+    set_legend(figure, [Line2D([], [], label=name, linewidth=width, **line_style(n)) for n, name in enumerate(names)])
+    return figure
+
+
+def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True, label_y: bool = True) -> list[Line2D]:
+    """Draw the curves of one environment; return their lines."""
+    width = 1.2 if current().paper else 2.0
+    lines = [_draw(axes, number, label, *curve, width=width) for number, (label, curve) in enumerate(curves.items())]
+    uncluttered(axes)
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND))
+    axes.set_xlabel("environment steps" if label_x else "")
+    axes.set_ylabel("return of finished episodes" if label_y else "")
+    if not any(np.size(line.get_ydata()) for line in lines):
+        say(axes, "no curves")
+    return lines
 
 
 def _draw(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from metadisco.config import Config
@@ -37,6 +37,8 @@ LOG_RATIO = np.linspace(-MAX_LOG_RATIO, MAX_LOG_RATIO, NUM_RATIOS)
 ADVANTAGE = np.linspace(-MAX_ADVANTAGE, MAX_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
 MAX_ERROR = 10.0  # where nothing is known of what is visited
+
+PPO, DPO = "PPO, ε = 0.2", "DPO"
 
 Named = Iterator[tuple[str, Figure]]
 
@@ -123,42 +125,57 @@ def _history(source: Source) -> dict[int, Objective]:
     return {generation: load_objective(f"{source.run.path}@{generation}") for generation in chosen}
 
 
-def _surface(loss: Loss, progress: float = 0.5) -> DriftSurface:
+def surface_of(loss: Loss, progress: float = 0.5) -> DriftSurface:
+    """Return the drift of a policy loss on the grid that figures have, at a share of the lifetime."""
     return drift_surface(loss, LOG_RATIO, ADVANTAGE, progress)
 
 
+def references() -> dict[str, DriftSurface]:
+    """Return the drifts that learned ones are drawn beside, by label."""
+    return {PPO: surface_of(ppo().policy_loss), DPO: surface_of(dpo().policy_loss)}
+
+
+def errors_drawn(counts: Int[np.ndarray, "N"] | None) -> Float[np.ndarray, "G"]:
+    """Return the value errors over which losses are drawn: where agents train, if that is known.
+
+    Args:
+        counts: how often minibatches had which error, by the bins of VALUE_EDGES.
+    """
+    low, high = (-MAX_ERROR, MAX_ERROR) if counts is None else _range(counts, 0.005)
+    furthest = max(-low, high)
+    return np.linspace(-furthest, furthest, NUM_ERRORS)
+
+
 def _drift_figures(source: Source, objective: Objective, visits: Visits | None, where: str, three_d: bool) -> Named:
-    references = {"ppo": ("PPO, ε = 0.2", ppo()), "dpo": ("DPO", dpo())}
     name, loss = source.short_name, objective.policy_loss
-    drawn = _surface(loss)
+    drawn = surface_of(loss)
     if not np.isfinite(drawn.slope).all():
         raise UserError(f"{source.name!r}: its policy loss is not finite, so that there is nothing to draw")
-    taken = any(name == label for label, _ in references.values())
-    surfaces = {f"{name} (this)" if taken else name: drawn}
-    surfaces |= {label: _surface(each.policy_loss) for key, (label, each) in references.items() if key != source.name}
+    own = {"ppo": PPO, "dpo": DPO}.get(source.name)
+    beside = {label: surface for label, surface in references().items() if label != own}
+    surfaces = {f"{name} (this)" if name in beside else name: drawn, **beside}
     counts = None if visits is None else np.asarray(visits.policy)
     yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", visits=counts)
-    yield "drift_slices", drift_slices_figure(surfaces, title=f"Slope of the objective of {name}", visits=counts)
+    yield "drift_slices", drift_slices_figure(surfaces, title=f"Gradient with respect to r, {name}", visits=counts)
     if depends_on(loss, "progress"):
-        life = {f"at {share:.0%} of the life": _surface(loss, share) for share in (0.0, 0.5, 1.0)}
-        yield "drift_over_life", drift_figure(life, title=f"Drift of {name} over a life{where}", visits=counts)
+        lifetime = {f"at {share:.0%} of the lifetime": surface_of(loss, share) for share in (0.0, 0.5, 1.0)}
+        title = f"Drift of {name} over a lifetime{where}"
+        yield "drift_over_life", drift_figure(lifetime, title=title, visits=counts)
     history = _history(source)
     if len(history) > 1:
-        evolved = {generation: _surface(each.policy_loss) for generation, each in history.items()}
+        evolved = {generation: surface_of(each.policy_loss) for generation, each in history.items()}
         yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {name} over generations")
     if three_d:
         yield "drift_3d", drift_3d_figure(drawn, title=f"Drift of {name}")
 
 
 def _value_figures(source: Source, objective: Objective, visits: Visits | None, where: str, three_d: bool) -> Named:
-    low, high = (-MAX_ERROR, MAX_ERROR) if visits is None else _range(np.asarray(visits.error), 0.005)
-    furthest = max(-low, high)
-    error = np.linspace(-furthest, furthest, NUM_ERRORS)
+    counts = None if visits is None else np.asarray(visits.error)
+    error = errors_drawn(counts)
     loss, title = objective.value_loss, f"Value loss of {source.short_name}"
     curve = value_loss_curve(loss, error)
     if not np.isfinite(curve.derivative).all():
         raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
-    counts = None if visits is None else np.asarray(visits.error)
     yield "value_loss", value_loss_figure(curve, title=f"{title}{where}", label="φ", error_counts=counts)
     history = _history(source)
     if len(history) > 1:

@@ -62,24 +62,75 @@ def value_loss_figure(
         label: of the loss in the legend.
         error_counts: how often trainings met which error, by the bins of VALUE_EDGES: drawn in a strip below.
     """
-    figure = Figure(figsize=(11, 5.4 if error_counts is None else 6.2), layout="constrained")
-    strips = [] if error_counts is None else [0.16]
-    panels = figure.subplots(1 + len(strips), 2, sharex=True, squeeze=False, height_ratios=[1.0, *strips])
-    left, right = panels[0]
+    figure, left, right, strips = _panels(error_counts is not None)
     handles = _draw_lines(left, right, curve, label) + _draw_notable(left, right, curve)
-    if error_counts is not None:
-        handles += _draw_density(panels[1], error_counts, (curve.error[0], curve.error[-1]))
-    for axes, name in ((left, LOSS), (right, DERIVATIVE)):
-        axes.set_ylabel(name)
-        axes.axhline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
-        axes.axvline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
-        uncluttered(axes)
-    for axes in panels[-1]:
-        axes.set_xlabel(ERROR)
-        axes.set_xlim(curve.error[0], curve.error[-1])
+    handles += _finish(left, right, strips, curve.error, error_counts)
+    left.set_ylabel(LOSS)
+    right.set_ylabel(DERIVATIVE)
     set_title(figure, title)
     set_legend(figure, handles)
     return figure
+
+
+def value_losses_figure(
+    curves: Mapping[str, ValueLossCurve], *, title: str, error_counts: Int[np.ndarray, "N"] | None = None
+) -> Figure:
+    """Draw several value losses and their derivatives on common axes, beside the squared error.
+
+    As PPO clips the norm of the gradient, the scale of a loss matters little: each, the squared error included, is
+    divided by the root mean square of its derivative over the range.
+
+    Args:
+        curves: by name, over the same errors in units of return; all numbers finite.
+        title: of the figure.
+        error_counts: as for `value_loss_figure`.
+    """
+    figure, left, right, strips = _panels(error_counts is not None)
+    error = next(iter(curves.values())).error
+    handles: list[Artist] = []
+    squared = ValueLossCurve(error, 0.5 * error**2, error)
+    for number, (name, curve) in enumerate([*curves.items(), ("squared error", squared)]):
+        size = float(np.sqrt(np.square(curve.derivative).mean())) or 1.0
+        style = line_style(number) | {"linewidth": 1.8, "label": name}
+        if curve is squared:
+            style |= {"color": GUIDE, "linestyle": "-", "linewidth": 1.2, "zorder": 1.5}
+        handles += left.plot(error, curve.loss / size, **style)
+        right.plot(error, curve.derivative / size, **style)
+    handles += _finish(left, right, strips, error, error_counts)
+    left.set_ylabel("φ(δ) − φ(0), scaled (return)")
+    right.set_ylabel("∂φ/∂V, scaled to a root mean square of 1")
+    set_title(figure, title)
+    set_legend(figure, handles)
+    return figure
+
+
+def _panels(with_strips: bool) -> tuple[Figure, Axes, Axes, Sequence[Axes]]:
+    """Return a figure, its panels of the loss and of the derivative, and the strips below them, if it has some."""
+    figure = Figure(figsize=(11, 6.2 if with_strips else 5.4), layout="constrained")
+    heights = [1.0, 0.16] if with_strips else [1.0]
+    panels = figure.subplots(len(heights), 2, sharex=True, squeeze=False, height_ratios=heights)
+    (left, right), *strips = panels.tolist()
+    return figure, left, right, strips[0] if strips else ()
+
+
+def _finish(
+    left: Axes,
+    right: Axes,
+    strips: Sequence[Axes],
+    error: Float[np.ndarray, "G"],
+    error_counts: Int[np.ndarray, "N"] | None,
+) -> list[Artist]:
+    """Draw what all such figures have; return its legend."""
+    limits = float(error[0]), float(error[-1])
+    handles = [] if error_counts is None else _draw_density(strips, error_counts, limits)
+    for axes in (left, right):
+        axes.axhline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
+        axes.axvline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
+        uncluttered(axes)
+    for axes in strips or (left, right):
+        axes.set_xlabel(ERROR)
+        axes.set_xlim(*limits)
+    return handles
 
 
 def _draw_lines(left: Axes, right: Axes, curve: ValueLossCurve, label: str) -> list[Artist]:

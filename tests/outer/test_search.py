@@ -12,7 +12,7 @@ from metadisco.errors import UserError
 from metadisco.outer.search import Recorder, search
 from metadisco.types import TaskInfo
 
-CENTRE = ("centre_fitness", "centre/luck")
+CENTRE = ("centre_fitness", "centre_half_width", "centre/luck")
 
 pytestmark = pytest.mark.usefixtures("searches_share_what_is_compiled")
 
@@ -33,7 +33,7 @@ class TestRows:
         assert [row["generation"] for row in rows] == [0, 1, 2, 3, 4, 5]
         for row in rows:
             evaluated = row["generation"] % 2 == 1
-            assert set(row) == (KEYS | {"centre_fitness", "centre/luck"} if evaluated else KEYS)
+            assert set(row) == (KEYS | set(CENTRE) if evaluated else KEYS)
 
     def test_values_are_plain_numbers_that_json_holds(self, whole):
         assert json.loads(json.dumps(whole[1].rows, allow_nan=False)) == whole[1].rows

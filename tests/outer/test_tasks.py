@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from rows import timeless
 from toys import KEYS, SIZE, Quadratic, ran
 
 from metadisco.errors import UserError
+from metadisco.outer.evaluate import half_width
 from metadisco.types import TaskInfo
 
 pytestmark = pytest.mark.usefixtures("searches_share_what_is_compiled")
@@ -44,7 +46,11 @@ def scaled():
 
 def test_each_of_several_is_reported_by_name(scaled):
     for row in scaled.rows:
-        evaluated = {"centre_fitness", "centre/luck", *CENTRE_KEYS} if row["generation"] % 2 == 1 else set()
+        evaluated = (
+            {"centre_fitness", "centre_half_width", "centre/luck", *CENTRE_KEYS}
+            if row["generation"] % 2 == 1
+            else set()
+        )
         assert set(row) == KEYS | set(TASK_KEYS) | evaluated
     assert json.loads(json.dumps(scaled.rows, allow_nan=False)) == scaled.rows
 
@@ -68,7 +74,7 @@ def test_what_cannot_describe_them_is_refused_before_anything_is_compiled(tasks,
 def test_a_single_one_is_not():
     _, recorder = ran(Quadratic(noise=0.1, scales=(TaskInfo("a", -1.0, 1.0),)))
     for row in recorder.rows:
-        assert set(row) - {"centre_fitness", "centre/luck"} == KEYS
+        assert set(row) - {"centre_fitness", "centre_half_width", "centre/luck"} == KEYS
 
 
 def test_fitness_of_a_task_is_reported_as_it_is_and_the_whole_on_its_scale(scaled):
@@ -121,3 +127,15 @@ def test_several_tasks_become_one_fitness(how):
     assert row["step_skipped"] is False
     assert row["centre_fitness"] < 0  # for ranks the mean over tasks stands in
     assert (row["fitness_mean"] > 0) == (how == "mean_rank")
+
+
+@pytest.mark.parametrize(
+    ("how", "scores"), [("mean", [1.25, 2.75, 3.5]), ("mean_rank", [1.25, 2.75, 3.5]), ("minimum", [1.5, 3.5, 1.0])]
+)
+def test_the_interval_of_the_centre_is_students_t_over_its_seeds(how, scores):
+    fitness = np.array([[1.0, 13.0], [2.0, 17.0], [6.0, 12.0]])
+    scales = (TaskInfo("a"), TaskInfo("b", 10.0, 12.0))  # of means 3 and 2 on their scales
+    low, high = scipy.stats.t.interval(0.95, 2, np.mean(scores), scipy.stats.sem(scores))
+    np.testing.assert_allclose(half_width(fitness, how, scales), (high - low) / 2)
+    fitness[0, 0] = np.inf
+    assert np.isnan(half_width(fitness, how, scales))
