@@ -37,6 +37,9 @@ class ProblemKind(Protocol):
     fitness_names: ClassVar[tuple[str, ...]]
     """Values of `inner.fitness` beside `package.module:my_fitness`."""
 
+    # Optional: `figures: ClassVar[str]`, how runs are drawn and told of beside what all have in common: the `Family` of
+    # metadisco/plotting/families.py, as `module:NAME`.
+
     @classmethod
     def from_config(cls, config: Any) -> Any:
         """Return the `MetaProblem` that a `Config` describes."""
