@@ -1,4 +1,6 @@
-"""What a meta-policy plays next, by what it sees. Axes: S states, G probabilities, T meta-steps."""
+"""What a meta-policy plays next, by what it sees. Axes: S states, G probabilities, T or H meta-steps."""
+
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -61,10 +63,10 @@ def answers_figure(
     return figure
 
 
-def _draw_way(axes: Axes, x: Float[np.ndarray, "T"], y: Float[np.ndarray, "T"]) -> None:
+def _draw_way(axes: Axes, x: Float[np.ndarray, "H"], y: Float[np.ndarray, "H"]) -> None:
     """Draw where lifetimes go; a dot where they start."""
     paper = current().paper
     outlined = [Stroke(linewidth=2.2 if paper else 3.6, foreground="black"), Normal()]
-    style = {"color": "white", "path_effects": outlined, "clip_on": False}
+    style: dict[str, Any] = {"color": "white", "path_effects": outlined, "clip_on": False}
     axes.plot(x, y, linewidth=1.0 if paper else 1.6, **style)
     axes.plot(x[:1], y[:1], "o", markersize=2.5 if paper else 4.5, **style)

@@ -74,7 +74,7 @@ def extortion_end(game: Game, chi: float) -> tuple[float, float] | None:
 
 
 def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"], game: Game, names: Names) -> Figure:
-    """Draw lifetimes in the plane of both players' rewards, coloured by time on a logarithmic scale, within all that the game can pay.
+    """Draw lifetimes in the plane of both players' rewards, within all feasible pairs, coloured by time on a log scale.
 
     Args:
         own: rewards of the shaper.
@@ -89,7 +89,7 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
     axes.add_patch(Polygon(corners, facecolor="#f2f2f2", edgecolor=GUIDE, linewidth=0.8, zorder=0))
     size = points(figure, 9)
     far = _far_outcome(game)
-    for outcome, *payoffs in zip(OUTCOMES, game.own, game.other, strict=True):
+    for outcome, payoffs in zip(OUTCOMES, zip(game.own, game.other, strict=True), strict=True):
         if outcome == far:
             place = f"{far}: {short(payoffs[0])}, {short(payoffs[1])}"
             axes.annotate(place, (0.03, 0.03), xycoords="axes fraction", fontsize=size, color="0.25")
@@ -102,8 +102,8 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
     _draw_extortion(axes, game, size)
     lines = _draw_lifetimes(axes, own, other)
     near = [each for each, outcome in enumerate(OUTCOMES) if outcome != far]
-    for along, payoffs, limit in ((own, game.own, axes.set_xlim), (other, game.other, axes.set_ylim)):
-        ends = [*(payoffs[each] for each in near), *(robust_limits(along) if far else ())]
+    for along, paid, limit in ((own, game.own, axes.set_xlim), (other, game.other, axes.set_ylim)):
+        ends = [*(paid[each] for each in near), *(robust_limits(along) if far else ())]
         margin = MARGIN * (max(ends) - min(ends))
         limit(min(ends) - margin, max(ends) + margin)
     axes.set_aspect("equal")
@@ -147,7 +147,8 @@ def _draw_lifetimes(axes: Axes, own: Float[np.ndarray, "N T"], other: Float[np.n
     pieces = np.stack([way[:, :-1], way[:, 1:]], axis=2)
     horizon = own.shape[1]
     lines = LineCollection(
-        pieces.reshape(-1, 2, 2), array=np.tile(np.arange(2, horizon + 1), len(own)), cmap=light_to_dark("viridis"),
+        list(pieces.reshape(-1, 2, 2)),
+        array=np.tile(np.arange(2, horizon + 1), len(own)), cmap=light_to_dark("viridis"),
         norm=LogNorm(1, max(horizon, 2)), linewidths=0.7 if current().paper else 1.1, alpha=0.8,
     )  # fmt: skip
     axes.add_collection(lines)

@@ -56,7 +56,7 @@ def figures(sources: Sequence[Source], say: Callable[[str], None]) -> Named:
     if len(sources) > 1:
         yield from _training(sources, problem.game, f"{len(sources)} runs, mean and range")
         return
-    drawn = {}
+    drawn: dict[str, Figure] = {}
     for meeting in meetings(problem, load_meta_params(first.name), say):
         apart = f"{AGAINST}{_plain(meeting.opponent)}" if len(problem.tasks) > 1 or drawn else ""
         drawn |= {f"{name}{apart}": figure for name, figure in _of(meeting, problem.game, first.short_name)}
@@ -73,8 +73,8 @@ def _of(meeting: Meeting, game: Game, name: str) -> Named:
         yield "payoff_plane", plane_figure(meeting.followed.own, meeting.followed.other, game, names)
     yield "visits", visits_figure(trace, game, names)
     if meeting.answers is not None:
-        means = trace.own_policy.mean, trace.other_policy.mean
-        yield "answers", answers_figure(*meeting.answers, *means, game, names)
+        own, other = (np.asarray(spread.mean) for spread in (trace.own_policy, trace.other_policy))
+        yield "answers", answers_figure(*meeting.answers, own, other, game, names)
 
 
 def _training(sources: Sequence[Source], game: Game, title: str) -> Named:
@@ -118,6 +118,7 @@ def caption(name: str) -> str:
 def facts(source: Source) -> list[tuple[str, str]]:
     """Return what was played, in words, and the rewards of the centre when it was last evaluated."""
     assert source.config is not None and source.run is not None
+    start_jax(source.config.outer.num_devices, source.config.deterministic)  # opponents may be computed
     problem = OpponentShaping.from_config(source.config)
     game, asked = problem.game, source.config.problem
     payoffs = ", ".join(
