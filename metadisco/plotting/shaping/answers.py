@@ -58,7 +58,7 @@ def answers_figure(
         axes.set_xlabel("opponent: C after CC" if several else "opponent: probability of C")
     panels[0].set_ylabel("opponent: C after DC" if several else "shaper: probability of C")
     bar = figure.colorbar(mesh, ax=list(panels), fraction=0.5 / figure.get_figwidth(), pad=0.01, aspect=20)
-    bar.set_label("shaper's next probability of C", fontsize=points(figure, 9))
+    bar.set_label("next probability of C", fontsize=points(figure, 9))
     set_title(figure, names.title("What the shaper answers", game))
     return figure
 
