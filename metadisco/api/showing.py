@@ -73,7 +73,7 @@ def plot(
     there = [settings_for(each, env, config_name, given) for each in sources if each.is_objective]
 
     from metadisco.plotting.look import current
-    from metadisco.plotting.objective import objective_figures, run_figures
+    from metadisco.plotting.objective import all_run_figures, objective_figures
     from metadisco.plotting.several import check_comparable, several_figures
     from metadisco.plotting.style import save
 
@@ -90,7 +90,7 @@ def plot(
                 sources[0], configs[0], place, kept, visit=visit, three_d=three_d, say=say, announced=announced
             )
         else:
-            figures = run_figures(sources[0])
+            figures = all_run_figures(sources[0], say)
         for name, figure in figures:
             drawn[name] = figure
             if output is not None:

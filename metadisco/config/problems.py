@@ -38,6 +38,9 @@ class ProblemKind(Protocol):
     fitness_names: ClassVar[tuple[str, ...]]
     """Built-in values of `inner.fitness`."""
 
+    # Optional: `figures: ClassVar[str]`, how runs are drawn and told of beside what all have in common: the `Family` of
+    # metadisco/plotting/families.py, as `module:NAME`.
+
     @classmethod
     def from_config(cls, config: Any) -> Any:
         """Return the `MetaProblem` that a `Config` describes."""

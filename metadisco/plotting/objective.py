@@ -25,6 +25,7 @@ from metadisco.objectives.closed import dpo, ppo
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
 from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.families import family_of
 from metadisco.plotting.run import run_figure
 from metadisco.plotting.style import save
 from metadisco.plotting.value_loss import value_loss_evolution_figure, value_loss_figure
@@ -75,9 +76,9 @@ def draw_objective(
         yield output / name
 
 
-def draw_run(source: Source, output: Path) -> Iterator[Path]:
-    """Write the figure of a run, of whatever problem it is; else as `draw_objective`."""
-    for name, figure in run_figures(source):
+def draw_run(source: Source, output: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """Write the figures of a run of another problem; else as `draw_objective`."""
+    for name, figure in all_run_figures(source, say):
         save(figure, output / name)
         yield output / name
 
@@ -87,6 +88,14 @@ def run_figures(source: Source) -> Named:
     rows = source.run.metrics() if source.run else []
     if rows:
         yield "run", run_figure(rows, title=source.short_name)
+
+
+def all_run_figures(source: Source, say: Callable[[str], None]) -> Named:
+    """Give the figures that runs of its problem have, and that of any run, with their names."""
+    family = family_of(source.problem)
+    if family is not None:
+        yield from family.figures([source], say)
+    yield from run_figures(source)
 
 
 def objective_figures(

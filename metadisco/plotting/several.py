@@ -16,6 +16,7 @@ from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_figure
 from metadisco.plotting.drift_lines import drift_slices_figure
+from metadisco.plotting.families import family_of
 from metadisco.plotting.objective import Named, errors_drawn, references, surface_of
 from metadisco.plotting.runs import runs_figure
 from metadisco.plotting.value_loss import value_losses_figure
@@ -93,6 +94,9 @@ def several_figures(
     rows = {short[each.name]: each.run.metrics() for each in sources if each.run is not None}
     guides = _guides(sources[0].config)
     yield "runs", runs_figure(rows, title=f"Fitness of {len(sources)} runs", guides=guides)
+    family = family_of(sources[0].problem)
+    if family is not None:
+        yield from family.figures(sources, say)
     if not configs:
         return
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)

@@ -83,6 +83,7 @@ class OpponentShaping:
     inner: ClassVar[type] = OpponentShapingInner
     parametrisations: ClassVar[dict[str, str]] = META_POLICIES
     fitness_names: ClassVar[tuple[str, ...]] = ()
+    figures: ClassVar[str] = "metadisco.plotting.shaping.run:FAMILY"
 
     parametrisation: Parametrisation[MetaPolicy]
     game: Game

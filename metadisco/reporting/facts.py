@@ -5,6 +5,7 @@ from typing import Any
 
 from metadisco.config import describe_tasks, flatten, lifetime, parse_config, to_plain
 from metadisco.discoveries.sources import Source
+from metadisco.plotting.families import family_of
 from metadisco.storage.rows import format_number
 
 NOT_KNOWN = "not known"
@@ -42,6 +43,9 @@ def _of_problem(source: Source) -> list[tuple[str, str]]:
     facts = [] if source.is_objective else [("Problem", str(config.problem["name"]))]
     if config.parametrisation:
         facts.append(("Learned", str(config.parametrisation["name"])))
+    family = family_of(source.problem)
+    if family is not None:
+        facts += family.facts(source)
     if not config.tasks:
         return facts
     lifetimes = {task.name: lifetime(task.ppo) for task in config.tasks}

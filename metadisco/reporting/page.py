@@ -12,6 +12,7 @@ from metadisco.discoveries.sources import Source, check_objective
 from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
+from metadisco.plotting.families import family_of
 from metadisco.reporting.commands import commands_for, folder_of, generation_of, name_of
 from metadisco.reporting.facts import changed_settings, environments, facts_of
 from metadisco.reporting.parts import Part, comparison_of, forms_of
@@ -90,7 +91,7 @@ def _draw(source: Source, output: Path, visit: bool, say: Callable[[str], None])
     from metadisco.plotting.objective import draw_objective, draw_run
 
     if not source.is_objective:
-        return list(draw_run(source, output))
+        return list(draw_run(source, output, say))
     env, config, settings = settings_for(source, None, None, {})
     announced = partial(announce, say, settings.origin, [source], [config], {})
     return list(draw_objective(source, config, env, output, visit=visit, say=say, announced=announced))
@@ -101,6 +102,8 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
     import jinja2
 
     assert source.config is not None
+    family = family_of(source.problem)
+    explained = {file: "" if family is None else family.caption(file.name) for file in files}
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -109,7 +112,11 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         name=source.short_name,
         facts=facts,
         environments=environments(source),
-        figures=[_figure(file.with_suffix(".png"), CAPTIONS.get(file.name, "")) for file in files],
+        figures=[
+            _figure(file.with_suffix(".png"), CAPTIONS.get(file.name, "")) for file in files if not explained[file]
+        ],
+        family=family,
+        family_figures=[_figure(file.with_suffix(".png"), caption) for file, caption in explained.items() if caption],
         comparison=comparison,
         comparison_figures=[_figure(file, CAPTIONS.get(file.stem, "")) for file in comparison.figures],
         forms=forms,

@@ -9,6 +9,13 @@ from metadisco.inner.games.players.static import Fixed
 from metadisco.types import Key
 
 
+def is_dilemma(game: Game) -> bool:
+    """Whether a game is an iterated prisoner's dilemma: the same for both players, with T > R > P > S."""
+    reward, sucker, temptation, punishment = game.own
+    symmetric = game.other == tuple(game.own[i] for i in SWAP)
+    return game.gamma is not None and symmetric and temptation > reward > punishment > sucker
+
+
 @settings
 class ZeroDeterminant(Fixed):
     """A memory-one strategy under which its surplus over mutual defection is χ times the other player's.
@@ -42,13 +49,12 @@ class ZeroDeterminant(Fixed):
         Raises:
             UserError: as `init`.
         """
-        reward, sucker, temptation, punishment = game.own
-        symmetric = game.other == tuple(game.own[i] for i in SWAP)
-        if game.gamma is None or not symmetric or not temptation > reward > punishment > sucker:
+        if not is_dilemma(game):
             raise UserError(
                 f"zero_determinant: got {game.name}, allowed: an iterated game with payoffs of a prisoner's dilemma, "
                 "the same for both players, DC above CC above DD above CD"
             )
+        reward, sucker, temptation, punishment = game.own
         loss, gain, worth = punishment - sucker, temptation - punishment, reward - punishment
         demands = ((self.chi - 1) * worth, loss + self.chi * gain, self.chi * loss + gain)  # over loss: Press-Dyson
         bound = loss / max(demands)

@@ -1,0 +1,140 @@
+"""What a meta-policy and its opponents do in lifetimes that no search has seen: data for figures.
+
+Axes: N followed lifetimes, T meta-steps, S states of a policy, G probabilities.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.inner.games.lifetime import Trace, trace_lifetimes
+from metadisco.inner.games.players import Player
+from metadisco.objectives.arithmetic import in_float32
+from metadisco.problems.opponent_shaping import OpponentShaping, SelfPlay
+from metadisco.problems.players import as_player
+from metadisco.types import Key, MetaParams, MetaPolicy
+
+NUM_LIFETIMES = 1024
+"""Over which means and quantiles are taken."""
+NUM_FOLLOWED = 24
+"""Lifetimes that are followed one by one."""
+QUANTILES = (0.1, 0.5, 0.9)
+LOW, MEDIAN, HIGH = range(3)
+"""Where each of QUANTILES stands in a `Trace`."""
+NUM_PROBABILITIES = 41
+SEED = 2**31 - 22
+"""Folded into a key of its own, so that searches and evaluations have other lifetimes."""
+ITSELF = "itself"
+"""What a meta-policy is called as its own opponent."""
+
+
+class Followed(NamedTuple):
+    """Some lifetimes, one by one."""
+
+    own: Float[np.ndarray, "N T"]
+    """Reward of the shaper at each meta-step."""
+    other: Float[np.ndarray, "N T"]
+    """The same of the opponent."""
+
+
+class Answers(NamedTuple):
+    """What a meta-policy plays next, as a function of two of the probabilities that it sees.
+
+    In a repeated game these are the opponent's probabilities of C after CC and after DC, from its own viewpoint; in a
+    game of one round the opponent's and the shaper's own. All other inputs are at their medians over meta-steps of the
+    medians over lifetimes; a memory is that after the first half of meta-states that are medians over lifetimes.
+    """
+
+    probability: Float[np.ndarray, "G"]
+    """Values of either input."""
+    answer: Float[np.ndarray, "S G G"]
+    """Next probabilities of C of the shaper; the first input varies along the second axis."""
+
+
+class Meeting(NamedTuple):
+    """A meta-policy and one of its opponents."""
+
+    opponent: str
+    """What it is called."""
+    trace: Trace
+    """Over NUM_LIFETIMES lifetimes, with QUANTILES; arrays of NumPy."""
+    followed: Followed
+    """NUM_FOLLOWED lifetimes."""
+    answers: Answers | None
+    """None for what is no meta-policy, such as a learner with a learned start."""
+
+
+def meetings(
+    problem: OpponentShaping, meta_params: MetaParams, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Meeting]:
+    """Let what was found meet each of its opponents, and itself where it was found in self-play.
+
+    Args:
+        problem: with which it was found; lifetimes are as long as there, and start as there.
+        meta_params: of the meta-policy.
+        say: told of what is played.
+    """
+    bound: Any = in_float32(problem.parametrisation.bind)(meta_params)
+    opponents = {task.name: player for task, player in zip(problem.tasks, problem.opponents, strict=True)}
+    if isinstance(problem, SelfPlay):
+        opponents[ITSELF] = as_player(bound)
+    say(
+        f"playing {NUM_LIFETIMES + NUM_FOLLOWED:,} lifetimes of {problem.horizon} meta-steps against "
+        f"{', '.join(opponents)}: {problem.game.name}, reset: {problem.reset}, on seeds of their own"
+    )
+    root = jax.random.fold_in(jax.random.key(0), SEED)
+    for number, (name, opponent) in enumerate(opponents.items()):
+        yield _meet(jax.random.fold_in(root, number), problem, bound, name, opponent)
+
+
+@in_float32
+def _meet(key: Key, problem: OpponentShaping, bound: Any, name: str, opponent: Player) -> Meeting:
+    key_trace, key_followed = jax.random.split(key)
+    play = partial(
+        trace_lifetimes,
+        player=as_player(bound),
+        opponent=opponent,
+        game=problem.game,
+        horizon=problem.horizon,
+        reset=problem.reset,
+        quantiles=QUANTILES,
+    )
+    trace: Trace = jax.tree.map(np.asarray, jax.jit(partial(play, num_lifetimes=NUM_LIFETIMES))(key_trace))
+
+    def follow(key: Key) -> tuple[Array, Array]:
+        alone = play(key, num_lifetimes=1)
+        return alone.own_reward.mean, alone.other_reward.mean
+
+    own, other = jax.jit(jax.vmap(follow))(jax.random.split(key_followed, NUM_FOLLOWED))
+    answers = answers_of(bound, trace) if isinstance(bound, MetaPolicy) else None
+    return Meeting(name, trace, Followed(np.asarray(own), np.asarray(other)), answers)
+
+
+@in_float32
+def answers_of(policy: MetaPolicy, trace: Trace) -> Answers:
+    """Return what a meta-policy plays next where it has been.
+
+    Args:
+        policy: which one.
+        trace: of its lifetimes, with QUANTILES.
+    """
+    seen = np.concatenate([trace.own_policy.quantiles[:, MEDIAN], trace.other_policy.quantiles[:, MEDIAN]], axis=1)
+    num_states = seen.shape[1] // 2
+    first, second = (num_states, 0) if num_states == 1 else (num_states + 1, num_states + 3)
+    memory, typical = policy.initial_memory(), jnp.asarray(np.median(seen, axis=0))
+    for meta_state in seen[: len(seen) // 2] if jax.tree.leaves(memory) else ():
+        _, memory = policy.act(jnp.asarray(meta_state), memory)
+    grid = jnp.linspace(0.0, 1.0, NUM_PROBABILITIES)
+
+    def answer(x: Array, y: Array) -> Array:
+        return jax.nn.sigmoid(policy.act(typical.at[first].set(x).at[second].set(y), memory)[0])
+
+    along_second = jax.vmap(answer, (None, 0), 1)
+    answers = jax.jit(jax.vmap(along_second, (0, None), 1))(grid, grid)
+    return Answers(np.asarray(grid), np.asarray(answers))

@@ -1,0 +1,36 @@
+"""Figures of what a built-in problem finds, by the problem: each names its own as text, `module:NAME`."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from matplotlib.figure import Figure
+
+from metadisco.config.problems import problem_kind
+from metadisco.discoveries.sources import Source
+
+Say: TypeAlias = Callable[[str], None]
+
+
+class Family(NamedTuple):
+    """How runs of a problem are drawn and told of, beside what all problems have in common."""
+
+    heading: str
+    """Of the section on the page about a run."""
+    figures: Callable[[Sequence[Source], Say], Iterator[tuple[str, Figure]]]
+    """Gives figures of one run or several with their names, the most telling first, and says what takes long."""
+    caption: Callable[[str], str]
+    """Returns a sentence that explains the figure of a name."""
+    facts: Callable[[Source], list[tuple[str, str]]]
+    """Returns what was run, in words."""
+
+
+def family_of(problem: Mapping[str, Any]) -> Family | None:
+    """Return how runs of a problem are drawn, by its section of a config; None where it has nothing of its own."""
+    kind = problem_kind(problem["name"])
+    name = getattr(kind, "figures", "")
+    if not name:
+        return None
+    module, _, attribute = name.partition(":")
+    family: Family = getattr(importlib.import_module(module), attribute)
+    return family
