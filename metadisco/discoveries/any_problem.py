@@ -8,6 +8,7 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
+from metadisco.discoveries.checks import check_artefact
 from metadisco.discoveries.load import check_named, load_learned
 from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError, shown
@@ -61,7 +62,8 @@ def load_meta_params(name: str | Path) -> MetaParams:
             generations) or of an artefact.
 
     Raises:
-        UserError: if there is no such thing, or its arrays do not fit.
+        UserError: if there is no such thing, its arrays do not fit, or an artefact does not give what it gave when it
+            was written.
     """
     source = find_discovery(str(name))
     if source.config is not None and source.centre is not None:
@@ -76,7 +78,10 @@ def load_meta_params(name: str | Path) -> MetaParams:
         start = _start_of(source.problem, said.get("inner", {}), source.section or {})
     else:
         raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")
-    return from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
+    meta_params = from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
+    if source.artefact is not None:
+        check_artefact(source.artefact, meta_params)
+    return meta_params
 
 
 def _start_of(

@@ -33,7 +33,8 @@ META_POLICIES: dict[str, str] = {
 }
 """Parametrisations of meta-policies for repeated games, likewise.
 
-A class of them has the field `num_states`, which the problem sets, and `features` as above.
+A class of them has the field `num_states`, which the problem sets, and `features` as above. If it binds to a
+`MetaPolicy`, `source_policy(meta_params)` is what source is written from.
 """
 
 BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES}

@@ -1,0 +1,84 @@
+"""Meta-policies that are exported: runs of them, and what the original gives for sequences of meta-states."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from metadisco import load_meta_params
+from metadisco.config import parse_config
+from metadisco.config.parse import completed
+from metadisco.parametrisations import make_parametrisation
+from metadisco.problems.registry import make_problem
+from metadisco.storage.arrays import to_arrays
+from metadisco.storage.runs import RunDirectory
+
+SECTIONS: dict[str, dict[str, Any]] = {
+    "feed_forward": {"name": "meta_policy", "hidden_sizes": [4], "output_scale": 2.5},
+    "timed": {"name": "meta_policy", "hidden_sizes": [3, 4], "time": True, "time_scale": 7.0},
+    "linear": {"name": "meta_policy", "hidden_sizes": []},
+    "open_loop": {"name": "open_loop_policy", "hidden_sizes": [4], "time_scale": 3.0},
+    "static": {"name": "static_policy", "output_scale": 3.0},
+    "recurrent": {"name": "recurrent_policy", "hidden_sizes": [4], "memory_size": 3},
+    "chicken": {"name": "meta_policy", "hidden_sizes": [3], "time": True},
+}
+STATELESS = ("feed_forward", "linear", "static")
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "timed": {
+        "game": "imp",
+        "seat": 2,
+        "reset": "players",
+        "opponents": ["lola:learning_rate=0.5", {"name": "naive", "learning_rate": 2.0}],
+        "self_play": {"over_generations": 3},
+    },
+    "chicken": {"game": "chicken"},
+}
+TOLERANCES = {"float32": 1e-5, "float64": 1e-5}
+
+
+def make_policy_run(path: Path, name: str, section: dict[str, Any] | None = None) -> str:
+    """Make the run of a meta-policy whose weights are all random."""
+    rng = np.random.default_rng(2)
+    problem = {"name": "opponent_shaping", **PROBLEMS.get(name, {})}
+    config = parse_config({"seed": 5, "problem": problem, "parametrisation": section or SECTIONS[name]})
+    config = completed(config, make_problem(config))
+    run = RunDirectory(path)
+    run.create(config)
+    template = jax.eval_shape(make_parametrisation(config.parametrisation).init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: rng.normal(0, 0.6, leaf.shape).astype(leaf.dtype), template)
+    run.write_centre(7, to_arrays(params))
+    return str(run.path)
+
+
+def bound(run: str) -> Any:
+    return make_parametrisation(RunDirectory(Path(run)).config().parametrisation).bind(load_meta_params(run))
+
+
+def meta_states(run: str, num_lifetimes: int = 2, num_decisions: int = 9) -> np.ndarray:
+    """Return probabilities [B, T, 2N], some of which are 0 or 1."""
+    num_states = 1 if RunDirectory(Path(run)).config().problem["game"] == "chicken" else 5
+    states = np.random.default_rng(3).uniform(size=(num_lifetimes, num_decisions, 2 * num_states)).astype(np.float32)
+    return np.where(np.random.default_rng(4).uniform(size=states.shape) < 0.2, states.round(), states)
+
+
+def original_logits(run: str) -> np.ndarray:
+    """Return what the original gives for `meta_states`, [B, T, N]."""
+    policy = bound(run)
+
+    def decide(memory, meta_state):
+        logits, memory = policy.act(meta_state, memory)
+        return memory, logits
+
+    lifetimes = jax.jit(jax.vmap(lambda states: jax.lax.scan(decide, policy.initial_memory(), states)[1]))
+    return np.asarray(lifetimes(jnp.asarray(meta_states(run))))
+
+
+def file_logits(module: Any, meta_states: Any) -> list[Any]:
+    """Return what a file gives for the meta-states [..., T, 2N] of lifetimes, decision by decision."""
+    memory, given = module.initial_memory(), []
+    for decision in range(meta_states.shape[-2]):
+        logits, memory = module.act(meta_states[..., decision, :], memory)
+        given.append(logits)
+    return given
