@@ -8,7 +8,7 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
-from metadisco.discoveries.checks import check_artefact
+from metadisco.discoveries.checks import check_artefact, check_facts
 from metadisco.discoveries.load import check_named, load_learned
 from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError, shown
@@ -75,6 +75,7 @@ def load_meta_params(name: str | Path) -> MetaParams:
         said = source.artefact.data["learned"]
         arrays, where = source.artefact.arrays, str(source.artefact.path)
         check_named(source.section, where)
+        check_facts(source.section, where)
         start = _start_of(source.problem, said.get("inner", {}), source.section or {})
     else:
         raise UserError(f"{str(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned")

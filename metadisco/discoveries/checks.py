@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from metadisco.config import build_settings
+from metadisco.config.problems import problem_kind
 from metadisco.discoveries.artefact import problem_of
 from metadisco.errors import UserError
 from metadisco.objectives.arithmetic import in_float32
-from metadisco.parametrisations import make_parametrisation
+from metadisco.parametrisations import built_in, make_parametrisation
 from metadisco.storage.package import Package
 from metadisco.types import MetaParams, Parametrisation
 
@@ -23,15 +25,16 @@ FAMILIES: dict[str, str] = {
 """The `Family` of a built-in problem by its name, as the module and its name there."""
 
 TOLERANCE = 1e-4
+INCOMPLETE = "its checks are incomplete"
 
 
 class Found(NamedTuple):
     """What was found, as an artefact or a run says it."""
 
-    problem: Mapping[str, Any]
-    """Section of the config."""
-    inner: Mapping[str, Any]
-    """Likewise."""
+    problem: Any
+    """Settings of the section `problem`, all of them."""
+    inner: Any
+    """Those of `inner`."""
     parametrisation: Parametrisation
     """Made from its section."""
 
@@ -64,7 +67,7 @@ def facts_and_checks(
     family = _family(problem)
     if family is None:
         return {}
-    found = _found(problem, learned)
+    found = found_in(problem, learned)
     inputs = family.inputs(found)
     outputs = _outputs(family, found, meta_params, inputs)
     for name, array in outputs.items():
@@ -83,27 +86,31 @@ def check_artefact(artefact: Package, meta_params: MetaParams) -> None:
     Raises:
         UserError: naming the first output that differs.
     """
-    problem, where = problem_of(artefact), str(artefact.path)
+    problem = problem_of(artefact)
     family = _family(problem)
     if family is None:
         return
-    found = _found(problem, artefact.data["learned"])
-    stored = artefact.data.get("checks")
-    inputs = {
-        name: _array(stored, "inputs", name, fresh.shape[1:], where) for name, fresh in family.inputs(found).items()
-    }
+    try:
+        found = found_in(problem, artefact.data["learned"])
+        _check(family, found, meta_params, artefact.data.get("checks"))
+    except UserError as error:
+        raise UserError(f"{artefact.path}: {error}") from error
+
+
+def _check(family: Family, found: Found, meta_params: MetaParams, stored: Any) -> None:
+    inputs = {name: _array(stored, "inputs", name, fresh.shape[1:]) for name, fresh in family.inputs(found).items()}
     if len({len(array) for array in inputs.values()}) != 1:
-        raise UserError(f"{where}: its checks are incomplete")
+        raise UserError(INCOMPLETE)
     for name, ours in _outputs(family, found, meta_params, inputs).items():
-        expected = _array(stored, "outputs", name, ours.shape[1:], where)
+        expected = _array(stored, "outputs", name, ours.shape[1:])
         if len(expected) != len(ours):
-            raise UserError(f"{where}: its checks are incomplete")
+            raise UserError(INCOMPLETE)
         same = np.abs(ours - expected) <= TOLERANCE * np.maximum(1, np.abs(expected))  # never of what is not finite
         if not same.all():
             first = np.unravel_index(np.argmin(same), same.shape)
             raise UserError(
-                f"{where}: {name} of stored check {first[0]} are {ours[first]:.6g} here, and were "
-                f"{expected[first]:.6g} when it was written: features or code have changed since"
+                f"{name} of stored check {first[0]} are {ours[first]:.6g} here, and were {expected[first]:.6g} when it "
+                "was written: features or code have changed since"
             )
 
 
@@ -116,8 +123,32 @@ def _family(problem: Mapping[str, Any]) -> Family | None:
     return family
 
 
-def _found(problem: Mapping[str, Any], learned: Mapping[str, Any]) -> Found:
-    return Found(problem, learned["inner"], make_parametrisation(learned["parametrisation"]))
+def found_in(problem: Mapping[str, Any], learned: Mapping[str, Any]) -> Found:
+    """Return what was found by a built-in problem, from sections of a config.
+
+    Raises:
+        UserError: if settings do not fit.
+    """
+    kind: Any = problem_kind(problem["name"])
+    given = {key: value for key, value in problem.items() if key != "name"}
+    return Found(
+        build_settings(kind.settings, given, prefix="problem."),
+        build_settings(kind.inner, learned["inner"], prefix="inner."),
+        make_parametrisation(learned["parametrisation"]),
+    )
+
+
+def check_facts(section: Mapping[str, Any] | None, where: str) -> None:
+    """Refuse a built-in parametrisation without what its problem told it, such as `num_states`.
+
+    Raises:
+        UserError: naming what it lacks.
+    """
+    name = section.get("name") if section else None
+    facts = getattr(built_in(name), "facts", ()) if isinstance(name, str) else ()
+    for fact in facts:
+        if section is not None and section.get(fact) is None:
+            raise UserError(f"{where}: its parametrisation {name} lacks {fact}")
 
 
 @in_float32
@@ -133,7 +164,7 @@ def _lists(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {name: array.tolist() for name, array in arrays.items()}
 
 
-def _array(stored: Any, group: str, name: str, shape: tuple[int, ...], where: str) -> np.ndarray:
+def _array(stored: Any, group: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return stored numbers, of any length along the first axis."""
     section = stored.get(group) if isinstance(stored, Mapping) else None
     numbers = section.get(name) if isinstance(section, Mapping) else None
@@ -142,9 +173,9 @@ def _array(stored: Any, group: str, name: str, shape: tuple[int, ...], where: st
     except ValueError:  # lists of several lengths
         array = np.asarray(None)
     if array.dtype.kind not in "fi" or array.ndim != len(shape) + 1 or array.shape[1:] != shape or not len(array):
-        raise UserError(f"{where}: its checks are incomplete")
+        raise UserError(INCOMPLETE)
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise UserError(f"{where}: its checks are incomplete")
+        raise UserError(INCOMPLETE)
     return array

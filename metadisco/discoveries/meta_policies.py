@@ -3,7 +3,6 @@
 Axes: Q sequences of meta-states, T decisions of each, N states of a policy.
 """
 
-from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import Any
 
@@ -15,6 +14,7 @@ from jaxtyping import Float
 
 from metadisco.config import build_settings, to_plain
 from metadisco.discoveries.checks import Family, Found
+from metadisco.errors import UserError
 from metadisco.inner.games import Game, make_game
 from metadisco.inner.games.players import LEARNERS
 from metadisco.inner.games.players.base import CERTAIN
@@ -32,14 +32,22 @@ CALL = {
 }
 
 
-def game_of(problem: Mapping[str, Any]) -> Game:
-    """Return the game of a section `problem`, as the player sees it whose meta-policy was evolved."""
-    game = make_game(problem.get("game", "ipd"))
-    return game if problem.get("seat", 1) == 1 else game.swapped
+def _game(found: Found) -> Game:
+    """Return the game, as the player sees it whose meta-policy was evolved.
+
+    Raises:
+        UserError: for a policy of another game.
+    """
+    game = make_game(found.problem.game)
+    num_states = getattr(found.parametrisation, "num_states", None)
+    if num_states not in (None, game.num_logits):
+        raise UserError(f"num_states: got {num_states}, allowed: {game.num_logits} in {game.name}")
+    return game if found.problem.seat == 1 else game.swapped
 
 
-def _facts(found: Found) -> dict[str, Any]:
-    game, problem = game_of(found.problem), found.problem
+def facts(found: Found) -> dict[str, Any]:
+    """Return what an artefact says of a meta-policy, and how it is called."""
+    game, problem = _game(found), found.problem
     said = {
         "game": {
             "name": game.name,
@@ -49,11 +57,11 @@ def _facts(found: Found) -> dict[str, Any]:
             "states": list(game.states),
             "viewpoint": "own: of the meta-policy's player, whose action is named first",
         },
-        "seat": problem.get("seat", 1),
-        "reset": problem.get("reset", "shaper"),
-        "horizon": found.inner.get("horizon"),
-        "opponents": [_opponent(spec) for spec in problem.get("opponents", ["naive"])],
-        "self_play": problem.get("self_play"),
+        "seat": problem.seat,
+        "reset": problem.reset,
+        "horizon": found.inner.horizon,
+        "opponents": [_opponent(spec) for spec in problem.opponents],
+        "self_play": None if problem.self_play is None else to_plain(problem.self_play),
     }
     return {"meta_policy": said, "call": CALL}
 
@@ -72,17 +80,19 @@ def _opponent(spec: Any) -> dict[str, Any]:
 
 def _inputs(found: Found) -> dict[str, np.ndarray]:
     """Return sequences of probabilities, some of which are 0 and 1."""
-    shape = (NUM_SEQUENCES, NUM_DECISIONS, 2 * game_of(found.problem).num_logits)
+    shape = (NUM_SEQUENCES, NUM_DECISIONS, 2 * _game(found).num_logits)
     meta_states = np.random.default_rng(0).uniform(0.05, 0.95, shape).round(2)
     meta_states[1] = meta_states[1].round()
-    return {"meta_states": meta_states.astype(np.float32)}
+    return {"meta_states": meta_states}
 
 
 def _outputs(found: Found, bound: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return all logits of each sequence, and the game: four payoffs of each player, and γ, 0 where there is none."""
-    game = game_of(found.problem)
+    game = _game(found)
     play = _decisions if isinstance(bound, MetaPolicy) else _steps_of_learning
-    logits = jax.jit(jax.vmap(lambda meta_states: play(bound, meta_states, game)))(inputs["meta_states"])
+    logits = jax.jit(jax.vmap(lambda meta_states: play(bound, meta_states, game)))(
+        jnp.asarray(inputs["meta_states"], jnp.float32)
+    )
     return {"logits": logits, "game": np.asarray([*game.own, *game.other, game.gamma or 0.0], np.float32)}
 
 
@@ -108,4 +118,4 @@ def _steps_of_learning(player: Any, meta_states: Float[Array, "T 2*N"], game: Ga
     return jax.lax.scan(learn, player.init(jax.random.key(0), game), logits)[1]
 
 
-FAMILY = Family(_facts, _inputs, _outputs)
+FAMILY = Family(facts, _inputs, _outputs)

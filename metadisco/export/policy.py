@@ -12,13 +12,14 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.discoveries.any_problem import load_meta_params
+from metadisco.discoveries.checks import found_in
+from metadisco.discoveries.meta_policies import facts
 from metadisco.discoveries.save import content_of
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
 from metadisco.export.source import LANGUAGES, template
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.devices import start_jax
-from metadisco.parametrisations import make_parametrisation
 from metadisco.parametrisations.source_policy import SourcePolicy
 from metadisco.types import MetaPolicy
 
@@ -26,7 +27,7 @@ WIDTH = 112  # of a row of numbers
 ALLOWED = "metadisco.parametrisations.source_policy.SourcePolicy"
 RESETS = {
     "shaper": "the opponent learned from a random policy in this player's seat",
-    "players": "both players were there with their policies of the start, a meta-policy's being random",
+    "players": "both players played the policies they start with; that of a meta-policy is random",
 }
 """What the first, unpaid play was, by problem.reset."""
 
@@ -47,26 +48,24 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     """
     start_jax(None)
     data, _ = content_of(source)
-    policy = _policy(source, len(data["meta_policy"]["game"]["states"]))
-    _check(_render(policy, "numpy", data, named.short_name, file), source.name)
-    return _render(policy, language, data, named.short_name, file)
+    found = found_in(data["problem"], data["learned"])
+    said: dict[str, Any] = {**data, **facts(found)}  # of an artefact, what it says in words is not relied on
+    policy = _policy(source, found.parametrisation, len(said["meta_policy"]["game"]["states"]))
+    _check(_render(policy, "numpy", said, named.short_name, file), source.name)
+    return _render(policy, language, said, named.short_name, file)
 
 
 @in_float32
-def _policy(source: Source, num_states: int) -> SourcePolicy:
+def _policy(source: Source, parametrisation: Any, num_states: int) -> SourcePolicy:
     """Return what the source of a meta-policy is written from."""
-    section: Mapping[str, Any] = source.section or {}
-    parametrisation: Any = make_parametrisation(section)
-    meta_params = load_meta_params(source.name)
+    meta_params, name = load_meta_params(source.name), (source.section or {}).get("name")
     if not isinstance(parametrisation.bind(meta_params), MetaPolicy):
         raise UserError(
-            f"--to: {section['name']} is a learner, and no function of what was played, allowed: --to artefact"
+            f"--to: {name} is a learner, and no function of what was played, so that no source of it can be written, "
+            "allowed: artefact"
         )
     if not callable(getattr(parametrisation, "source_policy", None)):
-        raise UserError(
-            f"--to: {section['name']} has no source_policy, so that no source of it can be written, allowed: "
-            "--to artefact"
-        )
+        raise UserError(f"--to: {name} has no source_policy, so that no source of it can be written, allowed: artefact")
     return _checked(parametrisation.source_policy(meta_params), num_states)
 
 
@@ -199,7 +198,7 @@ def _provenance(trained: Mapping[str, Any]) -> str:
     ]
     seed = [f"seed {trained['seed']}"] if isinstance(trained.get("seed"), int) else []
     commit = [f"commit {trained['commit'][:12]}"] if isinstance(trained.get("commit"), str) else []
-    return ", ".join([" and ".join(spent), *seed, *commit] if spent else [*seed, *commit])
+    return ", ".join([*spent, *seed, *commit])
 
 
 def _check(text: str, name: str) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metadisco.discoveries.any_problem import load_meta_params
-from metadisco.discoveries.meta_policies import game_of as game_of_section
 from metadisco.discoveries.names import check_pinned
 from metadisco.discoveries.sources import Source, find_discovery, short_names
 from metadisco.errors import UserError
-from metadisco.inner.games import Game
+from metadisco.inner.games import Game, make_game
 from metadisco.inner.games.players import LEARNERS, Player, make_learner
 from metadisco.inner.games.players.meta_player import MetaPlayer
 from metadisco.parametrisations import make_parametrisation
@@ -78,7 +77,8 @@ def find_meta_policy(name: str, key: str) -> Source:
 
 def game_of(source: Source) -> Game:
     """Return the game that a meta-policy was evolved for, from its seat."""
-    return game_of_section(source.problem)
+    game = make_game(source.problem.get("game", "ipd"))
+    return game if source.problem.get("seat", 1) == 1 else game.swapped
 
 
 def as_player(bound: Any) -> Player:

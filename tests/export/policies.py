@@ -1,13 +1,19 @@
 """Meta-policies that are exported: runs of them, and what the original gives for sequences of meta-states."""
 
+import functools
+import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from self_checks import HIDDEN, PROGRAM
 
-from metadisco import load_meta_params
+from metadisco import load_meta_params, write_source
 from metadisco.config import parse_config
 from metadisco.config.parse import completed
 from metadisco.parametrisations import make_parametrisation
@@ -35,7 +41,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     },
     "chicken": {"game": "chicken"},
 }
-TOLERANCES = {"float32": 1e-5, "float64": 1e-5}
+TOLERANCE = 1e-5
 
 
 def make_policy_run(path: Path, name: str, section: dict[str, Any] | None = None) -> str:
@@ -58,7 +64,7 @@ def bound(run: str) -> Any:
 
 def meta_states(run: str, num_lifetimes: int = 2, num_decisions: int = 9) -> np.ndarray:
     """Return probabilities [B, T, 2N], some of which are 0 or 1."""
-    num_states = 1 if RunDirectory(Path(run)).config().problem["game"] == "chicken" else 5
+    num_states = RunDirectory(Path(run)).config().parametrisation["num_states"]
     states = np.random.default_rng(3).uniform(size=(num_lifetimes, num_decisions, 2 * num_states)).astype(np.float32)
     return np.where(np.random.default_rng(4).uniform(size=states.shape) < 0.2, states.round(), states)
 
@@ -82,3 +88,50 @@ def file_logits(module: Any, meta_states: Any) -> list[Any]:
         logits, memory = module.act(meta_states[..., decision, :], memory)
         given.append(logits)
     return given
+
+
+class Policies:
+    """Runs of meta-policies, the files that are written of them, and what the original gives, each made once.
+
+    Args:
+        folder: where they are.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.run = functools.cache(lambda name: make_policy_run(folder / name, name))
+        self.original = functools.cache(lambda name: original_logits(self.run(name)))
+        self.meta_states = functools.cache(lambda name: meta_states(self.run(name)))
+        self.path = functools.cache(
+            lambda name, language: write_source(self.run(name), language, folder / f"{name}_{language}.py")
+        )
+        self.module = functools.cache(self._module)
+
+    def _module(self, name: str, language: str) -> Any:
+        spec = importlib.util.spec_from_file_location(f"{name}_{language}", self.path(name, language))
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+def check_all(policies: Policies, names: tuple[str, ...], language: str) -> dict[tuple[str, bool], str]:
+    """Return what files say that check themselves, as they are and with the largest weight changed; "" is nothing."""
+    paths = {}
+    for name in names:
+        text = policies.path(name, language).read_text()
+        largest = max(_floats(policies.module(name, language).WEIGHTS), key=abs)
+        assert text.count(repr(largest)) == 1
+        changed = policies.folder / f"{name}_{language}_changed.py"
+        changed.write_text(text.replace(repr(largest), repr(1.05 * largest)))
+        paths |= {str(policies.path(name, language)): (name, False), str(changed): (name, True)}
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, *HIDDEN[language]]
+    ran = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True)
+    return {paths[path]: said for path, said in json.loads(ran.stdout).items()}
+
+
+def _floats(nested: Any) -> list[float]:
+    if isinstance(nested, float):
+        return [nested]
+    return [x for each in (nested.values() if isinstance(nested, dict) else nested) for x in _floats(each)]

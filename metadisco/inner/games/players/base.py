@@ -1,7 +1,7 @@
 """What a player is, whichever seat it has; and what several of them share."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ CERTAIN = 100.0
 """A logit at which σ is 1 and at whose negative it is 0, in single precision."""
 
 
+@runtime_checkable
 class Player(Protocol):
     """A player of one lifetime; `play_lifetimes` vectorises it. Frozen, with static settings.
 
