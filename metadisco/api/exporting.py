@@ -6,6 +6,7 @@ from metadisco.api.inputs import Name, Overrides, overrides_of, text_of
 from metadisco.config.grid import split_objective
 from metadisco.discoveries.sources import Source, check_objective, find_discovery
 from metadisco.errors import UserError, nearest
+from metadisco.export.families import check_has_source, source_text
 from metadisco.export.form import FORMS, choose_form
 from metadisco.storage.outputs import check_file, write_output
 from metadisco.storage.package import ARTEFACT, check_package
@@ -51,7 +52,7 @@ def write_artefact(
 
 
 def write_source(
-    objective: Name,
+    discovery: Name,
     language: str,
     output: Name,
     *,
@@ -59,10 +60,12 @@ def write_source(
     overrides: Overrides = None,
     force: bool = False,
 ) -> Path:
-    """Write the losses of an objective as one file for somebody else's code, which checks itself when it is run.
+    """Write an objective or a meta-policy as one file for somebody else's code, which checks itself when it is run.
+
+    An objective is its two losses; a meta-policy `initial_memory()` and `act(meta_state, memory)`.
 
     Args:
-        objective: names as for `train_agents`.
+        discovery: names as for `train_agents`, and of a meta-policy.
         language: "numpy", "jax" or "torch", all that the file needs.
         output: a file that ends in .py.
         form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.
@@ -83,14 +86,14 @@ def write_source(
         raise UserError(
             f"language: got {language!r}, allowed: {', '.join(LANGUAGES)}{nearest(str(language), LANGUAGES)}"
         )
-    named = _named(objective, form, overrides)
-    check_objective(named)
+    named = _named(discovery, form, overrides)
+    check_has_source(named)
+    if form:
+        check_objective(named)
     source = choose_form(named, form)
     if path.suffix != ".py":
         raise UserError(f"output: got {str(path)!r}, allowed: a file that ends in .py")
     check_file(path, "output", force)
-
-    from metadisco.export.source_of import source_text
 
     write_output(path, source_text(source, named, language, path.name), force)
     return path

@@ -1,4 +1,4 @@
-"""`metadisco export`: an objective as an artefact, or as one source file for other training code."""
+"""`metadisco export`: a discovery as an artefact, or as one source file for other code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ TARGETS = ("artefact", *LANGUAGES)
 def export(
     name: str, target: str, output: Path, form: str | None, words: Sequence[str], force: bool, quiet: bool
 ) -> int:
-    """Write an objective for use elsewhere; return the exit code.
+    """Write a discovery for use elsewhere; return the exit code.
 
     Raises:
         UserError: for input that cannot be used; nothing is written then.

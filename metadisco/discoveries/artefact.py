@@ -39,10 +39,11 @@ def read_artefact(path: Path) -> Package:
         UserError: naming the defect.
     """
     artefact = read_package(path, ARTEFACT)
-    if finds_objective(_checked_problem(artefact.data, path)):
+    problem = _checked_problem(artefact.data, path)
+    if finds_objective(problem):
         _check_objective(artefact.data.get("objective"), path)
     else:
-        _check_learned(artefact.data.get("learned"), path)
+        _check_learned(artefact.data.get("learned"), path, is_built_in=problem["name"] in PROBLEMS)
     trained_on = artefact.data.get("trained_on")
     if trained_on is not None:
         envs = trained_on.get("envs") if isinstance(trained_on, dict) else None
@@ -68,10 +69,12 @@ def _checked_problem(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return problem
 
 
-def _check_learned(learned: Any, path: Path) -> None:
+def _check_learned(learned: Any, path: Path, is_built_in: bool) -> None:
     """Refuse an incomplete section `learned`."""
     if not isinstance(learned, dict) or not all(isinstance(learned.get(key), dict) for key in LEARNED):
         raise UserError(f"{path}: got learned {shown(learned)}, allowed: sections {' and '.join(LEARNED)}")
+    if is_built_in and not isinstance(learned["parametrisation"].get("name"), str):
+        raise UserError(f"{path}: its parametrisation lacks a name")
 
 
 def _check_objective(described: Any, path: Path) -> None:

@@ -8,6 +8,7 @@ import jax
 
 from metadisco.config.code.imports import load_object
 from metadisco.config.problems import problem_kind
+from metadisco.discoveries.checks import check_artefact, check_facts
 from metadisco.discoveries.load import check_parametrisation_name, load_learned
 from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError, shown
@@ -61,7 +62,7 @@ def load_meta_params(name: str | PathLike[str]) -> MetaParams:
             `RUN@640` for the one after 640 generations.
 
     Raises:
-        UserError: if the name is unknown, or the arrays do not fit.
+        UserError: if the name is unknown, the arrays do not fit, or an artefact no longer gives its stored outputs.
     """
     source = find_discovery(fspath(name))
     if source.config is not None and source.centre is not None:
@@ -73,12 +74,16 @@ def load_meta_params(name: str | PathLike[str]) -> MetaParams:
         learned = source.artefact.data["learned"]
         arrays, where = source.artefact.arrays, str(source.artefact.path)
         check_parametrisation_name(source.section, where)
+        check_facts(source.section, where)
         start = _start_of(source.problem, learned.get("inner", {}), source.section or {})
     else:
         raise UserError(
             f"{fspath(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned"
         )
-    return from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
+    meta_params = from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
+    if source.artefact is not None:
+        check_artefact(source.artefact, meta_params)
+    return meta_params
 
 
 def _start_of(

@@ -7,6 +7,7 @@ from metadisco._version import __version__
 from metadisco.config import to_plain
 from metadisco.config.problems import DEFAULT_PROBLEM
 from metadisco.discoveries.artefact import LEARNED
+from metadisco.discoveries.checks import facts_and_checks
 from metadisco.discoveries.load import load_artefact, load_centre, load_objective
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
@@ -77,14 +78,16 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
 def _content_of_another_problem(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return JSON data and arrays of the artefact of a discovery that is not an objective."""
     assert source.config is not None and source.centre is not None
-    load_meta_params(source.name)  # an unusable discovery is not passed on
+    meta_params = load_meta_params(source.name)  # an unusable discovery is not passed on
     plain = to_plain(source.config)
+    learned = {key: plain.get(key, {}) for key in LEARNED}
     data = {
         "metadisco": __version__,
         "problem": dict(source.problem),
-        "learned": {key: plain.get(key, {}) for key in LEARNED},
+        "learned": learned,
         "trained_on": trained_on(source),
         "licence": LICENCE,
+        **facts_and_checks(source.problem, learned, meta_params, source.name),
     }
     return data, read_arrays(source.centre)
 

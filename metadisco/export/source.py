@@ -58,15 +58,7 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
     writer = Writer(module)
     policy, policy_gradient = writer.part("policy", losses.policy)
     value, value_gradient = writer.part("value", losses.value)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(plain=_plain, filled=_filled, item=partial(_filled, bullet="- "))
-    return environment.get_template(f"{language}.py.j2").render(
+    return template(f"{language}.py.j2").render(
         about=about,
         clip_settings=CLIP_SETTINGS[language],
         library=library,
@@ -140,3 +132,16 @@ def _rows(pairs: dict[str, Any], uses_progress: bool) -> list[str]:
     if not uses_progress:
         table = [row for row in table if row[names.index("progress")] == 0]
     return [", ".join(str(np.float32(x)) for x in row) for row in table]
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a template of source, whose filters make text safe for docstrings."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(plain=_plain, filled=_filled, item=partial(_filled, bullet="- "))
+    return environment.get_template(name)

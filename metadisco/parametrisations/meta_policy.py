@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from metadisco.config.fields import Bool, PositiveFloat, PositiveInt, Sizes, settings
 from metadisco.objectives.arithmetic import in_float32
+from metadisco.parametrisations.source_policy import SourcePolicy, layers_of
 from metadisco.types import Key, MetaParams, MetaPolicy
 
 
@@ -116,3 +117,9 @@ class FeedForwardPolicy(NetworkPolicy):
             return logits_of(self, meta_params, features), (elapsed + 1,)
 
         return MetaPolicy(lambda: (jnp.float32(0),) if self.time else (), act)
+
+    def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
+        """Return what source is written from."""
+        return SourcePolicy(
+            layers_of(meta_params), self.output_scale, time_scale=self.time_scale if self.time else None
+        )

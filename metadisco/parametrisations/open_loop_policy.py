@@ -8,6 +8,7 @@ from jaxtyping import Array
 from metadisco.config.fields import PositiveFloat, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.meta_policy import NetworkPolicy, init_network, logits_of
+from metadisco.parametrisations.source_policy import SourcePolicy, layers_of
 from metadisco.types import Key, MetaParams, MetaPolicy
 
 
@@ -33,3 +34,7 @@ class OpenLoopPolicy(NetworkPolicy):
             return logits_of(self, meta_params, elapsed[None] / self.time_scale), (elapsed + 1,)
 
         return MetaPolicy(lambda: (jnp.float32(0),), act)
+
+    def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
+        """Return what source is written from."""
+        return SourcePolicy(layers_of(meta_params), self.output_scale, sees_policies=False, time_scale=self.time_scale)

@@ -8,11 +8,13 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from metadisco.config.fields import PositiveInt, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.meta_policy import NetworkPolicy, init_network, logits_of
+from metadisco.parametrisations.source_policy import SourcePolicy, Unit, layers_of
 from metadisco.types import Key, MetaParams, MetaPolicy
 
 
@@ -53,6 +55,11 @@ class RecurrentPolicy(NetworkPolicy):
             return logits_of(self, meta_params["network"], memory), memory
 
         return MetaPolicy(lambda: jnp.zeros(self.memory_size), act)
+
+    def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
+        """Return what source is written from."""
+        unit = Unit(**{name: np.asarray(array) for name, array in meta_params["unit"].items()})
+        return SourcePolicy(layers_of(meta_params["network"]), self.output_scale, unit=unit)
 
 
 def gated(unit: dict[str, Array], x: Float[Array, "F"], memory: Float[Array, "H"]) -> Float[Array, "H"]:

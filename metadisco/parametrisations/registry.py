@@ -33,7 +33,8 @@ META_POLICIES: dict[str, str] = {
 }
 """Parametrisations of meta-policies for repeated games, likewise.
 
-Each has `features` as above, and the field `num_states`, which the problem sets.
+Each has `features` as above, and the field `num_states`, which the problem sets. If it binds to a `MetaPolicy`,
+`source_policy(meta_params)` describes it for exporting source.
 """
 
 MESSAGES: dict[str, str] = {"message": "metadisco.parametrisations.message:LearnedMessage"}

@@ -6,11 +6,13 @@ Balaguer, Koster, Summerfield, Tacchetti, "The Good Shepherd" (2022) evolve such
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from metadisco.config.fields import PositiveFloat, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.meta_policy import GamePolicy
+from metadisco.parametrisations.source_policy import SourcePolicy
 from metadisco.types import Key, MetaParams, MetaPolicy
 
 
@@ -36,3 +38,8 @@ class StaticPolicy(GamePolicy):
             return self.output_scale * meta_params["logits"], memory
 
         return MetaPolicy(tuple, act)
+
+    def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
+        """Return what source is written from."""
+        logits = np.asarray(meta_params["logits"])
+        return SourcePolicy(((np.zeros((0, len(logits))), logits),), self.output_scale, sees_policies=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from metadisco.discoveries.any_problem import load_meta_params
+from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.sources import Source
 from metadisco.evaluation.meetings import Meeting, meetings
 from metadisco.inner.games import Game
