@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from metadisco._version import __version__
+from metadisco.commands.evaluate.options import EXAMPLE, add_options
 from metadisco.errors import UserError
 
 EVOLVE_EXAMPLE = """examples:
@@ -35,12 +36,6 @@ REFERENCE_EXAMPLE = """example:
   metadisco reference experiments/lpo_drift/classic.yaml
 
 Fitness on an environment is then (R - random) / (ppo - random). Only outer.… and seed can be set here."""
-
-EVALUATE_EXAMPLE = """example:
-  metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
-
-Each objective trains in each environment on the same seeds, which no search and no metadisco train used. The same
-command again goes on where it was stopped. Differences and probabilities are against the baseline."""
 
 DISTIL_EXAMPLE = """examples:
   metadisco distil runs/lpo --output runs/lpo/distilled
@@ -182,16 +177,8 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--network", nargs="+", default=[], metavar="WIDTH", help="also teach a network of these widths"
     )
 
-    evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
-    evaluate.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all lives")
-    evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help=OBJECTIVE)
-    evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
-    evaluate.add_argument("--seeds", dest="num_seeds", type=int, default=64, metavar="N", help="lives per cell")
-    evaluate.add_argument("--baseline", metavar="O", help="what is compared with; the first objective if left out")
-    evaluate.add_argument(
-        "--config", dest="config_name", metavar="C", help=f"settings: {CONFIG}; CleanRL's if left out"
-    )
-    evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where results and figures go")
+    evaluate = _command(commands, "evaluate", "compare objectives, or players of games, on the same seeds", EXAMPLE)
+    add_options(evaluate, OBJECTIVE, CONFIG)
     _add_look(evaluate)
 
     export = _command(commands, "export", "write an objective for use elsewhere", EXPORT_EXAMPLE)

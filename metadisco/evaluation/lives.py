@@ -21,9 +21,10 @@ from metadisco.outer.mesh import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1
-LIVES, VISITS, RANDOM, TRAINING, REFERENCE = range(5)
+LIVES, VISITS, RANDOM, TRAINING, REFERENCE, PLAYING = range(6)
 """Streams of keys: agents that are judged, agents whose minibatches are counted, random actions, agents of `metadisco
-train`, by which settings are chosen, and those of `metadisco reference`. None is judged on what it was chosen by."""
+train`, by which settings are chosen, those of `metadisco reference`, and lifetimes in which players of games are
+judged. None is judged on what it was chosen by."""
 
 
 class Lives(NamedTuple):

@@ -1,4 +1,4 @@
-"""`metadisco evaluate`: objectives compared over environments, on the same seeds."""
+"""`metadisco evaluate --objectives`: objectives compared over environments, on the same seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,28 +12,28 @@ from metadisco.commands.tables import print_table
 def evaluate(
     objectives: Sequence[str],
     envs: Sequence[str],
-    num_seeds: int,
     output: Path,
-    baseline: str | None,
-    config_name: str | None,
     words: Sequence[str],
     formats: Sequence[str],
-    style: str | None,
     quiet: bool,
+    num_seeds: int = 64,
+    baseline: str | None = None,
+    config_name: str | None = None,
+    style: str | None = None,
 ) -> int:
     """Train every objective in every environment; write and print what came out; return the exit code.
 
     Args:
         objectives: by name; none twice. KEY=VALUE words may be among them.
         envs: by full name; none twice; likewise.
-        num_seeds: lives per cell.
         output: folder.
+        words: settings in place of those of the config, as KEY=VALUE.
+        formats: of figures, beside PNG and SVG.
+        quiet: print nothing.
+        num_seeds: lives per cell.
         baseline: what is compared with; the first objective where it is None.
         config_name: a config file, or a discovery.
-        words: settings in place of these, as KEY=VALUE.
-        formats: of figures, beside PNG and SVG.
         style: of figures, as `look` takes it.
-        quiet: print nothing.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
