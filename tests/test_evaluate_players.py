@@ -74,8 +74,8 @@ def results(output):
 def test_rewards_are_those_of_lifetimes_that_no_search_has_seen(results, run):
     naive = make_learner("naive", IPD.swapped)
     key = seed_keys(0, 1, PLAYING)[0]
-    for row, player in zip(results["rows"], ("all_defect", None), strict=False):
-        player = make_learner(player, IPD) if player else as_player(metadisco.load_meta_policy(run))
+    players = make_learner("all_defect", IPD), as_player(metadisco.load_meta_policy(run))
+    for row, player in zip(results["rows"][:2], players, strict=True):
         outcome = jax.jit(lambda key, player=player: play_lifetimes(key, player, naive, IPD, 3, 8))(key)
         np.testing.assert_allclose(row["own"][0], outcome.own.mean(), rtol=1e-5)
         np.testing.assert_allclose(row["other"][0], outcome.other.mean(), rtol=1e-5)
@@ -145,7 +145,7 @@ def test_a_game_of_ones_own_comes_from_a_file_and_is_called_by_its_name(place):
 
 def test_lifetimes_that_failed_are_counted_and_left_out():
     own, other = np.array([1.0, 2.0, np.nan, 3.0]), np.array([0.0, 0.0, 0.0, 1.0])
-    cells = [Cell("a", "x", "ipd", own, other), Cell("b", "x", "ipd", own + [1, 1, 1, 2], other)]
+    cells = [Cell("a", "x", "ipd", own, other), Cell("b", "x", "ipd", own + np.array([1, 1, 1, 2]), other)]
     first, second = rows_of(cells, "a")
     assert (first.own.value, first.failed, first.difference) == (2, 1, None)
     assert second.difference.mean == pytest.approx(4 / 3)
