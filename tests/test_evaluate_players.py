@@ -13,7 +13,7 @@ import metadisco
 from metadisco.cli import main
 from metadisco.config import parse_config
 from metadisco.evaluation import controls, cross_table
-from metadisco.evaluation.controls import Budget, RandomPolicy, Shuffled, random_policy
+from metadisco.evaluation.controls import Budget, Shuffled, random_policy
 from metadisco.evaluation.cross_table import Cell, rows_of
 from metadisco.evaluation.lives import PLAYING, seed_keys
 from metadisco.inner.games import GAMES
@@ -151,11 +151,17 @@ def test_lifetimes_that_failed_are_counted_and_left_out():
     assert second.difference.mean == pytest.approx(4 / 3)
 
 
+def begun(player, key):
+    """Return the starts of two lifetimes."""
+    return jax.vmap(lambda each: player.init(each, IPD), out_axes=-1)(jax.random.split(key))
+
+
 def test_a_shuffled_meta_policy_looks_at_another_lifetime(run, getkey):
     naive, policy = make_learner("naive", IPD.swapped), as_player(metadisco.load_meta_policy(run))
     shuffled = Shuffled(policy, naive, IPD)
-    start = shuffled.init(getkey(), IPD)
-    after = [shuffled.update(start, jnp.full(5, x), jnp.full(5, y), IPD) for x, y in ((0, 1), (2, -1))]
+    start = begun(shuffled, getkey())
+    played = [jnp.full((5, 2), x) for x in (-1.0, 0.0, 2.0)]
+    after = [shuffled.update(start, own, other, IPD) for own, other in (played[:2], played[1:])]
     np.testing.assert_array_equal(shuffled.logits(after[0]), shuffled.logits(after[1]))
     there = policy.update(start.player, policy.logits(start.player), naive.logits(start.opponent), IPD)
     np.testing.assert_array_equal(shuffled.logits(after[0]), policy.logits(there))
@@ -163,14 +169,10 @@ def test_a_shuffled_meta_policy_looks_at_another_lifetime(run, getkey):
 
 
 def test_a_random_meta_policy_has_other_weights_in_each_lifetime(getkey):
-    player = random_policy(IPD)
-    assert isinstance(player, RandomPolicy)
-    seen = jnp.zeros(5)
-    first, second = (
-        player.logits(player.update(player.init(getkey(), IPD), seen, seen + 1, IPD)) for _ in range(2)
-    )  # fmt: skip
-    assert first.shape == (5,)
-    assert not np.allclose(first, second)
+    player, seen = random_policy(IPD), jnp.ones((5, 2))
+    logits = player.logits(player.update(begun(player, getkey()), seen, seen, IPD))
+    assert logits.shape == (5, 2)
+    assert not np.allclose(logits[:, 0], logits[:, 1])
 
 
 @pytest.mark.parametrize("name", ["naive", "lola", "look_ahead", "best_response"])

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-from jax import Array
-from jaxtyping import Float
 
 from metadisco.config import OuterConfig, StrategyConfig, to_plain
 from metadisco.inner.games import Game
 from metadisco.inner.games.lifetime import Reset
-from metadisco.inner.games.players import Player
-from metadisco.inner.games.players.meta_player import MetaPlayer
+from metadisco.inner.games.matrix import Logits
+from metadisco.inner.games.players import ByLifetime, Player
+from metadisco.inner.games.players.base import random_logits
 from metadisco.outer.evaluate import Evaluator
 from metadisco.outer.search import Progress, SearchState, search
 from metadisco.parametrisations.meta_policy import FeedForwardPolicy, GamePolicy
@@ -134,11 +133,11 @@ class Shuffled(NamedTuple):
         key_player, key_opponent = jax.random.split(key)
         return _Elsewhere(self.player.init(key_player, game), self.opponent.init(key_opponent, game.swapped))
 
-    def logits(self, state: _Elsewhere) -> Float[Array, "S"]:
+    def logits(self, state: _Elsewhere) -> Logits:
         """Return what is played in the other lifetime."""
         return self.player.logits(state.player)
 
-    def update(self, state: _Elsewhere, own_logits: Array, other_logits: Array, game: Game) -> _Elsewhere:
+    def update(self, state: _Elsewhere, own_logits: Logits, other_logits: Logits, game: Game) -> _Elsewhere:
         """Return the other lifetime after a play; what was played in this one is not looked at."""
         del own_logits, other_logits
         own, other = self.player.logits(state.player), self.opponent.logits(state.opponent)
@@ -152,31 +151,30 @@ class _Drawn(NamedTuple):
     """A lifetime of a random meta-policy."""
 
     meta_params: MetaParams
-    policy: Float[Array, "S"]
+    policy: Logits
 
 
 class RandomPolicy(NamedTuple):
-    """A meta-policy with random weights, others in each lifetime."""
+    """A meta-policy with random weights, for one lifetime: they are others in each."""
 
     parametrisation: FeedForwardPolicy
 
     def init(self, key: Key, game: Game) -> _Drawn:
         """Return weights, and what is played before anything was seen."""
         key_weights, key_start = jax.random.split(key)
-        start = MetaPlayer(lambda state, memory: (state, memory)).init(key_start, game)
-        return _Drawn(self.parametrisation.init(key_weights), start.policy)
+        return _Drawn(self.parametrisation.init(key_weights), random_logits(key_start, game))
 
-    def logits(self, state: _Drawn) -> Float[Array, "S"]:
+    def logits(self, state: _Drawn) -> Logits:
         """Return what the meta-policy said last."""
         return state.policy
 
-    def update(self, state: _Drawn, own_logits: Array, other_logits: Array, game: Game) -> _Drawn:
+    def update(self, state: _Drawn, own_logits: Logits, other_logits: Logits, game: Game) -> _Drawn:
         """Return what the meta-policy says of what was played."""
         policy = self.parametrisation.bind(state.meta_params)
         meta_state = jax.nn.sigmoid(jax.numpy.concatenate([own_logits, other_logits]))
         return state._replace(policy=policy.act(meta_state, policy.initial_memory())[0])
 
 
-def random_policy(game: Game) -> RandomPolicy:
+def random_policy(game: Game) -> Player:
     """Return the control that was never trained."""
-    return RandomPolicy(FeedForwardPolicy(start="random", num_states=game.num_logits))
+    return ByLifetime(RandomPolicy(FeedForwardPolicy(start="random", num_states=game.num_logits)))

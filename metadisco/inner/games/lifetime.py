@@ -3,6 +3,7 @@
 Axes: B lifetimes, T meta-steps, S states of a policy, Q quantiles.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax
@@ -55,15 +56,15 @@ class Trace(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """Both players before a play, all lifetimes: leaves [B, ...]."""
+    """Both players before a play, all lifetimes: leaves [..., B]."""
 
     player: Any
     """States of the player."""
     opponent: Any
     """Those of the opponent."""
-    own: Float[Array, "B S"]
+    own: Float[Array, "S B"]
     """Policies that the player's seat plays next."""
-    other: Float[Array, "B S"]
+    other: Float[Array, "S B"]
     """Those of the opponent's."""
 
 
@@ -122,17 +123,17 @@ def trace_lifetimes(
     seats = _Seats(player, opponent, game)
 
     def spread(numbers: Array) -> Spread:
-        return Spread(mean=numbers.mean(0), quantiles=jnp.quantile(numbers, jnp.asarray(quantiles), axis=0))
+        return Spread(mean=numbers.mean(-1), quantiles=jnp.quantile(numbers, jnp.asarray(quantiles), axis=-1))
 
     def step(table: _Table, _: None) -> tuple[_Table, Trace]:
         rewards = seats.rewards(table)
-        shares = game.scale * jax.vmap(lambda own, other: visits(game, own, other))(table.own, table.other)
+        shares = game.scale * visits(game, table.own, table.other)
         row = Trace(
             own_reward=spread(rewards.own),
             other_reward=spread(rewards.other),
             own_policy=spread(jax.nn.sigmoid(table.own)),
             other_policy=spread(jax.nn.sigmoid(table.other)),
-            visits=shares.mean(0),
+            visits=shares.mean(-1),
         )
         return seats.play(table), row
 
@@ -150,28 +151,31 @@ class _Seats(NamedTuple):
 
     def begin(self, key: Key, num_lifetimes: int, reset: Reset) -> _Table:
         """Return what stands before the unpaid play."""
-        keys = [jax.random.split(each, num_lifetimes) for each in jax.random.split(key, 3)]
-        player = jax.vmap(lambda k: self.player.init(k, self.game))(keys[0])
-        opponent = jax.vmap(lambda k: self.opponent.init(k, self.game.swapped))(keys[1])
-        table = self._about_to_play(player, opponent)
+
+        def in_each(key: Key, draw: Callable[[Key], Any]) -> Any:
+            return jax.vmap(draw, out_axes=-1)(jax.random.split(key, num_lifetimes))
+
+        key_player, key_opponent, key_random = jax.random.split(key, 3)
+        table = self._about_to_play(
+            in_each(key_player, lambda each: self.player.init(each, self.game)),
+            in_each(key_opponent, lambda each: self.opponent.init(each, self.game.swapped)),
+        )
         if reset == "shaper":
-            return table._replace(own=jax.vmap(lambda k: random_logits(k, self.game))(keys[2]))
+            return table._replace(own=in_each(key_random, lambda each: random_logits(each, self.game)))
         return table
 
     def rewards(self, table: _Table) -> Outcome:
         """Return what the next play pays."""
-        own, other = jax.vmap(lambda own, other: values(self.game, own, other))(table.own, table.other)
+        own, other = values(self.game, table.own, table.other)
         return Outcome(own=self.game.scale * own, other=self.game.scale * other)
 
     def play(self, table: _Table) -> _Table:
         """Return what stands after the next play, by which both players were updated at once."""
-        game, seen = self.game, self.game.swapped
-        player = jax.vmap(lambda state, own, other: self.player.update(state, own, other, game))
-        opponent = jax.vmap(lambda state, own, other: self.opponent.update(state, own, other, seen))
         return self._about_to_play(
-            player(table.player, table.own, table.other), opponent(table.opponent, table.other, table.own)
+            self.player.update(table.player, table.own, table.other, self.game),
+            self.opponent.update(table.opponent, table.other, table.own, self.game.swapped),
         )
 
     def _about_to_play(self, player: Any, opponent: Any) -> _Table:
-        own, other = jax.vmap(self.player.logits)(player), jax.vmap(self.opponent.logits)(opponent)
+        own, other = self.player.logits(player), self.opponent.logits(opponent)
         return _Table(player=player, opponent=opponent, own=own, other=other)

@@ -10,18 +10,20 @@ Awareness" (2018), and Lu et al., "Model-Free Opponent Shaping" (2022), for exac
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
 Payoffs: TypeAlias = tuple[float, float, float, float]
+Logits: TypeAlias = Float[Array, "S ..."]
 Row: TypeAlias = list[Array]
 
 SWAP = (0, 2, 1, 3)
 """Where CC, CD, DC, DD of one player stand in the order of the other."""
 OTHER_ORDER = (0, 1, 3, 2, 4)
 """The same of start, CC, CD, DC, DD."""
+LARGEST_LOGIT = 80.0
+"""Beyond it an action is certain: exp(−θ) is still a normal number in single precision."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,23 @@ class Game:
 class Gradients(NamedTuple):
     """All four gradients of the two values, each in the order of the policy by which it is taken."""
 
-    own_by_own: Float[Array, "S ..."]
+    own_by_own: Logits
     """∂V_own/∂θ_own: what naive learners follow."""
-    own_by_other: Float[Array, "S ..."]
+    own_by_other: Logits
     """∂V_own/∂θ_other."""
-    other_by_own: Float[Array, "S ..."]
+    other_by_own: Logits
     """∂V_other/∂θ_own."""
-    other_by_other: Float[Array, "S ..."]
+    other_by_other: Logits
     """∂V_other/∂θ_other: what the other player follows if it is naive."""
+
+
+class GradientChange(NamedTuple):
+    """How the gradients by this player's logits change as the other player's logits move."""
+
+    own_by_own: Logits
+    """Of ∂V_own/∂θ_own."""
+    other_by_own: Logits
+    """Of ∂V_other/∂θ_own."""
 
 
 class _Play(NamedTuple):
@@ -82,9 +93,7 @@ class _Play(NamedTuple):
     other_not: Row
 
 
-def values(
-    game: Game, own: Float[Array, "S ..."], other: Float[Array, "S ..."]
-) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+def values(game: Game, own: Logits, other: Logits) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Return the expected discounted payoffs (V_own, V_other) of two policies, by logits.
 
     Multiplied by `game.scale` they are mean rewards of a round.
@@ -93,19 +102,19 @@ def values(
     return _dot(weights, game.own), _dot(weights, game.other)
 
 
-def visits(game: Game, own: Float[Array, "S ..."], other: Float[Array, "S ..."]) -> Float[Array, "4 ..."]:
+def visits(game: Game, own: Logits, other: Logits) -> Float[Array, "4 ..."]:
     """Return how often CC, CD, DC and DD are played, a round at t counting γᵗ: the four sum to 1/(1 − γ)."""
     return jnp.stack(_visits(game, _play(own, other)))
 
 
-def gradient(game: Game, own: Float[Array, "S ..."], other: Float[Array, "S ..."]) -> Float[Array, "S ..."]:
+def gradient(game: Game, own: Logits, other: Logits) -> Logits:
     """Return ∂V_own/∂θ_own, in closed form."""
     play = _play(own, other)
     values_after, weights = _solved(game, play, (game.own,))
     return _by_own(game, play, values_after[0], weights)
 
 
-def gradients(game: Game, own: Float[Array, "S ..."], other: Float[Array, "S ..."]) -> Gradients:
+def gradients(game: Game, own: Logits, other: Logits) -> Gradients:
     """Return the gradients of both values by both policies, in closed form."""
     play = _play(own, other)
     (own_after, other_after), weights = _solved(game, play, (game.own, game.other))
@@ -117,16 +126,70 @@ def gradients(game: Game, own: Float[Array, "S ..."], other: Float[Array, "S ...
     )
 
 
+def change_of_gradients(game: Game, own: Logits, other: Logits, direction: Logits) -> GradientChange:
+    """Return how both gradients by this player's logits change as θ_other moves along `direction`, in closed form.
+
+    With dP the change of the transitions P, du that of the visits u, and dv that of the values v of outcomes:
+    (I − γP)ᵀ du = dp₀ + γ dPᵀ u, and (I − γP) dv = γ dP v.
+
+    Args:
+        game: as this player sees it.
+        own: logits of this player.
+        other: logits of the other one, in its own order.
+        direction: as `other`.
+    """
+    play = _play(own, other)
+    turned = [direction[state] for state in OTHER_ORDER[: game.num_logits]]
+    change = [q * not_q * d for q, not_q, d in zip(play.other, play.other_not, turned, strict=True)]
+    moved = [_moved(play, state, change[state]) for state in range(game.num_logits)]
+    afters, weights = _solved(game, play, (game.own, game.other))
+    zero = jnp.zeros_like(weights[0])
+    if game.gamma is None:
+        dw, dafters = [zero], [[zero] * 4, [zero] * 4]
+    else:
+        system, gamma = _Elimination(game.gamma, play), game.gamma
+        inflow = [sum((w * row[j] for w, row in zip(weights, moved, strict=True)), zero) for j in range(4)]
+        dw = [zero, *(gamma * du for du in system.solve_transposed(inflow))]
+        dafters = [system.solve([gamma * _inner(row, after) for row in moved[1:]]) for after in afters]
+    changes = (_change(play, after, dafter, weights, dw, change) for after, dafter in zip(afters, dafters, strict=True))
+    return GradientChange(*changes)
+
+
+def _moved(play: _Play, state: int, change: Array) -> Row:
+    """Return by how much CC, CD, DC, DD get likelier after a state as the other player's q there changes."""
+    p, not_p = play.own[state], play.own_not[state]
+    return [p * change, -p * change, not_p * change, -not_p * change]
+
+
+def _change(play: _Play, after: Row, dafter: Row, weights: Row, dw: Row, change: Row) -> Array:
+    """Return the change of `_by_own`: the product rule over weights, q and values."""
+    cc_over_dc, cd_over_dd = after[0] - after[2], after[1] - after[3]
+    d_cc_over_dc, d_cd_over_dd = dafter[0] - dafter[2], dafter[1] - dafter[3]
+    slopes = []
+    for s, (q, not_q) in enumerate(zip(play.other, play.other_not, strict=True)):
+        by_weight = dw[s] * (q * cc_over_dc + not_q * cd_over_dd)
+        by_play = change[s] * (cc_over_dc - cd_over_dd) + q * d_cc_over_dc + not_q * d_cd_over_dd
+        slopes.append(play.own[s] * play.own_not[s] * (by_weight + weights[s] * by_play))
+    return jnp.stack(slopes)
+
+
 def _play(own: Array, other: Array) -> _Play:
-    """Return probabilities by logits. 1 − p is σ(−θ), which keeps its digits where p is close to 1."""
-    mine, yours = list(own), [other[state] for state in OTHER_ORDER[: other.shape[0]]]
-    sigmoid = jax.nn.sigmoid
+    """Return probabilities by logits."""
+    mine = [_probability(own[state]) for state in range(own.shape[0])]
+    yours = [_probability(other[state]) for state in OTHER_ORDER[: other.shape[0]]]
     return _Play(
-        own=[sigmoid(x) for x in mine],
-        own_not=[sigmoid(-x) for x in mine],
-        other=[sigmoid(x) for x in yours],
-        other_not=[sigmoid(-x) for x in yours],
+        own=[p for p, _ in mine],
+        own_not=[not_p for _, not_p in mine],
+        other=[q for q, _ in yours],
+        other_not=[not_q for _, not_q in yours],
     )
+
+
+def _probability(logit: Array) -> tuple[Array, Array]:
+    """Return σ(θ) and σ(−θ), which keeps its digits where the other is close to 1, for the price of one exponential."""
+    odds_against = jnp.exp(-jnp.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT))
+    probability = 1.0 / (1.0 + odds_against)
+    return probability, odds_against * probability
 
 
 def _outcomes(play: _Play, state: int) -> Row:
@@ -222,7 +285,11 @@ class _Elimination:
 
 
 def _dot(weights: Row, payoffs: Payoffs) -> Array:
-    total = weights[0] * payoffs[0]
-    for weight, payoff in zip(weights[1:], payoffs[1:], strict=True):
-        total = total + weight * payoff
+    return _inner(weights, [jnp.asarray(payoff, weights[0].dtype) for payoff in payoffs])
+
+
+def _inner(left: Row, right: Row) -> Array:
+    total = left[0] * right[0]
+    for a, b in zip(left[1:], right[1:], strict=True):
+        total = total + a * b
     return total

@@ -21,7 +21,7 @@ swerve) and the iterated stag hunt (C is to hunt the stag)."""
 KEYS = ("name", "payoffs", "gamma")
 
 
-def make_game(spec: str | Mapping[str, Any], key: str = "problem.game") -> Game:
+def make_game(spec: Any, key: str = "problem.game") -> Game:
     """Return a game by its name, or by its payoffs.
 
     Args:

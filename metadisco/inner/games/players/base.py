@@ -1,7 +1,8 @@
 """What a player is, whichever seat it has; and what several of them share."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -10,45 +11,73 @@ from jaxtyping import Float
 
 from metadisco.config.fields import NonNegativeFloat, settings
 from metadisco.errors import UserError
-from metadisco.inner.games.matrix import Game
+from metadisco.inner.games.matrix import Game, Logits
 from metadisco.types import Key
 
 CERTAIN = 100.0
 """A logit at which σ is 1 and at whose negative it is 0, in single precision."""
 
 
+@runtime_checkable
 class Player(Protocol):
-    """A player of one lifetime; `play_lifetimes` vectorises it. Frozen, with static settings.
+    """A player, whichever seat it has. Frozen, with static settings.
 
-    Policies are logits [S], each in the order of its own player's states. `game` is as this player sees it. All three
-    methods are pure, and safe under `jit` and `vmap`.
+    Policies are logits [S, ...], each in the order of its own player's states; what follows S are lifetimes, none or
+    many, that must not touch each other: arithmetic by the element does that by itself, and is quick. A player that is
+    written for one lifetime alone, with policies [S] and any state, is made one for many by `ByLifetime`.
+    `game` is as this player sees it. All three methods are pure, and safe under `jit` and `vmap`.
     """
 
     def init(self, key: Key, game: Game) -> Any:
-        """Return its state at the start of a lifetime, an array or another pytree; the key is consumed.
+        """Return its state at the start of one lifetime, an array or another pytree; the key is consumed.
 
         Raises:
             UserError: if it cannot play this game.
         """
 
-    def logits(self, state: Any) -> Float[Array, "S"]:
+    def logits(self, state: Any) -> Logits:
         """Return the policy that it plays next."""
 
-    def update(self, state: Any, own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game) -> Any:
+    def update(self, state: Any, own_logits: Logits, other_logits: Logits, game: Game) -> Any:
         """Return its state after one play of two policies against each other.
 
         Args:
-            state: before it.
+            state: before it; lifetimes are the last axis of every leaf.
             own_logits: what was played in this seat: `logits(state)`, but for a first play drawn at random.
             other_logits: what the other player played.
             game: as this player sees it.
         """
 
 
+@dataclass(frozen=True)
+class ByLifetime:
+    """A player that is written for one lifetime, made one for many."""
+
+    one: Player
+    """Its policies are [S], and its methods may do anything with them."""
+
+    def init(self, key: Key, game: Game) -> Any:
+        """Return its state at the start of one lifetime."""
+        return self.one.init(key, game)
+
+    def logits(self, state: Any) -> Float[Array, "S B"]:
+        """Return the policies that it plays next."""
+        policies: Array = jax.vmap(self.one.logits, in_axes=-1, out_axes=-1)(state)
+        return policies
+
+    def update(self, state: Any, own_logits: Float[Array, "S B"], other_logits: Float[Array, "S B"], game: Game) -> Any:
+        """Return its states after one play in each lifetime."""
+
+        def update(state: Any, own: Array, other: Array) -> Any:
+            return self.one.update(state, own, other, game)
+
+        return jax.vmap(update, in_axes=-1, out_axes=-1)(state, own_logits, other_logits)
+
+
 class PolicyIsState:
     """What players have in common whose state is their policy."""
 
-    def logits(self, state: Float[Array, "S"]) -> Float[Array, "S"]:
+    def logits(self, state: Logits) -> Logits:
         """Return its policy, which is its state."""
         return state
 
@@ -60,7 +89,7 @@ class RandomStart(PolicyIsState):
     initial_std: NonNegativeFloat = 1.0
     """Spread of the normal distribution, around 0, of the logits that a lifetime starts from."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return N(0, initial_std²) logits."""
         return self.initial_std * random_logits(key, game)
 
@@ -78,12 +107,12 @@ def check_numbers(numbers: Sequence[float], game: Game, name: str) -> None:
         )
 
 
-def random_logits(key: Key, game: Game) -> Float[Array, "S"]:
+def random_logits(key: Key, game: Game) -> Logits:
     """Return a policy whose logits are N(0, 1): what learners start from."""
     return jax.random.normal(key, (game.num_logits,))
 
 
-def logits_of(probabilities: tuple[float, ...]) -> Float[Array, "S"]:
+def logits_of(probabilities: tuple[float, ...]) -> Logits:
     """Return logits of probabilities, 0 and 1 included."""
     p = jnp.asarray(probabilities, jnp.float32)
     return jnp.clip(jnp.log(p) - jnp.log1p(-p), -CERTAIN, CERTAIN)

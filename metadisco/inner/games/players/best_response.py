@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import jax
 from jax import Array
-from jaxtyping import Float
 
 from metadisco.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, settings
-from metadisco.inner.games.matrix import Game, gradient
+from metadisco.inner.games.matrix import Game, Logits, gradient
 from metadisco.inner.games.players.base import random_logits
 from metadisco.types import Key
 
@@ -15,9 +14,9 @@ from metadisco.types import Key
 class BestResponseState(NamedTuple):
     """Of one lifetime."""
 
-    start: Float[Array, "S"]
+    start: Logits
     """Where each ascent begins."""
-    policy: Float[Array, "S"]
+    policy: Logits
     """Where the last one ended."""
 
 
@@ -37,12 +36,16 @@ class BestResponse:
         start = self.initial_std * random_logits(key, game)
         return BestResponseState(start, policy=start)
 
-    def logits(self, state: BestResponseState) -> Float[Array, "S"]:
+    def logits(self, state: BestResponseState) -> Logits:
         """Return its last answer."""
         return state.policy
 
     def update(
-        self, state: BestResponseState, own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
+        self,
+        state: BestResponseState,
+        own_logits: Logits,
+        other_logits: Logits,
+        game: Game,
     ) -> BestResponseState:
         """Return its answer to the policy that the other player has played."""
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from metadisco.inner.games.matrix import Game
+from metadisco.inner.games.matrix import Game, Logits
 from metadisco.inner.games.players.base import random_logits
 from metadisco.types import Key
 
@@ -18,11 +18,11 @@ played, each in the order of its own player's states; logits: of its next policy
 
 
 class MetaState(NamedTuple):
-    """Of one lifetime."""
+    """Of one lifetime, or of many in the last axis."""
 
     memory: Any
     """The meta-policy's own."""
-    policy: Float[Array, "S"]
+    policy: Logits
     """Logits that it plays next."""
 
 
@@ -38,14 +38,15 @@ class MetaPlayer(NamedTuple):
         """Return its state before anything was played."""
         return MetaState(memory=self.initial_memory, policy=random_logits(key, game))
 
-    def logits(self, state: MetaState) -> Float[Array, "S"]:
+    def logits(self, state: MetaState) -> Float[Array, "S B"]:
         """Return what the meta-policy said last."""
         return state.policy
 
     def update(
-        self, state: MetaState, own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
+        self, state: MetaState, own_logits: Float[Array, "S B"], other_logits: Float[Array, "S B"], game: Game
     ) -> MetaState:
         """Return its state after the meta-policy has seen what was played."""
         meta_state = jax.nn.sigmoid(jnp.concatenate([own_logits, other_logits]))
-        policy, memory = self.act(meta_state, state.memory)
+        act = jax.vmap(self.act, in_axes=-1, out_axes=-1)
+        policy, memory = act(meta_state, state.memory)
         return MetaState(memory=memory, policy=policy)

@@ -1,12 +1,10 @@
 """Naive learners: gradient ascent on one's own value as if the other player stood still."""
 
 import jax.numpy as jnp
-from jax import Array
-from jaxtyping import Float
 
 from metadisco.config.fields import Float as Number
 from metadisco.config.fields import PositiveFloat, settings
-from metadisco.inner.games.matrix import Game, gradient
+from metadisco.inner.games.matrix import Game, Logits, gradient
 from metadisco.inner.games.players.base import PolicyIsState, RandomStart, check_numbers
 from metadisco.types import Key
 
@@ -19,8 +17,12 @@ class Naive(RandomStart):
     """Step along ∂V/∂θ; V is discounted, 1/(1 − γ) times the reward that is reported."""
 
     def update(
-        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
-    ) -> Float[Array, "S"]:
+        self,
+        state: Logits,
+        own_logits: Logits,
+        other_logits: Logits,
+        game: Game,
+    ) -> Logits:
         """Return its policy after a step from where it stands."""
         return state + self.learning_rate * gradient(game, state, other_logits)
 
@@ -34,7 +36,7 @@ class MMAML(PolicyIsState):
     learning_rate: PositiveFloat = 1.0
     """As of `naive`."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return the given policy.
 
         Raises:
@@ -44,7 +46,11 @@ class MMAML(PolicyIsState):
         return jnp.asarray(self.initial_logits, jnp.float32)
 
     def update(
-        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
-    ) -> Float[Array, "S"]:
+        self,
+        state: Logits,
+        own_logits: Logits,
+        other_logits: Logits,
+        game: Game,
+    ) -> Logits:
         """Return its policy after a step from where it stands."""
         return state + self.learning_rate * gradient(game, state, other_logits)

@@ -11,7 +11,7 @@ from metadisco.config import build_settings
 from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError, nearest, shown
 from metadisco.inner.games.matrix import Game
-from metadisco.inner.games.players.base import Player
+from metadisco.inner.games.players.base import ByLifetime, Player
 
 HERE = "metadisco.inner.games.players"
 LEARNERS: dict[str, str] = {
@@ -35,11 +35,12 @@ NUMBERS = {"static": "probabilities", "m_maml": "initial_logits"}
 """The setting that is meant where numbers alone follow a name, as in `static:0,1,0,1,0`."""
 
 
-def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.opponents") -> Player:
+def make_learner(spec: Any, game: Game, key: str = "problem.opponents") -> Player:
     """Return a player that can play a game.
 
     Args:
-        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a class of one's own; or a mapping of `name` and
+        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a class of one's own, written for
+            one lifetime; or a mapping of `name` and
             settings; or, for a built-in one, both in a word (see `parse_learner`).
         game: as this player sees it.
         key: the setting that holds it, for messages.
@@ -53,15 +54,16 @@ def make_learner(spec: str | Mapping[str, Any], game: Game, key: str = "problem.
     if name in LEARNERS:
         player: Player = build_settings(resolve_name(LEARNERS[name]), given, prefix=f"{key}.")
     else:
-        player = load_object(name, key=key, arguments=given)
+        one = load_object(name, key=key, arguments=given)
         for method in ("init", "logits", "update"):
-            if not callable(getattr(player, method, None)):
+            if not callable(getattr(one, method, None)):
                 raise UserError(f"{key}: {name} has no method {method!r}, which a player needs")
+        player = ByLifetime(one)
     check_player(player, game, key)
     return player
 
 
-def parse_learner(spec: str | Mapping[str, Any], key: str = "problem.opponents") -> dict[str, Any]:
+def parse_learner(spec: Any, key: str = "problem.opponents") -> dict[str, Any]:
     """Return a player as a section: `name`, and the settings that are given.
 
     In a word they follow the name after a colon: `lola:learning_rate=0.5,form=first_paper`; `zero_determinant:chi=4`;
@@ -110,26 +112,34 @@ def check_player(player: Player, game: Game, key: str) -> None:
     Raises:
         UserError: saying why.
     """
+    shape = (game.num_logits, 2)  # of the policies of two lifetimes
 
-    def play(random: Any) -> tuple[Any, Any]:
-        state = player.init(random, game)
-        logits = player.logits(state)
-        after = player.update(state, logits, jnp.zeros(game.num_logits), game)
-        return (state, logits), (after, player.logits(after))
+    def begin(keys: Any) -> tuple[Any, Any]:
+        state = jax.vmap(lambda each: player.init(each, game), out_axes=-1)(keys)
+        return state, player.logits(state)
+
+    def play(state: Any, own: Any) -> tuple[Any, Any]:
+        after = player.update(state, own, jnp.zeros(shape), game)
+        return after, player.logits(after)
 
     try:
-        before, after = jax.eval_shape(play, jax.random.key(0))
+        before = jax.eval_shape(begin, jax.random.split(jax.random.key(0), 2))
+        _check_policies(before[1], shape, key, game)
+        after = jax.eval_shape(play, *before)
     except UserError as error:
-        raise UserError(f"{key}.{error}") from None
-    wanted = jax.ShapeDtypeStruct((game.num_logits,), jnp.float32)
-    logits = before[1]
-    if (getattr(logits, "shape", None), getattr(logits, "dtype", None)) != (wanted.shape, wanted.dtype):
-        raise UserError(
-            f"{key}: got logits {logits} of a player, allowed: {game.num_logits} in float32 for {game.name}"
-        )
+        text = str(error)
+        raise UserError(text if text.startswith(f"{key}:") else f"{key}.{text}") from None
+    except (TypeError, ValueError) as error:  # of shapes that do not fit, in code of one's own
+        raise UserError(f"{key}: the player cannot play {game.name}: {shown(error)}") from error
     if jax.tree.map(_kind, before) != jax.tree.map(_kind, after):
         raise UserError(f"{key}: got a state of other shapes or types after an update of a player, allowed: the same")
 
 
-def _kind(leaf: Any) -> tuple[Any, Any]:
-    return leaf.shape, leaf.dtype
+def _check_policies(logits: Any, shape: tuple[int, int], key: str, game: Game) -> None:
+    got, wanted = jax.tree.map(_kind, logits), _kind(jax.ShapeDtypeStruct(shape, jnp.float32))
+    if got != wanted:
+        raise UserError(f"{key}: got policies {got} of a player in two lifetimes of {game.name}, allowed: {wanted}")
+
+
+def _kind(leaf: Any) -> str:
+    return f"{leaf.dtype}{list(leaf.shape)}"

@@ -2,12 +2,9 @@
 
 from typing import ClassVar
 
-from jax import Array
-from jaxtyping import Float
-
 from metadisco.config.fields import Fraction, settings
 from metadisco.errors import UserError
-from metadisco.inner.games.matrix import Game
+from metadisco.inner.games.matrix import Game, Logits
 from metadisco.inner.games.players.base import PolicyIsState, check_numbers, logits_of
 from metadisco.types import Key
 
@@ -16,8 +13,12 @@ class Fixed(PolicyIsState):
     """What all of them do after their start: nothing."""
 
     def update(
-        self, state: Float[Array, "S"], own_logits: Float[Array, "S"], other_logits: Float[Array, "S"], game: Game
-    ) -> Float[Array, "S"]:
+        self,
+        state: Logits,
+        own_logits: Logits,
+        other_logits: Logits,
+        game: Game,
+    ) -> Logits:
         """Return the same policy."""
         return state
 
@@ -29,7 +30,7 @@ class Static(Fixed):
     probabilities: tuple[Fraction, ...]
     """Of C after start, CC, CD, DC, DD, one's own action named first; a single one in a game of one round."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.
 
         Raises:
@@ -47,7 +48,7 @@ class Named(Fixed):
     after: ClassVar[tuple[float, ...]]
     """Probabilities of C after start, CC, CD, DC, DD, one's own action named first."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.
 
         Raises:
@@ -63,7 +64,7 @@ class AllDefect(Named):
     """D for ever."""
 
     strategy: ClassVar[str] = "all_defect"
-    after: ClassVar[tuple[float, ...]] = (0, 0, 0, 0, 0)
+    after: ClassVar[tuple[float, ...]] = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @settings
@@ -71,7 +72,7 @@ class AllCooperate(Named):
     """C for ever."""
 
     strategy: ClassVar[str] = "all_cooperate"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 @settings
@@ -87,7 +88,7 @@ class TitForTat(Named):
     """C first, then what the other player has just done."""
 
     strategy: ClassVar[str] = "tit_for_tat"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 1, 0)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 1.0, 0.0)
 
 
 @settings
@@ -95,7 +96,7 @@ class Grim(Named):
     """C until anybody has played D."""
 
     strategy: ClassVar[str] = "grim"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 0, 0)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 0.0, 0.0)
 
 
 @settings
@@ -103,4 +104,4 @@ class WinStayLoseShift(Named):
     """C first, then the same action after CC and DC, the other one after CD and DD."""
 
     strategy: ClassVar[str] = "win_stay_lose_shift"
-    after: ClassVar[tuple[float, ...]] = (1, 1, 0, 0, 1)
+    after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 0.0, 1.0)

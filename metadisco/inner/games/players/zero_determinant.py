@@ -1,12 +1,9 @@
 """Extortion by a zero-determinant strategy (Press and Dyson, 2012)."""
 
-from jax import Array
-from jaxtyping import Float
-
 from metadisco.config.fields import Float as Number
 from metadisco.config.fields import Fraction, PositiveFloat, settings
 from metadisco.errors import UserError
-from metadisco.inner.games.matrix import SWAP, Game
+from metadisco.inner.games.matrix import SWAP, Game, Logits
 from metadisco.inner.games.players.base import logits_of
 from metadisco.inner.games.players.static import Fixed
 from metadisco.types import Key
@@ -31,7 +28,7 @@ class ZeroDeterminant(Fixed):
         if self.chi < 1:
             raise ValueError(f"chi: got {self.chi:g}, allowed: a number of at least 1")
 
-    def init(self, key: Key, game: Game) -> Float[Array, "S"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.
 
         Raises:
