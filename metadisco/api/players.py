@@ -108,7 +108,7 @@ def evaluate_players(
 def _plain(specs: Spec | Sequence[Spec]) -> list[Any]:
     """Return several specs, names as text; a single one is a list of one."""
     if isinstance(specs, Mapping) or not isinstance(specs, Sequence) or isinstance(specs, str):
-        specs = [specs]  # type: ignore[list-item]
+        specs = [specs]
     return [dict(each) if isinstance(each, Mapping) else text_of(each) for each in specs]
 
 

@@ -159,10 +159,10 @@ def cross_table(
     progress(0, total, "")
     for game in games:
         for opponent in opponents:
+            match = _match(game, opponent, others[opponent.name, game.name], rules, store)
             for player in players:
-                match = _match(game, opponent, others[opponent.name, game.name], rules, store)
-                outcome, kept = _played(player, seats[player.name, game.name], match, rules)
-                cells.append(Cell(player.name, opponent.name, game.name, *outcome))
+                rewards, kept = _played(player, seats[player.name, game.name], match, rules)
+                cells.append(Cell(player.name, opponent.name, game.name, **rewards))
                 what = f"{player.short} against {opponent.short} in {game.name}{' (kept from before)' if kept else ''}"
                 progress(len(cells), total, what)
     return CrossTable(players, opponents, games, rules, baseline, cells, rows_of(cells, baseline))
@@ -174,12 +174,12 @@ def _match(game: Game, opponent: Entrant, player: Player, rules: Rules, store: C
     return Match(game, player, rules.horizon, rules.reset, rules.seed, identity, store)
 
 
-def _played(player: Entrant, seat: Seat, match: Match, rules: Rules) -> tuple[Outcome, bool]:
-    """Return what both earned, and whether that was kept from before."""
+def _played(player: Entrant, seat: Seat, match: Match, rules: Rules) -> tuple[dict[str, np.ndarray], bool]:
+    """Return what both earned, `own` and `other`, and whether that was kept from before."""
     identity = {**match.identity, "player": player.identity, "lifetimes": rules.num_lifetimes}
     kept = match.store.load(identity, Outcome._fields)
     if kept is not None:
-        return Outcome(**kept), True
+        return kept, True
     made = seat(match)
 
     @jax.jit
@@ -188,9 +188,9 @@ def _played(player: Entrant, seat: Seat, match: Match, rules: Rules) -> tuple[Ou
             key, made, match.opponent, match.game, rules.horizon, rules.num_lifetimes, rules.reset
         )  # fmt: skip
 
-    outcome = jax.device_get(play(seed_keys(rules.seed, 1, PLAYING)[0]))
-    match.store.keep(identity, outcome._asdict())
-    return outcome, False
+    rewards: dict[str, np.ndarray] = jax.device_get(play(seed_keys(rules.seed, 1, PLAYING)[0])._asdict())
+    match.store.keep(identity, rewards)
+    return rewards, False
 
 
 def rows_of(cells: Sequence[Cell], baseline: str) -> list[Row]:
