@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,23 +36,25 @@ def cross_table_figure(frame: "pandas.DataFrame", *, title: str) -> Figure:
         width = COLUMN
     figure = Figure(figsize=(width, 1.5 + 0.42 * len(players) + 0.05 * max(map(len, opponents))), layout="constrained")
     panels = figure.subplots(1, len(TITLES), sharey=True, squeeze=False)[0]
+    rewards = frame[[*TITLES]]
     for axes, (value, words) in zip(panels, TITLES.items(), strict=True):
         means = frame.pivot(index="player", columns="opponent", values=value).loc[players, opponents]
-        _draw(figure, axes, means, words)
+        limits = {"vmin": rewards.min().min(), "vmax": rewards.max().max(), "cbar": axes is panels[-1]}
+        _draw(figure, axes, means, words, limits)
     panels[0].set_ylabel("player")
     set_title(figure, title)
     return figure
 
 
-def _draw(figure: Figure, axes: Axes, means: "pandas.DataFrame", words: str) -> None:
-    """Draw one heat map."""
+def _draw(figure: Figure, axes: Axes, means: "pandas.DataFrame", words: str, limits: dict[str, Any]) -> None:
+    """Draw one heat map; `limits` are those of its colours, and whether they have a bar."""
     import seaborn as sns  # noqa: PLC0415 - takes two seconds
 
-    written = len(means.columns) <= MAX_WRITTEN
+    numbers = means.map(lambda mean: short(mean, 3)) if len(means.columns) <= MAX_WRITTEN else None
     sns.heatmap(
-        means, ax=axes, cmap=MAGNITUDES, annot=means.map(lambda mean: short(mean, 3)) if written else None, fmt="",
+        means, ax=axes, cmap=MAGNITUDES, **limits, annot=numbers, fmt="",
         linewidths=0.5, annot_kws={"fontsize": points(figure, 9), "parse_math": False},
-        cbar_kws={"format": FuncFormatter(lambda number, _: short(number))},
+        cbar_kws={"label": "mean reward per meta-step", "format": FuncFormatter(lambda number, _: short(number))},
     )  # fmt: skip
     axes.set_title(words, fontsize=points(figure, 10))
     axes.set_xlabel("opponent")
