@@ -208,7 +208,7 @@ THREE = "payoffs: {own: [3, 0, 5], other: [3, 5, 0, 1]}\n"
         ([*NAIVE, "--reset", "never"], ["--reset: got 'never'", "shaper or players"]),
         ([*NAIVE, "--baseline", "lola"], ["--baseline: got 'lola'", "one of naive"]),
         ([*NAIVE, "--seeds", "3"], ["--seeds: got it beside --players, allowed: beside --objectives"]),
-        ([*NAIVE, "seed=3"], ["KEY=VALUE: got it beside --players"]),
+        (["seed=3", *NAIVE], ["KEY=VALUE: got it beside --players"]),
         ([*NAIVE, "--objectives", "ppo"], ["got --objectives and --players", "one of"]),
         (["--opponents", "naive"], ["got none", "--objectives, --players"]),
         (["--players", "naive"], ["--opponents: got none"]),

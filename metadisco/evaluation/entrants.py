@@ -1,10 +1,10 @@
 """Who takes part in a cross table, by name; nothing is played yet."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from metadisco.discoveries.sources import short_names
-from metadisco.errors import UserError, nearest
+from metadisco.errors import UserError
 from metadisco.evaluation.controls import BUDGETS, Match, Shuffled, evolved, random_policy
 from metadisco.inner.games import Game
 from metadisco.inner.games.players import LEARNERS, Player, make_learner
@@ -72,20 +72,10 @@ def _path(spec: Any) -> str | None:
 def _identity(spec: Any, option: str) -> Any:
     path = _path(spec)
     if path is not None:
-        source = find_meta_policy(path, option)
-        return [SHUFFLED if spec != path else "meta_policy", source.identity]
-    if _is_control(spec):
-        return ["control", spec]
-    return _section(spec, option)
-
-
-def _section(spec: Any, option: str) -> Mapping[str, Any]:
-    """Return a learner as a section; the message names controls, too, where it has none of their names."""
-    try:
-        return parse_learner(spec, option)
-    except UserError as error:
-        hint = nearest(str(spec).partition(":")[0], CONTROLS)
-        raise UserError(f"{error}{hint}") from error
+        allowed = () if spec != path else LEARNERS if option == "--opponents" else (*LEARNERS, *CONTROLS)
+        source = find_meta_policy(path, option, allowed)
+        return ["meta_policy" if spec == path else "shuffled", source.identity]
+    return ["control", spec] if _is_control(spec) else parse_learner(spec, option)
 
 
 def player_seat(entrant: Entrant, game: Game, option: str) -> Seat:

@@ -83,7 +83,7 @@ def load_meta_policy(name: str | os.PathLike[str]) -> MetaPolicy:
         policy = metadisco.load_meta_policy("runs/mfos")
         logits, memory = policy.act(jax.numpy.full(10, 0.5), policy.initial_memory())
     """
-    source = find_meta_policy(os.fspath(name), "meta-policy", learners=())
+    source = find_meta_policy(os.fspath(name), "meta-policy", others=())
     bound = _bound(source)
     if not isinstance(bound, MetaPolicy):
         kind = (source.section or {}).get("name")
@@ -98,13 +98,13 @@ def _bound(source: Source) -> Any:
     return make_parametrisation(source.section).bind(load_meta_params(source.name))
 
 
-def find_meta_policy(name: str, key: str, learners: Collection[str] = tuple(LEARNERS)) -> Source:
+def find_meta_policy(name: str, key: str, others: Collection[str] = tuple(LEARNERS)) -> Source:
     """Return what a name of a meta-policy means.
 
     Args:
         name: of a run, artefact or published discovery.
         key: the setting that holds it, for messages.
-        learners: names that are allowed there, too.
+        others: names that are allowed there, too.
 
     Raises:
         UserError: if there is no such thing, or it is something else.
@@ -115,8 +115,8 @@ def find_meta_policy(name: str, key: str, learners: Collection[str] = tuple(LEAR
         if Path(name).exists() or Path(name.rpartition("@")[0] or name).exists():
             raise UserError(f"{key}: {error}") from error
         places = "the path of a meta-policy's run or artefact, or a published one"
-        allowed = f"{', '.join(learners)}, package.module:MyLearner, or {places}" if learners else places
-        raise UserError(f"{key}: got {shown(name)}, allowed: {allowed}{nearest(name, learners)}") from error
+        allowed = f"{', '.join(others)}, package.module:MyLearner, or {places}" if others else places
+        raise UserError(f"{key}: got {shown(name)}, allowed: {allowed}{nearest(name, others)}") from error
     if source.problem["name"] != PROBLEM:
         raise UserError(f"{key}: got {name!r}, found by {source.problem['name']}, allowed: a meta-policy")
     return source
