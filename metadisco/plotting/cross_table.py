@@ -34,13 +34,15 @@ def cross_table_figure(frame: "pandas.DataFrame", *, title: str) -> Figure:
     width = TEXT if current().paper else min(2 * panel + beside + 0.4, 16.0)
     if current().paper and len(opponents) == 1:
         width = COLUMN
-    figure = Figure(figsize=(width, 1.5 + 0.42 * len(players) + 0.05 * max(map(len, opponents))), layout="constrained")
+    upright = 0.09 * max(map(len, opponents)) if _crowded(opponents, panel) else 0.0
+    figure = Figure(figsize=(width, max(2.0, 1.5 + 0.42 * len(players)) + upright), layout="constrained")
     panels = figure.subplots(1, len(TITLES), sharey=True, squeeze=False)[0]
     rewards = frame[[*TITLES]]
     for axes, (value, words) in zip(panels, TITLES.items(), strict=True):
         means = frame.pivot(index="player", columns="opponent", values=value).loc[players, opponents]
         limits = {"vmin": rewards.min().min(), "vmax": rewards.max().max(), "cbar": axes is panels[-1]}
         _draw(figure, axes, means, words, limits)
+        axes.tick_params(axis="x", rotation=90 if upright else 0)
     panels[0].set_ylabel("player")
     set_title(figure, title)
     return figure
@@ -54,18 +56,18 @@ def _draw(figure: Figure, axes: Axes, means: "pandas.DataFrame", words: str, lim
     sns.heatmap(
         means, ax=axes, cmap=MAGNITUDES, **limits, annot=numbers, fmt="",
         linewidths=0.5, annot_kws={"fontsize": points(figure, 9), "parse_math": False},
-        cbar_kws={"label": "mean reward per meta-step", "format": FuncFormatter(lambda number, _: short(number))},
+        cbar_kws={"label": "reward", "format": FuncFormatter(lambda number, _: short(number))},
     )  # fmt: skip
     axes.set_title(words, fontsize=points(figure, 10))
     axes.set_xlabel("opponent")
     axes.set_ylabel("")
     axes.tick_params(length=0, labelsize=points(figure, 9))
     axes.tick_params(axis="y", rotation=0)
-    axes.tick_params(axis="x", rotation=30 if _crowded(means.columns) else 0)
 
 
-def _crowded(names: Sequence[str]) -> bool:
-    return max(map(len, names)) > 10
+def _crowded(names: Sequence[str], width: float) -> bool:
+    """Return whether names do not stand side by side in so many inches."""
+    return max(map(len, names)) * len(names) > 9 * width
 
 
 def draw_cross_table(table: CrossTable, output: Path) -> None:
