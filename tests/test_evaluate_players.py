@@ -190,6 +190,7 @@ THREE = "payoffs: {own: [3, 0, 5], other: [3, 5, 0, 1]}\n"
     ("words", "told"),
     [
         (["--players", "naiv", "--opponents", "naive"], ["--players: got 'naiv'", "did you mean 'naive'"]),
+        (["--players", "niave:learning_rate=2", "--opponents", "naive"], ["got 'niave'", "did you mean 'naive'"]),
         (["--players", "best_statc", "--opponents", "naive"], ["did you mean 'best_static'"]),
         (["--players", "naive", "naive", "--opponents", "naive"], ["--players: got 'naive' twice"]),
         (["--players", "naive", "--opponents", "best_static"], ["--opponents: got the control 'best_static'"]),
