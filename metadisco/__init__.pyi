@@ -6,6 +6,7 @@ from .api.evolving import evolve as evolve
 from .api.exporting import write_artefact as write_artefact
 from .api.exporting import write_source as write_source
 from .api.measuring import measure_reference as measure_reference
+from .api.players import evaluate_players as evaluate_players
 from .api.playing import rollout as rollout
 from .api.run import Run as Run
 from .api.showing import plot as plot
@@ -40,7 +41,9 @@ from .parametrisations import PolicyAndValue as PolicyAndValue
 from .parametrisations import ValueLoss as ValueLoss
 from .problems import ObjectiveDiscovery as ObjectiveDiscovery
 from .problems import Task as Task
+from .problems.players import load_meta_policy as load_meta_policy
 from .types import Evaluation as Evaluation
+from .types import MetaPolicy as MetaPolicy
 from .types import MetaProblem as MetaProblem
 from .types import Objective as Objective
 from .types import Parametrisation as Parametrisation

@@ -21,9 +21,9 @@ from metadisco.outer.mesh import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1
-EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE = range(5)
+EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING = range(6)
 """Disjoint streams of keys: agents that are evaluated, agents whose minibatches fill histograms, random actions, agents
-of `metadisco train` (for choosing settings) and agents of `metadisco reference`."""
+of `metadisco train` (for choosing settings), agents of `metadisco reference`, and lifetimes of games in evaluations."""
 
 
 class Lifetimes(NamedTuple):

@@ -68,14 +68,14 @@ def _line(row: Row, name: str, held_out: bool | None) -> list[str]:
     return [
         name + note,
         format_number(row.mean),
-        _interval(*row.interquartile_mean),
+        with_interval(*row.interquartile_mean),
         _difference(row),
         "" if chance is None else f"{chance:.2f}",
         str(row.failed or ""),
     ]
 
 
-def _interval(value: float, low: float, high: float) -> str:
+def with_interval(value: float, low: float, high: float) -> str:
     """Return a number with its interval, if there is one."""
     return (
         format_number(value)
@@ -97,9 +97,14 @@ def _markdown_line(line: Sequence[str]) -> str:
 
 
 def markdown(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
-    """Return all tables in Markdown."""
+    """Return all tables of a comparison in Markdown."""
+    return in_markdown(tables(rows, held_out, baseline))
+
+
+def in_markdown(tables: Iterable[Table]) -> str:
+    """Return tables in Markdown, each below its title."""
     parts = []
-    for title, headings, lines in tables(rows, held_out, baseline):
+    for title, headings, lines in tables:
         body = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
         parts.append(f"**{title}**\n\n" + "\n".join(map(_markdown_line, body)) + "\n")
     return "\n".join(parts)

@@ -10,7 +10,8 @@ from api_examples import run_example
 import metadisco
 
 ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
-FUNCTIONS = ("evolve", "train_agents", "rollout", "evaluate", "distil", "measure_reference", *ON_THE_RUN)
+FUNCTIONS = ("evolve", "train_agents", "rollout", "evaluate", "distil", "measure_reference", "evaluate_players",
+             "load_meta_policy", *ON_THE_RUN)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ON_THE_RUN)
@@ -27,6 +28,12 @@ def test_agents_are_trained_and_play(folder):
     (trained,) = [run_example("train_agents")["trained"]]
     assert trained.lifetimes.final_return.shape == (4,)
     assert run_example("rollout")["played"].returns.shape == (1, 4)
+
+
+def test_players_are_compared(folder):
+    found = run_example("evaluate_players")["found"]
+    assert list(found.frame()["player"]) == ["runs/mfos", "all_defect"]
+    assert run_example("load_meta_policy")["logits"].shape == (5,)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from metadisco.config.fields import NonNegativeFloat, settings
 from metadisco.errors import UserError
 from metadisco.inner.games.matrix import Game, Logits
 from metadisco.types import Key
@@ -81,12 +82,16 @@ class PolicyIsState:
         return state
 
 
+@settings
 class RandomStart(PolicyIsState):
     """What those of them have in common that start at random."""
 
+    initial_std: NonNegativeFloat = 1.0
+    """Spread of the normal distribution, around 0, of the logits that a lifetime starts from."""
+
     def init(self, key: Key, game: Game) -> Logits:
-        """Return N(0, 1) logits."""
-        return random_logits(key, game)
+        """Return N(0, initial_std²) logits."""
+        return self.initial_std * random_logits(key, game)
 
 
 def check_numbers(numbers: Sequence[float], game: Game, name: str) -> None:

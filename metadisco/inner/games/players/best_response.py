@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 from jax import Array
 
-from metadisco.config.fields import PositiveFloat, PositiveInt, settings
+from metadisco.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from metadisco.inner.games.matrix import Game, Logits, gradient
 from metadisco.inner.games.players.base import random_logits
 from metadisco.types import Key
@@ -28,10 +28,12 @@ class BestResponse:
     """Steps for each answer."""
     learning_rate: PositiveFloat = 1.0
     """As of `naive`."""
+    initial_std: NonNegativeFloat = 1.0
+    """As of `naive`."""
 
     def init(self, key: Key, game: Game) -> BestResponseState:
-        """Return N(0, 1) logits, which it plays before it has seen anything."""
-        start = random_logits(key, game)
+        """Return N(0, initial_std²) logits, which it plays before it has seen anything."""
+        start = self.initial_std * random_logits(key, game)
         return BestResponseState(start, policy=start)
 
     def logits(self, state: BestResponseState) -> Logits:

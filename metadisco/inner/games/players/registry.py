@@ -77,7 +77,7 @@ def parse_learner(spec: Any, key: str = "problem.opponents") -> dict[str, Any]:
         raise UserError(f"{key}: got {shown(spec)}, allowed: a name, or a section with name and settings")
     name, _, words = section["name"].partition(":")
     if name not in LEARNERS:
-        if words:
+        if words and "=" not in words:
             return dict(section)
         raise UserError(
             f"{key}: got {shown(name)}, allowed: {', '.join(LEARNERS)} or package.module:MyLearner"

@@ -1,0 +1,51 @@
+"""The words and options of `metadisco evaluate`, in groups by what is compared."""
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = """examples:
+  metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
+  metadisco evaluate --players runs/mfos best_static zero_determinant:chi=4 --opponents naive lola --output out
+
+Every objective trains in every environment, or every player meets every opponent in every game, on the same seeds,
+which no search and no metadisco train uses. Repeat the command to continue after a stop. Differences and probabilities are
+relative to the baseline."""
+
+CONTROLS = """best_static and open_loop (evolved against each opponent), random, shuffled:PATH"""
+
+
+def add_options(evaluate: argparse.ArgumentParser, objective: str, config: str) -> None:
+    """Add all options but those of figures.
+
+    Args:
+        evaluate: the parser of the command.
+        objective: what an objective can be, in words.
+        config: what a config can be, in words.
+    """
+    evaluate.add_argument("--baseline", metavar="B", help="what to compare with; default: the first one")
+    evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for results and figures")
+    _add_objectives(evaluate.add_argument_group("objectives, with which agents are trained"), objective, config)
+    _add_players(evaluate.add_argument_group("players of repeated games, whose opponents learn"))
+
+
+def _add_objectives(group: "argparse._ArgumentGroup", objective: str, config: str) -> None:
+    group.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all trainings")
+    group.add_argument("--objectives", nargs="+", metavar="O", help=objective)
+    group.add_argument("--envs", nargs="+", metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
+    group.add_argument("--seeds", dest="num_seeds", type=int, metavar="N", help="agents per cell; default: 64")
+    group.add_argument("--config", metavar="C", help=f"settings: {config}; default: CleanRL's")
+
+
+def _add_players(group: "argparse._ArgumentGroup") -> None:
+    learner = "a learner or strategy with settings (naive:learning_rate=2, static:0,1,0,1,0), or a meta-policy's path"
+    group.add_argument("--players", nargs="+", metavar="P", help=f"{learner}, or a control: {CONTROLS}")
+    group.add_argument("--opponents", nargs="+", metavar="P", help=learner)
+    games = "ipd, imp, chicken, stag_hunt, or a YAML file with payoffs and gamma; default: ipd"
+    group.add_argument("--games", nargs="+", metavar="G", help=games)
+    group.add_argument(
+        "--lifetimes", dest="num_lifetimes", type=int, metavar="N", help="lifetimes per cell; default: 4096"
+    )
+    group.add_argument("--horizon", type=int, metavar="T", help="paid meta-steps of a lifetime; default: 100")
+    first = "who plays the unpaid first play: shaper (a random policy; the default) or players (the player itself)"
+    group.add_argument("--reset", metavar="R", help=first)
+    group.add_argument("--seed", type=int, metavar="N", help="of the lifetimes; default: 0")

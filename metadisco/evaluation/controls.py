@@ -1,0 +1,180 @@
+"""Controls of a cross table: players that show what adapting, reacting and meta-training add."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+from metadisco.config import OuterConfig, StrategyConfig, to_plain
+from metadisco.inner.games import Game
+from metadisco.inner.games.lifetime import Reset
+from metadisco.inner.games.matrix import Logits
+from metadisco.inner.games.players import ByLifetime, Player
+from metadisco.inner.games.players.base import random_logits
+from metadisco.outer.evaluate import Evaluator
+from metadisco.outer.search import Progress, SearchState, search
+from metadisco.parametrisations.meta_policy import FeedForwardPolicy, GamePolicy
+from metadisco.parametrisations.open_loop_policy import OpenLoopPolicy
+from metadisco.parametrisations.static_policy import StaticPolicy
+from metadisco.problems.opponent_shaping import OpponentShaping
+from metadisco.problems.players import as_player
+from metadisco.storage.arrays import from_arrays, to_arrays
+from metadisco.storage.cells import CellStore
+from metadisco.types import Key, MetaParams, TaskInfo
+
+
+class Match(NamedTuple):
+    """Whom a player meets, in which game, and how."""
+
+    game: Game
+    """From the player's seat."""
+    opponent: Player
+    horizon: int
+    reset: Reset
+    seed: int
+    identity: Mapping[str, Any]
+    """All of it as plain data."""
+    store: CellStore
+    """Where what is evolved for it is kept."""
+
+
+class Budget(NamedTuple):
+    """What is evolved, and for how long."""
+
+    parametrisation: GamePolicy
+    num_opponents: int
+    """Lifetimes of a member in each generation."""
+    outer: OuterConfig
+
+
+def _outer(num_generations: int, population_size: int, std: float, learning_rate: float) -> OuterConfig:
+    """Return settings of a search that is small and silent."""
+    return OuterConfig(
+        num_generations=num_generations,
+        num_devices=1,
+        evaluate_every=0,
+        checkpoint_every=num_generations,
+        strategy=StrategyConfig(
+            population_size=population_size, std=std, std_decay=0.97, learning_rate=learning_rate,
+            learning_rate_decay=0.98,
+        ),
+    )  # fmt: skip
+
+
+BUDGETS = {
+    "best_static": Budget(StaticPolicy(), 32, _outer(100, 64, std=0.3, learning_rate=0.1)),
+    "open_loop": Budget(OpenLoopPolicy(), 32, _outer(100, 64, std=0.1, learning_rate=0.05)),
+}
+"""Controls that are evolved for each match: the best memory-one strategy, and the best plan that sees only the time."""
+
+
+def evolved(name: str, match: Match) -> Player:
+    """Return a control that is evolved against the opponent of a match, or kept from before.
+
+    Args:
+        name: one of `BUDGETS`.
+        match: what it is evolved for. Its lifetimes are others than those in which it is judged.
+    """
+    budget = BUDGETS[name]
+    problem = OpponentShaping(
+        parametrisation=budget.parametrisation.for_game(match.game.num_logits),  # type: ignore[arg-type]
+        game=match.game,
+        tasks=[TaskInfo("opponent")],
+        opponents=[match.opponent],
+        horizon=match.horizon,
+        num_opponents=budget.num_opponents,
+        reset=match.reset,
+    )
+    template = jax.eval_shape(problem.init, jax.random.key(0))
+    identity = {**match.identity, "evolved": name, "budget": [budget.num_opponents, to_plain(budget.outer)]}
+    arrays = match.store.load(identity, [*to_arrays(jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape), template))])
+    if arrays is None:
+        arrays = to_arrays(search(problem, budget.outer, _Nowhere(), seed=match.seed))
+        match.store.keep(identity, arrays)
+    return as_player(problem.parametrisation.bind(from_arrays(arrays, template, name)))
+
+
+class _Nowhere:
+    """A recorder that keeps nothing."""
+
+    def restore(self, template: SearchState) -> tuple[SearchState, Progress] | None:
+        """Return nothing."""
+
+    def start(self, evaluator: Evaluator) -> None:
+        """Do nothing."""
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    def save(self, state: SearchState, progress: Progress) -> None:
+        """Do nothing."""
+
+
+class _Elsewhere(NamedTuple):
+    """Both players of a lifetime that nobody is paid for."""
+
+    player: Any
+    opponent: Any
+
+
+class Shuffled(NamedTuple):
+    """A meta-policy that sees another lifetime than the one it plays in.
+
+    Beside each lifetime runs one against an opponent of the same kind, from a start of its own; what the meta-policy
+    answers there is played here. Its policies have the distribution that they would have, and are answers to nobody.
+    """
+
+    player: Player
+    opponent: Player
+    game: Game
+
+    def init(self, key: Key, game: Game) -> _Elsewhere:
+        """Return the start of the other lifetime."""
+        key_player, key_opponent = jax.random.split(key)
+        return _Elsewhere(self.player.init(key_player, game), self.opponent.init(key_opponent, game.swapped))
+
+    def logits(self, state: _Elsewhere) -> Logits:
+        """Return what is played in the other lifetime."""
+        return self.player.logits(state.player)
+
+    def update(self, state: _Elsewhere, own_logits: Logits, other_logits: Logits, game: Game) -> _Elsewhere:
+        """Return the other lifetime after a play; what was played in this one is not looked at."""
+        del own_logits, other_logits
+        own, other = self.player.logits(state.player), self.opponent.logits(state.opponent)
+        return _Elsewhere(
+            player=self.player.update(state.player, own, other, game),
+            opponent=self.opponent.update(state.opponent, other, own, game.swapped),
+        )
+
+
+class _Drawn(NamedTuple):
+    """A lifetime of a random meta-policy."""
+
+    meta_params: MetaParams
+    policy: Logits
+
+
+class RandomPolicy(NamedTuple):
+    """A meta-policy with random weights, for one lifetime: they are others in each."""
+
+    parametrisation: FeedForwardPolicy
+
+    def init(self, key: Key, game: Game) -> _Drawn:
+        """Return weights, and what is played before anything was seen."""
+        key_weights, key_start = jax.random.split(key)
+        return _Drawn(self.parametrisation.init(key_weights), random_logits(key_start, game))
+
+    def logits(self, state: _Drawn) -> Logits:
+        """Return what the meta-policy said last."""
+        return state.policy
+
+    def update(self, state: _Drawn, own_logits: Logits, other_logits: Logits, game: Game) -> _Drawn:
+        """Return what the meta-policy says of what was played."""
+        policy = self.parametrisation.bind(state.meta_params)
+        meta_state = jax.nn.sigmoid(jax.numpy.concatenate([own_logits, other_logits]))
+        return state._replace(policy=policy.act(meta_state, policy.initial_memory())[0])
+
+
+def random_policy(game: Game) -> Player:
+    """Return the control that was never trained."""
+    return ByLifetime(RandomPolicy(FeedForwardPolicy(start="random", num_states=game.num_logits)))
