@@ -16,7 +16,7 @@ from tuning import Grid, tuned_rows
 
 from metadisco.config import check_env_name, check_num_seeds, to_plain
 from metadisco.discoveries.distilled import FILE, PARTS, read
-from metadisco.discoveries.published import FOLDER, hidden
+from metadisco.discoveries.published import FOLDER, shadowed
 from metadisco.discoveries.sources import find_source, short_names
 from metadisco.errors import UserError
 from metadisco.evaluation.histogram_cache import NUM_AGENTS, cached_histograms
@@ -219,7 +219,7 @@ def _study_of(options: argparse.Namespace, plan: Plan) -> Study:
     """Return the study that the options describe."""
     objective = plan.published if options.objective is None else options.objective
     published = objective == plan.published
-    if published and (where := hidden(objective)) is not None:
+    if published and (where := shadowed(objective)) is not None:
         raise UserError(
             f"{objective!r}: here is something else by that name, allowed: {str(where)!r}, or another folder"
         )

@@ -13,7 +13,7 @@ from quick import quick
 from metadisco.config import parse_config
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import find_source
-from metadisco.distillation.distil import _teach
+from metadisco.distillation.distil import _train_student
 from metadisco.distillation.network import train_student
 from metadisco.distillation.surfaces import drift_points, value_loss_points
 from metadisco.distillation.targets import drift_target
@@ -115,7 +115,7 @@ def test_wherever_the_search_began_a_smaller_network_is_taught_and_kept_as_a_run
         "metadisco.distillation.distil.train_student",
         functools.partial(train_student, num_steps=STEPS, learning_rate=1e-2),
     )
-    path = _teach(find_source(str(run.path)), (16,), targets, tmp_path, lambda text: None)
+    path = _train_student(find_source(str(run.path)), (16,), targets, tmp_path, lambda text: None)
     objective = load_objective(path)
     found = errors(objective, targets.values())
     assert all(slope_error < 0.5 for _, slope_error in found)

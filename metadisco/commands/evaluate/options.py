@@ -8,8 +8,8 @@ EXAMPLE = """examples:
   metadisco evaluate --players runs/mfos best_static zero_determinant:chi=4 --opponents naive lola --output out
 
 Every objective trains in every environment, or every player meets every opponent in every game, on the same seeds,
-which no search and no metadisco train uses. Repeat the command to continue after a stop. Differences and probabilities are
-relative to the baseline."""
+which no search and no metadisco train uses. Repeat the command to continue after a stop. Differences and
+probabilities are relative to the baseline."""
 
 CONTROLS = """best_static and open_loop (evolved against each opponent), random, shuffled:PATH"""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from metadisco.api import players as crossing
-from metadisco.commands.looking import looking
+from metadisco.commands.figure_style import figure_style
 from metadisco.commands.tables import print_table
 
 
@@ -32,7 +32,7 @@ def evaluate(
     Raises:
         UserError: for input that cannot be used; nothing was written then.
     """
-    with looking(style, formats):
+    with figure_style(style, formats):
         found = crossing.evaluate_players(players, opponents, output=output, progress=not quiet, **given)
     if not quiet:
         from metadisco.evaluation.cross_results import cross_tables
