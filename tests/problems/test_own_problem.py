@@ -167,8 +167,8 @@ def test_it_is_no_objective_in_python_either():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("problem.scale=-1", ["problem.name", "own_fit:Fit refused", "a number above 0"]),
-        ("problem.shape=1", ["own_fit:Fit refused", "shape"]),
+        ("problem.scale=-1", ["problem.name", "own_fit:Fit rejected", "a number above 0"]),
+        ("problem.shape=1", ["own_fit:Fit rejected", "shape"]),
         ("problem.name=own_fit:Fitt", ["problem.name", "did you mean 'Fit'"]),
         ("problem.name=objective_discovry", ["problem.name", "allowed: objective_discovery"]),
         ("problem.name=3", ["problem.name: got 3"]),

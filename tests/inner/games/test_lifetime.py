@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import ALL
+from game_samples import ALL
 
 from metadisco.inner.games import GAMES
 from metadisco.inner.games.lifetime import play_lifetimes, trace_lifetimes

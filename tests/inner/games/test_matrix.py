@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import ALL, STRATEGIES, plain_values, policies, reference_values
+from game_samples import ALL, STRATEGIES, plain_values, policies, reference_values
 
 from metadisco.inner.games import GAMES
 from metadisco.inner.games.matrix import change_of_gradients, gradient, gradients, values, visits
