@@ -105,7 +105,7 @@ def test_an_interrupted_kernel_stops_after_the_current_generation_and_saves(fold
     assert run.generations[-1] == done
     assert signal.getsignal(signal.SIGINT) is before
     err = capsys.readouterr().err
-    assert "interrupted: the current generation is finished" in err
+    assert "interrupted: finishing the current generation" in err
     assert f"stopped after generation {done}" in err
     assert "to continue: the same call again" in err
 
