@@ -201,11 +201,17 @@ def _call(place: str) -> Callable[[argparse.Namespace], int]:
     return call
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    from metadisco.commands.evaluate.run import evaluate
+
+    return evaluate(options)
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evolve": _evolve,
     "train": _call("train:train"),
     "rollout": _call("rollout:rollout"),
-    "evaluate": _call("evaluate:evaluate"),
+    "evaluate": _evaluate,
     "plot": _call("plot:plot"),
     "distil": _call("distil:distil"),
     "export": _call("export:export"),

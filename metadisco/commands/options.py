@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from metadisco._version import __version__
+from metadisco.commands.evaluate.options import EXAMPLE, add_options
 from metadisco.errors import UserError
 
 EVOLVE_EXAMPLE = """examples:
@@ -35,12 +36,6 @@ REFERENCE_EXAMPLE = """example:
   metadisco reference experiments/lpo_drift/classic.yaml
 
 Fitness on an environment is then (R - random) / (ppo - random). Only outer.… and seed may be overridden."""
-
-EVALUATE_EXAMPLE = """example:
-  metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
-
-Every objective trains in every environment on the same seeds, which no search and no metadisco train uses. Repeat the
-command to continue after a stop. Differences and probabilities are relative to the baseline."""
 
 DISTIL_EXAMPLE = """examples:
   metadisco distil runs/lpo --output runs/lpo/distilled
@@ -196,14 +191,9 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--network", nargs="+", default=[], metavar="WIDTH", help="also train a student network of these widths"
     )
 
-    evaluate = _command(commands, "evaluate", "compare objectives over environments and seeds", EVALUATE_EXAMPLE)
-    evaluate.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all trainings")
-    evaluate.add_argument("--objectives", nargs="+", required=True, metavar="O", help=OBJECTIVE)
-    evaluate.add_argument("--envs", nargs="+", required=True, metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
-    evaluate.add_argument("--seeds", dest="num_seeds", type=int, default=64, metavar="N", help="agents per cell")
-    evaluate.add_argument("--baseline", metavar="O", help="objective to compare with; default: the first one")
-    evaluate.add_argument("--config", metavar="C", help=f"settings: {CONFIG}; default: CleanRL's")
-    evaluate.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for results and figures")
+    summary = "compare objectives, or talkers beside which agents learn, over environments and seeds"
+    evaluate = _command(commands, "evaluate", summary, EXAMPLE)
+    add_options(evaluate, OBJECTIVE, CONFIG)
     _add_figure_options(evaluate)
 
     export = _command(commands, "export", "export an objective as an artefact or source file", EXPORT_EXAMPLE)

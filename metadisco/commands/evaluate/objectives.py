@@ -1,4 +1,4 @@
-"""`metadisco evaluate`: comparison of objectives over environments, on the same seeds."""
+"""`metadisco evaluate --objectives`: comparison of objectives over environments, on the same seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,28 +12,28 @@ from metadisco.commands.tables import print_table
 def evaluate(
     objectives: Sequence[str],
     envs: Sequence[str],
-    num_seeds: int,
     output: Path,
-    baseline: str | None,
-    config: str | None,
     words: Sequence[str],
     formats: Sequence[str],
-    style: str | None,
     quiet: bool,
+    num_seeds: int = 64,
+    baseline: str | None = None,
+    config: str | None = None,
+    style: str | None = None,
 ) -> int:
     """Train every objective in every environment; write and print the results; return the exit code.
 
     Args:
         objectives: distinct names; KEY=VALUE words may be among them.
         envs: distinct full names; KEY=VALUE words may be among them.
-        num_seeds: lifetimes per objective and environment.
         output: folder.
-        baseline: the objective that the others are compared with; None for the first one.
-        config: a config file, or a discovery.
         words: settings that replace those of the config, as KEY=VALUE.
         formats: further formats of figures, beside PNG and SVG.
-        style: of figures, as in `look`.
         quiet: print nothing.
+        num_seeds: lifetimes per objective and environment.
+        baseline: the objective that the others are compared with; None for the first one.
+        config: a config file, or a discovery.
+        style: of figures, as in `look`.
 
     Raises:
         UserError: for input that cannot be used; nothing is written then.
@@ -52,8 +52,8 @@ def evaluate(
             progress=not quiet,
         )
     if not quiet:
-        from metadisco.evaluation.tables import tables
+        from metadisco.evaluation.results import tables_of
 
-        for title, headings, lines in tables(found.rows, found.held_out, found.baseline):
+        for title, headings, lines in tables_of(found):
             print_table(title, headings, lines, named=True)
     return 0

@@ -1,0 +1,1 @@
+"""`metadisco evaluate`: a module for each family of meta-problems."""
