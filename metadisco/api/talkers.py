@@ -90,7 +90,7 @@ def evaluate_talkers(
 
     parsed = [parse_talker(name) for name in [*(each for each in (NONE, ZERO) if each not in names), *names]]
     channel = channel_of(parsed, channels, scale)
-    found_before = [talker.source for talker in parsed if talker.source is not None]
+    found_before = list({each.source.name: each.source for each in parsed if each.source is not None}.values())
     with Display(not progress) as display, tempfile.TemporaryDirectory() as nowhere:
         configs = [victim.config for victim in met]
         announced = partial(announce, display.say, settings.origin, found_before, configs, given)
