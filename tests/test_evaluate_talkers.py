@@ -142,10 +142,10 @@ def test_a_scrambled_message_is_about_what_learners_observed(there):
 
 
 def test_python_gives_the_same_numbers_and_figures(there, results):
+    victims = {"dpo": {"objective": "dpo", "inner.ppo.learning_rate": 0.1}}
     found = metadisco.evaluate_talkers(
-        TALKERS, ENV, NUM_SEEDS, config="control", victims={"dpo": {"objective": "dpo", "inner.ppo.learning_rate": 0.1}},
-        output="out", progress=False,
-    )  # fmt: skip
+        TALKERS, ENV, NUM_SEEDS, config="control", victims=victims, output="out", progress=False
+    )
     frame = found.summary()
     assert set(frame["objective"]) == set(TALKERS)
     (row,) = frame.query("objective == 'control' and env == @ENV and score == 'final_return'").to_dict("records")
