@@ -108,22 +108,23 @@ def any_of(index):
     )
 
 
-class TestTalkers:
-    @pytest.fixture(scope="class")
-    def messages(self):
-        """Return by talker: observations, whether episodes ended, messages and final messages."""
-        env, actions = cart_pole(), jnp.ones(NUM_STEPS, jnp.int32)
-        play_one = lambda index: run(cheap_talk(env, any_of(index), N), jax.random.key(0), actions)  # noqa: E731
-        first, steps = jax.jit(lambda indices: jax.lax.map(play_one, indices), compiler_options=QUICK)(
-            jnp.arange(len(TALKERS))
-        )
-        found = {}
-        for index, name in enumerate(TALKERS):
-            obs = np.concatenate([first[index][None], steps.obs[index]])
-            done = np.asarray(steps.terminated[index] | steps.truncated[index])
-            found[name] = obs[:, :-N], done, obs[:, -N:], np.asarray(steps.final_obs[index, :, -N:])
-        return found
+@pytest.fixture(scope="module")
+def messages():
+    """Return by talker: observations, whether episodes ended, messages and final messages."""
+    env, actions = cart_pole(), jnp.ones(NUM_STEPS, jnp.int32)
+    play_one = lambda index: run(cheap_talk(env, any_of(index), N), jax.random.key(0), actions)  # noqa: E731
+    first, steps = jax.jit(lambda indices: jax.lax.map(play_one, indices), compiler_options=QUICK)(
+        jnp.arange(len(TALKERS))
+    )
+    found = {}
+    for index, name in enumerate(TALKERS):
+        obs = np.concatenate([first[index][None], steps.obs[index]])
+        done = np.asarray(steps.terminated[index] | steps.truncated[index])
+        found[name] = obs[:, :-N], done, obs[:, -N:], np.asarray(steps.final_obs[index, :, -N:])
+    return found
 
+
+class TestTalkers:
     def test_all_speak_in_the_same_episodes(self, messages):
         for obs, done, _, _ in messages.values():
             np.testing.assert_array_equal(obs, messages["zero"][0])
@@ -160,36 +161,37 @@ class TestTalkers:
         np.testing.assert_array_equal(final[~done], said[1:][~done])
 
 
+@pytest.fixture(scope="module")
+def agents():
+    """Return parameters and curves of victims by talker, without and with their weights on the message."""
+    env = cart_pole()
+    config = PPOConfig(
+        num_envs=2, num_steps=16, num_env_steps=128, num_minibatches=1, num_epochs=2, hidden_sizes=(4,),
+        learning_rate=0.02, num_evaluation_episodes=2,
+    )  # fmt: skip
+    size = obs_size(env)
+
+    def trained(index, weight):
+        def masked(x, kernel, bias):
+            if len(kernel) != size + N:
+                return dense(x, kernel, bias)
+            return dense(x, kernel * jnp.where(jnp.arange(size + N) < size, 1.0, weight)[:, None], bias)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(networks, "dense", masked)
+            result = train(jax.random.key(7), cheap_talk(env, any_of(index), N), config, ppo())
+        return result.state.params, result.curve, result.evaluation
+
+    indices = jnp.tile(jnp.arange(len(TALKERS)), 2)
+    weights = jnp.repeat(jnp.array([0.0, 1.0]), len(TALKERS))
+    results = jax.jit(lambda *each: jax.lax.map(lambda pair: trained(*pair), each), compiler_options=QUICK)(
+        indices, weights
+    )
+    return [jax.tree.map(lambda leaf, start=start: leaf[start : start + len(TALKERS)], results) for start in (0, 7)]
+
+
 class TestInfluence:
     """Influence goes through the victim's weights on the message, and through nothing else."""
-
-    @pytest.fixture(scope="class")
-    def agents(self):
-        """Return parameters and curves of victims by talker, without and with their weights on the message."""
-        env = cart_pole()
-        config = PPOConfig(
-            num_envs=2, num_steps=16, num_env_steps=128, num_minibatches=1, num_epochs=2, hidden_sizes=(4,),
-            learning_rate=0.02, num_evaluation_episodes=2,
-        )  # fmt: skip
-        size = obs_size(env)
-
-        def trained(index, weight):
-            def masked(x, kernel, bias):
-                if len(kernel) != size + N:
-                    return dense(x, kernel, bias)
-                return dense(x, kernel * jnp.where(jnp.arange(size + N) < size, 1.0, weight)[:, None], bias)
-
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(networks, "dense", masked)
-                result = train(jax.random.key(7), cheap_talk(env, any_of(index), N), config, ppo())
-            return result.state.params, result.curve, result.evaluation
-
-        indices = jnp.tile(jnp.arange(len(TALKERS)), 2)
-        weights = jnp.repeat(jnp.array([0.0, 1.0]), len(TALKERS))
-        results = jax.jit(lambda *each: jax.lax.map(lambda pair: trained(*pair), each), compiler_options=QUICK)(
-            indices, weights
-        )
-        return [jax.tree.map(lambda leaf, start=start: leaf[start : start + len(TALKERS)], results) for start in (0, 7)]
 
     def test_without_weights_on_the_message_all_talkers_are_alike(self, agents):
         for leaf in jax.tree.leaves(agents[0]):
