@@ -11,6 +11,7 @@ from .api.playing import rollout as rollout
 from .api.run import Run as Run
 from .api.showing import plot as plot
 from .api.showing import report as report
+from .api.talkers import evaluate_talkers as evaluate_talkers
 from .config import Config as Config
 from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
@@ -42,7 +43,9 @@ from .parametrisations import ValueLoss as ValueLoss
 from .problems import ObjectiveDiscovery as ObjectiveDiscovery
 from .problems import Task as Task
 from .problems.players import load_meta_policy as load_meta_policy
+from .problems.talkers import load_message as load_message
 from .types import Evaluation as Evaluation
+from .types import MessageFunctions as MessageFunctions
 from .types import MetaPolicy as MetaPolicy
 from .types import MetaProblem as MetaProblem
 from .types import Objective as Objective

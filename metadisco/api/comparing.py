@@ -1,7 +1,7 @@
 """Objectives compared over environments, from Python."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +61,8 @@ def evaluate(
     settings = settings_named(None if config is None else text_of(config))
     names, places = texts_of(objectives), texts_of(envs)
     check_num_seeds(num_seeds)
-    given = _checked(overrides)
-    _check_names(names, places)
+    given = checked_settings(settings_of(overrides, ", where objectives are several"))
+    check_names({"objectives": names, "envs": places})
     compared = names[0] if baseline is None else text_of(baseline)
     if compared not in names:
         raise UserError(f"baseline: got {compared!r}, allowed: one of {', '.join(names)}")
@@ -88,18 +88,28 @@ def evaluate(
     return found
 
 
-def _checked(overrides: Overrides) -> dict[str, Any]:
-    """Return settings by dotted key, after seeing that they may be set here."""
-    settings = settings_of(overrides, ", where objectives are several")
+def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted key.
+
+    Raises:
+        UserError: for one that may not be set where environments and seeds are arguments.
+    """
     for key, value in settings.items():
         if key in ("inner.env", "inner.envs") or (isinstance(value, list) and key == "seed"):
             raise UserError(f"{key}: got {value!r}, but environments are named by `envs` and seeds by `num_seeds`")
     return settings
 
 
-def _check_names(objectives: Sequence[str], envs: Sequence[str]) -> None:
-    """Refuse names that are given twice, or none."""
-    for names, option in ((objectives, "objectives"), (envs, "envs")):
+def check_names(given: Mapping[str, Sequence[str]]) -> None:
+    """Refuse names that are given twice, or none.
+
+    Args:
+        given: names by argument.
+
+    Raises:
+        UserError: naming the argument.
+    """
+    for option, names in given.items():
         twice = [name for name in names if list(names).count(name) > 1]
         if twice:
             raise UserError(f"{option}: got {twice[0]!r} twice, allowed: each once")

@@ -41,15 +41,19 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
-def overrides_of(overrides: Overrides) -> dict[str, Any]:
+def overrides_of(overrides: Overrides, name: str = "overrides") -> dict[str, Any]:
     """Return settings by dotted key.
+
+    Args:
+        overrides: as given.
+        name: of the argument.
 
     Raises:
         UserError: if they are anything else.
     """
     given = {} if overrides is None else overrides
     if not isinstance(given, Mapping) or not all(isinstance(key, str) and key for key in given):
-        raise UserError(f'overrides: got {shown(given)}, allowed: settings by dotted key, {{"inner.ppo.gamma": 0.95}}')
+        raise UserError(f'{name}: got {shown(given)}, allowed: settings by dotted key, {{"inner.ppo.gamma": 0.95}}')
     settings: dict[str, Any] = plain(given)
     return settings
 

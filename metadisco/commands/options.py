@@ -191,7 +191,8 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--network", nargs="+", default=[], metavar="WIDTH", help="also train a student network of these widths"
     )
 
-    evaluate = _command(commands, "evaluate", "compare objectives, or players of games, on the same seeds", EXAMPLE)
+    summary = "compare objectives, players of games, or talkers beside which agents learn, on the same seeds"
+    evaluate = _command(commands, "evaluate", summary, EXAMPLE)
     add_options(evaluate, OBJECTIVE, CONFIG)
     _add_figure_options(evaluate)
 

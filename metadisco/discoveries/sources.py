@@ -170,8 +170,15 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     for name in full:
         stem, at, form = name.rpartition("@")
         is_form = at and (stem.endswith(".json") or (Path(stem) / FILE).is_file())
-        short[name] = f"form {form}" if is_form else _last_part(Path(name))
+        short[name] = f"form {form}" if is_form else _short(name)
     return short if len(set(short.values())) == len(full) else {name: name for name in full}
+
+
+def _short(name: str) -> str:
+    """Return the last part of a path; `KIND:PATH`, as talkers are named that are made of others, keeps its kind."""
+    kind, colon, path = name.partition(":")
+    is_made = colon and path and "/" not in kind
+    return f"{kind}:{_last_part(Path(path))}" if is_made else _last_part(Path(name))
 
 
 def _last_part(path: Path) -> str:

@@ -60,15 +60,18 @@ class Row(NamedTuple):
     """Half-width of the 95 % interval of `mean` (Student's t); None for one seed, and over all environments."""
     improvement: Estimate | None = None
     """`probability_of_improvement` with its bootstrap interval; None for the baseline, and for one seed."""
+    differences: Mapping[str, Difference | Estimate] = {}
+    """Mean differences to further baselines by name, as `difference`."""
 
 
-def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -> list[Row]:
+def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float], others: Sequence[str] = ()) -> list[Row]:
     """Return a row for each cell and score, and one for each objective over all environments.
 
     Args:
         cells: one per objective and environment, on the same seeds.
         baseline: name of one of the objectives.
         random: mean return of random actions by environment, for the common scale.
+        others: further baselines, for `Row.differences`.
     """
     envs, rows = {cell.env for cell in cells}, []
     for score in SCORES:
@@ -76,13 +79,13 @@ def compare(cells: Sequence[Cell], baseline: str, random: Mapping[str, float]) -
         failed = {(cell.objective, cell.env): _num_failed(cell, score) for cell in cells}
         gaps = {(cell.objective, cell.env): float(cell.lifetimes.gaps.mean()) for cell in cells}
         for (objective, env), scores in filled.items():
-            theirs = None if objective == baseline else filled[baseline, env]
+            theirs = {name: filled[name, env] for name in (baseline, *others)}
             row = _row(objective, env, score, scores[:, None], theirs, failed[objective, env])
             rows.append(row._replace(gaps=gaps[objective, env]) if score == "area_under_curve" else row)
         scaled = scaled_scores(filled, baseline, random)
         if len(envs) > 1:
             for objective, scores in scaled.items():
-                theirs = None if objective == baseline else scaled[baseline]
+                theirs = {name: scaled[name] for name in (baseline, *others)}
                 rows.append(_row(objective, None, score, scores, theirs, sum(failed[objective, env] for env in envs)))
     return rows
 
@@ -145,31 +148,44 @@ def _row(
     env: str | None,
     score: str,
     ours: Float[np.ndarray, "S K"],
-    theirs: np.ndarray | None,
+    baselines: Mapping[str, np.ndarray],
     failed: int,
 ) -> Row:
-    difference: Difference | Estimate | None = None
-    probability = improvement = None
-    if theirs is not None:
-        theirs = theirs.reshape(ours.shape)
-        probability = probability_of_improvement(ours, theirs)
-        improvement = improvement_interval(ours, theirs) if len(ours) > 1 else None
-        if ours.shape[1] > 1:
-            difference = stratified_bootstrap(ours - theirs, mean)
-        elif len(ours) > 1:
-            difference = paired_difference(ours[:, 0], theirs[:, 0])
+    """Return the statistics of scores.
+
+    Args:
+        objective: whose scores they are.
+        env: of the row.
+        score: of the row.
+        ours: the scores.
+        baselines: scores on the same seeds by name, [S] or [S, K]; the first one is the baseline.
+        failed: of the row.
+    """
+    theirs = {name: scores.reshape(ours.shape) for name, scores in baselines.items()}
+    differences = {name: _difference(ours, scores) for name, scores in theirs.items() if name != objective}
+    baseline = next(iter(theirs))
+    compared = objective != baseline
+    several = len(ours) > 1
     return Row(
         objective=objective,
         env=env,
         score=score,
         mean=float(ours.mean()),
-        interquartile_mean=stratified_bootstrap(ours, interquartile_mean) if len(ours) > 1 else _without_interval(ours),
-        difference=difference,
-        probability_of_improvement=probability,
+        interquartile_mean=stratified_bootstrap(ours, interquartile_mean) if several else _without_interval(ours),
+        difference=differences.get(baseline),
+        probability_of_improvement=probability_of_improvement(ours, theirs[baseline]) if compared else None,
         failed=failed,
-        half_width=half_width(ours[:, 0]) if env is not None and len(ours) > 1 else None,
-        improvement=improvement,
+        half_width=half_width(ours[:, 0]) if env is not None and several else None,
+        improvement=improvement_interval(ours, theirs[baseline]) if compared and several else None,
+        differences={name: found for name, found in differences.items() if found is not None and name != baseline},
     )
+
+
+def _difference(ours: Float[np.ndarray, "S K"], theirs: Float[np.ndarray, "S K"]) -> Difference | Estimate | None:
+    """Return the mean difference on the same seeds; None for one seed in one environment."""
+    if ours.shape[1] > 1:
+        return stratified_bootstrap(ours - theirs, mean)
+    return paired_difference(ours[:, 0], theirs[:, 0]) if len(ours) > 1 else None
 
 
 def _without_interval(score: Float[np.ndarray, "S K"]) -> Estimate:
@@ -183,15 +199,24 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         entry = row._asdict()
         for key in INTERVALS:
-            entry[key] = None if entry[key] is None else with_nulls(np.asarray(entry[key], float))
-        plain.append(entry)
+            entry[key] = None if entry[key] is None else _numbers(entry[key])
+        differences = {name: _numbers(each) for name, each in entry.pop("differences").items()}
+        plain.append(entry | ({"differences": differences} if differences else {}))
     return plain
+
+
+def _numbers(interval: Difference | Estimate) -> Any:
+    return with_nulls(np.asarray(interval, float))
 
 
 def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return the rows that `as_json` converted; fields that earlier versions lack get their defaults."""
-    intervals = [{key: _estimate(entry[key]) for key in INTERVALS if entry.get(key) is not None} for entry in rows]
-    return [Row(**{**entry, **each}) for entry, each in zip(rows, intervals, strict=True)]
+    found = []
+    for entry in rows:
+        intervals = {key: _estimate(entry[key]) for key in INTERVALS if entry.get(key) is not None}
+        differences = {name: _estimate(each) for name, each in entry.get("differences", {}).items()}
+        found.append(Row(**{**entry, **intervals, "differences": differences}))
+    return found
 
 
 def _estimate(numbers: Sequence[float | None]) -> Estimate:

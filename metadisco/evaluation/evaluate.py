@@ -1,4 +1,8 @@
-"""Trains objectives in several environments on the same seeds and compares them."""
+"""Trains contenders under several conditions on the same seeds and compares them.
+
+Objectives are contenders where environments are the conditions; talkers are contenders where the conditions are
+environments with the learner's settings and objective.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +14,10 @@ from metadisco.config import Config
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source, plain_env
 from metadisco.evaluation.comparison import Cell, Row, compare
+from metadisco.evaluation.control_rows import ControlRow, control_tables
 from metadisco.evaluation.lifetimes import RANDOM, Lifetimes, map_over_devices, run_lifetimes, seed_keys
 from metadisco.evaluation.reference import random_return
-from metadisco.evaluation.tables import html
+from metadisco.evaluation.tables import in_html, tables
 from metadisco.evaluation.tidy import curves_frame, seeds_frame, summary_frame
 from metadisco.inner.envs import Env
 from metadisco.outer.devices import start_jax
@@ -31,11 +36,12 @@ class Comparison(NamedTuple):
     """Results of an evaluation, displayed in a notebook as tables of final returns.
 
     `metadisco.plot` draws it; `seeds`, `curves` and `summary` give tidy pandas data. Returns are undiscounted,
-    intervals have a confidence of 95 %.
+    intervals have a confidence of 95 %. Where talkers are compared, they stand in place of objectives, and a victim
+    with settings of its own is named behind its environment.
     """
 
     sources: Sequence[Source]
-    """The objectives."""
+    """The objectives, or the talkers."""
     configs: Mapping[str, Config]
     """Settings of the trainings, by environment."""
     num_seeds: int
@@ -48,6 +54,8 @@ class Comparison(NamedTuple):
     """Mean return of random actions, by environment."""
     rows: Sequence[Row]
     """Statistics of each objective in each environment and, if there are several, over all of them."""
+    control: Sequence[ControlRow] = ()
+    """Goal returns of steered learners, for each talker that steers."""
 
     @property
     def held_out(self) -> dict[tuple[str, str], bool | None]:
@@ -73,7 +81,38 @@ class Comparison(NamedTuple):
     def _repr_html_(self) -> str:
         """Return tables of the final returns as HTML, for notebooks."""
         returns = [row for row in self.rows if row.score == "final_return"]
-        return html(returns, self.held_out, self.baseline)
+        return in_html([*tables(returns, self.held_out, self.baseline), *control_tables(self.control)])
+
+
+class Condition(NamedTuple):
+    """Where agents are trained, and how."""
+
+    name: str
+    """In tables: the environment, followed by the name of the victim where talkers meet several."""
+    env: str
+    """`suite/name` of the environment."""
+    config: Config
+    """Settings, with this environment only."""
+    made: Env
+    """The environment."""
+    objective: Objective | None = None
+    """What agents minimise, where contenders do not say."""
+    identity: Mapping[str, Any] = {}
+    """Everything beside environment and config that determines the numbers, as plain data."""
+
+
+class Contender(NamedTuple):
+    """What is compared: an objective, or a wrapper of environments."""
+
+    name: str
+    identity: Mapping[str, Any]
+    """Everything that determines its numbers, as plain data."""
+    trained_on: frozenset[str] | None = None
+    """Environments of its meta-training, without backends; None if there was none."""
+    objective: Objective | None = None
+    """What agents minimise; None for that of the condition."""
+    wrap: Callable[[Condition], Env] = lambda condition: condition.made
+    """The environment in which agents are trained under a condition."""
 
 
 def evaluate(
@@ -102,22 +141,59 @@ def evaluate(
     """
     first = next(iter(configs.values()))
     start_jax(first.outer.num_devices, first.deterministic)
-    loaded = {source.name: load_objective(source.name) for source in sources}
-    envs = {env: make_task(env, config.inner.env_settings, config.inner.ppo).env for env, config in configs.items()}
+    contenders = [
+        Contender(source.name, {"objective": source.identity}, source.trained_on, load_objective(source.name))
+        for source in sources
+    ]
+    conditions = [Condition(env, env, config, make_env(env, config)) for env, config in configs.items()]
     announced()
-    total = len(sources) * len(configs)
+    cells, random = train_all(contenders, conditions, num_seeds, output, progress)
+    return Comparison(sources, configs, num_seeds, baseline, cells, random, compare(cells, baseline, random))
+
+
+def make_env(env: str, config: Config) -> Env:
+    """Return an environment with the settings of a config.
+
+    Raises:
+        UserError: if it is unknown, or its episodes are too long to evaluate.
+    """
+    return make_task(env, config.inner.env_settings, config.inner.ppo).env
+
+
+def train_all(
+    contenders: Sequence[Contender],
+    conditions: Sequence[Condition],
+    num_seeds: int,
+    output: Path,
+    progress: Progress = lambda done, total, last: None,
+) -> tuple[list[Cell], dict[str, float]]:
+    """Train agents for each contender under each condition, on the same seeds; kept cells are not trained again.
+
+    Args:
+        contenders: what is compared.
+        conditions: of distinct names.
+        num_seeds: lifetimes per cell.
+        output: folder; its subfolder `cells` keeps finished cells.
+        progress: called after each cell.
+
+    Returns:
+        The cells, and the mean return of random actions by the name of the condition.
+    """
+    total = len(contenders) * len(conditions)
     progress(0, total, "")
     cells: list[Cell] = []
     random = {}
-    for env, config in configs.items():
-        store, facts = CellStore(output / "cells", config), {"env": env, "seeds": num_seeds}
-        random[env] = _random(store, facts, envs[env], config, num_seeds)
-        for source in sources:
-            lifetimes, kept = _train_or_load(store, facts, source, loaded[source.name], envs[env], config, num_seeds)
-            held_out = None if source.trained_on is None else plain_env(env) not in source.trained_on
-            cells.append(Cell(source.name, env, held_out, lifetimes, config.inner.ppo.env_steps_of_updates))
-            progress(len(cells), total, f"{source.name} on {env}{' (kept from before)' if kept else ''}")
-    return Comparison(sources, configs, num_seeds, baseline, cells, random, compare(cells, baseline, random))
+    for condition in conditions:
+        store, facts = CellStore(output / "cells", condition.config), {"env": condition.env, "seeds": num_seeds}
+        random[condition.name] = _random(store, facts, condition.made, condition.config, num_seeds)
+        for contender in contenders:
+            lifetimes, kept = _train_or_load(store, facts, contender, condition, num_seeds)
+            trained_on, env_steps = contender.trained_on, condition.config.inner.ppo.env_steps_of_updates
+            held_out = None if trained_on is None else plain_env(condition.env) not in trained_on
+            cells.append(Cell(contender.name, condition.name, held_out, lifetimes, env_steps))
+            said = f"{contender.name} on {condition.name}{' (kept from before)' if kept else ''}"
+            progress(len(cells), total, said)
+    return cells, random
 
 
 def _random(store: CellStore, facts: dict[str, Any], env: Env, config: Config, num_seeds: int) -> float:
@@ -131,19 +207,15 @@ def _random(store: CellStore, facts: dict[str, Any], env: Env, config: Config, n
 
 
 def _train_or_load(
-    store: CellStore,
-    facts: dict[str, Any],
-    source: Source,
-    objective: Objective,
-    env: Env,
-    config: Config,
-    num_seeds: int,
+    store: CellStore, facts: dict[str, Any], contender: Contender, condition: Condition, num_seeds: int
 ) -> tuple[Lifetimes, bool]:
     """Return the lifetimes of agents, and whether they were kept from before."""
-    identity = facts | {"objective": source.identity}
+    identity = facts | dict(condition.identity) | dict(contender.identity)
     kept = store.load(identity, Lifetimes._fields)
     if kept is not None:
         return Lifetimes(**kept), True
-    (lifetimes,) = run_lifetimes(objective, env, [config], num_seeds)
+    objective = contender.objective or condition.objective
+    assert objective is not None, "a contender or its condition says what agents minimise"
+    (lifetimes,) = run_lifetimes(objective, contender.wrap(condition), [condition.config], num_seeds)
     store.keep(identity, lifetimes._asdict())
     return lifetimes, False

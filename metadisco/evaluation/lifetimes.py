@@ -21,9 +21,10 @@ from metadisco.outer.mesh import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1
-EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING = range(6)
+EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING, OBSERVING, STEERING = range(8)
 """Disjoint streams of keys: agents that are evaluated, agents whose minibatches fill histograms, random actions, agents
-of `metadisco train` (for choosing settings), agents of `metadisco reference`, and lifetimes of games in evaluations."""
+of `metadisco train` (for choosing settings), agents of `metadisco reference`, lifetimes in which players of games are
+evaluated, agents whose observations scrambled messages are about, and episodes in which agents are steered."""
 
 
 class Lifetimes(NamedTuple):

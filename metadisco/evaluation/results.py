@@ -11,17 +11,18 @@ from metadisco.config import to_plain
 from metadisco.discoveries.sources import short_names
 from metadisco.errors import UserError
 from metadisco.evaluation.comparison import as_json, from_json, marl_eval
+from metadisco.evaluation.control_rows import control_frame, control_json, control_tables
 from metadisco.evaluation.evaluate import Comparison
 from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.settings import found_with
-from metadisco.evaluation.tables import Table, latex, markdown, tables
+from metadisco.evaluation.tables import Table, in_markdown, latex, tables
 from metadisco.storage.files import with_nulls, write_atomically
 
 FILE = "results.json"
 
 
 def write_results(comparison: Comparison, output: Path, origin: str | None) -> None:
-    """Write results.json, marl_eval.json, seeds.csv, table.md and table.tex.
+    """Write results.json, marl_eval.json, seeds.csv, table.md and table.tex; goal_returns.csv where talkers steer.
 
     Args:
         comparison: results of the evaluation.
@@ -32,9 +33,16 @@ def write_results(comparison: Comparison, output: Path, origin: str | None) -> N
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / FILE, json.dumps(_plain(comparison, origin), allow_nan=False) + "\n")
     write_atomically(output / "marl_eval.json", json.dumps(marl, allow_nan=False) + "\n")
-    write_atomically(output / "table.md", markdown(comparison.rows, comparison.held_out, comparison.baseline))
+    write_atomically(output / "table.md", in_markdown(tables_of(comparison)))
     write_atomically(output / "table.tex", latex(comparison.rows, comparison.baseline, comparison.num_seeds))
     write_atomically(output / "seeds.csv", comparison.seeds().to_csv(index=False))
+    if comparison.control:
+        write_atomically(output / "goal_returns.csv", control_frame(comparison.control).to_csv(index=False))
+
+
+def tables_of(comparison: Comparison) -> list[Table]:
+    """Return all tables of an evaluation."""
+    return [*tables(comparison.rows, comparison.held_out, comparison.baseline), *control_tables(comparison.control)]
 
 
 def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
@@ -61,6 +69,7 @@ def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
             for cell in comparison.cells
         ],
         "rows": as_json(comparison.rows),
+        **({"control": control_json(comparison.control)} if comparison.control else {}),
     }
 
 

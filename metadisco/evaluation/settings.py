@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from metadisco.config import EVALUATION_SETTINGS, Config, check_env_name, read_yaml, to_plain
 from metadisco.config.grid import config_at, one_environment
-from metadisco.discoveries.sources import Source, find_source
+from metadisco.discoveries.sources import Source, find_discovery
 from metadisco.errors import UserError
 from metadisco.storage.package import ARTEFACT
 
@@ -56,7 +56,7 @@ def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
         if "format" not in data:  # files that other commands wrote have this key
             return data
     try:
-        source = find_source(str(path.parent) if path.name == ARTEFACT.file and path.is_file() else name)
+        source = find_discovery(str(path.parent) if path.name == ARTEFACT.file and path.is_file() else name)
     except UserError as error:
         raise UserError(str(error) if path.exists() else f"no YAML file, and {error}") from error
     own = own_settings(source)
@@ -83,7 +83,8 @@ def own_settings(source: Source) -> Mapping[str, Any]:
         return {}
     trained_on = source.artefact.data.get("trained_on") or {}
     kept = {key: value for key, value in trained_on.items() if key in ("inner", "outer", "seed")}
-    return {"parametrisation": dict(source.section), **kept}
+    problem = {} if source.is_objective else {"problem": dict(source.problem)}
+    return {**problem, "parametrisation": dict(source.section), **kept}
 
 
 def settings_for(

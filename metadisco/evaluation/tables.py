@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from metadisco.discoveries.sources import short_names
 from metadisco.evaluation.comparison import Row
+from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.storage.rows import format_number
 
 HEADINGS = ("objective", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
@@ -47,6 +48,9 @@ def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]
         shown = [row for row in rows if (row.env, row.score) == (env, score)]
         headings = [heading.format(baseline=short[baseline]) for heading in HEADINGS]
         lines = [_line(row, short[row.objective], held_out.get((row.objective, row.env or ""))) for row in shown]
+        for other in dict.fromkeys(name for row in shown for name in row.differences):
+            headings.append(f"minus {short_names([other])[other]} (95 %)")
+            lines = [[*line, with_sign(row.differences.get(other))] for line, row in zip(lines, shown, strict=True)]
         if any(row.gaps for row in shown):
             headings.append(GAPS)
             lines = [[*line, f"{row.gaps or 0:.0%}"] for line, row in zip(lines, shown, strict=True)]
@@ -69,7 +73,7 @@ def _line(row: Row, name: str, held_out: bool | None) -> list[str]:
         name + note,
         format_number(row.mean),
         with_interval(*row.interquartile_mean),
-        _difference(row),
+        with_sign(row.difference),
         "" if chance is None else f"{chance:.2f}",
         str(row.failed or ""),
     ]
@@ -84,21 +88,17 @@ def with_interval(value: float, low: float, high: float) -> str:
     )
 
 
-def _difference(row: Row) -> str:
-    if row.difference is None:
+def with_sign(difference: Difference | Estimate | None) -> str:
+    """Return a difference with its interval; empty for none."""
+    if difference is None:
         return ""
-    value, low, high = row.difference
+    value, low, high = difference
     sign = "+" if value >= 0 and not math.isnan(value) else ""
     return f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
 
 
 def _markdown_line(line: Sequence[str]) -> str:
     return f"| {' | '.join(' '.join(entry.replace('|', chr(92) + '|').split()) for entry in line)} |"
-
-
-def markdown(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
-    """Return all tables of a comparison in Markdown."""
-    return in_markdown(tables(rows, held_out, baseline))
 
 
 def in_markdown(tables: Iterable[Table]) -> str:
@@ -110,9 +110,9 @@ def in_markdown(tables: Iterable[Table]) -> str:
     return "\n".join(parts)
 
 
-def html(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> str:
-    """Return all tables as HTML, for notebooks."""
-    return "".join(map(_html_table, tables(rows, held_out, baseline)))
+def in_html(tables: Iterable[Table]) -> str:
+    """Return tables as HTML, for notebooks."""
+    return "".join(map(_html_table, tables))
 
 
 def _html_table(table: Table) -> str:

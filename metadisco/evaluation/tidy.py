@@ -68,8 +68,8 @@ def summary_frame(rows: Sequence[Row]) -> "pandas.DataFrame":
     """Return a row per objective, environment and score: the estimates of a comparison with 95 % intervals.
 
     Columns are the fields of `Row`. The bounds of an interval follow its estimate, such as `difference_low` and
-    `difference_high`; the interval of `mean` is mean ± `half_width`. Missing estimates are NaN. env is missing for
-    estimates over all environments.
+    `difference_high`; the interval of `mean` is mean ± `half_width`. A further baseline has the columns
+    `difference_from_NAME`, … of its own. Missing estimates are NaN. env is missing for estimates over all environments.
     """
     import pandas as pd  # noqa: PLC0415 - takes a second
 
@@ -80,9 +80,16 @@ def _flat(row: Row) -> dict[str, str | float | None]:
     """Return a row in which each interval is split into three columns."""
     flat: dict[str, str | float | None] = {}
     for name, value in row._asdict().items():
-        if name in INTERVALS:
-            numbers = (math.nan,) * 3 if value is None else value
-            flat |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
+        if name == "differences":
+            for other, numbers in value.items():
+                flat |= _columns(f"difference_from_{other}", numbers)
+        elif name in INTERVALS:
+            flat |= _columns(name, (math.nan,) * 3 if value is None else value)
         else:
             flat[name] = math.nan if value is None and name != "env" else value
     return flat
+
+
+def _columns(name: str, numbers: Sequence[float]) -> dict[str, float]:
+    """Return an estimate and the bounds of its interval by column."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))

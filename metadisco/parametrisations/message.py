@@ -52,12 +52,15 @@ class LearnedMessage:
             raise ValueError(f"input_scale: got {len(scales)} numbers, allowed: {self.obs_size}, one per observation")
 
     def for_problem(self, obs_size: int, num_goal_features: int) -> "LearnedMessage":
-        """Return the same for observations of this size; what is set already stays."""
-        return replace(
-            self,
-            obs_size=self.obs_size or obs_size,
-            num_goal_features=num_goal_features if self.num_goal_features is None else self.num_goal_features,
-        )
+        """Return the same for observations and goals of these sizes.
+
+        Raises:
+            ValueError: if other sizes are set already, or `input_scale` has another length.
+        """
+        for name, size in (("obs_size", obs_size), ("num_goal_features", num_goal_features)):
+            if getattr(self, name) not in (None, size):
+                raise ValueError(f"{name}: got {getattr(self, name)}, allowed: {size}, or null")
+        return replace(self, obs_size=obs_size, num_goal_features=num_goal_features)
 
     @in_float32
     def init(self, key: Key) -> MetaParams:

@@ -89,11 +89,9 @@ class CheapTalk:
         tasks = tuple(_aimed(task, asked.aim) for task in make_tasks(config))
         names = [task.env for task in config.tasks]
         goals = tuple(make_goal(name, asked.goal) for name in names) if asked.aim == "control" else ()
-        parametrisation: Any = make_parametrisation(config.parametrisation)
-        if hasattr(parametrisation, "for_problem"):
-            parametrisation = parametrisation.for_problem(_common_size(tasks), goals[0].num_features if goals else 0)
+        num_goal_features = goals[0].num_features if goals else 0
         return cls(
-            parametrisation=parametrisation,
+            parametrisation=sized(make_parametrisation(config.parametrisation), _common_size(tasks), num_goal_features),
             tasks=tasks,
             fitness=make_fitness(config.inner.fitness, config.inner.fitness_part),
             objective=load_objective(asked.objective, **asked.objective_settings),
@@ -157,6 +155,21 @@ class CheapTalk:
 def _aimed(task: Task, aim: str) -> Task:
     """Return a task whose scale is that of the aim: where harm is wanted, 0 is PPO's fitness and 1 a random agent's."""
     return task._replace(zero=-task.one, one=-task.zero) if aim == "harm" and (task.zero, task.one) != (0, 1) else task
+
+
+def sized(parametrisation: Any, obs_size: int, num_goal_features: int) -> Parametrisation[MessageFunctions]:
+    """Return a parametrisation for observations and goals of these sizes; one of the user's may know them by itself.
+
+    Raises:
+        UserError: if it has other sizes.
+    """
+    if not hasattr(parametrisation, "for_problem"):
+        return parametrisation
+    try:
+        made: Parametrisation[MessageFunctions] = parametrisation.for_problem(obs_size, num_goal_features)
+    except ValueError as error:
+        raise UserError(f"parametrisation.{error}") from error
+    return made
 
 
 def _common_size(tasks: tuple[Task, ...]) -> int:

@@ -6,7 +6,17 @@ import pytest
 
 from metadisco.cli import main
 from metadisco.evaluation import evaluate, histograms, lifetimes, reference
-from metadisco.evaluation.lifetimes import EVALUATION, HISTOGRAMS, PLAYING, RANDOM, REFERENCE, TRAINING, seed_keys
+from metadisco.evaluation.lifetimes import (
+    EVALUATION,
+    HISTOGRAMS,
+    OBSERVING,
+    PLAYING,
+    RANDOM,
+    REFERENCE,
+    STEERING,
+    TRAINING,
+    seed_keys,
+)
 from metadisco.outer.search import Keys, _streams
 
 SEEDS, NUM = range(4), 64
@@ -36,7 +46,7 @@ def test_no_two_streams_share_a_key():
     every = [row for seed in SEEDS for row in keys_of_a_search(seed)]
     assert len(every) == len(SEEDS) * (1 + len(Keys._fields) * (1 + 16 * (1 + NUM)))
     for seed in SEEDS:
-        for stream in (EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING):
+        for stream in (EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING, OBSERVING, STEERING):
             every += rows(seed_keys(seed, NUM, stream))
     assert len(set(every)) == len(every)
 

@@ -14,17 +14,25 @@ class Family(NamedTuple):
     others: Mapping[str, str]
     """Further options by the name of their value."""
 
+    @property
+    def options(self) -> dict[str, str]:
+        """All options that go with it, by the name of their value."""
+        return {self.against: f"--{self.against}", **self.others}
 
-COMMON = ("output", "baseline", "formats", "style", "quiet")
+
+COMMON = ("output", "formats", "style", "quiet")
 """Options of all families, by the names of their values."""
 
+TRAININGS = {"num_seeds": "--seeds", "config": "--config", "words": "KEY=VALUE"}
+
 FAMILIES = {
-    "objectives": Family("envs", {"num_seeds": "--seeds", "config": "--config", "words": "KEY=VALUE"}),
+    "objectives": Family("envs", {**TRAININGS, "baseline": "--baseline"}),
     "players": Family(
         "opponents",
         {"games": "--games", "num_lifetimes": "--lifetimes", "horizon": "--horizon", "reset": "--reset",
-         "seed": "--seed"},
+         "seed": "--seed", "baseline": "--baseline"},
     ),
+    "talkers": Family("envs", {**TRAININGS, "victims": "--victim", "channels": "--channels", "scale": "--scale"}),
 }  # fmt: skip
 """Each is a module of this folder with a function `evaluate`, which takes values by these names."""
 
@@ -47,9 +55,8 @@ def family_of(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if not options[family.against]:
         raise UserError(f"--{family.against}: got none, allowed: one or more beside --{name}")
     for other, each in FAMILIES.items():
-        theirs = {each.against: f"--{each.against}", **each.others}
-        for value, option in theirs.items() if other != name else ():
-            if options[value]:
+        for value, option in each.options.items():
+            if value not in family.options and options[value] not in (None, []):
                 raise UserError(f"{option}: got it beside --{name}, allowed: beside --{other}")
-    names = (name, family.against, *family.others, *COMMON)
+    names = (name, *family.options, *COMMON)
     return name, {each: options[each] for each in names if options[each] is not None}

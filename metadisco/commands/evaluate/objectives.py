@@ -52,8 +52,8 @@ def evaluate(
             progress=not quiet,
         )
     if not quiet:
-        from metadisco.evaluation.tables import tables
+        from metadisco.evaluation.results import tables_of
 
-        for title, headings, lines in tables(found.rows, found.held_out, found.baseline):
+        for title, headings, lines in tables_of(found):
             print_table(title, headings, lines, named=True)
     return 0

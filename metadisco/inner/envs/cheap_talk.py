@@ -54,12 +54,14 @@ def cheap_talk(env: Env, talker: Talker, num_channels: int) -> Env:
         state, memory = told_state
         state, time_step = env.step(key, state, action)
         key_begin, key_speak, key_final = jax.random.split(_own_key(key), 3)
-        final_obs = _with_message(time_step.final_obs, talker.speak(key_final, time_step.final_obs, memory))
         done = time_step.terminated | time_step.truncated
-        memory = jax.tree.map(
-            lambda new, old: jnp.where(done, new, old), talker.begin(key_begin, time_step.obs), memory
-        )
-        obs = _with_message(time_step.obs, talker.speak(key_speak, time_step.obs, memory))
+        last = talker.speak(key_final, time_step.final_obs, memory)
+        begun = talker.begin(key_begin, time_step.obs)
+        memory = jax.tree.map(lambda new, old: jnp.where(done, new, old), begun, memory)
+        message = talker.speak(key_speak, time_step.obs, memory)
+        obs = _with_message(time_step.obs, message)
+        # Within an episode both observations are the same, and so are their messages if they are drawn at random.
+        final_obs = _with_message(time_step.final_obs, jnp.where(done, last, message))
         return (state, memory), time_step._replace(obs=obs, final_obs=final_obs)
 
     return env._replace(reset=reset, step=step, obs_shape=told_shape(env, num_channels))

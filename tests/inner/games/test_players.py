@@ -158,7 +158,11 @@ def test_players_may_be_written_in_a_word(words, section):
         (3, IPD, "problem.opponents: got 3, allowed: a name, or a section with name and settings"),
         ("lola:2", IPD, r"got 'lola:2', allowed: lola:SETTING=VALUE\[,SETTING=VALUE …\]"),
         ("static:0,x", IPD, "got 'static:0,x', allowed: static:SETTING=VALUE.*, or numbers"),
-        ("lola:rate=2", IPD, "unknown key 'problem.opponents.rate'.*allowed here: form, initial_std, learning_rate, look_ahead"),
+        (
+            "lola:rate=2",
+            IPD,
+            "unknown key 'problem.opponents.rate'.*allowed here: form, initial_std, learning_rate",
+        ),
         ("naive:learning_rate=0", IPD, "learning_rate: got 0.0, allowed: a number above 0"),
         ("static:0,1", IPD, "probabilities: got 2 numbers, allowed: 5 in ipd, after start, CC, CD, DC, DD"),
         ("static:0,1,2,0,0", IPD, "probabilities.2: got 2.0, allowed: a number at most 1"),

@@ -1,0 +1,52 @@
+"""Talkers that were not learned, and those that say a learned message at the wrong moment: controls of cheap talk.
+
+Axes: N channels, M messages.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from metadisco.inner.envs.cheap_talk import Memory, Talker, memoryless
+from metadisco.types import Key, Message
+
+
+def constant(num_channels: int, value: float) -> Talker:
+    """Return the talker whose messages hold one value throughout; 0 for silence."""
+    return memoryless(lambda obs: jnp.full(num_channels, value, jnp.float32))
+
+
+def noise(num_channels: int, scale: float) -> Talker:
+    """Return the talker whose numbers are drawn from U(−scale, scale) at each step."""
+
+    def speak(key: Key, obs: Array, memory: Memory) -> Array:
+        del obs, memory
+        return jax.random.uniform(key, (num_channels,), minval=-scale, maxval=scale)
+
+    return Talker(_nothing, speak)
+
+
+def copy(num_channels: int) -> Talker:
+    """Return the talker that repeats the first numbers of the flattened observation."""
+    return memoryless(lambda obs: obs.ravel()[:num_channels])
+
+
+def frozen(message: Message) -> Talker:
+    """Return the talker that says throughout an episode what a message function says at its start."""
+    return Talker(lambda key, obs: message(obs), lambda key, obs, memory: memory)
+
+
+def scrambled(messages: Float[Array, "M N"]) -> Talker:
+    """Return the talker that draws one of these messages at each step, whatever it observes."""
+
+    def speak(key: Key, obs: Array, memory: Memory) -> Array:
+        del obs, memory
+        return messages[jax.random.randint(key, (), 0, len(messages))]
+
+    return Talker(_nothing, speak)
+
+
+def _nothing(key: Key, obs: Array) -> tuple[()]:
+    del key, obs
+    return ()
