@@ -26,6 +26,7 @@ from shaping_tables import (
 from study import filled
 
 from metadisco import Run, plot
+from metadisco.discoveries.published import FOLDER
 from metadisco.errors import UserError
 from metadisco.plotting.cross_table import cross_table_figure
 from metadisco.plotting.style import save
@@ -67,16 +68,13 @@ def main() -> None:
         raise SystemExit(2) from error
     write_atomically(judge.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
     if not options.quick and options.output == PAGE.with_suffix(""):
-        write_atomically(PAGE, filled(PAGE.read_text(), sections))
+        for page in (PAGE, *FOLDER.glob("mfos_*/README.md")):
+            write_atomically(page, filled(page.read_text(), sections))
 
 
 def make(judge: Judge, runs: Runs) -> dict[str, str]:
     """Return what was found, as Markdown by the name of a section."""
     maml = {game: runs[f"{game}_maml"] for game in ("ipd", "imp", "chicken") if runs.get(f"{game}_maml")}
-    games = [
-        f"**{game}**\n\n" + shapers(judge, game, labelled(runs[game]), "naive", game, reference)
-        for game, reference in GAMES.items()
-    ]
     reference = "The original: −0.48 (PPO, own runs of its code), −0.69 (GA), −0.51 (paper). Prototype: −0.43 to −0.46."
     ipd = labelled(runs["ipd"])
     return {
@@ -84,7 +82,7 @@ def make(judge: Judge, runs: Runs) -> dict[str, str]:
         "static": static_strategies(judge),
         "ipd": shapers(judge, "ipd", ipd | recurrent(runs), "naive", "ipd", reference),
         "held_out": held_out(judge, ipd, OTHER_LEARNERS, LONG_HORIZON),
-        "games": "\n".join(games),
+        **{game: shapers(judge, game, labelled(runs[game]), "naive", game, GAMES[game]) for game in GAMES},
         "self_play": self_play(
             judge, {"share 1 to 0": runs["ipd_self_play"], "share 0 throughout": runs["ipd_self_play_alone"]}
         ),

@@ -119,13 +119,12 @@ def baselines(judge: Judge, maml: Mapping[str, Sequence[Run]]) -> str:
 
     Args:
         judge: of them.
-        maml: our initial policies for M-MAML, by game; several are averaged.
+        maml: our initial policies for M-MAML, by game; all of them in the first seat, the first one in the other.
     """
     parts = []
     for game, reference in REFERENCE_BASELINES.items():
         runs = [str(run) for run in maml.get(game, ())]
-        names = [*LEARNERS, *runs]
-        table = judge.meet(f"baselines_{game}", names, names, game, reset="players")
+        table = judge.meet(f"baselines_{game}", [*LEARNERS, *runs], [*LEARNERS, *runs[:1]], game, reset="players")
         groups = {**{label: [name] for name, label in LEARNERS.items()}, **({MAML: runs} if runs else {})}
         lines = [
             [
@@ -142,8 +141,8 @@ def baselines(judge: Judge, maml: Mapping[str, Sequence[Run]]) -> str:
 
 
 def _cell(table: CrossTable, players: Sequence[str], opponents: Sequence[str], reference: float | None) -> str:
-    """Return a mean over players and opponents; with its interval, or with the range over initial policies."""
-    rows = [row_of(table, player, opponent).own for player in players for opponent in opponents]
+    """Return a mean against the first of some opponents: with its interval, or the range where players are several."""
+    rows = [row_of(table, player, opponents[0]).own for player in players]
     beside = "" if reference is None else f" ({number(reference, 2)})"
     if len(rows) == 1:
         return rounded(rows[0]) + beside
