@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALL_TORCH = $(BIN)/pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) 'torch>=2.4'
 
 # The parts of `make bench`, in the order in which they run.
-BENCHES := throughput scaling cost chunks memory overhead starts
+BENCHES := throughput scaling cost chunks memory overhead starts games
 # pip takes each platform tag by itself.
 WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
 
@@ -68,7 +68,7 @@ test-browser: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[browser]'
 	$(BIN)/pytest -m browser tests/browser
 
-# About 25 minutes on two cores with nothing else running. Without PyTorch and Stable-Baselines3 that peer alone is missing.
+# About half an hour on two cores with nothing else running. Without PyTorch and Stable-Baselines3 that peer alone is missing.
 bench: $(VENV)/installed
 	-$(INSTALL_TORCH)
 	-$(BIN)/pip install --quiet --disable-pip-version-check -e '.[torch]'

@@ -1,11 +1,12 @@
-"""Make a checkpoint of a run: the objective that it found, and as much of the run as its study needs.
+"""Make a checkpoint of a run: what it found, an objective or a meta-policy, and as much of the run as its study needs.
 
     python analysis/publish.py runs/value_loss value_loss_cartpole
+    python analysis/publish.py runs/opponent_shaping/ipd_1 mfos_ipd
 
 `checkpoints/NAME` becomes an artefact (`artefact.json`, `arrays.npz`) and a run that all commands read: its config,
-where it ran, every eighth row of its metrics and those with a `centre_fitness`, and sixteen centres beside the first.
-It is `load_objective("NAME")` then. The model card, `README.md`, is written by hand. What is published already is not
-replaced: delete it first.
+where it ran, every eighth row of its metrics and those with a `centre_fitness`, and up to sixteen centres beside the
+first. It is `load_objective("NAME")` or `load_meta_policy("NAME")` then. The model card, `README.md`, is written by
+hand. What is published already is not replaced: delete it first.
 """
 
 import argparse
@@ -21,8 +22,9 @@ import numpy as np
 from metadisco.config import OBJECTIVE_SETTINGS
 from metadisco.discoveries.names import find_centre
 from metadisco.discoveries.save import save_artefact
-from metadisco.discoveries.sources import find_source
+from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError
+from metadisco.inner.games.players import LEARNERS
 from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 from metadisco.storage.runs import CONFIG, RunDirectory
@@ -52,9 +54,9 @@ def check_name(name: str) -> Path:
     Raises:
         UserError: if it cannot have this name.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in OBJECTIVE_SETTINGS:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in {*OBJECTIVE_SETTINGS, *LEARNERS}:
         raise UserError(
-            f"name: got {name!r}, allowed: lower-case letters, digits and _, and no closed objective's name"
+            f"name: got {name!r}, allowed: lower-case letters, digits and _, but no closed objective or learner"
         )
     if (CHECKPOINTS / name).exists():
         raise UserError(f"name: got {name!r}, which is published, allowed: a new name")
@@ -85,7 +87,7 @@ def publish(run: RunDirectory, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as parent:
         made = Path(parent) / folder.name
         start_jax(None)
-        save_artefact(find_source(str(run.path)), made)
+        save_artefact(find_discovery(str(run.path)), made)
         for name in (CONFIG, "provenance.json"):
             shutil.copyfile(run.path / name, made / name)
         rows = run.metrics()
@@ -93,7 +95,7 @@ def publish(run: RunDirectory, folder: Path) -> None:
         write_atomically(made / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
         generations = run.centre_generations()
         (made / "centres").mkdir()
-        for index in np.linspace(0, len(generations) - 1, NUM_CENTRES).round().astype(int):
+        for index in set(np.linspace(0, len(generations) - 1, NUM_CENTRES).round().astype(int).tolist()):
             file = run.centre_path(generations[index])
             shutil.copyfile(file, made / "centres" / file.name)
         made.rename(folder)

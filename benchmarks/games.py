@@ -1,27 +1,40 @@
-"""Meta-steps per second of opponent shaping: ours beside a straightforward implementation in JAX.
+"""Meta-steps per second of opponent shaping: ours beside a straightforward implementation in JAX, and in a search.
 
-Both judge a population of meta-policies (10-32-5, tanh) on many lifetimes of 100 meta-steps of the iterated prisoner's
-dilemma, against naive learners or LOLA. The straightforward one writes the game as papers do: `jnp.linalg.solve` on the
-4×4 chain, derivatives by nested automatic differentiation, `vmap` over lifetimes and over the population. Both run on
+Both implementations judge a population of meta-policies (10-32-5, tanh) on many lifetimes of 100 meta-steps of the
+iterated prisoner's dilemma, against naive learners or LOLA. The straightforward one writes the game as papers do:
+`jnp.linalg.solve` on the 4×4 chain, derivatives by nested automatic differentiation, `vmap` over all. Both run on
 one device in one process, compiled, in turn; the ratio is the median over the rounds.
+
+Then `metadisco.evolve` runs `experiments/opponent_shaping/ipd.yaml` on one device, with a run directory, evaluations of
+the centre and a checkpoint, at two sizes. Before each of its generations the evaluation alone is timed, on a chunk of
+members in one `jit(vmap(…))`; the ratio is that of the mean times over all generations but the first ones.
 
     python benchmarks/games.py --output benchmarks/results/games.json
 
-About two minutes on two cores. Sizes are those of a chunk of members that stays in the cache.
+About three minutes on two cores. Sizes are those of a chunk of members that stays in the cache.
 """
 
 import argparse
+import statistics
+import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from showing import run_part
-from turns import Channel, Child, ask_in_turn, rate, ratio
+from turns import Channel, Child, ask_in_turn, rate, ratio, timed
 
 HORIZON, WIDTH = 100, 32
 OPPONENTS = {"naive": {"population": 16, "lifetimes": 256}, "lola": {"population": 32, "lifetimes": 128}}
 QUICK = {"population": 2, "lifetimes": 4}
 PLAYS = 1 + HORIZON
+CONFIG = Path(__file__).parents[1] / "experiments" / "opponent_shaping" / "ipd.yaml"
+MEMBERS = 128
+SEARCHES = {"128 members x 256 lifetimes": 256, "128 members x 32 lifetimes, as in ipd.yaml": 32}
+EVERY = 20  # generations between evaluations of the centre, as in ipd.yaml, and between checkpoints, more than there
+CHUNK = 4096  # lifetimes of members that are judged at once where the evaluation is timed alone
 
 
 def init_population(population: int) -> Any:
@@ -104,8 +117,69 @@ def straightforward(opponent: str, lifetimes: int) -> Callable[[Any, Any], Any]:
 SIDES = {"ours": ours, "straightforward": straightforward}
 
 
+class Generation(NamedTuple):
+    """When the judging of a population began, and how long as many lifetimes took alone, right before it."""
+
+    begun: float
+    bare_seconds: float
+
+
+def watch_judging(bare: Callable[[], float]) -> list[Generation]:
+    """Note every generation from now on; before its judging the evaluation alone is timed."""
+    from metadisco.outer.evaluate import Evaluator
+
+    judge, generations = Evaluator.population, []
+
+    def watched(self: Evaluator, *arguments: Any) -> Any:
+        bare_seconds = bare()
+        generations.append(Generation(time.monotonic(), bare_seconds))
+        return judge(self, *arguments)
+
+    Evaluator.population = watched
+    return generations
+
+
+def search(lifetimes: int, quick: bool) -> dict[str, Any]:
+    """Search as `metadisco evolve` does; return seconds of a generation, and of the evaluation alone."""
+    import jax
+    from generation import perturbed
+
+    from metadisco import evolve
+    from metadisco.config import read_yaml
+    from metadisco.evolution.run import check_config
+    from metadisco.outer.devices import start_jax
+    from metadisco.problems import make_problem
+
+    lifetimes = 2 if quick else lifetimes
+    first, last = (2, 4) if quick else (EVERY + 1, 2 * EVERY + 1)
+    settings = {"inner.num_opponents": lifetimes, "outer.num_devices": 1, "outer.checkpoint_every": EVERY}
+    overrides = settings | {"outer.num_generations": last + 1}
+    start_jax(1)
+    problem = make_problem(check_config(read_yaml(CONFIG), overrides.items()))
+    chunk = min(CHUNK // lifetimes, MEMBERS)
+    population = perturbed(problem.init, chunk)
+    program = jax.jit(jax.vmap(problem.evaluate, (None, 0))).lower(jax.random.key(1), population).compile()
+    generations = watch_judging(lambda: timed(lambda: program(jax.random.key(1), population)) * MEMBERS / chunk)
+    with tempfile.TemporaryDirectory() as folder:
+        evolve(CONFIG, Path(folder) / "run", overrides=overrides, progress=False)
+    # From one judging to the next, less the evaluation alone that came between them.
+    spans = [
+        after.begun - before.begun - after.bare_seconds * chunk / MEMBERS
+        for before, after in pairwise(generations[first : last + 1])
+    ]
+    return {
+        "lifetimes": lifetimes,
+        "seconds": spans,
+        "bare_seconds": [each.bare_seconds for each in generations[first:last]],
+    }
+
+
 def worker(specification: dict[str, Any]) -> None:
-    """Compile both sides for every opponent, and time them."""
+    """Search; or compile both sides for every opponent, and time them."""
+    if "search" in specification:
+        channel = Channel()
+        channel.send(search(specification["search"], specification["quick"]))
+        return
     import jax
 
     from metadisco.outer.devices import start_jax
@@ -145,7 +219,24 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             result[opponent][side] = facts | {"seconds": each}
         above, below = (seconds[f"{opponent} {side}"] for side in ("straightforward", "ours"))
         result[opponent]["speedup"] = ratio(above, below)
-    return {"opponents": result}
+    searches = {name: measure_search(lifetimes, options.quick) for name, lifetimes in SEARCHES.items()}
+    return {"opponents": result, "searches": searches}
+
+
+def measure_search(lifetimes: int, quick: bool) -> dict[str, Any]:
+    """Search with so many lifetimes of an opponent for each member."""
+    child = Child(__file__, {"search": lifetimes, "quick": quick})
+    child.close()
+    facts = child.facts
+    meta_steps = MEMBERS * facts["lifetimes"] * PLAYS
+    whole, bare = (statistics.mean(facts[name]) for name in ("seconds", "bare_seconds"))
+    return {
+        "seconds_per_generation": whole,
+        "meta_steps_per_second": round(meta_steps / whole),
+        "bare_meta_steps_per_second": round(meta_steps / bare),
+        "share_of_bare": bare / whole,
+        **facts,
+    }
 
 
 if __name__ == "__main__":

@@ -194,6 +194,21 @@ def chunks(result: Result) -> Iterator[str]:
     )
 
 
+def games(result: Result) -> Iterator[str]:
+    yield f"Meta-steps per second of opponent shaping, iterated prisoner's dilemma, one device ({where(result)}):"
+    yield ""
+    rows = [("", "meta-steps per second", "")]
+    for opponent, sides in result["opponents"].items():
+        ours, plain = (f"{sides[side]['meta_steps_per_second']:,}" for side in ("ours", "straightforward"))
+        rows.append((f"against {opponent}, {sides['what']}", ours, ""))
+        times = f"{sides['speedup']['median']:.0f} times slower"
+        rows.append(("the same by `linalg.solve` and nested automatic differentiation", plain, times))
+    for name, each in result["searches"].items():
+        share = f"{each['share_of_bare']:.0%} of the evaluation alone"
+        rows.append((f"`metadisco evolve`, everything included, {name}", f"{each['meta_steps_per_second']:,}", share))
+    yield from table(*rows)
+
+
 def gpu(result: Result) -> Iterator[str]:
     yield f"On a GPU, {result['machine']['device']} (jax {result['machine']['jax']}, {result['machine']['date']}):"
     yield ""
@@ -212,7 +227,7 @@ def gpu(result: Result) -> Iterator[str]:
 
 PARTS: dict[str, Callable[[Result], Iterator[str]]] = {
     "throughput": throughput, "scaling": scaling, "cost": cost, "chunks": chunks, "memory": memory,
-    "overhead": overhead, "starts": starts, "gpu": gpu,
+    "overhead": overhead, "starts": starts, "games": games, "gpu": gpu,
 }  # fmt: skip
 
 

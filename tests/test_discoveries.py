@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from samples import make_sample
 
-from metadisco import load_objective
+from metadisco import load_meta_policy, load_objective
 from metadisco.discoveries.published import FOLDER, published_names
 from metadisco.distillation.surfaces import drift_surface
 from metadisco.storage.runs import RunDirectory
 
 ROOT = Path(__file__).parent.parent
 DISCOVERIES = ("lpo_drift_classic", "lpo_drift_classic_1", "value_loss_cartpole", "value_loss_cartpole_1")
+SHAPERS = ("mfos_chicken", "mfos_imp", "mfos_ipd", "mfos_ipd_self_play", "mfos_stag_hunt")
+LOADERS = dict.fromkeys(DISCOVERIES, "load_objective") | dict.fromkeys(SHAPERS, "load_meta_policy")
 PAGES = {
     "lpo_drift_classic": ROOT / "analysis" / "lpo_drift.md",
     "value_loss_cartpole": ROOT / "analysis" / "value_loss.md",
@@ -30,7 +32,7 @@ def losses(objective):
 
 
 def test_those_are_published():
-    assert published_names() == sorted(DISCOVERIES)
+    assert published_names() == sorted(LOADERS)
 
 
 @pytest.mark.parametrize("name", DISCOVERIES)
@@ -50,15 +52,40 @@ class TestDiscovery:
         assert len(generations) == 17
         assert run.metrics()[-1]["generation"] == generations[-1] - 1
 
-    def test_small_enough_for_git(self, name):
+
+@pytest.mark.parametrize("name", SHAPERS)
+class TestShaper:
+    def test_name_path_and_last_centre_are_the_same_policy(self, name):
+        generations = RunDirectory(FOLDER / name).centre_generations()
+        seen = jnp.linspace(0.1, 0.9, 2 if name == "mfos_chicken" else 10)
+        first, *others = (load_meta_policy(each) for each in (name, FOLDER / name, f"{name}@{generations[-1]}"))
+        expected, _ = first.act(seen, first.initial_memory())
+        assert expected.shape == (len(seen) // 2,) and np.isfinite(expected).all()
+        for other in others:
+            np.testing.assert_array_equal(other.act(seen, other.initial_memory())[0], expected)
+
+    def test_its_search_is_there_from_the_start_to_the_end(self, name):
+        run = RunDirectory(FOLDER / name)
+        generations = run.centre_generations()
+        assert generations[0] == 0 and generations[-1] == run.config().outer.num_generations
+        assert run.metrics()[-1]["generation"] == generations[-1] - 1
+
+    def test_is_no_objective(self, name):
+        with pytest.raises(ValueError, match="opponent_shaping"):
+            load_objective(name)
+
+
+@pytest.mark.parametrize(("name", "loader"), LOADERS.items())
+class TestFolder:
+    def test_small_enough_for_git(self, name, loader):
         kept = [path for path in (FOLDER / name).rglob("*") if path.is_file() and "cells" not in path.parts]
         assert sum(path.stat().st_size for path in kept) < MOST_BYTES
 
-    def test_has_a_card(self, name):
+    def test_has_a_card(self, name, loader):
         card = (FOLDER / name / "README.md").read_text()
-        assert f'load_objective("{name}")' in card
+        assert f'{loader}("{name}")' in card
 
-    def test_nothing_tells_where_it_was_made(self, name):
+    def test_nothing_tells_where_it_was_made(self, name, loader):
         for path in [*(FOLDER / name).rglob("*.json*"), *(FOLDER / name).rglob("*.md")]:
             assert not re.search(r"/(work|home|root|tmp|Users)/", path.read_text()), path
 

@@ -4,9 +4,10 @@ import jax
 import pytest
 from scripts import scripts_of
 
-from metadisco import load_objective
+from metadisco import load_meta_policy, load_objective
 from metadisco.config import parse_config
 from metadisco.parametrisations import ValueLoss
+from metadisco.parametrisations.meta_policy import FeedForwardPolicy
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
 
@@ -44,6 +45,20 @@ def run(tmp_path):
     return run
 
 
+def test_a_meta_policy_is_published_with_all_centres_where_there_are_few(publish, tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    section = {"name": "meta_policy", "hidden_sizes": [2], "num_states": 1}
+    run.create(parse_config({"problem": {"name": "opponent_shaping", "game": "chicken"}, "parametrisation": section}))
+    run.note_start({})
+    run.append_metrics({"generation": 0})
+    for generation in (0, 1):
+        meta_params = FeedForwardPolicy(hidden_sizes=(2,), num_states=1).init(jax.random.key(generation))
+        run.write_centre(generation, to_arrays(meta_params))
+    assert publish(run.path, "found") == 0
+    assert RunDirectory(tmp_path / "checkpoints" / "found").centre_generations() == [0, 1]
+    load_meta_policy(tmp_path / "checkpoints" / "found")
+
+
 def test_the_objective_some_centres_and_some_metrics_are_published(publish, run, tmp_path):
     assert publish(run.path, "found") == 0
     found = RunDirectory(tmp_path / "checkpoints" / "found")
@@ -53,7 +68,7 @@ def test_the_objective_some_centres_and_some_metrics_are_published(publish, run,
     load_objective(found.path)
 
 
-@pytest.mark.parametrize("name", ["taken", "ppo", "../escaped", "a@b", "Name", "", "a b"])
+@pytest.mark.parametrize("name", ["taken", "ppo", "naive", "../escaped", "a@b", "Name", "", "a b"])
 def test_a_name_that_cannot_be_is_refused(name, publish, run, tmp_path, capsys):
     assert publish(run.path, name) == 2
     assert "name: got " in capsys.readouterr().err

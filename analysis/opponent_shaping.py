@@ -1,0 +1,147 @@
+"""Study of opponent shaping: searches, baselines, what was found against learners, and what was not.
+
+    python analysis/opponent_shaping.py
+    python analysis/opponent_shaping.py --quick --runs runs/try --output runs/try/study
+
+The first makes all figures and numbers of `opponent_shaping.md`; what was made before is not made again. Searches take
+half an hour on two cores, and that against LOLA with the large population as long again; it can be left out with
+`--leave-out ipd_lola`. The second tries the script in a few minutes; its numbers mean nothing.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from shaping_searches import SEARCHES, run_all
+from shaping_tables import (
+    Judge,
+    baselines,
+    cross,
+    held_out,
+    self_play,
+    shapers,
+    static_strategies,
+)
+from study import filled
+
+from metadisco import Run, plot
+from metadisco.discoveries.published import FOLDER
+from metadisco.errors import UserError
+from metadisco.plotting.cross_table import cross_table_figure
+from metadisco.plotting.style import save
+from metadisco.storage.files import write_atomically
+
+PAGE = Path(__file__).with_suffix(".md")
+RUNS = Path("runs") / "opponent_shaping"
+NUM_LIFETIMES, QUICK_LIFETIMES = 4096, 32
+OTHER_LEARNERS = (
+    "naive", "naive:learning_rate=0.25", "naive:learning_rate=0.5", "naive:learning_rate=2", "naive:learning_rate=4",
+    "naive:initial_std=0.25", "naive:initial_std=2", "naive:initial_std=3", "lola",
+)  # fmt: skip
+LONG_HORIZON = 400
+GAMES = {
+    "imp": "The original: 0.81 (PPO), 0.59 (GA).",
+    "chicken": "The original: 0.97.",
+    "stag_hunt": "Two naive learners: 0.28. There is no original.",
+}
+EXTORTION = "zero_determinant:chi=4"
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def main() -> None:
+    """Make the study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the searches (default: {RUNS})")
+    parser.add_argument("--output", type=Path, default=PAGE.with_suffix(""), help="folder of tables and figures")
+    parser.add_argument("--leave-out", nargs="*", default=[], choices=list(SEARCHES), help="searches to be left out")
+    parser.add_argument("--quick", action="store_true", help="tiny searches, to try the script")
+    options = parser.parse_args()
+    try:
+        runs = run_all(options.runs, options.quick, options.leave_out)
+        judge = Judge(options.output, QUICK_LIFETIMES if options.quick else NUM_LIFETIMES, options.quick)
+        sections = make(judge, runs)
+        draw(runs, options.output / "figures")
+    except UserError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    write_atomically(judge.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
+    if not options.quick and options.output == PAGE.with_suffix(""):
+        for page in (PAGE, *FOLDER.glob("mfos_*/README.md")):
+            write_atomically(page, filled(page.read_text(), sections))
+
+
+def make(judge: Judge, runs: Runs) -> dict[str, str]:
+    """Return what was found, as Markdown by the name of a section."""
+    maml = {game: runs[f"{game}_maml"] for game in ("ipd", "imp", "chicken") if runs.get(f"{game}_maml")}
+    reference = "The original: −0.48 (PPO, own runs of its code), −0.69 (GA), −0.51 (paper). Prototype: −0.43 to −0.46."
+    ipd = labelled(runs["ipd"])
+    return {
+        "baselines": baselines(judge, maml),
+        "static": static_strategies(judge),
+        "ipd": shapers(judge, "ipd", ipd | recurrent(runs), "naive", "ipd", reference),
+        "held_out": held_out(judge, ipd, OTHER_LEARNERS, LONG_HORIZON),
+        **{game: shapers(judge, game, labelled(runs[game]), "naive", game, GAMES[game]) for game in GAMES},
+        "self_play": self_play(
+            judge, {"share 1 to 0": runs["ipd_self_play"], "share 0 throughout": runs["ipd_self_play_alone"]}
+        ),
+        "maml": against_maml(judge, runs),
+        "lola": against_lola(judge, runs),
+        "cross": cross_section(judge, runs),
+    }
+
+
+def labelled(runs: Sequence[Run]) -> dict[str, Run]:
+    """Return runs by what to call them: their meta-seeds."""
+    return {f"M-FOS, meta-seed {run.config.seed}": run for run in runs}
+
+
+def recurrent(runs: Runs) -> dict[str, Run]:
+    """Return the run of the policy with a memory, if there is one."""
+    return {f"recurrent, meta-seed {run.config.seed}": run for run in runs.get("ipd_recurrent", ())}
+
+
+def against_maml(judge: Judge, runs: Runs) -> str:
+    """Return a table of what was evolved against our M-MAML, and of its control; nothing if it was left out."""
+    if not runs.get("ipd_against_maml"):
+        return "Left out.\n"
+    opponent, found = runs["ipd_maml"][0], labelled(runs["ipd_against_maml"])
+    return shapers(
+        judge, "maml", found, opponent, "ipd", "The original, other initial policies: −0.92 (PPO), −0.53 (GA)."
+    )
+
+
+def against_lola(judge: Judge, runs: Runs) -> str:
+    """Return a table of everything that was evolved against LOLA, and of what was evolved against naive learners."""
+    found = {"M-FOS of the naive learner": runs["ipd"][0]}
+    for name, label in {"ipd_lola_small": "small search", "ipd_lola": "large search"}.items():
+        found |= dict.fromkeys([label], runs[name][0]) if runs.get(name) else {}
+    reference = "The original: −1.02 (PPO), −0.82, LOLA −2.09 (GA, 2048 × 128 lifetimes × 64 generations)."
+    return shapers(judge, "lola", found, "lola", "ipd", reference)
+
+
+def cross_section(judge: Judge, runs: Runs) -> str:
+    """Return the cross table of final policies, and draw it."""
+    players = {
+        "naive": "naive", "LOLA": "lola", "extortion, χ = 4": EXTORTION, "M-FOS": str(runs["ipd"][0]),
+        "M-FOS, self-play": str(runs["ipd_self_play"][0]),
+    }  # fmt: skip
+    text, table = cross(judge, players)
+    labels = {name: label for label, name in players.items()}
+    frame = table.frame().replace({"player": labels, "opponent": labels})
+    figure = cross_table_figure(frame, title=f"ipd: mean reward per meta-step, {judge.num_lifetimes:,} lifetimes")
+    save(figure, judge.output / "figures" / "cross_table")
+    return text
+
+
+def draw(runs: Runs, folder: Path) -> None:
+    """Draw what the first meta-seed found, and the training of all."""
+    plot(runs["ipd"][0], output=folder)
+    for name in ("ipd", "ipd_self_play"):
+        for figure in plot(list(runs[name])).values():
+            save(figure, folder / f"training_{name}")
+
+
+if __name__ == "__main__":
+    main()
