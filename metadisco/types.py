@@ -49,6 +49,23 @@ class Objective(NamedTuple):
     """Loss of the value function; its gradient flows through `value`. Weighted by value_coef in the update."""
 
 
+class MetaPolicy(NamedTuple):
+    """A policy over policies: it chooses the next policy of one player of a repeated game.
+
+    A policy of the game has one logit per state: of the first action at the start and after CC, CD, DC and DD, the
+    player's own action first; in a one-shot game at the start alone. N is the number of these states.
+    """
+
+    initial_memory: Callable[[], Any]
+    """Return the memory before the first decision, a pytree of arrays; empty where the policy has none."""
+    act: Callable[[Float[Array, "2*N"], Any], tuple[Float[Array, "N"], Any]]
+    """Return the player's next logits and memory.
+
+    The first argument holds the probabilities of the first action under both policies just played: its own, then the
+    other player's, each from the viewpoint of the player whose policy it is.
+    """
+
+
 Bound_co = TypeVar("Bound_co", covariant=True)
 
 

@@ -10,6 +10,7 @@ from .fields import settings
 
 PROBLEMS: dict[str, str] = {
     "objective_discovery": "metadisco.problems.objective_discovery:ObjectiveDiscovery",
+    "opponent_shaping": "metadisco.problems.opponent_shaping:OpponentShaping",
 }
 """Built-in meta-problems: the class of each, which is a `ProblemKind`."""
 

@@ -16,7 +16,7 @@ from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.objectives.closed import OBJECTIVES, clip_drift, mirror, value_loss
 from metadisco.objectives.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
-from metadisco.parametrisations import PARAMETRISATIONS, built_in, make_parametrisation
+from metadisco.parametrisations import BUILT_IN, built_in, make_parametrisation
 from metadisco.storage.arrays import from_arrays
 from metadisco.storage.files import read_arrays
 from metadisco.storage.package import Package
@@ -108,12 +108,12 @@ def load_learned(
 def check_named(section: Mapping[str, Any] | None, where: str) -> None:
     """Refuse a parametrisation that is neither one of ours nor a class of somebody's, which is imported for that."""
     name = str(section.get("name")) if section else ""
-    if not section or name in PARAMETRISATIONS:
+    if not section or name in BUILT_IN:
         return
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), attribute)):
         raise UserError(
-            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(PARAMETRISATIONS)}), and no "
+            f"{where}: its parametrisation {shown(name)} is not one of ours ({', '.join(BUILT_IN)}), and no "
             "package.module:Name"
         )
     try:

@@ -56,6 +56,25 @@ def find_centre(name: str) -> tuple[RunDirectory, Path]:
     return run, run.centre_path(kept[-1] if generation is None else generation)
 
 
+def check_pinned(key: str, name: str) -> None:
+    """Refuse a run without a generation where a search refers to it: a run that goes on would change the search.
+
+    Args:
+        key: of the config, for the message.
+        name: of a discovery, in whatever form.
+
+    Raises:
+        UserError: with the names that are allowed.
+    """
+    path = Path(located(name))
+    if (path / CONFIG).is_file() and located(name) == name:
+        kept = RunDirectory(path).centre_generations()
+        newest = kept[-1] if kept else 0
+        raise UserError(
+            f"{key}: got the run {name!r}, which may go on, allowed: one of its centres, such as {name}@{newest}"
+        )
+
+
 def _listed(generations: list[int]) -> str:
     if len(generations) <= 12:
         return ", ".join(map(str, generations))

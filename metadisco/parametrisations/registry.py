@@ -14,7 +14,7 @@ PARAMETRISATIONS: dict[str, str] = {
     "lpo_drift": "metadisco.parametrisations.lpo_drift:LPODrift",
     "policy_and_value": "metadisco.parametrisations.policy_and_value:PolicyAndValue",
 }
-"""Built-in parametrisations by the name that they have in a config, each as the module and class of its settings.
+"""Parametrisations of objectives by the name that they have in a config, each as the module and class of its settings.
 
 A class of them has, beside `init` and `bind`:
 `learns`: the losses that it learns, `policy`, `value` or both; what it does not learn is PPO's, with the constant that
@@ -24,10 +24,24 @@ it has as `clip_eps` or `value_clip_eps`.
 `source_losses(meta_params)`: both losses as what source is written from.
 """
 
+META_POLICIES: dict[str, str] = {
+    "meta_policy": "metadisco.parametrisations.meta_policy:FeedForwardPolicy",
+    "recurrent_policy": "metadisco.parametrisations.recurrent_policy:RecurrentPolicy",
+    "open_loop_policy": "metadisco.parametrisations.open_loop_policy:OpenLoopPolicy",
+    "static_policy": "metadisco.parametrisations.static_policy:StaticPolicy",
+    "initial_policy": "metadisco.parametrisations.initial_policy:InitialPolicy",
+}
+"""Parametrisations of meta-policies for repeated games, likewise.
+
+A class of them has the field `num_states`, which the problem sets, and `features` as above.
+"""
+
+BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES}
+
 
 def built_in(name: str) -> Any:
     """Return the class of a built-in parametrisation, which is imported now; None for any other name."""
-    return resolve_name(PARAMETRISATIONS[name]) if name in PARAMETRISATIONS else None
+    return resolve_name(BUILT_IN[name]) if name in BUILT_IN else None
 
 
 def make_parametrisation(section: Mapping[str, Any]) -> Parametrisation:
