@@ -1,6 +1,6 @@
 """Who plays what: two players at a game, exact or sampled. Axes: B lifetimes, S states of a policy.
 
-The game is sampled where a player is one that learns from what it sees (`SampledPlayer`); else values are exact.
+The game is sampled where a player is one that learns from what it sees itself (`SampledPlayer`); else values are exact.
 """
 
 from collections.abc import Callable

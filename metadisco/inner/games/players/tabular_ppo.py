@@ -140,12 +140,13 @@ class TabularPPO:
         """Return its state after the epochs of PPO on one meta-step."""
         batch = self._batch(state.parameters, experience, game)
         indices = shuffled_minibatches(key, self.num_epochs, self.num_minibatches, self.batch_size)
+        minibatches: Batch = jax.tree.map(lambda leaf: leaf[indices], batch)
+        minibatches = minibatches._replace(advantage=_standardised(minibatches.advantage))
 
-        def step(state: LearnerState, chosen: Array) -> tuple[LearnerState, None]:
-            minibatch = jax.tree.map(lambda leaf: leaf[chosen], batch)
+        def step(state: LearnerState, minibatch: Batch) -> tuple[LearnerState, None]:
             return self._adam_step(state, jax.grad(self._loss)(state.parameters, minibatch)), None
 
-        return jax.lax.scan(step, state, indices)[0]
+        return jax.lax.scan(step, state, minibatches)[0]
 
     def _batch(self, parameters: Parameters, experience: Experience, game: Game) -> Batch:
         """Return a meta-step's steps with advantages, before they are normalised."""
@@ -175,10 +176,9 @@ class TabularPPO:
 
     def _loss(self, parameters: Parameters, batch: Batch) -> Float[Array, ""]:
         """Return the sum over lifetimes of the loss of a minibatch."""
-        centred = batch.advantage - batch.advantage.mean(0)
         sample = Sample(
             log_ratio=_log_prob(parameters.logits, batch.state, batch.first) - batch.log_prob,
-            advantage=centred / (batch.advantage.std(0) + EPSILON),
+            advantage=batch.advantage,
             value=look_up(parameters.values, batch.state),
             old_value=batch.value,
             target=batch.target,
@@ -204,6 +204,12 @@ class TabularPPO:
 
         parameters = jax.tree.map(moved, state.parameters, first, second)
         return LearnerState(parameters, first, second, num_steps=count)
+
+
+def _standardised(advantage: Float[Array, "EM M B"]) -> Float[Array, "EM M B"]:
+    """Return advantages with mean 0 and standard deviation 1 in each minibatch of each lifetime."""
+    centred = advantage - advantage.mean(1, keepdims=True)
+    return centred / (advantage.std(1, keepdims=True) + EPSILON)
 
 
 def _log_prob(
