@@ -123,7 +123,7 @@ class OpponentShaping:
 
     @property
     def env_steps(self) -> int:
-        """Plays of the game in one evaluation; each takes the place of an environment step."""
+        """Plays of the game in one evaluation, in a sampled game whole episodes; each counts as an environment step."""
         return self.horizon * self.num_opponents * len(self.opponents)
 
     @in_float32

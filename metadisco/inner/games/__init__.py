@@ -1,4 +1,4 @@
-"""Two-player matrix games between learners: exact values, players, and lifetimes. No environment, and no PPO."""
+"""Two-player matrix games between learners, exact and sampled: values, players, and lifetimes. No environment."""
 
 from metadisco.inner.games.matrix import Game as Game
 from metadisco.inner.games.registry import GAMES as GAMES

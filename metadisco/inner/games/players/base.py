@@ -12,6 +12,7 @@ from jaxtyping import Float
 from metadisco.config.fields import NonNegativeFloat, settings
 from metadisco.errors import UserError
 from metadisco.inner.games.matrix import Game, Logits
+from metadisco.inner.games.sampled import Experience
 from metadisco.types import Key
 
 CERTAIN = 100.0
@@ -45,6 +46,32 @@ class Player(Protocol):
             state: before it; lifetimes are the last axis of every leaf.
             own_logits: what was played in this seat: `logits(state)`, but for a first play drawn at random.
             other_logits: what the other player played.
+            game: as this player sees it.
+        """
+
+
+@runtime_checkable
+class SampledPlayer(Player, Protocol):
+    """A player that learns from its own states, actions and rewards: with one, a game is played action by action.
+
+    Its `update`, to which policies are shown, changes nothing.
+    """
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of a play in one environment, T; from the start state in every play."""
+
+    @property
+    def num_envs(self) -> int:
+        """Environments side by side, N, in which both policies of a lifetime play."""
+
+    def learn(self, key: Key, state: Any, experience: Experience, game: Game) -> Any:
+        """Return its state after one play.
+
+        Args:
+            key: of all lifetimes; consumed.
+            state: before it; lifetimes are the last axis of every leaf.
+            experience: what it has seen.
             game: as this player sees it.
         """
 

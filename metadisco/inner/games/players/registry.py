@@ -11,7 +11,8 @@ from metadisco.config import build_settings
 from metadisco.config.code.imports import load_object
 from metadisco.errors import UserError, nearest, shown
 from metadisco.inner.games.matrix import Game
-from metadisco.inner.games.players.base import ByLifetime, Player
+from metadisco.inner.games.players.base import ByLifetime, Player, SampledPlayer
+from metadisco.inner.games.sampled import experience_of
 
 HERE = "metadisco.inner.games.players"
 LEARNERS: dict[str, str] = {
@@ -20,6 +21,7 @@ LEARNERS: dict[str, str] = {
     "look_ahead": f"{HERE}.lola:LookAhead",
     "m_maml": f"{HERE}.naive:MMAML",
     "best_response": f"{HERE}.best_response:BestResponse",
+    "tabular_ppo": f"{HERE}.tabular_ppo:TabularPPO",
     "static": f"{HERE}.static:Static",
     "all_defect": f"{HERE}.static:AllDefect",
     "all_cooperate": f"{HERE}.static:AllCooperate",
@@ -119,7 +121,11 @@ def check_player(player: Player, game: Game, key: str) -> None:
         return state, player.logits(state)
 
     def play(state: Any, own: Any) -> tuple[Any, Any]:
-        after = player.update(state, own, jnp.zeros(shape), game)
+        if isinstance(player, SampledPlayer):
+            outcomes = jnp.zeros((player.num_steps, player.num_envs, 2), jnp.int32)
+            after = player.learn(jax.random.key(0), state, experience_of(outcomes, game), game)
+        else:
+            after = player.update(state, own, jnp.zeros(shape), game)
         return after, player.logits(after)
 
     try:
