@@ -20,6 +20,11 @@ def wanted_sign() -> Goal:
     return Goal(lambda key: jax.random.rademacher(key, (), jnp.float32), lambda wanted: wanted[None], pay, 1)
 
 
+def wrong_goal() -> Goal:
+    """Say that there are more features than there are."""
+    return wanted_sign()._replace(num_features=2)
+
+
 def talk_config(**problem: Any) -> dict[str, Any]:
     """Return a config in which a search takes seconds; `problem` are settings of that section."""
     return {

@@ -12,6 +12,7 @@ from talking import CONTROL, ENV, talk_config
 import metadisco
 from metadisco.cli import main
 from metadisco.config import parse_config
+from metadisco.evaluation.results import read_results
 from metadisco.parametrisations.message import LearnedMessage
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
@@ -113,6 +114,11 @@ def test_goal_returns_are_those_of_each_steering(folder, results):
         assert by_name[name]["differences"][compared][0] == pytest.approx(difference, abs=1e-6)
     assert len(pd.read_csv(folder / "out" / "goal_returns.csv")) == 2 * 4 * NUM_SEEDS
     assert "goal return under control" in (folder / "out" / "table.md").read_text()
+
+
+def test_a_page_shows_what_the_evaluation_has_shown(folder):
+    titles = [table.title for table in read_results(folder / "out" / "results.json").tables]
+    assert titles[-2:] == [f"{env}: goal return under control" for env in (ENV, VICTIM)]
 
 
 def test_learning_curves_are_drawn_for_each_victim(folder):

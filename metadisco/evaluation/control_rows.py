@@ -107,6 +107,21 @@ def control_json(rows: Sequence[ControlRow]) -> list[dict[str, Any]]:
     ]
 
 
+def control_from_json(rows: Sequence[Mapping[str, Any]]) -> list[ControlRow]:
+    """Return the rows that `control_json` converted."""
+    return [
+        ControlRow(
+            **{
+                **row,
+                "returns": np.asarray(row["returns"], float),
+                "mean": float("nan") if row["mean"] is None else row["mean"],
+                "differences": {name: Difference(*numbers) for name, numbers in row["differences"].items()},
+            }
+        )
+        for row in rows
+    ]
+
+
 def control_frame(rows: Sequence[ControlRow]) -> "pandas.DataFrame":
     """Return a row per talker, environment, steering and seed: talker, env, steering, seed, goal_return."""
     import pandas as pd  # noqa: PLC0415 - takes a second

@@ -11,7 +11,7 @@ from metadisco.config import to_plain
 from metadisco.discoveries.sources import short_names
 from metadisco.errors import UserError
 from metadisco.evaluation.comparison import as_json, from_json, marl_eval
-from metadisco.evaluation.control_rows import control_frame, control_json, control_tables
+from metadisco.evaluation.control_rows import control_frame, control_from_json, control_json, control_tables
 from metadisco.evaluation.evaluate import Comparison
 from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.settings import found_with
@@ -131,7 +131,10 @@ def read_results(file: Path) -> Results:
         return Results(
             seeds=int(data["seeds"]),
             baseline=baseline,
-            tables=tables(from_json(data["rows"]), held_out, data["baseline"]),
+            tables=[
+                *tables(from_json(data["rows"]), held_out, data["baseline"]),
+                *control_tables(control_from_json(data.get("control", []))),
+            ],
             figures=tuple(each for each in figures if each.is_file()),
             hashes=set(stated.values()) if isinstance(stated, dict) else None,
             names={objective for objective, _ in held_out},

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from api_examples import run_example
+from talking import talk_config
 
 import metadisco
 
 ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
-FUNCTIONS = ("evolve", "train_agents", "rollout", "evaluate", "distil", "measure_reference", "evaluate_players",
-             "load_meta_policy", *ON_THE_RUN)  # fmt: skip
+COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_talkers", "evaluate_players", "distil",
+             "measure_reference")  # fmt: skip
+FUNCTIONS = (*COMPUTING, "load_message", "load_meta_policy", *ON_THE_RUN)
 
 
 @pytest.mark.parametrize("name", ON_THE_RUN)
@@ -42,6 +44,17 @@ def test_objectives_are_compared(folder):
     assert found.baseline == "ppo"
     assert set(found.summary()["objective"]) == {"ppo", "runs/first"}
     assert not list(folder.glob("**/cells"))
+
+
+@pytest.mark.slow
+def test_talkers_are_compared_and_a_message_is_loaded(place):
+    config = talk_config()
+    config["inner"] |= {"env": "gymnax/CartPole-v1", "env_settings": {"max_steps_in_episode": 20}}
+    metadisco.evolve(config, "runs/harm", overrides={"outer.num_generations": 1}, progress=False)
+    found = run_example("evaluate_talkers")["found"]
+    assert found.baseline == "none"
+    assert set(found.summary()["objective"]) == {"none", "zero", "random:0", "runs/harm"}
+    assert run_example("load_message")["functions"].message(np.zeros(4)).shape == (2,)
 
 
 @pytest.mark.slow

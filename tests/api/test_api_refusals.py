@@ -51,6 +51,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str, list[str], str]] = {
         ["evaluate", "--objectives", "ppo", "--envs", ENV, "--baseline", "dpo", "--output", "new"],
         "--baseline: got 'dpo'",
     ),
+    "channels": (
+        lambda: metadisco.evaluate_talkers("zero", ENV, channels=0),
+        "channels: got 0",
+        ["evaluate", "--talkers", "zero", "--envs", ENV, "--channels", "0", "--output", "new"],
+        "--channels: got 0",
+    ),
     "an environment as a setting": (
         lambda: metadisco.evaluate("ppo", ENV, overrides={"inner.env": ENV}),
         f"inner.env: got {ENV!r}, but environments are named by `envs` and seeds by `num_seeds`",

@@ -42,6 +42,11 @@ def look(run: metadisco.Run, envs: Sequence[str]) -> metadisco.Comparison:
     found = metadisco.evaluate([run, "ppo"], envs, config=run)
     found.summary().to_csv(f"{metadisco.__version__}.csv")
     metadisco.plot(found)["returns"].savefig("returns.pdf")
+    functions = metadisco.load_message("runs/harm")
+    assert_type(functions, metadisco.MessageFunctions)
+    functions.message(jnp.zeros(4)).sum()
+    victims = {"dpo": {"objective": "dpo"}}
+    assert_type(metadisco.evaluate_talkers(["zero", run], envs, victims=victims), metadisco.Comparison)
     return found
 
 

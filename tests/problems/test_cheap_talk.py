@@ -112,6 +112,7 @@ def test_what_is_no_message_is_not_loaded(name, told, folder, monkeypatch):
         (["problem.goal=talking:nothing"], ["talking has no 'nothing'"]),
         (["problem.goal=cart"], ["problem.goal: got 'cart', allowed: null, or package.module:MyGoal"]),
         (["problem.goal=talking:talk_config"], ["talking:talk_config returned dict, allowed: a metadisco Goal"]),
+        (["problem.goal=talking:wrong_goal"], ["talking:wrong_goal has features of shape (1,), allowed: (2,)"]),
         (["problem.aim=harm"], ["problem.goal: got 'talking:wanted_sign', allowed: null where the aim is harm"]),
         (["problem.aim=hurt"], ["problem.aim: got 'hurt'"]),
         (["problem.objective=nobody"], ["no objective 'nobody'"]),

@@ -109,4 +109,9 @@ def make_goal(env: str, name: str | None = None) -> Goal:
     goal = load_object(name, key="problem.goal", arguments={})
     if not isinstance(goal, Goal):
         raise UserError(f"problem.goal: {name} returned {type(goal).__name__}, allowed: a metadisco Goal")
+    shape = jax.eval_shape(lambda key: goal.features(goal.draw(key)), jax.random.key(0)).shape
+    if shape != (goal.num_features,):
+        raise UserError(
+            f"problem.goal: {name} has features of shape {shape}, allowed: ({goal.num_features},), as it says"
+        )
     return goal
