@@ -137,7 +137,7 @@ class TestOnesOwnParametrisation:
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         importlib.invalidate_caches()
         words = ["train", "--objective", str(path), "--env", "gymnax/CartPole-v1"]
-        assert_refused(words, [str(path), "'steep_losses'", "the directory where the command is started"], capsys)
+        assert_refused(words, [str(path), "'steep_losses'", "on the Python path or in the current directory"], capsys)
 
     @pytest.mark.parametrize(
         "name", ["steep_losses:run", "steep_losses:thing", "os:system", "steep_losses:nothing", "steep_losses", ":x",
