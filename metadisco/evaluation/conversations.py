@@ -26,7 +26,7 @@ from metadisco.problems.cheap_talk import CheapTalk
 from metadisco.problems.tasks import Task
 from metadisco.types import Key, Message, MessageFunctions, MetaParams
 
-MAX_VICTIMS, MIN_VICTIMS = 8, 2
+MAX_VICTIMS, MIN_VICTIMS = 16, 2
 MAX_ENV_STEPS = 1_000_000
 """Of all victims together, unless MIN_VICTIMS take more."""
 MAX_EPISODE = 1000
@@ -161,15 +161,12 @@ def _converse(
         env_steps=per_update * np.arange(1, task.ppo.num_updates + 1),
         maps=message_maps(functions.message, obs, _pairs(task)) if len(task.env.obs_shape) == 1 else (),
         said=said,
-        episodes=_play(key_play, heard.policy, task, functions, None, 1, steer=False, outer=outer),
+        episodes=_play(key_play, heard.policy, task, functions, outer),
         episode_length=task.env.episode_length,
     )
     if goal is None:
         return talk
-    steered, unsteered = (
-        _play(key_steer, heard.policy, task, functions, goal, problem.num_episodes, steer=steer, outer=outer)
-        for steer in (True, False)
-    )
+    steered, unsteered = _steer(key_steer, heard.policy, task, functions, goal, problem.num_episodes, outer)
     return talk._replace(steered=steered, unsteered=unsteered, unit=goal.unit if goal.compare else "")
 
 
@@ -209,37 +206,51 @@ def message_maps(
     return tuple(MessageMap(pair, *over(pair, NUM_VALUES), obs[:, list(pair)]) for pair in chosen)
 
 
-def _nothing_wanted() -> Goal:
-    return Goal(lambda key: (), lambda state: jnp.zeros(0), lambda state, obs, reward: (state, reward), 0)
+NO_GOAL = Goal(lambda key: (), lambda state: jnp.zeros(0), lambda state, obs, reward: (state, reward), 0)
 
 
-def _play(
+def _play(key: Key, policies: Policy, task: Task, functions: MessageFunctions, outer: OuterConfig) -> Episodes:
+    """Let each victim play one episode as in its evaluations, with the message."""
+    deterministic = task.ppo.deterministic_evaluation
+
+    def episodes(key: Key, policy: Policy) -> Episodes:
+        one = _episode(key, policy, task, lambda obs, goal_state: functions.message(obs), NO_GOAL, deterministic)
+        return jax.tree.map(lambda leaf: leaf[None], one)
+
+    num = len(jax.tree.leaves(policies)[0])
+    played: Episodes = map_over_devices(in_float32(episodes), outer, jax.random.split(key, num), policies)
+    return played
+
+
+def _steer(
     key: Key,
     policies: Policy,
     task: Task,
     functions: MessageFunctions,
-    goal: Goal | None,
+    goal: Goal,
     num_episodes: int,
-    *,
-    steer: bool,
     outer: OuterConfig,
-) -> Episodes:
-    """Let each victim play episodes, as it does in evaluations, or by its mode where there is a goal."""
-    wanted = goal or _nothing_wanted()
-    num = len(jax.tree.leaves(policies)[0])
+) -> tuple[Episodes, Episodes]:
+    """Let each victim, by its mode, play episodes with the message that steers, and the same with the usual one."""
+    steer: Any = functions.steer
 
-    def speak(obs: Array, goal_state: Any) -> Array:
-        if steer and functions.steer is not None:
-            return functions.steer(obs, wanted.features(goal_state))
-        return functions.message(obs)
+    def episodes(key: Key, policy: Policy, steers: Array) -> Episodes:
+        def speak(obs: Array, goal_state: Any) -> Array:
+            return jnp.where(steers, steer(obs, goal.features(goal_state)), functions.message(obs))
 
-    def episodes(key: Key, policy: Policy) -> Episodes:
-        deterministic = goal is not None or task.ppo.deterministic_evaluation
         keys = jax.random.split(key, num_episodes)
-        return jax.vmap(lambda key: _episode(key, policy, task, speak, wanted, deterministic))(keys)
+        return jax.vmap(lambda key: _episode(key, policy, task, speak, goal, deterministic=True))(keys)
 
-    played: Episodes = map_over_devices(in_float32(episodes), outer, jax.random.split(key, num), policies)
-    return played
+    num = len(jax.tree.leaves(policies)[0])
+    keys = jax.random.split(key, num)
+    twice = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), policies)
+    both = map_over_devices(
+        in_float32(episodes), outer, jnp.concatenate([keys, keys]), twice, jnp.repeat(jnp.array([True, False]), num)
+    )
+    steered, unsteered = (
+        jax.tree.map(lambda leaf, half=half: leaf[half], both) for half in (slice(0, num), slice(num, None))
+    )
+    return steered, unsteered
 
 
 def _episode(

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from metadisco.plotting.look import COLUMN, current, points
 from metadisco.plotting.shaping.labels import Label, guide, label_ends
 from metadisco.plotting.style import GUIDE, PALETTE, ROUND, robust_limits, say, set_legend, set_title, uncluttered
-from metadisco.plotting.talk.words import HEARD, SILENT
+from metadisco.plotting.talk.words import HEARD
 
 MAX_MARKED = 40
 """Points of a line, beyond which markers would touch each other."""
@@ -79,7 +79,7 @@ def goal_return_figure(
     """
     figure = Figure(figsize=(COLUMN, 2.4) if current().paper else (6.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    lines = (("fitness_mean", "population", SILENT), ("centre_fitness", "centre", PALETTE[1]))
+    lines = (("fitness_mean", "population", PALETTE[0]), ("centre_fitness", "centre", PALETTE[1]))
     generation = np.array([row["generation"] for row in rows], float)
     labels, drawn = [], []
     for key, name, colour in lines:

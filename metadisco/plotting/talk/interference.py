@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from matplotlib.typing import LineStyleType
 
 from metadisco.evaluation.resampling import mean_band
 from metadisco.plotting.look import COLUMN, current
@@ -13,7 +14,7 @@ from metadisco.plotting.shaping.labels import Label, label_ends
 from metadisco.plotting.style import GUIDE, say, set_title, uncluttered
 from metadisco.plotting.talk.words import BAND, HEARD, SILENT
 
-COLOURS = (HEARD, SILENT)
+STYLES: tuple[tuple[str, LineStyleType], ...] = ((HEARD, "-"), (SILENT, "--"))
 
 
 def interference_figure(
@@ -22,7 +23,7 @@ def interference_figure(
     """Draw the cosine between the policy gradients of early and of late states of episodes, over training.
 
     Below 0 the two undo each other's steps: they interfere. Lines are means over victims, bands 95 % bootstrap
-    intervals of the mean, thin lines single victims.
+    intervals of the mean.
 
     Args:
         share: of the lifetime, in [0, 1].
@@ -34,15 +35,17 @@ def interference_figure(
     axes = figure.subplots()
     axes.axhline(0, color=GUIDE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     labels = []
-    for (name, values), colour in zip(cosines.items(), COLOURS, strict=False):
+    for (name, values), (colour, dashes) in zip(cosines.items(), STYLES, strict=False):
         known = values[np.isfinite(values).all(1)]
         if not len(known):
             continue
-        axes.plot(share, known.T, color=colour, linewidth=0.4 if paper else 0.7, alpha=0.45)
         if len(known) > 1:
             axes.fill_between(share, *mean_band(known), color=colour, alpha=BAND, linewidth=0)
         mean = known.mean(0)
-        axes.plot(share, mean, color=colour, linewidth=1.2 if paper else 2.0, marker="o", markersize=2 if paper else 4)
+        axes.plot(
+            share, mean, color=colour, linestyle=dashes, linewidth=1.2 if paper else 2.0, marker="o",
+            markersize=2 if paper else 4,
+        )  # fmt: skip
         labels.append(Label(float(mean[-1]), name.replace(" in ", "\nin "), colour))
     if not labels:
         say(axes, "no gradients")

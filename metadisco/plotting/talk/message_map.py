@@ -96,7 +96,7 @@ def _draw_visits(axes: Axes, each: MessageMap) -> None:
     thick = 0.8 if current().paper else 1.2
     for level, dashes in zip(densest_levels(density, density, tuple(SHARES)), SHARES.values(), strict=True):
         lines = axes.contour(x, y, density.T, levels=[level], colors="black", linewidths=thick, linestyles=dashes)
-        lines.set_path_effects([Stroke(linewidth=2.2 * thick, foreground="white", alpha=0.6), Normal()])
+        lines.set_path_effects([Stroke(linewidth=2.6 * thick, foreground="white", alpha=0.9), Normal()])
 
 
 def _label(figure: Figure, axes: Axes, each: MessageMap, env: str) -> None:

@@ -39,8 +39,7 @@ CAPTIONS = {
     "said": "How the values of the message are distributed over what victims see.",
     "messages": "The message along episodes of trained victims, each of another one; dotted lines mark their ends.",
     "interference": "Cosine between the policy gradients of the earlier and of the later states of episodes, while "
-    "victims train: below 0 the two undo each other's steps. Thick lines are means over victims, bands 95 % bootstrap "
-    "intervals.",
+    "victims train: below 0 the two undo each other's steps. Means over victims with 95 % bootstrap intervals.",
 }
 ON = "_on_"
 """In names of figures of one of several environments."""

@@ -2,10 +2,10 @@
 
 from metadisco.plotting.style import PALETTE
 
-HEARD, SILENT = PALETTE[1], PALETTE[0]
+HEARD, SILENT = PALETTE[0], PALETTE[1]
 WITH_MESSAGE, WITH_ZEROS = "with the message", "with zeros in its place"
 CHANNELS = (*PALETTE[2:5], PALETTE[6], PALETTE[5], PALETTE[0], PALETTE[1], PALETTE[7])
-"""Colours of channels, other than those of victims at first."""
+"""Colours of channels, at first others than those of victims."""
 BAND = 0.2
 """Opacity of bands."""
 
