@@ -114,7 +114,7 @@ def learn(key: Key, state: TrainState, env: Env, learner: Learner) -> tuple[Trai
     config = learner.config
     act = partial(decide, policy=policy_of(state), agent=learner.agent)
     rollout_state, transitions, returns = rollout(key_rollout, state.rollout, env, act, config.num_steps)
-    state, batch = _prepare(state._replace(rollout=rollout_state), transitions, env, learner)
+    state, batch = prepare(state._replace(rollout=rollout_state), transitions, env, learner)
     progress = state.num_updates / config.num_updates
     params, optimiser_state, metrics = optimise(
         key_optimise, state.params, state.optimiser_state, batch, progress, learner
@@ -126,8 +126,15 @@ def learn(key: Key, state: TrainState, env: Env, learner: Learner) -> tuple[Trai
     return state, returns, metrics
 
 
-def _prepare(state: TrainState, transitions: Transitions, env: Env, learner: Learner) -> tuple[TrainState, Batch]:
-    """Return the batch of a rollout, and the state with updated statistics for reward normalisation."""
+def prepare(state: TrainState, transitions: Transitions, env: Env, learner: Learner) -> tuple[TrainState, Batch]:
+    """Return the batch of a rollout, and the state with updated statistics for reward normalisation.
+
+    Args:
+        state: before the update, but with the environments after the rollout.
+        transitions: the rollout.
+        env: the environment.
+        learner: the agent and its settings.
+    """
     agent, config, hyperparameters = learner.agent, learner.config, learner.hyperparameters
     inputs = network_input(state.observation_statistics, transitions.obs, config)
     _, values = agent.apply(state.params, inputs)

@@ -62,6 +62,7 @@ class CheapTalk:
     inner: ClassVar[type] = InnerConfig
     parametrisations: ClassVar[dict[str, str]] = MESSAGES
     fitness_names: ClassVar[tuple[str, ...]] = FITNESS_NAMES
+    figures: ClassVar[str] = "metadisco.plotting.talk.run:FAMILY"
 
     parametrisation: Parametrisation[MessageFunctions]
     tasks: tuple[Task, ...]

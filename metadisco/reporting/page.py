@@ -80,9 +80,8 @@ def write_page(
     if source.centre is not None and generation_of(source) is not None:
         figures_path = figures_path / source.centre.stem
     check_writable(figures_path, "RUN")
-    facts = facts_of(source)
     files = _draw(source, figures_path, visit, say)
-    write_output(output, _page(source, facts, files, comparison, forms), force)
+    write_output(output, _page(source, facts_of(source), files, comparison, forms), force)
     say(f"wrote {output}")
 
 

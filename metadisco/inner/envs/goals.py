@@ -30,6 +30,10 @@ class Goal(NamedTuple):
     """(goal state, final observation of a step, its reward) -> (next goal state, reward of the goal)."""
     num_features: int
     """G."""
+    compare: Callable[[GoalState, Array], tuple[Float[Array, ""], Float[Array, ""]]] | None = None
+    """For figures: (goal state after a step, final observation of it) -> what is wanted, and what has been reached."""
+    unit: str = ""
+    """What `compare` gives, in words."""
 
 
 def cart_position() -> Goal:
@@ -42,7 +46,10 @@ def cart_position() -> Goal:
         del reward
         return wanted, jnp.exp(-jnp.square(obs[0] - wanted))
 
-    return Goal(draw, lambda wanted: wanted[None], pay, num_features=1)
+    def compare(wanted: Array, obs: Array) -> tuple[Array, Array]:
+        return wanted, obs[0]
+
+    return Goal(draw, lambda wanted: wanted[None], pay, 1, compare, "position of the cart")
 
 
 def pendulum_angle() -> Goal:
@@ -56,7 +63,11 @@ def pendulum_angle() -> Goal:
         del reward
         return wanted, jnp.exp(-jnp.square(obs[:2] - wanted).sum())
 
-    return Goal(draw, lambda wanted: wanted, pay, num_features=2)
+    def compare(wanted: Array, obs: Array) -> tuple[Array, Array]:
+        angle, reached = (jnp.arctan2(each[1], each[0]) for each in (wanted, obs))
+        return angle, angle + (reached - angle + jnp.pi) % (2 * jnp.pi) - jnp.pi  # no further apart than π
+
+    return Goal(draw, lambda wanted: wanted, pay, 2, compare, "angle of the pole")
 
 
 def breakout_score() -> Goal:
@@ -77,7 +88,11 @@ def breakout_score() -> Goal:
     def features(state: tuple[Array, Array]) -> Array:
         return jnp.stack(state) / 50.0
 
-    return Goal(draw, features, pay, num_features=2)
+    def compare(state: tuple[Array, Array], obs: Array) -> tuple[Array, Array]:
+        del obs
+        return state
+
+    return Goal(draw, features, pay, 2, compare, "points")
 
 
 GOALS: dict[str, Callable[[], Goal]] = {
