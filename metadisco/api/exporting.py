@@ -60,12 +60,13 @@ def write_source(
     overrides: Overrides = None,
     force: bool = False,
 ) -> Path:
-    """Write an objective or a meta-policy as one file for somebody else's code, which checks itself when it is run.
+    """Write a discovery as one file for somebody else's code, which checks itself when it is run.
 
-    An objective is its two losses; a meta-policy `initial_memory()` and `act(meta_state, memory)`.
+    An objective is its two losses; a meta-policy `initial_memory()` and `act(meta_state, memory)`; a message
+    `message(obs)`, and `steer(obs, goal)` where the aim is control, for NumPy with `wrap(env)` for Gymnasium.
 
     Args:
-        discovery: names as for `train_agents`, and of a meta-policy.
+        discovery: names as for `train_agents`, and of a meta-policy or a message.
         language: "numpy", "jax" or "torch", all that the file needs.
         output: a file that ends in .py.
         form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.

@@ -21,6 +21,7 @@ from metadisco.types import MetaParams, Parametrisation
 
 FAMILIES: dict[str, str] = {
     "opponent_shaping": "metadisco.discoveries.meta_policies:FAMILY",
+    "cheap_talk": "metadisco.discoveries.messages:FAMILY",
 }
 """The `Family` of a built-in problem by its name, as the module and its name there."""
 

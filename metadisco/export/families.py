@@ -10,6 +10,7 @@ from metadisco.errors import UserError
 SOURCE_TEXTS: dict[str, str] = {
     DEFAULT_PROBLEM: "metadisco.export.source_of:source_text",
     "opponent_shaping": "metadisco.export.policy:source_text",
+    "cheap_talk": "metadisco.export.message:source_text",
 }
 """Functions (source, named, language, file) -> text, as module and name."""
 

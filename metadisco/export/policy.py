@@ -3,9 +3,8 @@
 Axes: F features, H width of a memory, N states of a policy.
 """
 
-import contextlib
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,15 @@ from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.save import content_of
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
+from metadisco.export.parts import check_itself, check_layer, entry, in_single, numbers, provenance
 from metadisco.export.source import LANGUAGES, template
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.devices import start_jax
 from metadisco.parametrisations.source_policy import SourcePolicy
 from metadisco.types import MetaPolicy
 
-WIDTH = 112  # of a row of numbers
 ALLOWED = "metadisco.parametrisations.source_policy.SourcePolicy"
+OTHERWISE = "got a source_policy that gives other numbers than bind, allowed: the same policy"
 RESETS = {
     "shaper": "the opponent learned from a random policy in this player's seat",
     "players": "both players played the policies they start with; that of a meta-policy is random",
@@ -51,7 +51,8 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     found = found_in(data["problem"], data["learned"])
     said: dict[str, Any] = {**data, **facts(found)}  # of an artefact, what it says in words is not relied on
     policy = _policy(source, found.parametrisation, len(said["meta_policy"]["game"]["states"]))
-    _check(_render(policy, "numpy", said, named.short_name, file), source.name)
+    text = _render(policy, "numpy", said, named.short_name, file)
+    check_itself(text, source.name, OTHERWISE)
     return _render(policy, language, said, named.short_name, file)
 
 
@@ -75,32 +76,22 @@ def _checked(policy: Any, num_states: int) -> SourcePolicy:
         raise UserError(f"source_policy: got {type(policy).__name__}, allowed: {ALLOWED}")
     if policy.unit is not None and policy.time_scale is not None:
         raise UserError("source_policy: got time_scale beside unit, allowed: one of the two")
-    layers = [(np.asarray(kernel, np.float32), np.asarray(bias, np.float32)) for kernel, bias in policy.layers]
+    layers = in_single(policy.layers)
     width = policy.num_features(num_states)
     unit = policy.unit
     if unit is not None:
         unit = unit._replace(**{name: np.asarray(array, np.float32) for name, array in unit._asdict().items()})
-        _check_layer("unit.input", unit.input, unit.bias, width)
+        check_layer("source_policy: unit.input", unit.input, unit.bias, width)
         width = len(unit.memory)
-        _check_layer("unit.memory", unit.memory, unit.bias, width)
+        check_layer("source_policy: unit.memory", unit.memory, unit.bias, width)
         if unit.bias.shape != (3 * width,):
             raise UserError(f"source_policy: unit.bias: got shape {unit.bias.shape}, allowed: ({3 * width},)")
     for number, (kernel, bias) in enumerate(layers):
-        _check_layer(f"layers: {number}", kernel, bias, width)
+        check_layer(f"source_policy: layers: {number}", kernel, bias, width)
         width = len(bias)
     if width != num_states or not layers:
         raise UserError(f"source_policy: layers: got {width} numbers at the end, allowed: {num_states}")
     return policy._replace(layers=layers, scale=float(policy.scale), unit=unit)
-
-
-def _check_layer(where: str, kernel: np.ndarray, bias: np.ndarray, width: int) -> None:
-    """Refuse weights that do not fit what they are multiplied with, or are no numbers."""
-    if bias.ndim != 1 or kernel.shape != (width, len(bias)):
-        raise UserError(
-            f"source_policy: {where}: got shapes {kernel.shape} and {bias.shape}, allowed: ({width}, n) and (n,)"
-        )
-    if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-        raise UserError(f"source_policy: {where}: got weights that are no finite numbers, allowed: finite ones")
 
 
 def _render(policy: SourcePolicy, language: str, data: Mapping[str, Any], name: str, file: str) -> str:
@@ -123,7 +114,7 @@ def _render(policy: SourcePolicy, language: str, data: Mapping[str, Any], name: 
         num_logits=len(said["game"]["states"]),
         opponents=_opponents(said),
         policy=policy,
-        provenance=_provenance(data["trained_on"] or {}),
+        provenance=provenance(data["trained_on"] or {}, "plays of the game"),
         reset=RESETS[said["reset"]],
         seat=said["seat"],
         sigmoid=SIGMOID[language],
@@ -138,44 +129,22 @@ def _constant_logits(policy: SourcePolicy) -> str:
     for kernel, bias in policy.layers[:-1]:
         x = np.tanh(x @ kernel + bias)
     kernel, bias = policy.layers[-1]
-    return _entry("logits", [(np.float32(policy.scale) * (x @ kernel + bias),)])
+    return entry("logits", [(np.float32(policy.scale) * (x @ kernel + bias),)])
 
 
 def _weights(policy: SourcePolicy) -> str:
     """Return the weights as entries of a dict."""
-    entries = [_entry("network", policy.layers)]
+    entries = [entry("network", policy.layers)]
     if policy.unit is not None:
-        entries.insert(0, _entry("unit", [policy.unit]))
+        entries.insert(0, entry("unit", [policy.unit]))
     return "\n".join(entries)
-
-
-def _entry(name: str, layers: Sequence[Sequence[np.ndarray]]) -> str:
-    """Return arrays of layers as one entry of a dict."""
-    inside = "\n".join(
-        "    (\n" + "\n".join(textwrap.indent(_array(array), " " * 8) for array in layer) + "\n    ),"
-        for layer in layers
-    )
-    return f'"{name}": [\n{inside}\n],'
-
-
-def _array(array: np.ndarray) -> str:
-    """Return an array as a list, with a comma behind it; read as float32 it is the same."""
-    if array.ndim == 1:
-        return f"{_numbers(array)},"
-    rows = "\n".join(textwrap.indent(_array(row), "    ") for row in array)
-    return f"[\n{rows}\n],"
-
-
-def _numbers(numbers: Sequence[float] | np.ndarray) -> str:
-    text = f"[{', '.join(str(np.float32(x)) for x in numbers)}]"
-    return textwrap.fill(text, WIDTH - 16, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
 
 
 def _checks(meta_states: Any, logits: Any) -> str:
     """Return stored sequences as a list of lists of pairs."""
     sequences = []
     for states, outputs in zip(meta_states, logits, strict=True):
-        pairs = (f"({_numbers(state)},\n {_numbers(output)})," for state, output in zip(states, outputs, strict=True))
+        pairs = (f"({numbers(state)},\n {numbers(output)})," for state, output in zip(states, outputs, strict=True))
         sequences.append("    [\n" + textwrap.indent("\n".join(pairs), " " * 8) + "\n    ],")
     return "\n".join(sequences)
 
@@ -187,32 +156,3 @@ def _opponents(said: Mapping[str, Any]) -> str:
         settings = ", ".join(f"{key} {value}" for key, value in each.items() if key != "name")
         words.append(f"{each['name']} ({settings})" if settings else each["name"])
     return ", ".join([*words, "itself"] if said["self_play"] else words)
-
-
-def _provenance(trained: Mapping[str, Any]) -> str:
-    """Return in words how it was found, as far as that is known."""
-    spent = [
-        f"{trained[key]:,} {words}"
-        for key, words in (("generations", "generations"), ("env_steps", "plays of the game"))
-        if isinstance(trained.get(key), int)
-    ]
-    seed = [f"seed {trained['seed']}"] if isinstance(trained.get("seed"), int) else []
-    commit = [f"commit {trained['commit'][:12]}"] if isinstance(trained.get("commit"), str) else []
-    return ", ".join([*spent, *seed, *commit])
-
-
-def _check(text: str, name: str) -> None:
-    """Run the self-check of a NumPy file, which finds a `source_policy` that contradicts `bind`.
-
-    Raises:
-        UserError: if the check fails.
-    """
-    module: dict[str, Any] = {}
-    exec(compile(text, name, "exec"), module)  # our own text, with numbers that we checked
-    try:
-        with contextlib.redirect_stdout(None), np.errstate(all="ignore"):
-            module["_check"]()
-    except SystemExit as error:
-        raise UserError(
-            f"{name}: got a source_policy that gives other numbers than bind, allowed: the same policy"
-        ) from error

@@ -1,6 +1,5 @@
 """An objective as one Python file that requires only NumPy, JAX or PyTorch."""
 
-import contextlib
 import textwrap
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.discoveries.pairs import INPUTS, OUTPUTS
-from metadisco.errors import UserError
+from metadisco.export.parts import check_itself
 from metadisco.export.writer import WIDTH, Writer, indented
 from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.losses import Losses
@@ -87,15 +86,7 @@ def check_source(text: str, name: str) -> None:
     Raises:
         UserError: if the check fails.
     """
-    module: dict[str, Any] = {}
-    exec(compile(text, name, "exec"), module)  # we generated this text, and checked its numbers and names
-    try:
-        with contextlib.redirect_stdout(None), np.errstate(all="ignore"):
-            module["_check"]()
-    except SystemExit as error:
-        raise UserError(
-            f"{name}: got source_losses that give other numbers than bind, allowed: the same losses"
-        ) from error
+    check_itself(text, name, "got source_losses that give other numbers than bind, allowed: the same losses")
 
 
 def _uses_of_progress(parts: set[str]) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metadisco.config import InnerConfig, TaskConfig, build_settings, describe_tasks
+from metadisco.config import InnerConfig, TaskConfig, build_settings
 from metadisco.discoveries.save import content_of, trained_on
 from metadisco.discoveries.sources import Source
 from metadisco.export.losses import losses_of
+from metadisco.export.parts import learners
 from metadisco.export.source import About, check_source, write_source
 from metadisco.outer.devices import start_jax
 
@@ -43,7 +44,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
         name=named.short_name if source is named else f"{named.short_name}, as a closed form",
         file=file,
         lines=_constants(described) if described["kind"] == "closed" else _provenance(trained),
-        settings=_settings(tasks),
+        settings=learners(tasks),
         advantage=_advantage(tasks),
         value_coef=_value_coef(tasks),
         licence=data["licence"],
@@ -59,15 +60,6 @@ def _tasks(trained: Mapping[str, Any]) -> tuple[TaskConfig, ...]:
         return build_settings(InnerConfig, trained["inner"]).tasks
     except (KeyError, TypeError, ValueError):
         return ()
-
-
-def _settings(tasks: Sequence[TaskConfig]) -> list[str]:
-    """Return the settings of a meta-training, one line per environment if there are several."""
-    if not tasks:
-        return []
-    common, each = describe_tasks(tasks)
-    lines = [f"{env}: {', '.join(words)}" for env, words in each]
-    return [f"everywhere: {', '.join(common)}", *lines] if common else lines
 
 
 def _advantage(tasks: Sequence[TaskConfig]) -> str:

@@ -16,6 +16,8 @@ from jaxtyping import Array, Float
 
 from metadisco.config.fields import NonNegativeInt, PositiveFloat, PositiveInt, Sizes, settings
 from metadisco.objectives.arithmetic import in_float32
+from metadisco.parametrisations.source_message import SourceMessage
+from metadisco.parametrisations.source_policy import layers_of
 from metadisco.types import Key, MessageFunctions, MetaParams
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
@@ -90,6 +92,11 @@ class LearnedMessage:
             return say("steer", jnp.concatenate([self._scaled(obs), goal]))
 
         return MessageFunctions(message, steer if self.num_goal_features else None)
+
+    def source_message(self, meta_params: MetaParams) -> SourceMessage:
+        """Return what source is written from."""
+        steer = layers_of(meta_params["steer"]) if self.num_goal_features else None
+        return SourceMessage(layers_of(meta_params["message"]), steer, self.activation, self.scale, self.input_scale)
 
     def _scaled(self, obs: Array) -> Float[Array, "D"]:
         return obs.ravel() / jnp.asarray(self.input_scale, jnp.float32)

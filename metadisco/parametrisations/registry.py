@@ -38,7 +38,7 @@ Each has `features` as above, and the field `num_states`, which the problem sets
 """
 
 MESSAGES: dict[str, str] = {"message": "metadisco.parametrisations.message:LearnedMessage"}
-"""Parametrisations of messages, likewise."""
+"""Parametrisations of messages, likewise; `source_message(meta_params)` describes one for exporting source."""
 
 BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES, **MESSAGES}
 

@@ -20,6 +20,7 @@ from damage import Sound  # noqa: E402
 from exported import Exports, make_run  # noqa: E402
 from exporting import FORMS, tree  # noqa: E402
 from jax_examples import AT_PROGRESS, FILES, import_example  # noqa: E402
+from messages import Messages  # noqa: E402
 from policies import Policies  # noqa: E402
 from refusals import assert_refused  # noqa: E402
 from self_checks import check_all  # noqa: E402
@@ -33,6 +34,11 @@ def exports(tmp_path_factory):
 @pytest.fixture(scope="session")
 def policies(tmp_path_factory):
     return Policies(tmp_path_factory.mktemp("policies"))
+
+
+@pytest.fixture(scope="session")
+def messages(tmp_path_factory):
+    return Messages(tmp_path_factory.mktemp("messages"))
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,17 @@ from pathlib import Path
 LIBRARIES = {"numpy": {"numpy"}, "jax": {"jax"}, "torch": {"torch", "functools"}}
 
 
-def assert_needs_its_library_alone(path: Path, language: str) -> None:
-    """Nothing is imported but the library, and functools for PyTorch."""
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def assert_needs_its_library_alone(path: Path, language: str, *on_demand: str) -> None:
+    """Nothing is imported but the library, and functools for PyTorch; inside functions also what is named."""
+    imported, tree = set(), ast.parse(path.read_text())
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             imported.add(node.module)
         elif isinstance(node, ast.Import):
             imported |= {each.name.partition(".")[0] for each in node.names}
-    assert imported <= LIBRARIES[language]
+    assert imported <= LIBRARIES[language] | set(on_demand)
+    at_once = {alias.name for each in tree.body if isinstance(each, ast.Import) for alias in each.names}
+    assert {name.partition(".")[0] for name in at_once} <= LIBRARIES[language]
 
 
 def assert_helpers_are_used(path: Path) -> None:

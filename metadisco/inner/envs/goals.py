@@ -25,7 +25,7 @@ class Goal(NamedTuple):
     draw: Callable[[Key], GoalState]
     """(key) -> what is wanted in a new episode, a pytree of arrays."""
     features: Callable[[GoalState], Float[Array, "G"]]
-    """What the message may depend on."""
+    """What the message may depend on. The docstrings of goals say what these are, for exported files."""
     pay: Callable[[GoalState, Array, Array], tuple[GoalState, Float[Array, ""]]]
     """(goal state, final observation of a step, its reward) -> (next goal state, reward of the goal)."""
     num_features: int
@@ -37,7 +37,10 @@ class Goal(NamedTuple):
 
 
 def cart_position() -> Goal:
-    """CartPole: stand at x*, drawn from U(−2.4, 2.4); exp(−(x − x*)²) for each step."""
+    """CartPole: stand at x*, drawn from U(−2.4, 2.4); exp(−(x − x*)²) for each step.
+
+    Features: x*.
+    """
 
     def draw(key: Key) -> Array:
         return jax.random.uniform(key, (), minval=-2.4, maxval=2.4)
@@ -53,7 +56,10 @@ def cart_position() -> Goal:
 
 
 def pendulum_angle() -> Goal:
-    """Pendulum: point to θ*, drawn from U(0, 2π); exp(−‖(cos θ, sin θ) − (cos θ*, sin θ*)‖²) for each step."""
+    """Pendulum: point to θ*, drawn from U(0, 2π); exp(−‖(cos θ, sin θ) − (cos θ*, sin θ*)‖²) for each step.
+
+    Features: cos θ*, sin θ*.
+    """
 
     def draw(key: Key) -> Array:
         angle = jax.random.uniform(key, (), maxval=2 * jnp.pi)
@@ -73,7 +79,8 @@ def pendulum_angle() -> Goal:
 def breakout_score() -> Goal:
     """Breakout: score a number of points drawn from U(0, 50), and then no more.
 
-    A reward counts as it is until the score exceeds what is wanted, and negated from then on.
+    A reward counts as it is until the score exceeds what is wanted, and negated from then on. Features: the number
+    wanted and the score so far, each divided by 50.
     """
 
     def draw(key: Key) -> tuple[Array, Array]:
