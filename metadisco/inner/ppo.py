@@ -129,7 +129,7 @@ def learn(key: Key, state: TrainState, env: Env, learner: Learner) -> tuple[Trai
 def _prepare(state: TrainState, transitions: Transitions, env: Env, learner: Learner) -> tuple[TrainState, Batch]:
     """Return the batch of a rollout, and the state with updated statistics for reward normalisation."""
     agent, config, hyperparameters = learner.agent, learner.config, learner.hyperparameters
-    inputs = network_input(state.observation_statistics, transitions.obs, config)
+    inputs = network_input(state.observation_statistics, transitions.obs, agent)
     _, values = agent.apply(state.params, inputs)
     next_values = _next_values(transitions, values, state, agent, env.episode_length)
     state, rewards = _scaled_rewards(state, transitions, learner)
