@@ -165,8 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         env = metadisco.make(options.env)
     except metadisco.UserError as error:
         parser.exit(2, f"{error}\n")
-    if not isinstance(env.action_space, metadisco.Discrete):
-        parser.exit(2, f"--env: {options.env} has no discrete actions\n")
+    if not isinstance(env.action_space, metadisco.Discrete) or env.action_space.masked:
+        parser.exit(2, f"--env: {options.env} has no discrete actions that are all legal\n")
     num_updates = max(1, options.steps // (NUM_ENVS * NUM_STEPS))
     key, key_learner = jax.random.split(jax.random.key(options.seed))
     learner = make_learner(key_learner, env, num_updates)

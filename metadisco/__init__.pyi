@@ -24,6 +24,7 @@ from .evaluation.evaluate import Comparison as Comparison
 from .inner.envs import Box as Box
 from .inner.envs import Discrete as Discrete
 from .inner.envs import Env as Env
+from .inner.envs import MultiDiscrete as MultiDiscrete
 from .inner.envs import TimeStep as TimeStep
 from .inner.envs import make as make
 from .inner.train import TrainResult as TrainResult

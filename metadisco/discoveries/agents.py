@@ -4,6 +4,7 @@
 `arrays.npz` holds parameters and observation statistics by path, stacked over agents.
 """
 
+import math
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,7 +18,8 @@ from jax import Array
 from metadisco._version import __version__
 from metadisco.config import Config, PPOConfig, build_settings, to_plain
 from metadisco.errors import UserError
-from metadisco.inner.envs.base import Box, Discrete, Env, Interface
+from metadisco.inner.envs.base import ActionSpace, Box, Discrete, Env, Interface, MultiDiscrete, Ranges
+from metadisco.inner.envs.legal_actions import mask_size
 from metadisco.inner.networks import make_agent
 from metadisco.inner.normalise import init_statistics
 from metadisco.inner.policy import Policy, choose, outputs
@@ -68,8 +70,8 @@ def save_agents(
         force: whether to replace existing agents.
     """
     (task,) = config.inner.tasks
-    interface = Interface(env.obs_shape, env.action_space)
-    obs = np.random.default_rng(0).normal(size=(NUM_CHECKS, *env.obs_shape)).astype(np.float32)
+    interface = Interface(env.obs_shape, env.action_space, env.indicators)
+    obs = _observations_to_check(interface)
     parameters, values = _outputs(policies, obs, interface, task.ppo)
     data = {
         "metadisco": __version__,
@@ -78,6 +80,7 @@ def save_agents(
         "env_settings": task.env_settings,
         "obs_shape": list(env.obs_shape),
         "action_space": _space_as_json(env.action_space),
+        **({"indicators": [list(each) for each in env.indicators]} if env.indicators else {}),
         "ppo": to_plain(task.ppo),
         "seed": config.seed,
         "final_return": with_nulls(final_return),
@@ -126,8 +129,9 @@ def load_agents(path: str | PathLike[str]) -> TrainedAgents:
 def load_policy(path: str | PathLike[str], agent: int = 0) -> Callable[..., Array]:
     """Return `act(obs, key=None)` of one trained agent, for your own rollout loop.
 
-    `obs` are raw observations of shape [..., *obs_shape]. The result has one action of the environment per observation:
-    the most likely one, or a sampled one if a key is given.
+    `obs` are raw observations of shape [..., *obs_shape]; those of a masked environment end with the mask, and only
+    legal actions are chosen. The result has one action of the environment per observation: the most likely one, or a
+    sampled one if a key is given.
 
     Args:
         path: the folder or zip file that `metadisco train --save` wrote.
@@ -200,10 +204,20 @@ def _check(agents: TrainedAgents, package: Package) -> None:
             raise UserError(f"{where}: the outputs of its agents differ from those stored with them")
 
 
-def _space_as_json(space: Discrete | Box) -> dict[str, Any]:
-    if isinstance(space, Discrete):
-        return {"num_actions": space.num_actions}
-    return {"low": space.low.tolist(), "high": space.high.tolist()}
+def _observations_to_check(interface: Interface) -> np.ndarray:
+    """Return random observations [NUM_CHECKS, *obs_shape]; a mask is any pattern of 0 and 1."""
+    obs = np.random.default_rng(0).normal(size=(NUM_CHECKS, *interface.obs_shape)).astype(np.float32)
+    num_masked = mask_size(interface.action_space)
+    if num_masked:
+        obs[:, -num_masked:] = obs[:, -num_masked:] > 0
+    return obs
+
+
+def _space_as_json(space: ActionSpace) -> dict[str, Any]:
+    if isinstance(space, Box):
+        return {"low": space.low.tolist(), "high": space.high.tolist()}
+    size = {"num_actions": space.num_actions} if isinstance(space, Discrete) else {"nums": list(space.nums)}
+    return {**size, "masked": True} if space.masked else size
 
 
 def _interface(data: dict[str, Any], where: str) -> Interface:
@@ -211,15 +225,36 @@ def _interface(data: dict[str, Any], where: str) -> Interface:
     shape, space = data.get("obs_shape"), data.get("action_space")
     if not isinstance(shape, list) or not all(_is_size(size) for size in shape):
         raise UserError(f"{where}: obs_shape must be a list of whole numbers above 0")
-    if isinstance(space, dict) and _is_size(space.get("num_actions")):
-        return Interface(tuple(shape), Discrete(space["num_actions"]))
-    if isinstance(space, dict) and all(
-        isinstance(space.get(name), list) and all(map(_is_number, space[name])) for name in ("low", "high")
-    ):
-        box = Box(*(np.asarray(space[name], np.float32) for name in ("low", "high")))
-        if box.low.shape == box.high.shape and box.low.size:
-            return Interface(tuple(shape), box)
-    raise UserError(f"{where}: action_space must have num_actions, or low and high")
+    interface = Interface(tuple(shape), _space_from_json(space, where))
+    num_masked = mask_size(interface.action_space)
+    if num_masked and (len(shape) != 1 or shape[0] <= num_masked):
+        raise UserError(f"{where}: obs_shape must have one axis that is longer than the mask of its action_space")
+    return interface._replace(indicators=_indicators(data, math.prod(shape) - num_masked, where))
+
+
+def _space_from_json(space: Any, where: str) -> ActionSpace:
+    if isinstance(space, dict) and isinstance(space.get("masked", False), bool):
+        masked, nums = space.get("masked", False), space.get("nums")
+        if _is_size(space.get("num_actions")):
+            return Discrete(space["num_actions"], masked)
+        if isinstance(nums, list) and nums and all(map(_is_size, nums)):
+            return MultiDiscrete(tuple(nums), masked)
+        if all(isinstance(space.get(name), list) and all(map(_is_number, space[name])) for name in ("low", "high")):
+            box = Box(*(np.asarray(space[name], np.float32) for name in ("low", "high")))
+            if box.low.shape == box.high.shape and box.low.size:
+                return box
+    raise UserError(f"{where}: action_space must have num_actions, nums, or low and high")
+
+
+def _indicators(data: dict[str, Any], size: int, where: str) -> Ranges:
+    """Return the ranges of entries that are 0 or 1; `size` entries precede the mask."""
+    ranges = data.get("indicators", [])
+    pairs = isinstance(ranges, list) and all(isinstance(each, list) and len(each) == 2 for each in ranges)
+    if not pairs or not all(type(index) is int for each in ranges for index in each):
+        raise UserError(f"{where}: indicators must be a list of pairs of whole numbers")
+    if not all(0 <= start < stop <= size for start, stop in ranges):
+        raise UserError(f"{where}: indicators must be ranges of the {size} entries before the mask")
+    return tuple((start, stop) for start, stop in ranges)
 
 
 MAX_SIZE = 2**24

@@ -14,7 +14,8 @@ from jax import Array
 
 from metadisco.config.code.imports import importing
 from metadisco.errors import UserError
-from metadisco.inner.envs.base import Box, Discrete, Interface
+from metadisco.inner.envs.base import ActionSpace, Box, Discrete, Interface, MultiDiscrete
+from metadisco.inner.envs.legal_actions import mask_size
 from metadisco.types import Key
 
 MAX_STEPS = 100_000
@@ -39,20 +40,21 @@ def play(
         [E] undiscounted returns.
 
     Raises:
-        UserError: for an unknown environment, one with other observations or actions, or episodes that do not end.
+        UserError: for an unknown environment, one with other observations or actions, one that does not tell legal
+            actions although the agent needs them, or episodes that do not end.
     """
     with contextlib.ExitStack() as stack:
         envs = _make(name, num_episodes, stack)
-        encode = _encoder(name, envs[0].observation_space, interface.obs_shape)
+        encode = _masked(name, envs[0].observation_space, interface)
         decode = _decoder(name, envs[0].action_space, interface.action_space)
-        obs = np.stack([encode(env.reset(seed=seed + index)[0]) for index, env in enumerate(envs)])
+        obs = np.stack([encode(*env.reset(seed=seed + index)) for index, env in enumerate(envs)])
         returns, running = np.zeros(num_episodes), list(range(num_episodes))
         key = jax.random.key(seed)
         for time in range(MAX_STEPS):
             actions = np.asarray(act(jax.random.fold_in(key, time), jnp.array(obs)))
             for index in tuple(running):
-                seen, reward, terminated, truncated, _ = envs[index].step(decode(actions[index]))
-                obs[index] = encode(seen)
+                seen, reward, terminated, truncated, info = envs[index].step(decode(actions[index]))
+                obs[index] = encode(seen, info)
                 returns[index] += reward
                 if terminated or truncated:
                     running.remove(index)
@@ -75,6 +77,30 @@ def _make(name: str, number: int, stack: contextlib.ExitStack) -> list[gymnasium
     return envs
 
 
+def _masked(name: str, space: spaces.Space, interface: Interface) -> Callable[[Any, dict[str, Any]], np.ndarray]:
+    """Return the function that converts an observation and `info` of Gymnasium to an observation of the agent.
+
+    Legal actions are taken from `info["action_mask"]`, where Gymnasium's own environments have them.
+    """
+    num_masked = mask_size(interface.action_space)
+    if not num_masked:
+        encode = _encoder(name, space, interface.obs_shape)
+        return lambda obs, info: encode(obs)
+    encode = _encoder(name, space, (interface.obs_shape[0] - num_masked,))
+
+    def with_mask(obs: Any, info: dict[str, Any]) -> np.ndarray:
+        rows = info.get("action_mask", ())
+        mask = np.concatenate([np.ravel(row) for row in rows]) if len(rows) else np.zeros(0)
+        if mask.size != num_masked:
+            raise UserError(
+                f"gymnasium: {name} has an action_mask of {mask.size} entries in info, allowed: {num_masked}, as the "
+                "agents choose among legal actions only"
+            )
+        return np.concatenate([encode(obs), mask], dtype=np.float32)
+
+    return with_mask
+
+
 def _encoder(name: str, space: spaces.Space, obs_shape: tuple[int, ...]) -> Callable[[Any], np.ndarray]:
     """Return the function that converts an observation of Gymnasium to one of the agent.
 
@@ -89,7 +115,7 @@ def _encoder(name: str, space: spaces.Space, obs_shape: tuple[int, ...]) -> Call
     raise UserError(f"gymnasium: {name} has observations {shown}, allowed: {obs_shape}, as in training")
 
 
-def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callable[[np.ndarray], Any]:
+def _decoder(name: str, space: spaces.Space, expected: ActionSpace) -> Callable[[np.ndarray], Any]:
     """Return the function that converts an action of the agent to one of Gymnasium.
 
     Bounds have to match those of the training, since it is unknown whether to rescale or to clip actions.
@@ -97,11 +123,17 @@ def _decoder(name: str, space: spaces.Space, expected: Discrete | Box) -> Callab
     if isinstance(space, spaces.Discrete) and isinstance(expected, Discrete) and space.n == expected.num_actions:
         start = int(space.start)
         return lambda action: int(action) + start
+    if isinstance(space, spaces.MultiDiscrete) and _has_sizes(expected, space.nvec):
+        return lambda action: action.astype(space.dtype) + space.start
     if isinstance(space, spaces.Box) and isinstance(expected, Box):
         numbers = np.issubdtype(space.dtype, np.floating) and space.shape == expected.low.shape
         if numbers and np.allclose([space.low, space.high], expected, rtol=RTOL, atol=0):
             return lambda action: np.clip(action.astype(space.dtype), space.low, space.high)
     raise UserError(f"gymnasium: {name} has actions {_line(space)}, allowed: {_line(expected)}, as in training")
+
+
+def _has_sizes(space: ActionSpace, sizes: np.ndarray) -> bool:
+    return isinstance(space, MultiDiscrete) and np.array_equal(space.nums, sizes)
 
 
 def _line(space: Any) -> str:

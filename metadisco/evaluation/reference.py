@@ -11,7 +11,8 @@ from jax import Array
 from metadisco.config import Config, OuterConfig
 from metadisco.errors import UserError
 from metadisco.evaluation.lifetimes import REFERENCE, map_over_devices, seed_keys
-from metadisco.inner.envs import Discrete, Env
+from metadisco.inner.distributions import make_distribution, mask_logits
+from metadisco.inner.envs import Box, Discrete, Env, split_mask
 from metadisco.inner.fitness import Fitness
 from metadisco.inner.rollout import play_episodes
 from metadisco.inner.train import train
@@ -96,13 +97,19 @@ def measure_reference(task: Task, fitness: Fitness, seed: int, num_seeds: int, o
 
 
 def random_return(key: Key, env: Env, num_episodes: int = EPISODES_PER_SEED) -> Array:
-    """Return the mean return of whole episodes with actions drawn uniformly from the action space."""
+    """Return the mean return of whole episodes with actions drawn uniformly from the legal ones of the action space."""
     space = env.action_space
 
     def act(key: Key, obs: Array) -> Array:
         num = obs.shape[0]
-        if isinstance(space, Discrete):
+        if isinstance(space, Box):
+            return jax.random.uniform(key, (num, *space.low.shape), minval=space.low, maxval=space.high)
+        if isinstance(space, Discrete) and not space.masked:
             return jax.random.randint(key, (num,), 0, space.num_actions)
-        return jax.random.uniform(key, (num, *space.low.shape), minval=space.low, maxval=space.high)
+        distribution = make_distribution(space, "gaussian")  # the policy is of no account here
+        logits = jnp.zeros((num, distribution.num_outputs))
+        if space.masked:
+            logits = mask_logits(logits, split_mask(obs, space)[1])
+        return distribution.sample(key, logits)
 
     return play_episodes(key, env, act, num_episodes).mean()

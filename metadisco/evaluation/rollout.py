@@ -104,6 +104,7 @@ def _play_here(
             f"env: {env or agents.env} has observations {made.obs_shape} and actions {made.action_space}, "
             f"allowed: {agents.interface.obs_shape} and {agents.interface.action_space}, as in training"
         )
+    made = made._replace(indicators=agents.interface.indicators)  # observations are standardised as in training
     envs.check_episode_length(made, 1, agents.ppo.num_updates * agents.ppo.num_steps)
 
     @jax.jit

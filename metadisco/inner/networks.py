@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from metadisco.config import PPOConfig
 from metadisco.inner.cpu.dense import dense, narrow_dense
-from metadisco.inner.distributions import Distribution, make_distribution
+from metadisco.inner.distributions import Distribution, make_distribution, mask_logits
 from metadisco.inner.envs.base import Env, Interface
+from metadisco.inner.envs.legal_actions import mask_size, not_standardised, split_mask
 from metadisco.types import Key
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "swish": nn.swish}
@@ -26,10 +28,15 @@ class Agent(NamedTuple):
     init: Callable[[Key], Any]
     """(key) -> parameters."""
     apply: Callable[[Any, Array], tuple[Array, Array]]
-    """(parameters, obs[..., *obs_shape]) -> (distribution parameters[..., D], value[...])."""
+    """(parameters, obs[..., *obs_shape]) -> (distribution parameters[..., D], value[...]).
+
+    The mask at the end of an observation is no input of the network; it replaces the logits of illegal actions.
+    """
     distribution: Distribution
     config: PPOConfig
     """The config from which both were created."""
+    not_standardised: np.ndarray | None
+    """Which entries of an observation [*obs_shape] reach `apply` as they are; None if all may be standardised."""
 
 
 def _initialiser(config: PPOConfig, gain: float) -> nn.initializers.Initializer:
@@ -95,18 +102,22 @@ class ActorCritic(nn.Module):
 
 def make_agent(env: Env | Interface, config: PPOConfig) -> Agent:
     """Return the agent for an environment; observations of any shape are flattened."""
-    distribution = make_distribution(env.action_space, config.policy)
+    space = env.action_space
+    distribution = make_distribution(space, config.policy)
     network = ActorCritic(config, distribution.num_outputs, distribution.state_free_log_std)
-    num_axes = len(env.obs_shape)
+    num_axes, masked = len(env.obs_shape), mask_size(space) > 0
 
     def flat(obs: Array) -> Array:
         return obs.reshape((*obs.shape[: obs.ndim - num_axes], -1))
 
     def init(key: Key) -> Any:
-        return network.init(key, flat(jnp.zeros(env.obs_shape)))["params"]
+        inputs, _ = split_mask(flat(jnp.zeros(env.obs_shape)), space)
+        return network.init(key, inputs)["params"]
 
     def apply(params: Any, obs: Array) -> tuple[Array, Array]:
-        outputs: tuple[Array, Array] = network.apply({"params": params}, flat(obs))  # type: ignore[assignment]
-        return outputs
+        inputs, legal = split_mask(flat(obs), space)
+        outputs: tuple[Array, Array] = network.apply({"params": params}, inputs)  # type: ignore[assignment]
+        parameters, value = outputs
+        return (mask_logits(parameters, legal), value) if masked else outputs
 
-    return Agent(init, apply, distribution, config)
+    return Agent(init, apply, distribution, config, not_standardised(env))

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
@@ -22,18 +23,19 @@ class Policy(NamedTuple):
     """Statistics for standardising observations, if enabled."""
 
 
-def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], config: PPOConfig) -> Float[Array, "..."]:
-    """Return the network's inputs: observations, standardised if enabled."""
-    if not config.normalise_observations:
+def network_input(statistics: RunningStatistics, obs: Float[Array, "..."], agent: Agent) -> Float[Array, "..."]:
+    """Return the inputs of `agent.apply`: observations, standardised if enabled, except for mask and indicators."""
+    if not agent.config.normalise_observations:
         return obs
-    return standardise(statistics, obs, config.observation_clip)
+    standard = standardise(statistics, obs, agent.config.observation_clip)
+    return standard if agent.not_standardised is None else jnp.where(agent.not_standardised, obs, standard)
 
 
 def outputs(
     policy: Policy, obs: Float[Array, "..."], agent: Agent
 ) -> tuple[Float[Array, "... D"], Float[Array, "..."]]:
     """Return distribution parameters and values for raw observations [..., *obs_shape]."""
-    return agent.apply(policy.params, network_input(policy.observation_statistics, obs, agent.config))
+    return agent.apply(policy.params, network_input(policy.observation_statistics, obs, agent))
 
 
 def choose(key: Key, policy: Policy, obs: Float[Array, "..."], agent: Agent, *, deterministic: bool) -> Array:

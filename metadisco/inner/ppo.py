@@ -136,7 +136,7 @@ def prepare(state: TrainState, transitions: Transitions, env: Env, learner: Lear
         learner: the agent and its settings.
     """
     agent, config, hyperparameters = learner.agent, learner.config, learner.hyperparameters
-    inputs = network_input(state.observation_statistics, transitions.obs, config)
+    inputs = network_input(state.observation_statistics, transitions.obs, agent)
     _, values = agent.apply(state.params, inputs)
     next_values = _next_values(transitions, values, state, agent, env.episode_length)
     state, rewards = _scaled_rewards(state, transitions, learner)

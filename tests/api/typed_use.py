@@ -78,8 +78,11 @@ def learn(env: metadisco.Env, key: jax.Array) -> metadisco.MetaProblem:
     step: metadisco.TimeStep = env.step(key, state, jnp.array(0))[1]
     assert step.reward.ndim == 0
     space = env.action_space
-    assert_type(space.num_actions if isinstance(space, metadisco.Discrete) else len(space.low), int)
-    assert isinstance(space, metadisco.Discrete | metadisco.Box)
+    if isinstance(space, metadisco.MultiDiscrete):
+        assert_type(space.nums, tuple[int, ...])
+    else:
+        assert_type(space.num_actions if isinstance(space, metadisco.Discrete) else len(space.low), int)
+    assert isinstance(space, metadisco.Discrete | metadisco.MultiDiscrete | metadisco.Box)
     built_in = metadisco.LPODrift(), metadisco.PolicyAndValue()
     assert len(built_in) == 2
     task = metadisco.Task(metadisco.make("gymnax/CartPole-v1"), ppo)

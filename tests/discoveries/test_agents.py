@@ -7,11 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from masked_env import NUMS, masked_env
 from refusals import assert_refused
 
 from metadisco import UserError, load_policy
 from metadisco.cli import main
-from metadisco.discoveries.agents import load_agents
+from metadisco.config import parse_config
+from metadisco.discoveries.agents import _interface, load_agents, save_agents
+from metadisco.inner.envs import Box, Discrete, MultiDiscrete
+from metadisco.inner.networks import make_agent
+from metadisco.inner.normalise import init_statistics
+from metadisco.inner.policy import Policy
 
 NUM_AGENTS = 3
 SETTINGS = [
@@ -162,3 +168,51 @@ def test_damaged_agents_are_refused(saved, tmp_path):
             with pytest.raises(UserError) as refusal:
                 load_agents(copy)
             assert str(copy) in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("nums", [None, NUMS])
+def test_agents_that_choose_legal_actions_are_kept_as_such(nums, tmp_path, getkey):
+    env = masked_env(nums=nums)
+    config = parse_config({"inner": {"env": "masked_env:masked_env", "ppo": {"hidden_sizes": [4]}}})
+    params = jax.vmap(make_agent(env, config.inner.tasks[0].ppo).init)(jax.random.split(getkey(), 2))
+    statistics = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), init_statistics(env.obs_shape))
+    save_agents(tmp_path / "agents", env, config, "ppo", np.zeros(2), Policy(params, statistics))
+    interface = load_agents(tmp_path / "agents").interface
+    assert interface == (env.obs_shape, env.action_space, env.indicators)
+    act, sizes = load_policy(tmp_path / "agents", agent=1), nums or (4,)
+    last = jnp.concatenate([jnp.eye(size)[size - 1] for size in sizes])  # only the last action of each is legal
+    wanted = np.asarray([size - 1 for size in sizes]) if nums else sizes[0] - 1
+    for key in (None, getkey()):
+        chosen = act(jnp.broadcast_to(jnp.append(jnp.ones(4), last), (9, *env.obs_shape)), key)
+        np.testing.assert_array_equal(chosen, np.broadcast_to(wanted, chosen.shape))
+
+
+SPACES = {
+    "discrete": ({"num_actions": 2}, Discrete(2)),
+    "masked": ({"num_actions": 2, "masked": True}, Discrete(2, masked=True)),
+    "several": ({"nums": [2, 1]}, MultiDiscrete((2, 1))),
+    "several, masked": ({"nums": [2, 1], "masked": True}, MultiDiscrete((2, 1), masked=True)),
+    "a box": ({"low": [-1.0], "high": [1]}, Box(np.array([-1], np.float32), np.array([1], np.float32))),
+    "none": ({"nums": []}, "action_space must have"),
+    "no number": ({"nums": [True]}, "action_space must have"),
+    "a mask of one": ({"num_actions": 2, "masked": 1}, "action_space must have"),
+    "only a mask": ({"num_actions": 6, "masked": True}, "longer than the mask"),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_an_action_space_is_read_or_refused(name):
+    stored, expected = SPACES[name]
+    data = {"obs_shape": [6], "action_space": stored, "indicators": [[0, 3]]}
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            _interface(data, "agents.json")
+    else:
+        assert _interface(data, "agents.json") == ((6,), expected, ((0, 3),))
+
+
+@pytest.mark.parametrize("indicators", [3, [1], [[0]], [[0.0, 1]], [[-1, 2]], [[2, 2]], [[0, 5]]])
+def test_indicators_that_cannot_be_are_refused(indicators):
+    data = {"obs_shape": [6], "action_space": {"num_actions": 2, "masked": True}, "indicators": indicators}
+    with pytest.raises(UserError, match=r"agents\.json: indicators must be"):
+        _interface(data, "agents.json")

@@ -11,12 +11,13 @@ from gymnasium.envs.classic_control import CartPoleEnv
 from metadisco.config.code.own_code import forget_edited
 from metadisco.errors import UserError
 from metadisco.evaluation import gymnasium_play
-from metadisco.inner.envs import Box, Discrete
+from metadisco.inner.envs import Box, Discrete, MultiDiscrete
 from metadisco.inner.envs.base import Interface
 
 LIMIT = 4
 ONE = np.ones(1, np.float32)
 TWO_ACTIONS = Interface((4,), Discrete(2))
+TWO_CHOICES = Interface((4,), MultiDiscrete((2, 2)))
 TORQUE = Interface((4,), Box(-2 * ONE, 2 * ONE))
 VECTOR = spaces.Box(-1, 1, (4,))
 
@@ -40,6 +41,20 @@ class Recorder(gymnasium.Env):
         assert self.action_space.contains(action)
         self.actions.append(action)
         return self._observe(), 1.0, False, False, {}
+
+
+class Masked(Recorder):
+    """A recorder that tells which actions are legal, as Gymnasium's Taxi does."""
+
+    def __init__(self, mask, **kwargs):
+        super().__init__(**kwargs)
+        self.info = {"action_mask": mask}
+
+    def reset(self, **kwargs):
+        return super().reset(**kwargs)[0], self.info
+
+    def step(self, action):
+        return (*super().step(action)[:-1], self.info)
 
 
 class RenamedCartPole(CartPoleEnv):
@@ -116,6 +131,34 @@ def test_actions_are_named_as_gymnasium_names_them(start, register):
     assert all(type(action) is int for action in ACTIONS)
 
 
+def test_several_actions_at_once_are_named_as_gymnasium_names_them(register):
+    name = register(Recorder, observation_space=VECTOR, action_space=spaces.MultiDiscrete([2, 3], start=[0, 5]))
+    play(name, Interface((4,), MultiDiscrete((2, 3))), lambda obs: np.array([1, 2], np.int32))
+    np.testing.assert_array_equal(ACTIONS, [[1, 7]] * LIMIT)
+
+
+MASKS = {
+    "one": (np.array([0, 1], np.int8), spaces.Discrete(2), Interface((6,), Discrete(2, masked=True))),
+    "rows": (
+        (np.array([0, 1], np.int8), np.array([1, 1, 0], np.int8)),
+        spaces.MultiDiscrete([2, 3]),
+        Interface((9,), MultiDiscrete((2, 3), masked=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_an_agent_is_shown_which_actions_are_legal(kind, register):
+    mask, action_space, interface = MASKS[kind]
+    action = np.int32(1) if kind == "one" else np.array([1, 0], np.int32)
+    known = {"observation_space": VECTOR, "action_space": action_space}
+    _, seen = play(register(Masked, mask=mask, **known), interface, lambda obs: action)
+    assert seen.shape == (LIMIT, 1, *interface.obs_shape)
+    assert (seen[..., 4:] == np.concatenate([np.ravel(row) for row in mask])).all()
+    with pytest.raises(UserError, match=r"action_mask of 0 entries in info, allowed: [25],"):
+        play(register(Recorder, **known), interface, lambda obs: action)
+
+
 def test_an_agent_gets_as_much_where_actions_have_other_names(register):
     def upright(obs):
         return np.int32(obs[2] + obs[3] > 0)
@@ -182,6 +225,8 @@ REFUSED = {
     "another number of actions": (VECTOR, spaces.Discrete(3), TWO_ACTIONS, "allowed: Discrete(num_actions=2)"),
     "actions in a box": (VECTOR, spaces.Box(-2, 2, (1,)), TWO_ACTIONS, "allowed: Discrete(num_actions=2)"),
     "several actions": (VECTOR, spaces.MultiDiscrete([2, 2]), TWO_ACTIONS, "actions MultiDiscrete"),
+    "more of several": (VECTOR, spaces.MultiDiscrete([2, 3]), TWO_CHOICES, "allowed: MultiDiscrete(nums=(2, 2))"),
+    "one of several": (VECTOR, LEFT_RIGHT, Interface((4,), MultiDiscrete((2,))), "actions Discrete(2)"),
     "bits": (VECTOR, spaces.MultiBinary(1), TWO_ACTIONS, "actions MultiBinary"),
     "a dict of actions": (VECTOR, spaces.Dict(a=LEFT_RIGHT), TWO_ACTIONS, "actions Dict("),
     "a tuple of actions": (VECTOR, spaces.Tuple([LEFT_RIGHT]), TWO_ACTIONS, "actions Tuple("),

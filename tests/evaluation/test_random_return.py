@@ -7,7 +7,7 @@ from compiling import QUICK
 from probes import matching_action, rewarded_action, target_action
 
 from metadisco.evaluation.reference import random_return
-from metadisco.inner.envs import Discrete, auto_reset
+from metadisco.inner.envs import Discrete, MultiDiscrete, auto_reset
 
 NUM_EPISODES = 4096
 
@@ -22,6 +22,27 @@ def paid_action():
         action_space=Discrete(5),
         episode_length=3,
     )
+
+
+def legal_action(space, legal):
+    """One step, the reward is the number of the action or the sum of its numbers."""
+    obs = jnp.array([0.0, *legal])
+    return auto_reset(
+        lambda key: (obs, obs),
+        lambda key, state, action: (state, obs, action.sum().astype(jnp.float32), jnp.ones((), bool)),
+        obs_shape=obs.shape,
+        action_space=space,
+        episode_length=3,
+    )
+
+
+def two_legal_actions():
+    return legal_action(Discrete(5, masked=True), [0, 1, 0, 0, 1])
+
+
+def two_choices_of_legal_actions():
+    """The first is 1; the second is 0 or 2."""
+    return legal_action(MultiDiscrete((2, 3), masked=True), [0, 1, 1, 0, 1])
 
 
 def three_steps():
@@ -42,6 +63,9 @@ def three_steps():
         (rewarded_action, 0, 1),
         (matching_action, 0, 1),
         (paid_action, 2, 2**0.5),
+        (two_legal_actions, 2.5, 1.5),
+        (two_choices_of_legal_actions, 2, 1),
+        (lambda: legal_action(MultiDiscrete((2, 3)), []), 1.5, (1 / 4 + 2 / 3) ** 0.5),
         # −(a − ½)² with a uniform on [−1, 2]: with u uniform on [−1, 1] it is −(3u/2)².
         (target_action, -9 / 4 / 3, 9 / 4 * (1 / 5 - 1 / 9) ** 0.5),
         (three_steps, 6, 0),

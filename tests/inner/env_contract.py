@@ -8,7 +8,7 @@ import numpy as np
 from compiling import QUICK
 from jax import Array
 
-from metadisco.inner.envs import Discrete, Env, TimeStep
+from metadisco.inner.envs import Discrete, Env, MultiDiscrete, TimeStep
 
 
 def assert_contract(env: Env) -> None:
@@ -18,6 +18,9 @@ def assert_contract(env: Env) -> None:
     if isinstance(env.action_space, Discrete):
         assert env.action_space.num_actions >= 1
         action = jax.ShapeDtypeStruct((), jnp.int32)
+    elif isinstance(env.action_space, MultiDiscrete):
+        assert min(env.action_space.nums) >= 1
+        action = jax.ShapeDtypeStruct((len(env.action_space.nums),), jnp.int32)
     else:
         low, high = env.action_space
         assert low.shape == high.shape

@@ -9,7 +9,7 @@ from env_contract import assert_contract
 from metadisco.config import PPOConfig
 from metadisco.errors import UserError
 from metadisco.inner import envs
-from metadisco.inner.envs import Box, Discrete, Env, TimeStep, check_episode_length
+from metadisco.inner.envs import Box, Discrete, Env, MultiDiscrete, TimeStep, check_episode_length
 from metadisco.inner.train import train
 from metadisco.objectives import ppo
 from metadisco.problems import make_task
@@ -51,6 +51,18 @@ USELESS = {
     "no actions": ({"action_space": Discrete(0)}, "num_actions 0"),
     "half an action": ({"action_space": Discrete(1.5)}, "num_actions 1.5"),
     "true actions": ({"action_space": Discrete(True)}, "num_actions True"),
+    "a mask of one action": ({"action_space": Discrete(3, masked=1)}, "masked 1"),
+    "nothing but a mask": ({"action_space": Discrete(2, masked=True)}, "obs_shape (2,) and a mask of 2 entries"),
+    "a mask on two axes": ({"action_space": Discrete(1, masked=True), "obs_shape": (2, 2)}, "obs_shape (2, 2)"),
+    "no choices": ({"action_space": MultiDiscrete(())}, "nums ()"),
+    "a choice of none": ({"action_space": MultiDiscrete((2, 0))}, "nums (2, 0)"),
+    "choices as a number": ({"action_space": MultiDiscrete(3)}, "nums 3"),
+    "indicators beyond the end": ({"indicators": ((0, 1), (1, 3))}, "indicators ((0, 1), (1, 3))"),
+    "indicators in the mask": (
+        {"action_space": Discrete(1, masked=True), "indicators": ((0, 2),)},
+        "0 <= start < stop <= 1",
+    ),
+    "an indicator": ({"indicators": (1,)}, "indicators (1,)"),
     "no steps": ({"episode_length": 0}, "episode_length 0"),
     "half a step": ({"episode_length": 2.5}, "episode_length 2.5"),
     "endless": ({"episode_length": INF}, "episode_length inf"),
@@ -97,6 +109,9 @@ def test_facts_arrive_in_the_form_of_the_contract():
     assert (env.obs_shape, env.episode_length) == ((2,), 10)
     np.testing.assert_array_equal(env.action_space.high, [1, 2])
     assert envs.make(HERE, action_space=Discrete(np.int64(1))).action_space == Discrete(1)
+    env = envs.make(HERE, action_space=MultiDiscrete([1, np.int64(3)]), indicators=[[np.int64(0), 1]])
+    assert_contract(env)
+    assert (env.action_space, env.indicators) == (MultiDiscrete((1, 3)), ((0, 1),))
 
 
 LENGTHS = [  # of episodes, evaluations, steps of training, whether it is fine

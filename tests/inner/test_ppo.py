@@ -295,7 +295,7 @@ def test_values_of_final_observations_stand_wherever_an_episode_was_cut(episode_
         final_obs=noise(steps, envs, 2),
     )
     values = noise(steps, envs)
-    value = lambda obs: agent.apply(state.params, network_input(statistics, obs, config))[1]  # noqa: E731
+    value = lambda obs: agent.apply(state.params, network_input(statistics, obs, agent))[1]  # noqa: E731
     following = jnp.concatenate([values[1:], value(state.rollout.obs)[None]])
     cut = often & ~transitions.terminated
     expected = jnp.where(cut, value(transitions.final_obs), following)

@@ -22,6 +22,28 @@ class Discrete(NamedTuple):
     """Actions 0, …, num_actions − 1, as an int32 scalar."""
 
     num_actions: int
+    masked: bool = False
+    """Whether the last `num_actions` entries of an observation say which actions are legal: 1 legal, 0 illegal."""
+
+    def __repr__(self) -> str:
+        """Return the text for messages."""
+        return f"Discrete(num_actions={self.num_actions}{', masked=True' if self.masked else ''})"
+
+
+class MultiDiscrete(NamedTuple):
+    """Several choices at once, choice i one of 0, …, nums[i] − 1; an int32 vector with an entry for each choice."""
+
+    nums: tuple[int, ...]
+    """Number of actions of each choice."""
+    masked: bool = False
+    """Whether the last Σ nums entries of an observation say which actions of each choice are legal, choice by choice.
+
+    If what is legal for one choice depends on another one, use a `Discrete` of all combinations instead.
+    """
+
+    def __repr__(self) -> str:
+        """Return the text for messages."""
+        return f"MultiDiscrete(nums={self.nums}{', masked=True' if self.masked else ''})"
 
 
 class Box(NamedTuple):
@@ -31,13 +53,20 @@ class Box(NamedTuple):
     high: np.ndarray
 
 
+ActionSpace: TypeAlias = Discrete | MultiDiscrete | Box
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""Half-open ranges (start, stop) of indices."""
+
+
 class Interface(NamedTuple):
     """Observation and action space of an environment, from which an agent is created; `Env` has the same fields."""
 
     obs_shape: tuple[int, ...]
-    """Shape of an observation, which is float32."""
-    action_space: Discrete | Box
+    """Shape of an observation, which is float32; one axis if the action space is masked."""
+    action_space: ActionSpace
     """The action space."""
+    indicators: Ranges = ()
+    """Entries of the flattened observation that are 0 or 1, such as one-hot codes; they are not standardised."""
 
 
 class TimeStep(NamedTuple):
@@ -63,11 +92,13 @@ class Env(NamedTuple):
     step: Callable[[Key, EnvState, Array], tuple[EnvState, TimeStep]]
     """(key, state, action) -> (state, time_step); starts a new episode after one has ended."""
     obs_shape: tuple[int, ...]
-    """Shape of an observation, which is float32."""
-    action_space: Discrete | Box
+    """Shape of an observation, which is float32; one axis if the action space is masked."""
+    action_space: ActionSpace
     """The action space."""
     episode_length: int
     """Maximum length of an episode in steps; evaluation episodes stop there."""
+    indicators: Ranges = ()
+    """Entries of the flattened observation that are 0 or 1, such as one-hot codes; they are not standardised."""
 
 
 def auto_reset(
@@ -75,8 +106,9 @@ def auto_reset(
     step: Callable[[Key, EnvState, Array], tuple[EnvState, Array, Array, Array]],
     *,
     obs_shape: tuple[int, ...],
-    action_space: Discrete | Box,
+    action_space: ActionSpace,
     episode_length: int,
+    indicators: Ranges = (),
 ) -> Env:
     """Create an Env from plain dynamics by adding a time limit, auto-reset and the final observation.
 
@@ -88,6 +120,7 @@ def auto_reset(
         obs_shape: shape of an observation.
         action_space: the action space.
         episode_length: time limit in steps.
+        indicators: entries of the observation that are 0 or 1.
     """
 
     def timed_reset(key: Key) -> tuple[EnvState, Array]:
@@ -106,4 +139,4 @@ def auto_reset(
             obs=next_obs, reward=reward, terminated=terminated, truncated=truncated, final_obs=obs
         )
 
-    return Env(timed_reset, timed_step, obs_shape, action_space, episode_length)
+    return Env(timed_reset, timed_step, obs_shape, action_space, episode_length, indicators)

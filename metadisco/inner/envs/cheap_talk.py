@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from metadisco.inner.envs.base import Env, EnvState, TimeStep
+from metadisco.inner.envs.base import ActionSpace, Env, EnvState, TimeStep
 from metadisco.inner.envs.goals import Goal
+from metadisco.inner.envs.legal_actions import split_mask
 from metadisco.types import Key, Message, Steer
 
 Memory: TypeAlias = Any
@@ -36,19 +37,20 @@ def cheap_talk(env: Env, talker: Talker, num_channels: int) -> Env:
     """Append a message to the observation and to the final observation of an environment.
 
     States, rewards and flags are those of the plain environment for the same keys and actions. Observations are
-    flattened; the message stands behind them.
+    flattened; the message stands behind them, but before the mask of legal actions.
 
     Args:
         env: the plain environment.
         talker: who speaks.
         num_channels: length of a message.
     """
+    space = env.action_space
 
     def reset(key: Key) -> tuple[EnvState, Array]:
         state, obs = env.reset(key)
         key_begin, key_speak = jax.random.split(_own_key(key))
         memory = talker.begin(key_begin, obs)
-        return (state, memory), _with_message(obs, talker.speak(key_speak, obs, memory))
+        return (state, memory), _with_message(obs, talker.speak(key_speak, obs, memory), space)
 
     def step(key: Key, told_state: EnvState, action: Array) -> tuple[EnvState, TimeStep]:
         state, memory = told_state
@@ -59,9 +61,9 @@ def cheap_talk(env: Env, talker: Talker, num_channels: int) -> Env:
         begun = talker.begin(key_begin, time_step.obs)
         memory = jax.tree.map(lambda new, old: jnp.where(done, new, old), begun, memory)
         message = talker.speak(key_speak, time_step.obs, memory)
-        obs = _with_message(time_step.obs, message)
+        obs = _with_message(time_step.obs, message, space)
         # Within an episode both observations are the same, and so are their messages if they are drawn at random.
-        final_obs = _with_message(time_step.final_obs, jnp.where(done, last, message))
+        final_obs = _with_message(time_step.final_obs, jnp.where(done, last, message), space)
         return (state, memory), time_step._replace(obs=obs, final_obs=final_obs)
 
     return env._replace(reset=reset, step=step, obs_shape=told_shape(env, num_channels))
@@ -79,20 +81,21 @@ def steered(env: Env, steer: Steer, num_channels: int, goal: Goal) -> Env:
         num_channels: length of a message.
         goal: what is wanted.
     """
+    space = env.action_space
 
     def reset(key: Key) -> tuple[EnvState, Array]:
         state, obs = env.reset(key)
         goal_state = goal.draw(_own_key(key))
-        return (state, goal_state), _with_message(obs, steer(obs, goal.features(goal_state)))
+        return (state, goal_state), _with_message(obs, steer(obs, goal.features(goal_state)), space)
 
     def step(key: Key, steered_state: EnvState, action: Array) -> tuple[EnvState, TimeStep]:
         state, goal_state = steered_state
         state, time_step = env.step(key, state, action)
         goal_state, reward = goal.pay(goal_state, time_step.final_obs, time_step.reward)
-        final_obs = _with_message(time_step.final_obs, steer(time_step.final_obs, goal.features(goal_state)))
+        final_obs = _with_message(time_step.final_obs, steer(time_step.final_obs, goal.features(goal_state)), space)
         done = time_step.terminated | time_step.truncated
         goal_state = jax.tree.map(lambda new, old: jnp.where(done, new, old), goal.draw(_own_key(key)), goal_state)
-        obs = _with_message(time_step.obs, steer(time_step.obs, goal.features(goal_state)))
+        obs = _with_message(time_step.obs, steer(time_step.obs, goal.features(goal_state)), space)
         return (state, goal_state), time_step._replace(obs=obs, final_obs=final_obs, reward=reward)
 
     return env._replace(reset=reset, step=step, obs_shape=told_shape(env, num_channels))
@@ -116,5 +119,6 @@ def _own_key(key: Key) -> Key:
     return jax.random.fold_in(key, 1_000_003)
 
 
-def _with_message(obs: Float[Array, "..."], message: Float[Array, "N"]) -> Float[Array, "D"]:
-    return jnp.concatenate([obs.ravel(), message])
+def _with_message(obs: Float[Array, "..."], message: Float[Array, "N"], space: ActionSpace) -> Float[Array, "D"]:
+    observed, legal = split_mask(obs.ravel(), space)
+    return jnp.concatenate([observed, message, legal])

@@ -1,12 +1,14 @@
 """Validation of a new environment; otherwise errors would show up as NaN, or only after training."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from metadisco.config.fields import MAX_INT
 from metadisco.errors import UserError
-from metadisco.inner.envs.base import Box, Discrete, Env
+from metadisco.inner.envs.base import ActionSpace, Box, Discrete, Env, MultiDiscrete, Ranges
+from metadisco.inner.envs.legal_actions import mask_size
 
 UNCHECKED_EPISODE_LENGTH = 100_000
 """Episodes of up to this length are always allowed."""
@@ -29,16 +31,15 @@ def checked(env: Env, name: str) -> Env:
         raise UserError(f"inner.env: {name} has obs_shape {shape!r}, allowed: a tuple of whole numbers above 0")
     if not _is_count(length):
         raise UserError(f"inner.env: {name} has episode_length {length!r}, allowed: a whole number from 1 to {MAX_INT}")
-    space = env.action_space
-    if isinstance(space, Discrete):
-        if not _is_count(space.num_actions):
-            raise UserError(f"inner.env: {name} has num_actions {space.num_actions!r}, allowed: a whole number above 0")
-        space = Discrete(int(space.num_actions))
-    elif isinstance(space, Box):
-        space = _checked_box(space, name)
-    else:
-        raise UserError(f"inner.env: {name} has actions in a {type(space).__name__}, allowed: a Discrete or a Box")
-    return env._replace(obs_shape=tuple(map(int, shape)), action_space=space, episode_length=int(length))
+    shape, space = tuple(map(int, shape)), _checked_space(env.action_space, name)
+    num_masked = mask_size(space)
+    if num_masked and (len(shape) != 1 or shape[0] <= num_masked):
+        raise UserError(
+            f"inner.env: {name} has obs_shape {shape} and a mask of {num_masked} entries, allowed: one axis with more "
+            "entries than the mask, which is the end of the observation"
+        )
+    indicators = _checked_ranges(env.indicators, math.prod(shape) - num_masked, name)
+    return env._replace(obs_shape=shape, action_space=space, episode_length=int(length), indicators=indicators)
 
 
 def check_episode_length(env: Env, num_evaluations: int, num_steps: int) -> None:
@@ -75,6 +76,38 @@ def _as_array(value: Any) -> np.ndarray:
         return np.asarray(value)
     except (ValueError, TypeError):
         return np.asarray(None)
+
+
+def _checked_space(space: Any, name: str) -> ActionSpace:
+    if isinstance(space, Box):
+        return _checked_box(space, name)
+    if not isinstance(space, Discrete | MultiDiscrete):
+        raise UserError(
+            f"inner.env: {name} has actions in a {type(space).__name__}, allowed: a Discrete, a MultiDiscrete or a Box"
+        )
+    if not isinstance(space.masked, bool):
+        raise UserError(f"inner.env: {name} has masked {space.masked!r}, allowed: True or False")
+    if isinstance(space, Discrete):
+        if not _is_count(space.num_actions):
+            raise UserError(f"inner.env: {name} has num_actions {space.num_actions!r}, allowed: a whole number above 0")
+        return Discrete(int(space.num_actions), space.masked)
+    if not isinstance(space.nums, tuple | list) or not space.nums or not all(map(_is_count, space.nums)):
+        raise UserError(f"inner.env: {name} has nums {space.nums!r}, allowed: a tuple of whole numbers above 0")
+    return MultiDiscrete(tuple(map(int, space.nums)), space.masked)
+
+
+def _checked_ranges(ranges: Any, size: int, name: str) -> Ranges:
+    """Validate the indicators of an observation with `size` entries before the mask."""
+    pairs = _as_array(ranges)
+    if pairs.size == 0:
+        return ()
+    usable = pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind in "iu"
+    if not usable or not ((pairs[:, 0] >= 0) & (pairs[:, 0] < pairs[:, 1]) & (pairs[:, 1] <= size)).all():
+        raise UserError(
+            f"inner.env: {name} has indicators {ranges!r}, allowed: pairs (start, stop) with 0 <= start < stop <= "
+            f"{size}, the entries of an observation before the mask"
+        )
+    return tuple((int(start), int(stop)) for start, stop in pairs)
 
 
 def _checked_box(box: Box, name: str) -> Box:
