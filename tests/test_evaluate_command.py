@@ -92,7 +92,7 @@ def test_a_cell_says_with_which_settings_its_objective_was_found(results, run):
 
 def test_figures_are_drawn_for_each_environment(output):
     files = {path.name for path in (output / "figures").iterdir()} - {"profiles.png", "profiles.svg"}
-    names = ("probes_rewarded_action", "probes_matching_action", "intervals", "returns")
+    names = ("probes_rewarded_action", "probes_matching_action", "intervals", "returns", "curves")
     assert files == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
 
 

@@ -67,11 +67,11 @@ def evaluate_players(
         found.frame()[["player", "own", "other"]]
     """
     forget_edited()
-    for option, number in (("--lifetimes", num_lifetimes), ("--horizon", horizon)):
+    for option, number in (("num_lifetimes", num_lifetimes), ("horizon", horizon)):
         if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_NUMBER:
             raise UserError(f"{option}: got {shown(number)}, allowed: a whole number from 1 to {MAX_NUMBER}")
     if reset not in RESETS:
-        raise UserError(f"--reset: got {shown(reset)}, allowed: {' or '.join(get_args(Reset))}")
+        raise UserError(f"reset: got {shown(reset)}, allowed: {' or '.join(get_args(Reset))}")
     playing = {"horizon": horizon, "num_opponents": num_lifetimes}
     sections = {"problem": {"name": "opponent_shaping"}, "inner": playing, "outer": {"num_devices": 1}, "seed": seed}
     config = parse_config(sections)
@@ -80,12 +80,12 @@ def evaluate_players(
     from metadisco.evaluation.cross_table import Rules, cross_table
     from metadisco.evaluation.entrants import entrants_of
 
-    ours, theirs = entrants_of(_plain(players), "--players"), entrants_of(_plain(opponents), "--opponents")
-    compared = ours[0].name if baseline is None else entrants_of(_plain(baseline), "--baseline")[0].name
+    ours, theirs = entrants_of(_plain(players), "players"), entrants_of(_plain(opponents), "opponents")
+    compared = ours[0].name if baseline is None else entrants_of(_plain(baseline), "baseline")[0].name
     if compared not in {each.name for each in ours}:
-        raise UserError(f"--baseline: got {compared!r}, allowed: one of {', '.join(each.name for each in ours)}")
+        raise UserError(f"baseline: got {compared!r}, allowed: one of {', '.join(each.name for each in ours)}")
     if output is not None:
-        check_writable(Path(output), "--output")
+        check_writable(Path(output), "output")
 
     from metadisco.evaluation.cross_results import describe, write_cross_table
 
@@ -118,13 +118,13 @@ def _games(specs: Spec | Sequence[Spec]) -> list[Game]:
     Raises:
         UserError: for one that is no game, two of one name, or none.
     """
-    games = [make_game(_section(spec), "--games") for spec in _plain(specs)]
+    games = [make_game(_section(spec), "games") for spec in _plain(specs)]
     names = [game.name for game in games]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"--games: got {name!r} twice, allowed: each once")
+            raise UserError(f"games: got {name!r} twice, allowed: each once")
     if not games:
-        raise UserError("--games: got none, allowed: one or more")
+        raise UserError("games: got none, allowed: one or more")
     return games
 
 
@@ -140,4 +140,4 @@ def _section(spec: Any) -> Any:
     try:
         return {"name": path.stem, **read_yaml(path)}
     except UserError as error:
-        raise UserError(f"--games: {error}") from error
+        raise UserError(f"games: {error}") from error

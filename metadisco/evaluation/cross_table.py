@@ -149,9 +149,9 @@ def cross_table(
         UserError: if somebody cannot play a game; nothing was written then.
     """
     start_jax(None, config.deterministic)  # as many as a search has, which may follow; one is used
-    seats = {(who.name, game.name): player_seat(who, game, "--players") for game in games for who in players}
+    seats = {(who.name, game.name): player_seat(who, game, "players") for game in games for who in players}
     others = {
-        (who.name, game.name): opponent_player(who, game.swapped, "--opponents") for game in games for who in opponents
+        (who.name, game.name): opponent_player(who, game.swapped, "opponents") for game in games for who in opponents
     }
     announced()
     store = CellStore(output / "cells", config)

@@ -72,7 +72,7 @@ def _path(spec: Any) -> str | None:
 def _identity(spec: Any, option: str) -> Any:
     path = _path(spec)
     if path is not None:
-        allowed = () if spec != path else LEARNERS if option == "--opponents" else (*LEARNERS, *CONTROLS)
+        allowed = () if spec != path else LEARNERS if option == "opponents" else (*LEARNERS, *CONTROLS)
         source = find_meta_policy(path, option, allowed)
         return ["meta_policy" if spec == path else "shuffled", source.identity]
     return ["control", spec] if _is_control(spec) else parse_learner(spec, option)

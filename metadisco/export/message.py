@@ -61,7 +61,7 @@ def _message(source: Source, parametrisation: Any, said: Mapping[str, Any]) -> S
     name = (source.section or {}).get("name")
     if not callable(getattr(parametrisation, "source_message", None)):
         raise UserError(
-            f"--to: {name} has no source_message, so that no source of it can be written, allowed: artefact"
+            f"{source.name!r}: {name} has no source_message, so no source can be written, allowed: artefact"
         )
     goal = said["message"]["goal"]
     return _checked(

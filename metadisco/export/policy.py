@@ -62,11 +62,11 @@ def _policy(source: Source, parametrisation: Any, num_states: int) -> SourcePoli
     meta_params, name = load_meta_params(source.name), (source.section or {}).get("name")
     if not isinstance(parametrisation.bind(meta_params), MetaPolicy):
         raise UserError(
-            f"--to: {name} is a learner, and no function of what was played, so that no source of it can be written, "
-            "allowed: artefact"
+            f"{source.name!r}: {name} is a learner and not a function of past plays, so no source can be written, allowed: "
+            "artefact"
         )
     if not callable(getattr(parametrisation, "source_policy", None)):
-        raise UserError(f"--to: {name} has no source_policy, so that no source of it can be written, allowed: artefact")
+        raise UserError(f"{source.name!r}: {name} has no source_policy, so no source can be written, allowed: artefact")
     return _checked(parametrisation.source_policy(meta_params), num_states)
 
 

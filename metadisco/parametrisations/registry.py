@@ -1,5 +1,6 @@
 """Parametrisations by name."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import Any
@@ -40,7 +41,8 @@ Each has `features` as above, and the field `num_states`, which the problem sets
 MESSAGES: dict[str, str] = {"message": "metadisco.parametrisations.message:LearnedMessage"}
 """Parametrisations of messages, likewise; `source_message(meta_params)` describes one for exporting source."""
 
-BUILT_IN = {**PARAMETRISATIONS, **META_POLICIES, **MESSAGES}
+BUILT_IN: ChainMap[str, str] = ChainMap(PARAMETRISATIONS, META_POLICIES, MESSAGES)
+"""All of them."""
 
 
 def built_in(name: str) -> Any:

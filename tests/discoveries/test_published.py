@@ -73,7 +73,7 @@ def test_an_artefact_of_it_is_the_one_that_is_there(folder, tmp_path):
 
 def test_what_stands_where_one_is_comes_first(tmp_path):
     (tmp_path / NAME).mkdir()
-    with pytest.raises(UserError, match=f"no objective '{NAME}': what is here by that name comes before"):
+    with pytest.raises(UserError, match=f"no objective '{NAME}': a path of that name shadows"):
         load_objective(NAME)
 
 

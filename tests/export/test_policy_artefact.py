@@ -59,8 +59,8 @@ class TestContent:
         assert policy["game"]["states"] == ["start", "CC", "CD", "DC", "DD"]
         assert policy["game"]["gamma"] == 0.96
         assert (policy["seat"], policy["reset"], policy["horizon"]) == (2, "players", 100)
-        lola = {"name": "lola", "learning_rate": 0.5, "look_ahead": 1.0, "form": "exact"}
-        assert policy["opponents"] == [lola, {"name": "naive", "learning_rate": 2.0}]
+        lola = {"name": "lola", "initial_std": 1.0, "learning_rate": 0.5, "look_ahead": 1.0, "form": "exact"}
+        assert policy["opponents"] == [lola, {"name": "naive", "initial_std": 1.0, "learning_rate": 2.0}]
         assert policy["self_play"]["over_generations"] == 3
         assert {"act", "meta_state", "logits"} <= content["call"].keys()
         assert content["learned"]["parametrisation"]["num_states"] == 5

@@ -82,8 +82,8 @@ def test_the_head_of_a_file_says_game_training_and_use(policies):
         "The game, imp, from the seat of its player 2",
         "the player gets -1.0, 1.0, 1.0, -1.0 and the other player 1.0, -1.0, -1.0, 1.0",
         "discounted by 0.96",
-        "100 plays per lifetime, against lola (learning_rate 0.5, look_ahead 1.0, form exact), naive (learning_rate "
-        "2.0), itself.",
+        "100 plays per lifetime, against lola (initial_std 1.0, learning_rate 0.5, look_ahead 1.0, form exact), naive "
+        "(initial_std 1.0, learning_rate 2.0), itself.",
         "both players played the policies they start with",
         "7 generations, seed 5",
         "holds 10 probabilities of C",
@@ -127,7 +127,7 @@ class TestRefusals:
 
     def test_a_learner_is_no_function(self, refused, place):
         run = make_policy_run(place / "maml", "maml", {"name": "initial_policy"})
-        refused([run, "--to", "torch", "--output", "a.py"], "--to: initial_policy is a learner", "allowed: artefact")
+        refused([run, "--to", "torch", "--output", "a.py"], "initial_policy is a learner", "allowed: artefact")
 
     def test_a_parametrisation_says_how_it_is_written(self, refused, own):
         refused([own("Silent"), "--to", "jax", "--output", "a.py"], "Silent has no source_policy", "allowed: artefact")
