@@ -20,7 +20,7 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorials" / "python_first.ipyn
 ENVS = ["gymnax/CartPole-v1", "gymnax/Acrobot-v1"]
 LEFT_RUNNING = """\
 import metadisco
-run = metadisco.evolve("runs/first/config.yaml", "runs/long", overrides={"outer.num_generations": 1_000_000})
+run = metadisco.evolve("long.yaml", "runs/long", overrides={"outer.num_generations": 1_000_000})
 """
 PATIENCE = 600  # seconds
 
@@ -65,14 +65,7 @@ def test_no_outputs_are_kept_in_the_file() -> None:
 @pytest.mark.slow
 def test_it_shows_progress_tables_and_figures(cells: list[Any]) -> None:
     text = shown(cells)
-    for part in (
-        "generation 8/8",
-        "<td>8 of 8</td>",
-        "cell 4/4",
-        "fitness_mean",
-        "interquartile_mean",
-        "def value_loss",
-    ):
+    for part in ("generation 8/8", "<td>8 of 8</td>", "cell 4/4", "fitness_mean", "interquartile_mean"):
         assert part in text
     assert text.count("image/png") == 3
     assert "Warning" not in text
@@ -81,7 +74,7 @@ def test_it_shows_progress_tables_and_figures(cells: list[Any]) -> None:
 @pytest.mark.slow
 def test_its_numbers_are_those_of_the_commands(cells: list[Any], folder: Path) -> None:
     run = metadisco.Run("runs/first")
-    Path("config.yaml").write_text(write_yaml(json.loads(json.dumps(given_config(cells)))))
+    Path("config.yaml").write_text(write_yaml(given_config()))
     assert main(["evolve", "config.yaml", "--run", "again", "--quiet"]) == 0
     assert_same_run(Path("again"), run.path)
     evaluate = ["evaluate", "--objectives", "ppo", str(run), "--envs", *ENVS, "--seeds", "4", "--config", str(run)]
@@ -96,26 +89,30 @@ def test_its_numbers_are_those_of_the_commands(cells: list[Any], folder: Path) -
     assert len(metadisco.Run("runs/second").metrics) >= 1
 
 
-def given_config(cells: list[Any]) -> dict[str, Any]:
+def given_config() -> dict[str, Any]:
     """Return the config in the notebook."""
-    (source,) = [cell["source"] for cell in cells if cell["source"].startswith("config = ")]
+    sources = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"]]
+    (source,) = [source for source in sources if source.startswith("config = ")]
     defined: dict[str, Any] = {}
     exec(source.partition("\nrun = ")[0], defined)
     return defined["config"]
 
 
 @pytest.mark.slow
-def test_an_interrupted_kernel_stops_the_search_saved(cells: list[Any], folder: Path) -> None:
+def test_an_interrupted_kernel_stops_the_search_saved(folder: Path) -> None:
     from jupyter_client.manager import start_new_kernel
 
+    Path("long.yaml").write_text(write_yaml(given_config()))
     manager, client = start_new_kernel(kernel_name="python3")
     try:
-        client.execute(LEFT_RUNNING)
+        asked, answered = client.execute(LEFT_RUNNING), {}
         while num_rows(Path("runs/long")) < 2:
             assert manager.is_alive()
             time.sleep(0.05)
         manager.interrupt_kernel()
-        assert client.get_shell_msg(timeout=PATIENCE)["content"]["status"] == "ok"
+        while answered.get("parent_header", {}).get("msg_id") != asked:  # others are answered, too
+            answered = client.get_shell_msg(timeout=PATIENCE)
+        assert answered["content"]["status"] == "ok"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
