@@ -176,7 +176,7 @@ def test_it_is_told_how_many_errors_lie_outside():
     counts = np.where(np.abs(CENTRES) < 5, 7, 0)
     counts[-1] = counts.sum()
     (entry,) = (
-        text for text in legend_of(value_loss_figure(skewed(), title="A", error_counts=counts)) if "train" in text
+        text for text in legend_of(value_loss_figure(skewed(), title="A", error_counts=counts)) if "minibatches" in text
     )
     assert entry.endswith("; 50.0 % outside)")
 
