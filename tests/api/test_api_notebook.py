@@ -90,7 +90,7 @@ def test_its_numbers_are_those_of_the_commands(cells: list[Any], folder: Path) -
 
 
 def given_config() -> dict[str, Any]:
-    """Return the config that the notebook writes down."""
+    """Return the config in the notebook."""
     sources = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"]]
     (source,) = [source for source in sources if source.startswith("config = ")]
     defined: dict[str, Any] = {}
