@@ -62,8 +62,8 @@ def _policy(source: Source, parametrisation: Any, num_states: int) -> SourcePoli
     meta_params, name = load_meta_params(source.name), (source.section or {}).get("name")
     if not isinstance(parametrisation.bind(meta_params), MetaPolicy):
         raise UserError(
-            f"{source.name!r}: {name} is a learner and not a function of past plays, so no source can be written, allowed: "
-            "artefact"
+            f"{source.name!r}: {name} is a learner and not a function of past plays, so no source can be written, "
+            "allowed: artefact"
         )
     if not callable(getattr(parametrisation, "source_policy", None)):
         raise UserError(f"{source.name!r}: {name} has no source_policy, so no source can be written, allowed: artefact")
