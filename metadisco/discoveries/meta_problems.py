@@ -75,7 +75,10 @@ def load_meta_params(name: str | PathLike[str]) -> MetaParams:
         arrays, where = source.artefact.arrays, str(source.artefact.path)
         check_parametrisation_name(source.section, where)
         check_facts(source.section, where)
-        start = _start_of(source.problem, learned.get("inner", {}), source.section or {})
+        try:
+            start = _start_of(source.problem, learned.get("inner", {}), source.section or {})
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
     else:
         raise UserError(
             f"{fspath(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned"

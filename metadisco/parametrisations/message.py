@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from metadisco.config.fields import NonNegativeInt, PositiveFloat, PositiveInt, Sizes, settings
@@ -62,6 +63,10 @@ class LearnedMessage:
         for name, size in (("obs_size", obs_size), ("num_goal_features", num_goal_features)):
             if getattr(self, name) not in (None, size):
                 raise ValueError(f"{name}: got {getattr(self, name)}, allowed: {size}, or null")
+        if isinstance(self.input_scale, tuple) and len(self.input_scale) != obs_size:
+            raise ValueError(
+                f"input_scale: got {len(self.input_scale)} numbers, allowed: {obs_size}, one per observation"
+            )
         return replace(self, obs_size=obs_size, num_goal_features=num_goal_features)
 
     @in_float32
@@ -85,11 +90,11 @@ class LearnedMessage:
             output: Array = self._network.apply({"params": meta_params[part]}, x)  # type: ignore[assignment]
             return self.scale * jnp.tanh(output)
 
-        def message(obs: Array) -> Array:
+        def message(obs: ArrayLike) -> Array:
             return say("message", self._scaled(obs))
 
-        def steer(obs: Array, goal: Array) -> Array:
-            return say("steer", jnp.concatenate([self._scaled(obs), goal]))
+        def steer(obs: ArrayLike, goal: ArrayLike) -> Array:
+            return say("steer", jnp.concatenate([self._scaled(obs), jnp.ravel(goal)]))
 
         return MessageFunctions(message, steer if self.num_goal_features else None)
 
@@ -98,8 +103,8 @@ class LearnedMessage:
         steer = layers_of(meta_params["steer"]) if self.num_goal_features else None
         return SourceMessage(layers_of(meta_params["message"]), steer, self.activation, self.scale, self.input_scale)
 
-    def _scaled(self, obs: Array) -> Float[Array, "D"]:
-        return obs.ravel() / jnp.asarray(self.input_scale, jnp.float32)
+    def _scaled(self, obs: ArrayLike) -> Float[Array, "D"]:
+        return jnp.ravel(obs) / jnp.asarray(self.input_scale, jnp.float32)
 
     @property
     def _network(self) -> "MessageNetwork":

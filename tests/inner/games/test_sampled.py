@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from samples import ODD, STRATEGIES, policies
+from game_samples import ODD, STRATEGIES, policies
 
 from metadisco.errors import UserError
 from metadisco.inner.games import GAMES
