@@ -36,18 +36,24 @@ def make_run(path, config, **settings):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Return a folder with runs, and what an evaluation wrote."""
+def runs(tmp_path_factory):
+    """Return a folder with runs."""
     path = tmp_path_factory.mktemp("talkers")
     make_run(path / "control", CONTROL, obs_size=1, num_goal_features=1)
     make_run(path / "wide", talk_config(), obs_size=1, num_goal_features=0, num_channels=3)
     make_run(path / "two_sizes", talk_config(), obs_size=2, num_goal_features=0)
     cart_pole = {**talk_config(), "inner": {"env": "gymnax/CartPole-v1"}}
     make_run(path / "cart_pole", cart_pole, obs_size=1, num_goal_features=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        assert main([*command("out"), "--quiet"]) == 0
     return path
+
+
+@pytest.fixture(scope="module")
+def folder(runs):
+    """Return the folder with what an evaluation wrote, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(runs)
+        assert main([*command("out"), "--quiet"]) == 0
+    return runs
 
 
 def command(output):
@@ -67,6 +73,7 @@ def results(folder):
     return json.loads((folder / "out" / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_every_talker_meets_every_victim(results):
     cells = {(cell["objective"], cell["env"]) for cell in results["cells"]}
     assert cells == {(talker, env) for talker in TALKERS for env in (ENV, VICTIM)}
@@ -76,6 +83,7 @@ def test_every_talker_meets_every_victim(results):
     assert len(set(results["objectives"].values())) == len(TALKERS)
 
 
+@pytest.mark.slow
 def test_talkers_are_paired_with_none_and_with_zero_on_the_same_seeds(results):
     scores = {(cell["objective"], cell["env"]): np.array(cell["area_under_curve"]) for cell in results["cells"]}
     assert results["baseline"] == "none"
@@ -91,6 +99,7 @@ def test_talkers_are_paired_with_none_and_with_zero_on_the_same_seeds(results):
                 assert found[1] <= found[0] <= found[2]
 
 
+@pytest.mark.slow
 def test_both_differences_are_in_the_tables_and_the_frame(folder, results):
     table = (folder / "out" / "table.md").read_text()
     assert "minus none (95 %)" in table
@@ -99,6 +108,7 @@ def test_both_differences_are_in_the_tables_and_the_frame(folder, results):
     assert len(pd.read_csv(folder / "out" / "seeds.csv")) == 2 * len(TALKERS) * NUM_SEEDS
 
 
+@pytest.mark.slow
 def test_goal_returns_are_those_of_each_steering(folder, results):
     rows = results["control"]
     assert [(row["talker"], row["env"]) for row in rows[::4]] == [("control", ENV), ("control", VICTIM)]
@@ -116,16 +126,19 @@ def test_goal_returns_are_those_of_each_steering(folder, results):
     assert "goal return under control" in (folder / "out" / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_page_shows_what_the_evaluation_has_shown(folder):
     titles = [table.title for table in read_results(folder / "out" / "results.json").tables]
     assert titles[-2:] == [f"{env}: goal return under control" for env in (ENV, VICTIM)]
 
 
+@pytest.mark.slow
 def test_learning_curves_are_drawn_for_each_victim(folder):
     names = {path.name for path in (folder / "out" / "figures").glob("*.png")}
     assert names >= {"probes_matching_action.png", "probes_matching_action_dpo.png", "curves.png", "intervals.png"}
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_there_is_not_trained_again(there, monkeypatch, capsys):
     before = (there / "out" / "results.json").read_bytes()
     for name in ("evaluate.run_lifetimes", "talkers.map_over_devices", "control.map_over_devices"):
@@ -137,6 +150,7 @@ def test_a_cell_that_is_there_is_not_trained_again(there, monkeypatch, capsys):
     assert (there / "out" / "results.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_scrambled_message_is_about_what_learners_observed(there):
     (observed,) = [
         arrays["observations"]
@@ -147,6 +161,7 @@ def test_a_scrambled_message_is_about_what_learners_observed(there):
     assert observed.shape == (8 * 2 * 32, 1)  # all 32 steps in each environment of eight learners
 
 
+@pytest.mark.slow
 def test_python_gives_the_same_numbers_and_figures(there, results):
     victims = {"dpo": {"objective": "dpo", "inner.ppo.learning_rate": 0.1}}
     found = metadisco.evaluate_talkers(
@@ -194,6 +209,7 @@ ONE = ["--talkers", "random:0", "--envs", ENV]
         (["--talkers", "cart_pole", "--envs", ENV], ["cart_pole was not evolved on probes:matching_action"]),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_nothing_written(words, told, there, tmp_path, capsys):
+def test_what_cannot_be_used_is_refused_and_nothing_written(words, told, runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
     assert_refused(["evaluate", *words, "--output", str(tmp_path / "out")], told, capsys)
     assert list(tmp_path.iterdir()) == []

@@ -35,6 +35,7 @@ CONFIG = {
 }
 
 
+@pytest.mark.slow
 def test_victims_hear_the_message_or_zeros_and_are_steered_in_episodes_of_their_own():
     config, told = parse_config(CONFIG), []
     problem = CheapTalk.from_config(config)
@@ -66,7 +67,7 @@ def test_steps_are_counted_from_the_start_of_each_episode():
 
 def test_gradients_agree_oppose_each_other_or_have_nothing_in_common():
     distribution = make_distribution(Discrete(2), "gaussian")
-    agent = Agent(lambda key: None, lambda params, obs: (obs @ params, obs[:, 0]), distribution, None)
+    agent = Agent(lambda key: None, lambda params, obs: (obs @ params, obs[:, 0]), distribution, None, None)
     early, zeros = jnp.array([True, False]), jnp.zeros(2)
 
     def cosine(obs, advantage):

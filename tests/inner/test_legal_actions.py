@@ -155,7 +155,10 @@ def talking(env):
     return cheap_talk(env, memoryless(lambda obs: -obs[:2]), 2)
 
 
-@pytest.mark.parametrize("made", [masked_env, lambda: talking(masked_env(nums=NUMS))], ids=["plain", "rows, told"])
+TOLD = pytest.param(lambda: talking(masked_env(nums=NUMS)), id="rows, told", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("made", [pytest.param(masked_env, id="plain"), TOLD])
 def test_agents_learn_without_an_illegal_action(made, getkey):
     """An illegal action would cost 100."""
     env = checked(made(), "masked")
@@ -174,7 +177,7 @@ def test_a_message_goes_before_the_mask(getkey):
     assert jnp.isin(obs[6:], jnp.array([0.0, 1.0])).all() and obs[6:].any()
 
 
-@pytest.mark.parametrize("nums", [None, NUMS])
+@pytest.mark.parametrize("nums", [None, pytest.param(NUMS, marks=pytest.mark.slow)])
 def test_random_actions_are_legal_unless_the_mask_is_ignored(nums, getkey):
     env = masked_env(nums=nums)
     assert_contract(env)

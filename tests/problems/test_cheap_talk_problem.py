@@ -45,6 +45,7 @@ def test_the_scale_of_harm_is_that_of_its_aim():
         assert (task.zero, task.one) == scale
 
 
+@pytest.mark.slow
 def test_control_is_paid_by_the_goal(folder):
     """Rewards are ±1, so that the mean over three episodes is a multiple of a third; the learner's is over eight."""
     assert make_problem(parse_config(CONTROL)).env_steps == 64 + 3 * 8
@@ -60,6 +61,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(folder, tmp_path):
     assert_same_run(tmp_path / "run", folder / "run")
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_bits_of_one(folder, tmp_path):
     words = ["outer.num_devices=2", "--run", str(tmp_path / "run"), "--quiet"]
     assert main(["evolve", str(folder / "control.yaml"), *words]) == 0
