@@ -139,8 +139,7 @@ def draw(runs: Runs, folder: Path) -> None:
     """Draw what the first meta-seed found, and the training of all."""
     plot(runs["ipd"][0], output=folder)
     for name in ("ipd", "ipd_self_play"):
-        for figure in plot(list(runs[name])).values():
-            save(figure, folder / f"training_{name}")
+        save(plot(list(runs[name]))["training"], folder / f"training_{name}")
 
 
 if __name__ == "__main__":

@@ -103,9 +103,9 @@ def number(value: float, decimals: int = MOST_DECIMALS, signed: bool = False) ->
 
 
 def seconds_of(run: Run) -> float:
-    """Return how long all generations of a run took, those that were repeated apart, and compiling."""
+    """Return how long a run took, compiling included: as many generations as it has, each as long as the median one."""
     compiling = RunDirectory(run.path).last_start().get("compile_seconds", 0.0)
-    return float(run.metrics["seconds"].sum()) + compiling
+    return float(run.metrics["seconds"].median()) * len(run.metrics) + compiling
 
 
 def row_of(table: CrossTable, player: Any, opponent: Any) -> Row:
@@ -181,7 +181,7 @@ def shapers(judge: Judge, name: str, runs: Mapping[str, Run], opponent: Any, gam
     lines += [
         _shaper_line(label, row_of(table, run, opponent), f"{seconds_of(run):.0f} s") for label, run in runs.items()
     ]
-    headings = ["player", "own reward", "opponent's", f"minus {control}", "search"]
+    headings = ["player", "own reward", "opponent's", f"minus {control}", "time"]
     return markdown_table(headings, lines) + (f"\n{reference}\n" if reference else "")
 
 
@@ -200,7 +200,7 @@ def held_out(judge: Judge, runs: Mapping[str, Run], opponents: Iterable[str], ho
     lines = []
     for label, row in cases:
         found = [row(run) for run in runs.values()]
-        least = min((each.difference for each in found), key=lambda each: each.value)
+        least = min((each.difference for each in found), key=lambda each: each.mean)
         others = number(float(np.mean([each.other.value for each in found])), 2)
         lines.append(
             [label, *(rounded(each.own) for each in found), others, rounded(row(judge.best_static).own),
@@ -228,7 +228,7 @@ def self_play(judge: Judge, groups: Mapping[str, Sequence[Run]]) -> str:
             )  # fmt: skip
     headings = [
         "search", "meta-seed", "against itself (share 0)", "the other one", "against naive (share 1)", "naive learner",
-        "search",
+        "time",
     ]  # fmt: skip
     return markdown_table(headings, lines)
 

@@ -46,7 +46,7 @@ class PacedRecorder:
         self._begun, self._generations = 0.0, 0
         self.stopped = False
 
-    def announce(self, evaluator: "Evaluator") -> None:
+    def start(self, evaluator: "Evaluator") -> None:
         """Warm the evaluation up, and say what it is."""
         self._evaluator = evaluator
         timed(self._judge)
@@ -89,7 +89,7 @@ def serve_ours(generation: Generation, channel: Channel) -> None:
     config = parse_config(generation.settings(num_generations=ENDLESS, evaluate_every=0))
     problem = make_problem(config)
     recorder = PacedRecorder(channel, perturbed(problem.init, generation.population))
-    search(problem, config.outer, recorder, should_stop=lambda: recorder.stopped, announce=recorder.announce)
+    search(problem, config.outer, recorder, should_stop=lambda: recorder.stopped)
 
 
 def serve_one_vmap(generation: Generation, channel: Channel) -> None:
