@@ -35,7 +35,7 @@ CONFIG = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # three programs to compile
 def test_victims_hear_the_message_or_zeros_and_are_steered_in_episodes_of_their_own():
     config, told = parse_config(CONFIG), []
     problem = CheapTalk.from_config(config)
