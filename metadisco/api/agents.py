@@ -50,16 +50,16 @@ def train_agents(
             grid.
         output: a JSON file for curves and returns; none if left out.
         save: a folder or zip file for the trained agents, of one setting; they are not kept if left out.
-        force: replace what is there at output and save.
+        force: overwrite existing files at output and save.
         progress: show settings and progress, on stderr.
 
     Returns:
-        For each setting of the grid, of which there is one without a list, `point` (its overrides), `config`,
+        For each setting of the grid (a single one if no override is a list) `point` (its overrides), `config`,
         `lifetimes` (`final_return` [S], `curve` [S, U], with U updates: undiscounted returns) and `policies`.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
-        MachineError: for what could not be written where it was to be; all else was written.
+        MachineError: if an output could not be written; all others were written.
 
     Example:
         (trained,) = metadisco.train_agents("ppo", num_seeds=4, config="runs/first", save="agents")
@@ -84,7 +84,7 @@ def train_and_write(
     progress: bool,
     figure: Path | None = None,
 ) -> "Made[list[Trained]]":
-    """Train agents as `train_agents` does; what cannot be written costs nothing of the rest."""
+    """Train agents as `train_agents` does; a failed write does not affect the other outputs."""
     overrides = overrides_of(given)
     settings = settings_named(config_name)
     base = one_environment(settings.base, _env_named(env, overrides.get("inner.env")))
@@ -133,7 +133,7 @@ def _check_inputs_stay(output: Path, objective: str, config_name: str | None) ->
 
 
 def _check_outputs(output: Path | None, save: Path | None, force: bool, points: Sequence[Point]) -> None:
-    """Refuse outputs that could not be written once all is trained."""
+    """Refuse, before training, outputs that could not be written."""
     if output is not None:
         check_file(output, "output", force)
     if save is None:
@@ -146,7 +146,7 @@ def _check_outputs(output: Path | None, save: Path | None, force: bool, points: 
 
 
 def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
-    """Return the settings of a point, after seeing that its objective takes its constants."""
+    """Return the settings of a point, after checking that its objective accepts its constants."""
     settings, rest = split_objective(point.overrides)
     find_source(objective, settings)
     config = config_at(base, rest)
@@ -156,7 +156,7 @@ def _config_of(point: Point, base: Mapping[str, Any], objective: str) -> Config:
 
 
 def _check_figure(figure: Path, force: bool, points: Sequence[Point], others: Mapping[str, Path | None]) -> None:
-    """Refuse a figure that could not be drawn or written once all is trained."""
+    """Refuse, before training, a figure that could not be drawn or written."""
     if figure.suffix not in FIGURES:
         raise UserError(f"figure: got {str(figure)!r}, allowed: a name that ends in {', '.join(FIGURES)}")
     keys = [key for key in points[0].settings if len({str(point.settings[key]) for point in points}) > 1]
@@ -179,5 +179,5 @@ def _draw(figure: Path, objective: str, trained: "Sequence[Trained]", force: boo
 
 
 def title_of(objective: str, trained: "Sequence[Trained]") -> str:
-    """Say what was trained where, and on how many seeds."""
+    """Return a title with the objective, the environment and the number of seeds."""
     return f"{objective} on {trained[0].config.inner.env}, {len(trained[0].lifetimes.final_return)} seeds"

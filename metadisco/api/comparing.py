@@ -38,11 +38,11 @@ def evaluate(
         objectives: names as for `train_agents`; none twice.
         envs: suite/name of each; none twice.
         num_seeds: agents per objective and environment, S; used by no search and no `train_agents`.
-        baseline: what is compared with; the first objective if left out.
+        baseline: the objective that others are compared with; the first one if left out.
         config: a YAML file, or the name or path of a discovery, for the settings it was found with; CleanRL's settings
             for CartPole if left out.
         overrides: settings of all trainings by dotted key.
-        output: a folder for results, tables and figures, and for what was trained: the same call goes on there. Nothing
+        output: a folder for results, tables, figures and finished trainings. Repeat the call to resume. Nothing
             is kept if left out.
         progress: show settings and progress, on stderr.
 

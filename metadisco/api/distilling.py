@@ -41,16 +41,16 @@ def distil(
         objective: names as for `train_agents`.
         output: a folder; its `distilled.json` is an objective by its path, and with `@form` any of its forms.
         env: where agents train; the first environment of the run if left out.
-        config: whose settings they have, as for `train_agents`; the objective's own if left out.
+        config: the settings of these trainings, as for `train_agents`; the objective's own if left out.
         overrides: settings of these trainings by dotted key.
         num_seeds: agents per form; 0 for no training with the forms.
         shapes: functions that formulas may use, such as "tanh"; all if left out.
         max_terms: of a formula, 1 to 4; the grammar's own if left out.
-        network: widths of a network that is taught the same; none if left out.
+        network: widths of a network that is distilled from the objective, too; none if left out.
         progress: show settings and progress, on stderr.
 
     Returns:
-        What distilled.json holds: under `policy` or `value` or both the `forms`, each with `text`, `latex` and its
+        The content of distilled.json: under `policy` or `value` or both the `forms`, each with `text`, `latex` and its
         errors, and `closest`, the name of the best.
 
     Raises:
@@ -111,7 +111,7 @@ def _check_options(num_seeds: int, max_terms: int | None, network: Sequence[int]
 
 
 def _check_apart(source: Source, output: Path) -> None:
-    """Refuse to write among the files of what is distilled."""
+    """Refuse to write among the files of the objective that is distilled."""
     where = (source.run, source.artefact)
     own = next((each.path for each in where if each is not None), None)
     if source.distilled is not None:

@@ -29,8 +29,8 @@ def evolve(
     """Run a search, or continue it, with the numbers of `metadisco evolve`.
 
     Ctrl-C, or interrupting the kernel of a notebook, lets the current generation finish, saves it, and returns; a
-    second time it raises a KeyboardInterrupt at once, and saved states remain valid. In another thread than the main
-    one, which receives no signals, setting `stop` does the same. The same call again goes on.
+    second one raises KeyboardInterrupt at once, and saved states remain valid. In a thread other than the main
+    one, which receives no signals, setting `stop` does the same. Repeat the call to resume.
 
     JAX is set up for all cores if it has not started. Otherwise call `metadisco.use_cores()` first.
 
@@ -38,12 +38,12 @@ def evolve(
         config: a YAML file, a mapping like it, or a `Config`: what is learned, where, and how.
         run: the run directory; a missing or empty one begins a run.
         overrides: settings by dotted key, which replace those of the config.
-        max_hours: stops, resumably, before so many hours are over; no limit if left out.
+        max_hours: time limit in hours, before which the search saves and stops; no limit if left out.
         stop: once this event is set, the search saves and stops after the current generation; none if left out.
-        progress: show how it goes, on stderr.
+        progress: show progress, on stderr.
 
     Returns:
-        The run, from which metrics and what was learned can be read.
+        The run, which gives access to metrics and to the learned function.
 
     Raises:
         UserError: for input that cannot be used, or a run of another config; nothing was written then.

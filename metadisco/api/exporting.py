@@ -20,11 +20,11 @@ def write_artefact(
     """Write a discovery as an artefact: an objective by its path, without the run.
 
     Args:
-        discovery: names as for `train_agents`, and of what another problem found.
+        discovery: names as for `train_agents`, and those of discoveries of other problems.
         output: a zip file if it ends in .zip, else a folder.
         form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.
         overrides: constants of a closed objective, such as {"objective.clip_eps": 0.1}.
-        force: replace an artefact that is there.
+        force: overwrite an existing artefact.
 
     Returns:
         The path of the artefact.
@@ -60,18 +60,18 @@ def write_source(
     overrides: Overrides = None,
     force: bool = False,
 ) -> Path:
-    """Write a discovery as one file for somebody else's code, which checks itself when it is run.
+    """Write a discovery as one self-contained source file, which checks itself when it is run.
 
     An objective is its two losses; a meta-policy `initial_memory()` and `act(meta_state, memory)`; a message
     `message(obs)`, and `steer(obs, goal)` where the aim is control, for NumPy with `wrap(env)` for Gymnasium.
 
     Args:
         discovery: names as for `train_agents`, and of a meta-policy or a message.
-        language: "numpy", "jax" or "torch", all that the file needs.
+        language: "numpy", "jax" or "torch", the only dependency of the file.
         output: a file that ends in .py.
         form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.
         overrides: constants of a closed objective, such as {"objective.clip_eps": 0.1}.
-        force: replace what is there.
+        force: overwrite an existing file.
 
     Returns:
         The path of the file.
@@ -101,7 +101,7 @@ def write_source(
 
 
 def _named(discovery: Name, form: str | None, overrides: Overrides) -> Source:
-    """Return what is named, with its constants."""
+    """Return the named discovery, with its constants."""
     if form not in (None, *FORMS):
         raise UserError(f"form: got {form!r}, allowed: {', '.join(FORMS)}")
     settings, rest = split_objective(overrides_of(overrides))

@@ -1,4 +1,4 @@
-"""What the functions of the API are given, as the library takes it."""
+"""Conversion of arguments of the API to the types that the library uses."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ def texts_of(names: Name | Sequence[Name]) -> list[str]:
 
 
 def path_of(name: Name | None) -> Path | None:
-    """Return a path, if there is one."""
+    """Return a path, or None if none is given."""
     return None if name is None else Path(name)
 
 
 def plain(value: Any) -> Any:
-    """Return settings as a YAML file would hold them: tuples and arrays as lists, numbers of NumPy as Python's."""
+    """Return settings as YAML represents them: tuples and arrays as lists, NumPy scalars as Python numbers."""
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -75,7 +75,7 @@ def settings_of(overrides: Overrides, why: str = "; name an objective as it is")
 
 
 def config_data(config: Config | Mapping[str, Any] | Name) -> dict[str, Any]:
-    """Return what a config file, a mapping like it, or a `Config` says.
+    """Return the settings of a config file, a mapping like it, or a `Config`.
 
     Raises:
         UserError: if the file cannot be read.

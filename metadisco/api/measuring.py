@@ -31,13 +31,13 @@ def measure_reference(
         num_seeds: lifetimes of PPO per environment.
         overrides: settings by dotted key, of `outer` or `seed`.
         write: write the references into the file.
-        progress: show what is measured, on stderr.
+        progress: show progress, on stderr.
 
     Returns:
         For each environment `random`, the mean return of uniformly random actions, and `ppo`, the mean fitness of PPO.
 
     Raises:
-        UserError: for input that cannot be used, or PPO no better than random; the file is as it was then.
+        UserError: for input that cannot be used, or PPO no better than random; the file is then unchanged.
 
     Example:
         references = metadisco.measure_reference("two.yaml", num_seeds=4)
@@ -73,7 +73,7 @@ def measure_reference(
 
 
 def _writer(path: Path, num_envs: int) -> Callable[[list[dict[str, float]]], None]:
-    """Return what writes references into a config file, which stays as it was written otherwise.
+    """Return a function that writes references into a config file and leaves the rest of the file unchanged.
 
     Raises:
         UserError: if they could not be written, before lifetimes are spent; and then if the file has changed meanwhile.

@@ -46,14 +46,14 @@ def evaluate_players(
         opponents: likewise, without controls.
         games: `ipd`, `imp`, `chicken`, `stag_hunt`, a YAML file with `payoffs` and `gamma`, or a mapping like it; of
             different names. Players are in the first seat.
-        num_lifetimes: of each cell, B; the same starts of an opponent for all players, and used by no search.
+        num_lifetimes: of each cell, B; an opponent has the same starts against all players, and no search uses these.
         horizon: paid meta-steps of each, T.
         reset: who plays the unpaid first play in the players' seat: "shaper", a random policy; "players", the player.
         baseline: the player that others are compared with; the first one if left out.
         seed: of the lifetimes.
-        output: a folder for results, tables and figures, and for what was played: the same call goes on there. Nothing
+        output: a folder for results, tables, figures and finished cells. Repeat the call to resume. Nothing
             is kept if left out.
-        progress: show what is played, on stderr.
+        progress: show progress, on stderr.
 
     Returns:
         `rows` (mean rewards per meta-step of both, and paired differences from the baseline, with 95 % intervals),
@@ -116,7 +116,7 @@ def _games(specs: Spec | Sequence[Spec]) -> list[Game]:
     """Return games by name, from files, or from sections.
 
     Raises:
-        UserError: for one that is no game, two of one name, or none.
+        UserError: if one is not a game, two have the same name, or none is given.
     """
     games = [make_game(_section(spec), "games") for spec in _plain(specs)]
     names = [game.name for game in games]
@@ -129,7 +129,7 @@ def _games(specs: Spec | Sequence[Spec]) -> list[Game]:
 
 
 def _section(spec: Any) -> Any:
-    """Return what a file says of a game, which is called as the file is where it has no name; anything else as it is.
+    """Return a game read from a file, named after the file if it has no name; return anything else unchanged.
 
     Raises:
         UserError: if the file cannot be read.

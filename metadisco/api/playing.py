@@ -38,10 +38,10 @@ def rollout(
         agent: which of them, from 0; all if left out.
         env: suite/name; where they were trained if left out.
         gymnasium: name of an environment of Gymnasium's own to play in instead; none if left out.
-        deterministic: take the most likely action, do not sample.
+        deterministic: take the most likely action instead of sampling.
         seed: of environments and actions.
         output: a JSON file for the return of every episode; none if left out.
-        force: replace what is there.
+        force: overwrite an existing file.
 
     Returns:
         `returns` [A, E], undiscounted, for A agents; `final_return` [A], at the end of their training; and what was
@@ -72,7 +72,7 @@ def play_and_write(
     output: Path | None,
     force: bool,
 ) -> "Made[Rollout]":
-    """Let trained agents play as `rollout` does; a file that cannot be written costs nothing of the rest."""
+    """Let trained agents play as `rollout` does; a failed write does not affect the results."""
     _check_play(num_episodes, env, gymnasium, seed)
     if output is not None:
         for file in files_of(path, AGENTS):
@@ -91,7 +91,7 @@ def play_and_write(
 
 
 def _check_play(num_episodes: int, env: str | None, gymnasium: str | None, seed: int) -> None:
-    """Refuse what cannot be used, before JAX starts."""
+    """Refuse invalid arguments before JAX starts."""
     if not 1 <= num_episodes <= MAX_EPISODES:
         raise UserError(f"num_episodes: got {num_episodes}, allowed: 1 to {MAX_EPISODES}")
     if not 0 <= seed < 2**31:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 class Run:
     """A search on disk: its settings, its metrics, and what it has learned so far. Reading it changes nothing.
 
-    It can be given wherever a name or path is asked for, and what is read is what is there at that moment.
+    It can be given in place of any name or path. Each access reads the current state of the files.
 
     Args:
         path: of the run directory, or the name of a discovery that comes with the package.
 
     Raises:
-        UserError: if no run is there.
+        UserError: if the path is not that of a run.
 
     Example:
         run = metadisco.Run("runs/first")
@@ -64,17 +64,17 @@ class Run:
 
     @property
     def generations(self) -> list[int]:
-        """The numbers of generations after which a centre was kept, in order; 0 is the start."""
+        """The numbers of generations after which a search centre was saved, in order; 0 is the start."""
         return self._directory.centre_generations()
 
     def centre(self, generation: int | None = None) -> MetaParams:
-        """Return meta-parameters: where the search stood, as a pytree of float32 arrays.
+        """Return the meta-parameters at the search centre, as a pytree of float32 arrays.
 
         Args:
             generation: after how many generations, one of `generations`; the newest if left out.
 
         Raises:
-            UserError: if no centre was kept then, or it does not fit the code that is here.
+            UserError: if no centre was saved then, or it does not fit the installed code.
         """
         from metadisco.discoveries.meta_problems import load_meta_params
 

@@ -1,4 +1,4 @@
-"""What an objective or a run is like: figures and a page, from Python."""
+"""Figures of objectives and runs, and a report page, from Python."""
 
 import tempfile
 from collections.abc import Sequence
@@ -41,11 +41,11 @@ def plot(
             environments; their learning curves are drawn in one figure, and their losses on common axes.
         env: where a few agents train, so that the figures show which part of a loss matters; the first environment of
             the run if left out.
-        config: whose settings they have, as for `train_agents`; the objective's own if left out.
+        config: the settings of these trainings, as for `train_agents`; the objective's own if left out.
         overrides: settings of these trainings by dotted key.
         visit: whether to train them at all.
         three_d: draw surfaces in three dimensions, too; of one objective.
-        output: a folder for the figures as PNG and SVG, and for what was visited; nothing is kept if left out.
+        output: a folder for the figures as PNG and SVG, and minibatch statistics; nothing is kept if left out.
         progress: show settings and progress, on stderr.
 
     Returns:
@@ -139,15 +139,15 @@ def report(
     force: bool = False,
     progress: bool = True,
 ) -> Path:
-    """Write one page about a run, which needs nothing beside itself: that of `metadisco report`.
+    """Write a self-contained page about a run, as `metadisco report` does.
 
     Args:
-        run: the path of a run; RUN@640 for where it was after 640 generations.
+        run: the path of a run; RUN@640 for its search centre after 640 generations.
         output: a file that ends in .html.
-        evaluation: the `output` of `evaluate`; the run's folder `evaluation`, if it is there, when left out.
+        evaluation: the `output` of `evaluate`; the run's folder `evaluation`, if it exists, when left out.
         distilled: the `output` of `distil`; the run's folder `distilled` if left out.
         visit: whether to train a few agents, so that the figures show which part of a loss matters.
-        force: replace what is there.
+        force: overwrite an existing file.
         progress: show settings and progress, on stderr.
 
     Returns:

@@ -56,7 +56,7 @@ def evaluate_talkers(
         overrides: settings of all trainings by dotted key, and `objective`.
         channels: numbers of a message; those of the messages among the talkers, or 2, if left out.
         scale: largest absolute value of each; that of the messages, or 2π, if left out.
-        output: a folder for results, tables and figures, and for what was trained: the same call goes on there. Nothing
+        output: a folder for results, tables, figures and finished trainings. Repeat the call to resume. Nothing
             is kept if left out.
         progress: show settings and progress, on stderr.
 
@@ -105,7 +105,7 @@ def evaluate_talkers(
 
 
 def _check_channel(channels: int | None, scale: float | None) -> None:
-    """Refuse a channel through which nothing can be said."""
+    """Refuse a channel that cannot carry a message."""
     if channels is not None and (
         isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MAX_CHANNELS
     ):
@@ -120,7 +120,7 @@ def _settings_of(overrides: Overrides, key: str) -> dict[str, Any]:
     """Return settings and the objective by dotted key.
 
     Raises:
-        UserError: for one that cannot be set here, or an objective that is no name.
+        UserError: for one that cannot be set here, or an objective that is not a name.
     """
     given = overrides_of(overrides, key)
     constants, settings = split_objective(given)

@@ -1,4 +1,4 @@
-"""What was computed stays, whatever becomes of writing it."""
+"""Results that are kept even if writing them to disk fails."""
 
 from typing import Generic, NamedTuple, TypeVar
 
@@ -8,13 +8,13 @@ T = TypeVar("T")
 
 
 class Made(NamedTuple, Generic[T]):
-    """What was computed, and what was the matter with writing it."""
+    """A result, and the errors that occurred while writing it."""
 
     result: T
     troubles: list[str]
 
     def checked(self) -> T:
-        """Return what was computed.
+        """Return the result.
 
         Raises:
             MachineError: if some of it could not be written.

@@ -35,7 +35,7 @@ def steers(source: Source | None) -> bool:
 def goal_returns(
     source: Source, condition: Condition, num_channels: int, num_seeds: int, store: CellStore
 ) -> dict[str, Float[np.ndarray, "S"]]:
-    """Return the mean goal return of each learner by steering; what was kept is not trained again.
+    """Return the mean goal return of each learner by steering; stored cells are not trained again.
 
     The learners are those of the evaluation: trained on the same seeds, so that they are the same.
 

@@ -1,4 +1,4 @@
-"""Controls of a cross table: players that show what adapting, reacting and meta-training add."""
+"""Controls of a cross table: players that isolate the effects of adapting, reacting and meta-training."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from metadisco.types import Key, MetaParams, TaskInfo
 
 
 class Match(NamedTuple):
-    """Whom a player meets, in which game, and how."""
+    """The opponent, the game and the rules of a player's lifetimes."""
 
     game: Game
     """From the player's seat."""
@@ -35,11 +35,11 @@ class Match(NamedTuple):
     identity: Mapping[str, Any]
     """All of it as plain data."""
     store: CellStore
-    """Where what is evolved for it is kept."""
+    """Store of the controls that are evolved for it."""
 
 
 class Budget(NamedTuple):
-    """What is evolved, and for how long."""
+    """The parametrisation of an evolved control, and the settings of its search."""
 
     parametrisation: GamePolicy
     num_opponents: int
@@ -73,7 +73,7 @@ def evolved(name: str, match: Match) -> Player:
 
     Args:
         name: one of `BUDGETS`.
-        match: what it is evolved for. Its lifetimes are others than those in which it is judged.
+        match: what it is evolved for, on lifetimes other than those on which it is evaluated.
     """
     budget = BUDGETS[name]
     problem = OpponentShaping(
@@ -111,17 +111,17 @@ class _Nowhere:
 
 
 class _Elsewhere(NamedTuple):
-    """Both players of a lifetime that nobody is paid for."""
+    """Both players of a lifetime whose rewards do not count."""
 
     player: Any
     opponent: Any
 
 
 class Shuffled(NamedTuple):
-    """A meta-policy that sees another lifetime than the one it plays in.
+    """A meta-policy that observes a lifetime other than the one in which it plays.
 
-    Beside each lifetime runs one against an opponent of the same kind, from a start of its own; what the meta-policy
-    answers there is played here. Its policies have the distribution that they would have, and are answers to nobody.
+    A second lifetime runs beside each one, against an opponent of the same kind with a different start. The policies
+    that the meta-policy chooses there are played here: their distribution is unchanged, but they react to nothing here.
     """
 
     player: Player
@@ -134,11 +134,11 @@ class Shuffled(NamedTuple):
         return _Elsewhere(self.player.init(key_player, game), self.opponent.init(key_opponent, game.swapped))
 
     def logits(self, state: _Elsewhere) -> Logits:
-        """Return what is played in the other lifetime."""
+        """Return the policy that is played in the other lifetime."""
         return self.player.logits(state.player)
 
     def update(self, state: _Elsewhere, own_logits: Logits, other_logits: Logits, game: Game) -> _Elsewhere:
-        """Return the other lifetime after a play; what was played in this one is not looked at."""
+        """Return the other lifetime after a play; the policies played in this lifetime are ignored."""
         del own_logits, other_logits
         own, other = self.player.logits(state.player), self.opponent.logits(state.opponent)
         return _Elsewhere(
@@ -155,21 +155,21 @@ class _Drawn(NamedTuple):
 
 
 class RandomPolicy(NamedTuple):
-    """A meta-policy with random weights, for one lifetime: they are others in each."""
+    """A meta-policy with random weights, which are drawn anew for each lifetime."""
 
     parametrisation: FeedForwardPolicy
 
     def init(self, key: Key, game: Game) -> _Drawn:
-        """Return weights, and what is played before anything was seen."""
+        """Return weights, and the policy of the first play."""
         key_weights, key_start = jax.random.split(key)
         return _Drawn(self.parametrisation.init(key_weights), random_logits(key_start, game))
 
     def logits(self, state: _Drawn) -> Logits:
-        """Return what the meta-policy said last."""
+        """Return the last policy that the meta-policy chose."""
         return state.policy
 
     def update(self, state: _Drawn, own_logits: Logits, other_logits: Logits, game: Game) -> _Drawn:
-        """Return what the meta-policy says of what was played."""
+        """Return the meta-policy's next policy after a play."""
         policy = self.parametrisation.bind(state.meta_params)
         meta_state = jax.nn.sigmoid(jax.numpy.concatenate([own_logits, other_logits]))
         return state._replace(policy=policy.act(meta_state, policy.initial_memory())[0])

@@ -1,4 +1,4 @@
-"""What a message says, and to which effect, in lifetimes that no search has seen: data for figures.
+"""Messages and their effects on learners, in lifetimes that no search has used: data for figures.
 
 Axes: S victims, E episodes, T steps, N channels, M observations, D numbers of an observation, G values of a variable.
 """
@@ -32,7 +32,7 @@ MAX_ENV_STEPS = 1_000_000
 MAX_EPISODE = 1000
 """Steps of an episode that are followed."""
 SEED = 2**31 - 23
-"""Folded into a key of its own, so that searches and evaluations have other lifetimes."""
+"""Folded into the key, so that lifetimes differ from those of searches and evaluations."""
 PAIRS: dict[str, tuple[tuple[int, int], ...]] = {"gymnax/CartPole-v1": ((2, 3), (0, 1))}
 """Variables that are mapped, by environment: in CartPole angle and angular velocity, position and velocity."""
 NUM_PAIRS = 2
@@ -59,7 +59,7 @@ class MessageMap(NamedTuple):
 
 
 class Episodes(NamedTuple):
-    """Episodes of trained victims; numbers behind the end of an episode mean nothing."""
+    """Episodes of trained victims; values after the end of an episode are meaningless."""
 
     messages: Float[np.ndarray, "S E T N"]
     reward: Float[np.ndarray, "S E T"]
@@ -67,9 +67,9 @@ class Episodes(NamedTuple):
     length: Int[np.ndarray, "S E"]
     """Steps of each episode, at most MAX_EPISODE."""
     wanted: Float[np.ndarray, "S E T"]
-    """What the goal wants after each step; NaN if nothing can be compared."""
+    """The goal's target after each step; NaN if nothing can be compared."""
     reached: Float[np.ndarray, "S E T"]
-    """What has been reached by then."""
+    """The value reached after each step."""
 
     @property
     def runs(self) -> Bool[np.ndarray, "S E T"]:
@@ -84,12 +84,12 @@ class Episodes(NamedTuple):
         return total
 
     def at_the_end(self, values: Float[np.ndarray, "S E T"]) -> Float[np.ndarray, "S E"]:
-        """Return what values are after the last step of each episode."""
+        """Return values after the last step of each episode."""
         return np.take_along_axis(values, self.length[..., None] - 1, axis=-1)[..., 0]
 
 
 class Conversation(NamedTuple):
-    """What a message says in one environment."""
+    """The messages in one environment, and their effects."""
 
     env: str
     """Name of the task."""
@@ -123,13 +123,13 @@ def num_victims(env_steps: int) -> int:
 def conversations(
     problem: CheapTalk, meta_params: MetaParams, outer: OuterConfig, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Conversation]:
-    """Let fresh victims hear what was found, in each environment of its search.
+    """Train fresh victims with an evolved message, in each environment of its search.
 
     Args:
         problem: with which it was found; victims have its settings.
         meta_params: of the message.
         outer: gives devices and chunk size.
-        say: told of what is trained.
+        say: called with a line for each training.
     """
     functions = in_float32(problem.parametrisation.bind)(meta_params)
     root = jax.random.fold_in(jax.random.key(0), SEED)
@@ -279,7 +279,7 @@ def _episode(
 
     start = (env_state, obs, goal_state, jnp.zeros((), bool), jnp.zeros((), jnp.int32))
     num_steps = min(task.env.episode_length, MAX_EPISODE)
-    carry: Any  # whose numbers are arrays of NumPy once mapped, as those of the next are
+    carry: Any  # its leaves are NumPy arrays after mapping, as in the next function
     played: Any
     carry, played = jax.lax.scan(step, start, jax.random.split(key_steps, num_steps))
     messages, reward, wanted, reached = played

@@ -17,11 +17,11 @@ from metadisco.evaluation.tables import Table, in_markdown, with_interval
 from metadisco.storage.files import with_nulls, write_atomically
 
 PARTS = {"own": "reward per meta-step", "other": "reward of the opponent", "difference": "reward minus {baseline}'s"}
-"""What the tables of a game show, by the field of `Row`."""
+"""Titles of the tables of a game, by the field of `Row` that they show."""
 
 
 def write_cross_table(table: CrossTable, output: Path) -> None:
-    """Write results.json, table.md and cross_table.csv into a folder, which is made if need be."""
+    """Write results.json, table.md and cross_table.csv into a folder, which is created if necessary."""
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / FILE, json.dumps(_plain(table), allow_nan=False) + "\n")
     write_atomically(output / "table.md", f"{describe(table.rules)}\n\n{in_markdown(cross_tables(table))}")
@@ -65,7 +65,7 @@ def _entry(row: Row, part: str) -> str:
 
 
 def _plain(table: CrossTable) -> dict[str, Any]:
-    """Return all that was found as plain data."""
+    """Return all results as plain data."""
     return {
         "metadisco": __version__,
         "baseline": table.baseline,
@@ -84,12 +84,12 @@ def _plain(table: CrossTable) -> dict[str, Any]:
 
 
 def _hashes(entrants: Sequence[Entrant]) -> dict[str, str]:
-    """Return what tells players from others of their name."""
+    """Return digests that distinguish players of the same name."""
     return {
         each.name: hashlib.sha256(json.dumps(each.identity, sort_keys=True).encode()).hexdigest() for each in entrants
     }
 
 
 def _numbers(value: Any) -> Any:
-    """Return an estimate as a list with null for what is not known; anything else as it is."""
+    """Return an estimate as a list with null for unknown values; return anything else unchanged."""
     return with_nulls(np.asarray(value, float)) if isinstance(value, tuple) else value

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas
 
 Progress: TypeAlias = Callable[[int, int, str], None]
-"""Told how many are done, of how many, and what the last one was; of none before the first."""
+"""Called with the number of finished cells, their total, and the last one; first with no finished cell."""
 
 
 class Cell(NamedTuple):
@@ -132,21 +132,21 @@ def cross_table(
     announced: Callable[[], None] = lambda: None,
     progress: Progress = lambda done, total, last: None,
 ) -> CrossTable:
-    """Let every player meet every opponent in every game, except for what is kept from before.
+    """Let every player meet every opponent in every game, except for cells that are already stored.
 
     Args:
         players: in the seat from which games are seen.
         opponents: in the other one.
         games: by different names.
         config: of opponent shaping; its `outer` and `seed` are part of what cells depend on.
-        rules: of lifetimes; opponents start alike, whoever plays them in whatever game.
+        rules: of lifetimes; opponents have the same starts against every player in every game.
         baseline: name of the player that others are compared with.
-        output: folder, in which `cells` keeps what was played.
-        announced: called once all that is played with is there.
-        progress: told of each cell.
+        output: folder, in which `cells` stores finished cells.
+        announced: called once all players and opponents have been made.
+        progress: called after each cell.
 
     Raises:
-        UserError: if somebody cannot play a game; nothing was written then.
+        UserError: if a player cannot play a game; nothing was written then.
     """
     start_jax(None, config.deterministic)  # as many as a search has, which may follow; one is used
     seats = {(who.name, game.name): player_seat(who, game, "players") for game in games for who in players}
@@ -175,7 +175,7 @@ def _match(game: Game, opponent: Entrant, player: Player, rules: Rules, store: C
 
 
 def _played(player: Entrant, seat: Seat, match: Match, rules: Rules) -> tuple[dict[str, np.ndarray], bool]:
-    """Return what both earned, `own` and `other`, and whether that was kept from before."""
+    """Return the rewards of both, `own` and `other`, and whether they were already stored."""
     identity = {**match.identity, "player": player.identity, "lifetimes": rules.num_lifetimes}
     kept = match.store.load(identity, Outcome._fields)
     if kept is not None:

@@ -1,4 +1,4 @@
-"""Who takes part in a cross table, by name; nothing is played yet."""
+"""Participants of a cross table, by name; nothing is played yet."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -12,7 +12,7 @@ from metadisco.inner.games.players.registry import parse_learner
 from metadisco.problems.players import find_meta_policy, is_learner, load_player, name_of
 
 Seat: TypeAlias = Callable[[Match], Player]
-"""A player once it is known whom it meets."""
+"""Makes a player once its opponent is known."""
 
 RANDOM, SHUFFLED = "random", "shuffled:"
 CONTROLS = (*BUDGETS, RANDOM, f"{SHUFFLED}PATH")
@@ -26,7 +26,7 @@ class Entrant(NamedTuple):
     name: str
     """As it was given; a section in words."""
     short: str
-    """What to call it where there is little room."""
+    """A short name, for tables and figures."""
     spec: Any
     """As it was given."""
     identity: Any
@@ -34,14 +34,14 @@ class Entrant(NamedTuple):
 
 
 def entrants_of(specs: Sequence[Any], option: str) -> list[Entrant]:
-    """Return who is named.
+    """Return the named participants.
 
     Args:
         specs: learners and strategies as `make_learner` takes them, names and paths of meta-policies, and controls.
         option: that names them, for messages.
 
     Raises:
-        UserError: for a name that nothing has, one that is given twice, or none.
+        UserError: for an unknown name, one that is given twice, or none.
     """
     names = [name_of(spec) for spec in specs]
     if not names:
@@ -79,7 +79,7 @@ def _identity(spec: Any, option: str) -> Any:
 
 
 def player_seat(entrant: Entrant, game: Game, option: str) -> Seat:
-    """Return a player of a game, made as far as can be without knowing whom it meets.
+    """Return a player of a game; one that depends on its opponent is completed later.
 
     Args:
         entrant: who.
@@ -103,7 +103,7 @@ def player_seat(entrant: Entrant, game: Game, option: str) -> Seat:
 
 
 def opponent_player(entrant: Entrant, game: Game, option: str) -> Player:
-    """Return an opponent, which is no control.
+    """Return an opponent, which must not be a control.
 
     Raises:
         UserError: if it is one, or cannot play the game.

@@ -1,4 +1,4 @@
-"""What a meta-policy and its opponents do in lifetimes that no search has seen: data for figures.
+"""A meta-policy and its opponents in lifetimes that no search has used: data for figures.
 
 Axes: N followed lifetimes, T meta-steps, S states of a policy, G probabilities.
 """
@@ -21,7 +21,7 @@ from metadisco.problems.players import as_player
 from metadisco.types import Key, MetaParams, MetaPolicy
 
 NUM_LIFETIMES = 1024
-"""Over which means and quantiles are taken."""
+"""Number of lifetimes over which means and quantiles are taken."""
 NUM_FOLLOWED = 24
 """Lifetimes that are followed one by one."""
 QUANTILES = (0.1, 0.5, 0.9)
@@ -29,9 +29,9 @@ LOW, MEDIAN, HIGH = range(3)
 """Where each of QUANTILES stands in a `Trace`."""
 NUM_PROBABILITIES = 41
 SEED = 2**31 - 22
-"""Folded into a key of its own, so that searches and evaluations have other lifetimes."""
+"""Folded into the key, so that lifetimes differ from those of searches and evaluations."""
 ITSELF = "itself"
-"""What a meta-policy is called as its own opponent."""
+"""Name of a meta-policy as its own opponent."""
 
 
 class Followed(NamedTuple):
@@ -44,7 +44,7 @@ class Followed(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What a meta-policy plays next, as a function of two of the probabilities that it sees.
+    """The next policy of a meta-policy, as a function of two of the probabilities that it observes.
 
     In a repeated game these are the opponent's probabilities of C after CC and after DC, from its own viewpoint; in a
     game of one round the opponent's and the shaper's own. All other inputs are at their medians over meta-steps of the
@@ -61,24 +61,24 @@ class Meeting(NamedTuple):
     """A meta-policy and one of its opponents."""
 
     opponent: str
-    """What it is called."""
+    """Name of the opponent."""
     trace: Trace
     """Over NUM_LIFETIMES lifetimes, with QUANTILES; arrays of NumPy."""
     followed: Followed
     """NUM_FOLLOWED lifetimes."""
     answers: Answers | None
-    """None for what is no meta-policy, such as a learner with a learned start."""
+    """None for players other than meta-policies, such as a learner with a learned start."""
 
 
 def meetings(
     problem: OpponentShaping, meta_params: MetaParams, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Meeting]:
-    """Let what was found meet each of its opponents, and itself where it was found in self-play.
+    """Let a meta-policy meet each of its opponents, and itself if it was evolved in self-play.
 
     Args:
-        problem: with which it was found; lifetimes are as long as there, and start as there.
+        problem: for which it was evolved; lifetimes have the same length and the same kind of start.
         meta_params: of the meta-policy.
-        say: told of what is played.
+        say: called with a line before lifetimes are played.
     """
     bound: Any = in_float32(problem.parametrisation.bind)(meta_params)
     opponents = {task.name: player for task, player in zip(problem.tasks, problem.opponents, strict=True)}
@@ -118,7 +118,7 @@ def _meet(key: Key, problem: OpponentShaping, bound: Any, name: str, opponent: P
 
 @in_float32
 def answers_of(policy: MetaPolicy, trace: Trace) -> Answers:
-    """Return what a meta-policy plays next where it has been.
+    """Return the next policy of a meta-policy around the states that it visited.
 
     Args:
         policy: which one.

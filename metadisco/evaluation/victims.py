@@ -1,4 +1,4 @@
-"""Fresh victims of a message, looked at while they train: data for figures.
+"""Fresh victims of a message, observed during their training: data for figures.
 
 Axes: S victims, U updates, P points of training, K kept steps, T steps, E environments, D numbers of an observation
 with its message, B samples.
@@ -28,11 +28,11 @@ from metadisco.problems.tasks import Task
 from metadisco.types import Key, Message, Objective
 
 POINTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of a lifetime after which victims are looked at."""
+"""Fractions of a lifetime after which victims are observed."""
 MAX_KEPT = 64
 """Steps of a rollout whose observations are kept."""
 NORM = 1e-12
-"""Of a gradient, below which it has no direction."""
+"""Norm of a gradient below which its direction is undefined."""
 
 
 class Victims(NamedTuple):
@@ -65,7 +65,7 @@ def train_victims(
     Args:
         keys: one for each victim of either kind.
         task: plain environment and settings of PPO.
-        message: what is said.
+        message: function of the observation.
         num_channels: numbers of a message.
         objective: what victims minimise.
         outer: gives devices and chunk size.
@@ -86,7 +86,7 @@ _Carry = tuple[ppo.TrainState, Array, Array, Array]
 
 
 def _lifetime(key: Key, env: Env, config: PPOConfig, objective: Objective) -> Victims:
-    """Train one victim; it is looked at beside its training, which goes on as if it were not."""
+    """Train one victim, and observe it at some points; this does not affect its training."""
     learner = Learner(make_agent(env, config), objective, Hyperparameters.from_config(config))
     key_init, key_updates, key_looks, key_evaluation = jax.random.split(key, 4)
 

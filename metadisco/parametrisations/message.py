@@ -49,7 +49,7 @@ class LearnedMessage:
     """Numbers that describe a goal; 0 where nothing is steered. The problem sets it."""
 
     def __post_init__(self) -> None:
-        """Check what involves more than one field."""
+        """Check constraints between fields."""
         scales = self.input_scale
         if isinstance(scales, tuple) and self.obs_size is not None and len(scales) != self.obs_size:
             raise ValueError(f"input_scale: got {len(scales)} numbers, allowed: {self.obs_size}, one per observation")

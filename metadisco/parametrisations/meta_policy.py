@@ -22,7 +22,7 @@ from metadisco.types import Key, MetaParams, MetaPolicy
 
 @settings
 class GamePolicy:
-    """What every policy of a repeated game knows of the game."""
+    """Base of policies of repeated games, with the number of states of the game."""
 
     facts: ClassVar[tuple[str, ...]] = ("num_states",)
     num_states: PositiveInt | None = None
@@ -35,7 +35,7 @@ class GamePolicy:
 
     @property
     def num_logits(self) -> int:
-        """Number of states, which has to be known by now."""
+        """Number of states, which must be set by now."""
         assert self.num_states is not None, "the problem sets num_states"
         return self.num_states
 

@@ -1,4 +1,4 @@
-"""A meta-policy that sees nothing but the time: what reacting to the other player adds is the difference to it."""
+"""A meta-policy that sees only the time: a control that shows how much reacting to the other player adds."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""A meta-policy as source is written from: what `source_policy(meta_params)` of a parametrisation returns.
+"""A meta-policy in the form from which source is written, returned by a parametrisation's `source_policy`.
 
 Axes: F features, H width of a memory, N states of a policy.
 """
@@ -34,9 +34,9 @@ class SourcePolicy(NamedTuple):
     sees_policies: bool = True
     """Whether the meta-state is among the features."""
     time_scale: float | None = None
-    """By what the time is divided; None where it is no feature."""
+    """Divisor of the time; None where time is not a feature."""
     unit: Unit | None = None
-    """Below the network; only where the time is no feature."""
+    """Below the network; only where time is not a feature."""
 
     def num_features(self, num_states: int) -> int:
         """Return how many numbers it sees in a game with so many states."""

@@ -29,7 +29,7 @@ from metadisco.types import Evaluation, Key, MessageFunctions, MetaParams, Objec
 
 @settings
 class CheapTalkSettings:
-    """What is asked: what the message is to do to a learner, and what the learner minimises."""
+    """Settings of the problem: the aim of the message, and the objective that the learner minimises."""
 
     aim: Literal["harm", "help", "control"] = "harm"
     """Lower the learner's fitness, raise it, or make the trained learner follow a goal that it does not see."""
@@ -48,9 +48,9 @@ class CheapTalk:
     """The meta-problem of finding a message.
 
     Attributes:
-        parametrisation: what is learned; it binds to `MessageFunctions`.
+        parametrisation: the learned message; it binds to `MessageFunctions`.
         tasks: plain environments, with the learner's settings; one learner is trained on each.
-        fitness: of a learner; its sign is turned where the aim is harm.
+        fitness: of a learner; its sign is reversed where the aim is harm.
         objective: what learners minimise.
         aim: harm, help or control.
         goals: of each task, where the aim is control.
@@ -78,10 +78,10 @@ class CheapTalk:
 
     @classmethod
     def from_config(cls, config: Config) -> "CheapTalk":
-        """Build what a config describes.
+        """Create the problem that a config describes.
 
         Raises:
-            UserError: for a name that nothing here has, or settings that do not fit.
+            UserError: for an unknown name, or settings that do not fit.
         """
         asked = CheapTalkSettings(**{key: value for key, value in config.problem.items() if key != "name"})
         if asked.aim != "control" and asked.goal is not None:

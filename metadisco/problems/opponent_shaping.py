@@ -39,7 +39,7 @@ class SelfPlaySettings:
 
 @settings
 class OpponentShapingSettings:
-    """What is asked: a game, and whom the meta-policy is to play."""
+    """Settings of the problem: a game, and the opponents of the meta-policy."""
 
     game: Any = "ipd"
     """`ipd`, `imp`, `chicken`, `stag_hunt`, or a section with `payoffs`, `gamma` and `name`."""
@@ -69,7 +69,7 @@ class OpponentShaping:
     """The meta-problem of finding a meta-policy that does well against learners.
 
     Attributes:
-        parametrisation: what is learned; it binds to a `MetaPolicy`, or to a player of `metadisco.inner.games`.
+        parametrisation: the learned player; it binds to a `MetaPolicy`, or to a player of `metadisco.inner.games`.
         game: from the seat of the meta-policy.
         tasks: the opponents by name.
         opponents: as many players.
@@ -95,7 +95,7 @@ class OpponentShaping:
 
     @classmethod
     def from_config(cls, config: Config) -> "OpponentShaping":
-        """Build what a config describes.
+        """Create the problem that a config describes.
 
         Raises:
             UserError: for a game, opponent or setting that does not fit.
@@ -156,7 +156,7 @@ class OpponentShaping:
 class SelfPlay(OpponentShaping):
     """The same where members play against the centre of the search, too.
 
-    With naive opponents throughout, extortion is found; among learning-aware players alone, mutual defection stays.
+    Naive opponents throughout lead to extortion; learning-aware players alone remain at mutual defection.
     Opponents first and the centre later lead to cooperation (Lu et al. 2022; Meulemans et al. 2024).
 
     Attributes:

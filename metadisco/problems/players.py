@@ -1,4 +1,4 @@
-"""Players of repeated games by name: learners, strategies, and meta-policies that were found before."""
+"""Players of repeated games by name: learners, strategies, and meta-policies from earlier searches."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ def is_learner(spec: Any) -> bool:
 
 
 def load_player(name: str, game: Game, key: str) -> Player:
-    """Return a meta-policy that was found before, as a player.
+    """Return a meta-policy from an earlier search, as a player.
 
     Args:
         name: of a run, artefact or published discovery.
@@ -75,7 +75,7 @@ def load_meta_policy(name: str | os.PathLike[str]) -> MetaPolicy:
         order start, CC, CD, DC, DD, own action first; N is 5, or 1 in a game of one round.
 
     Raises:
-        UserError: if there is no such thing, it is of another kind, or what is there cannot be used.
+        UserError: if it does not exist, is of another kind, or cannot be used.
 
     Example:
         import jax
@@ -93,21 +93,21 @@ def load_meta_policy(name: str | os.PathLike[str]) -> MetaPolicy:
 
 @in_float32
 def _bound(source: Source) -> Any:
-    """Return what the meta-parameters of a meta-policy define."""
+    """Return the meta-policy that meta-parameters define."""
     assert source.section is not None
     return make_parametrisation(source.section).bind(load_meta_params(source.name))
 
 
 def find_meta_policy(name: str, key: str, others: Collection[str] = tuple(LEARNERS)) -> Source:
-    """Return what a name of a meta-policy means.
+    """Return the discovery that a name of a meta-policy refers to.
 
     Args:
         name: of a run, artefact or published discovery.
         key: the setting that holds it, for messages.
-        others: names that are allowed there, too.
+        others: other names that are allowed.
 
     Raises:
-        UserError: if there is no such thing, or it is something else.
+        UserError: if it does not exist, or is not a meta-policy.
     """
     try:
         source = find_discovery(name)
@@ -129,7 +129,7 @@ def game_of(source: Source) -> Game:
 
 
 def as_player(bound: Any) -> Player:
-    """Return what a parametrisation binds to as a player."""
+    """Return a player from a bound parametrisation: a meta-policy is wrapped, a player is returned as it is."""
     if isinstance(bound, MetaPolicy):
         return MetaPlayer(bound.act, bound.initial_memory())
     player: Player = bound
@@ -137,7 +137,7 @@ def as_player(bound: Any) -> Player:
 
 
 def names_of(specs: Sequence[Any]) -> list[str]:
-    """Return what to call players in rows and tables, each in its own way."""
+    """Return distinct names of players for rows and tables."""
     names = [name_of(spec) for spec in specs]
     short = short_names([name for name, spec in zip(names, specs, strict=True) if not is_learner(spec)])
     names = [short.get(name, name) for name in names]

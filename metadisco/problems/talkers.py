@@ -1,4 +1,4 @@
-"""Talkers by name: messages that were found before, and controls. Axes: M messages, N channels."""
+"""Talkers by name: messages from earlier searches, and controls. Axes: M messages, N channels."""
 
 import math
 import os
@@ -31,11 +31,11 @@ CONTROLS = (*PLAIN, f"{RANDOM}:SEED", *(f"{kind}:PATH" for kind in OF_A_MESSAGE)
 the observation; an untrained network; a learned message of an unrelated observation, and of the episode's first one."""
 MAX_SEED = 2**31 - 1
 NUM_CHANNELS, SCALE = 2, 2 * math.pi
-"""Where neither a message among the talkers nor an option says."""
+"""Defaults, if neither a message among the talkers nor an option sets them."""
 
 
 class TalkerName(NamedTuple):
-    """What the name of a talker means; nothing is loaded yet."""
+    """The talker that a name refers to; nothing is loaded yet."""
 
     name: str
     """As it was given."""
@@ -44,7 +44,7 @@ class TalkerName(NamedTuple):
     seed: int | None = None
     """Of an untrained network."""
     source: Source | None = None
-    """The message that it says, or of which it is a control."""
+    """The message that it sends, or of which it is a control."""
 
 
 class Channel(NamedTuple):
@@ -59,7 +59,7 @@ class Channel(NamedTuple):
 
 
 def parse_talker(name: str, key: str = "talkers") -> TalkerName:
-    """Return what the name of a talker means.
+    """Return the talker that a name refers to.
 
     Args:
         name: one of `CONTROLS`, or the name or path of a message.
@@ -81,15 +81,15 @@ def parse_talker(name: str, key: str = "talkers") -> TalkerName:
 
 
 def find_message(name: str, key: str, others: Sequence[str] = CONTROLS) -> Source:
-    """Return what a name of a message means.
+    """Return the discovery that a name of a message refers to.
 
     Args:
         name: of a run, artefact or published discovery.
         key: the argument that holds it, for messages.
-        others: names that are allowed there, too.
+        others: other names that are allowed.
 
     Raises:
-        UserError: if there is no such thing, or it is something else.
+        UserError: if it does not exist, or is not a message.
     """
     try:
         source = find_discovery(name)
@@ -116,7 +116,7 @@ def load_message(name: str | os.PathLike[str]) -> MessageFunctions:
         control.
 
     Raises:
-        UserError: if there is no such thing, it is of another kind, or what is there cannot be used.
+        UserError: if it does not exist, is of another kind, or cannot be used.
 
     Example:
         import jax
@@ -130,7 +130,7 @@ def load_message(name: str | os.PathLike[str]) -> MessageFunctions:
 
 @in_float32
 def _bound(source: Source) -> MessageFunctions:
-    """Return what the meta-parameters of a message define."""
+    """Return the message functions that meta-parameters define."""
     bound = parametrisation_of(source).bind(load_meta_params(source.name))
     if not isinstance(bound, MessageFunctions):
         kind = (source.section or {}).get("name")
@@ -147,7 +147,7 @@ def parametrisation_of(source: Source) -> Any:
 def channel_of(
     talkers: Sequence[TalkerName], num_channels: int | None, scale: float | None, key: str = "talkers"
 ) -> Channel:
-    """Return the channel that talkers share: that of the messages among them, or else what is given.
+    """Return the channel that talkers share: that of the messages among them, or else the given one.
 
     Args:
         talkers: all of them.
@@ -183,10 +183,10 @@ def channel_of(
 
 
 def check_talker(talker: TalkerName, channel: Channel, env_name: str, env: Env, key: str = "talkers") -> None:
-    """Refuse a talker that cannot speak in an environment.
+    """Refuse a talker that cannot be used in an environment.
 
     Args:
-        talker: what its name means.
+        talker: as returned for its name.
         channel: that all talkers share.
         env_name: `suite/name` of the environment.
         env: the plain environment.
@@ -223,7 +223,7 @@ def _untrained(channel: Channel) -> Any:
 
 
 def identity_of(talker: TalkerName, channel: Channel) -> list[Any]:
-    """Return everything that determines what a talker says, as plain data."""
+    """Return everything that determines a talker's messages, as plain data."""
     source = None if talker.source is None else talker.source.identity
     network = channel.section if talker.kind == RANDOM else None
     return [talker.kind, talker.seed, source, channel.num_channels, channel.scale, network]
@@ -235,7 +235,7 @@ def make_talker(
     """Return a talker other than `none`.
 
     Args:
-        talker: what its name means.
+        talker: as returned for its name.
         channel: that all talkers share.
         env: the plain environment.
         observations: returns unrelated ones, as learners met them; called for a scrambled message only.

@@ -20,7 +20,7 @@ Memory: TypeAlias = Any
 
 
 class Talker(NamedTuple):
-    """Who speaks to the learner, and may draw random numbers and remember its episode."""
+    """The source of messages to the learner; it may draw random numbers and have a memory of the episode."""
 
     begin: Callable[[Key, Array], Memory]
     """(key, first observation) -> memory of an episode; an empty tuple for none."""
@@ -29,7 +29,7 @@ class Talker(NamedTuple):
 
 
 def memoryless(message: Message) -> Talker:
-    """Return the talker whose message depends on the observation alone, as a learned one's does."""
+    """Return the talker whose message depends on the observation alone, as a learned message does."""
     return Talker(lambda key, obs: (), lambda key, obs, memory: message(obs))
 
 
@@ -37,7 +37,7 @@ def cheap_talk(env: Env, talker: Talker, num_channels: int) -> Env:
     """Append a message to the observation and to the final observation of an environment.
 
     States, rewards and flags are those of the plain environment for the same keys and actions. Observations are
-    flattened; the message stands behind them, but before the mask of legal actions.
+    flattened; the message follows them, but precedes the mask of legal actions.
 
     Args:
         env: the plain environment.
@@ -79,7 +79,7 @@ def steered(env: Env, steer: Steer, num_channels: int, goal: Goal) -> Env:
         env: the plain environment.
         steer: (observation, features of the goal) -> message.
         num_channels: length of a message.
-        goal: what is wanted.
+        goal: the goal that pays the rewards.
     """
     space = env.action_space
 

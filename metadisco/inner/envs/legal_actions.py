@@ -28,7 +28,7 @@ def with_mask(obs: Array, legal: Array) -> Float[Array, "D"]:
 
 
 def split_mask(obs: Float[Array, "... D"], space: ActionSpace) -> tuple[Array, Array]:
-    """Split flat observations into what is observed and the mask [..., M]."""
+    """Split flat observations into the observation proper and the mask [..., M]."""
     size = obs.shape[-1] - mask_size(space)
     return obs[..., :size], obs[..., size:]
 

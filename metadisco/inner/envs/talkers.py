@@ -1,4 +1,4 @@
-"""Talkers that were not learned, and those that say a learned message at the wrong moment: controls of cheap talk.
+"""Talkers that were not learned, and those that send a learned message at the wrong time: controls of cheap talk.
 
 Axes: N channels, M messages.
 """
@@ -33,7 +33,7 @@ def copy(num_channels: int) -> Talker:
 
 
 def frozen(message: Message) -> Talker:
-    """Return the talker that says throughout an episode what a message function says at its start."""
+    """Return the talker that repeats a message function's first message throughout an episode."""
     return Talker(lambda key, obs: message(obs), lambda key, obs, memory: memory)
 
 

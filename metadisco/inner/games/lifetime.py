@@ -23,7 +23,7 @@ RESETS: tuple[Reset, ...] = get_args(Reset)
 
 
 class Outcome(NamedTuple):
-    """How lifetimes went."""
+    """Mean rewards of lifetimes."""
 
     own: Float[Array, "B"]
     """Mean reward of the player over the meta-steps of a lifetime."""
@@ -41,7 +41,7 @@ class Spread(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """How lifetimes went, meta-step by meta-step."""
+    """The course of lifetimes, meta-step by meta-step."""
 
     own_reward: Spread
     """Of the player, [T] and [T, Q]."""
@@ -70,10 +70,10 @@ def play_lifetimes(
     One play is unpaid: both are updated by it. Then there are `horizon` meta-steps: both policies play, both are paid
     `game.scale` times their value, and both are updated at once by the same pair of policies. Where a player is a
     `SampledPlayer` a play is sampled action by action: both are paid their mean reward per step, and such a player
-    learns from what it has seen.
+    learns from its own states, actions and rewards.
 
     Args:
-        key: gives lifetimes their starts; consumed. The same key gives opponents the same starts, whoever plays.
+        key: determines the starts; consumed. The same key gives opponents the same starts against any player.
         player: in the seat from which `game` is seen.
         opponent: in the other one; it sees `game.swapped`.
         game: what is played.
@@ -105,7 +105,7 @@ def trace_lifetimes(
     reset: Reset = "shaper",
     quantiles: tuple[float, ...] = (0.1, 0.5, 0.9),
 ) -> Trace:
-    """Return what the lifetimes of `play_lifetimes` look like at every meta-step, reduced over them as they go.
+    """Return statistics over the lifetimes of `play_lifetimes` at every meta-step, reduced during the scan.
 
     Args: as there, and
         quantiles: which ones to return beside means, each in [0, 1].

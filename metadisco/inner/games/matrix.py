@@ -19,7 +19,7 @@ Logits: TypeAlias = Float[Array, "S ..."]
 Row: TypeAlias = list[Array]
 
 SWAP = (0, 2, 1, 3)
-"""Where CC, CD, DC, DD of one player stand in the order of the other."""
+"""Positions of one player's CC, CD, DC, DD in the order of the other."""
 OTHER_ORDER = (0, 1, 3, 2, 4)
 """The same of start, CC, CD, DC, DD."""
 LARGEST_LOGIT = 80.0
@@ -31,7 +31,7 @@ class Game:
     """A game as one of its players sees it; hashable, so that it can be a static argument of `jax.jit`."""
 
     name: str
-    """What it is called."""
+    """Name of the game."""
     own: Payoffs
     """Payoffs of this player after CC, CD, DC, DD, its own action named first."""
     other: Payoffs
@@ -156,7 +156,7 @@ def change_of_gradients(game: Game, own: Logits, other: Logits, direction: Logit
 
 
 def _moved(play: _Play, state: int, change: Array) -> Row:
-    """Return by how much CC, CD, DC, DD get likelier after a state as the other player's q there changes."""
+    """Return the change of the probabilities of CC, CD, DC, DD after a state as the other player's q there changes."""
     p, not_p = play.own[state], play.own_not[state]
     return [p * change, -p * change, not_p * change, -not_p * change]
 
@@ -186,7 +186,7 @@ def _play(own: Array, other: Array) -> _Play:
 
 
 def _probability(logit: Array) -> tuple[Array, Array]:
-    """Return σ(θ) and σ(−θ), which keeps its digits where the other is close to 1, for the price of one exponential."""
+    """Return σ(θ) and σ(−θ), each to full relative precision, at the cost of one exponential."""
     odds_against = jnp.exp(-jnp.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT))
     probability = 1.0 / (1.0 + odds_against)
     return probability, odds_against * probability

@@ -31,7 +31,7 @@ def make_game(spec: Any, key: str = "problem.game") -> Game:
         key: the setting that holds it, for messages.
 
     Raises:
-        UserError: one sentence with the key, what was got and what is allowed.
+        UserError: one sentence with the key, the given value and the allowed ones.
     """
     if isinstance(spec, str):
         if spec not in GAMES:

@@ -1,10 +1,10 @@
-"""Matrix games played action by action, and what a player sees of them.
+"""Matrix games played action by action, and a player's observations of them.
 
 Axes: T steps of an episode, N environments, B lifetimes, S states of a policy.
 
 As in PAX, the field's code for sampled games, an inner episode is one meta-step, environments begin at the start state,
 and all of a lifetime share both policies. We differ: an iterated game is cut after T steps and does not end there, so
-that who learns from it may bootstrap; PAX treats the cut as an end. Rewards are means per step, not discounted.
+that a learner may bootstrap; PAX treats the cut as an end. Rewards are means per step, not discounted.
 """
 
 from typing import NamedTuple
@@ -19,14 +19,14 @@ from metadisco.types import Key
 
 
 class Experience(NamedTuple):
-    """What one player sees of one meta-step: its own states, actions and rewards, and nothing of the other's policy."""
+    """A player's experience of one meta-step: its own states, actions and rewards, but not the other's policy."""
 
     state: Int[Array, "T N B"]
     """In which it acts, as a number among `game.states`, from its own viewpoint."""
     first: Bool[Array, "T N B"]
     """Whether it took the first action, C."""
     reward: Float[Array, "T N B"]
-    """What it got for it."""
+    """Reward of the action."""
     last_state: Int[Array, "N B"]
     """After the last step."""
 
@@ -34,7 +34,7 @@ class Experience(NamedTuple):
 def sample_outcomes(
     key: Key, own: Float[Array, "S B"], other: Float[Array, "S B"], game: Game, num_steps: int, num_envs: int
 ) -> Int[Array, "T N B"]:
-    """Return what two policies play: 0 to 3 for CC, CD, DC, DD, the action of this player named first.
+    """Return the outcomes of play of two policies: 0 to 3 for CC, CD, DC, DD, this player's action named first.
 
     Args:
         key: consumed.
@@ -58,7 +58,7 @@ def sample_outcomes(
 
 
 def experience_of(outcomes: Int[Array, "T N B"], game: Game) -> Experience:
-    """Return what a player sees of outcomes in which its own action is named first.
+    """Return a player's experience of outcomes in which its own action is named first.
 
     Args:
         outcomes: as of `sample_outcomes`.

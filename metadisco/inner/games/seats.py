@@ -1,6 +1,6 @@
-"""Who plays what: two players at a game, exact or sampled. Axes: B lifetimes, S states of a policy.
+"""Two players of a game, exact or sampled. Axes: B lifetimes, S states of a policy.
 
-The game is sampled where a player is one that learns from what it sees itself (`SampledPlayer`); else values are exact.
+The game is sampled if a player learns from its own experience (`SampledPlayer`); otherwise values are exact.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Table(NamedTuple):
 
 
 class Play(NamedTuple):
-    """What a play paid."""
+    """Rewards and outcomes of a play."""
 
     own: Float[Array, "B"]
     """Reward of the player."""
@@ -66,7 +66,7 @@ class Seats(NamedTuple):
         return table
 
     def play(self, table: Table) -> tuple[Table, Play]:
-        """Return what stands after the next play, by which both players were updated at once, and what it paid."""
+        """Return the state after the next play, which updates both players simultaneously, and its rewards."""
         own, other = values(self.game, table.own, table.other)
         scale = self.game.scale
         paid = Play(scale * own, scale * other, scale * visits(self.game, table.own, table.other))
@@ -79,7 +79,7 @@ class Seats(NamedTuple):
 
 
 class SampledTable(NamedTuple):
-    """What stands before a play of a sampled game."""
+    """State before a play of a sampled game."""
 
     key: Key
     """Of all plays to come."""
@@ -105,7 +105,7 @@ class SampledSeats(NamedTuple):
     num_envs: int
 
     def begin(self, key: Key, num_lifetimes: int, is_random: bool) -> SampledTable:
-        """Return what stands before the unpaid play."""
+        """Return the state before the unpaid play."""
         key_begin, key_plays = jax.random.split(key)
         return SampledTable(key=key_plays, table=self.seats.begin(key_begin, num_lifetimes, is_random))
 

@@ -1,4 +1,4 @@
-"""What a meta-policy plays next, by what it sees. Axes: S states, G probabilities, T or H meta-steps."""
+"""The next policy of a meta-policy, as a function of its inputs. Axes: S states, G probabilities, T or H meta-steps."""
 
 from typing import Any
 

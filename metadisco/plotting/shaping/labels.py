@@ -21,7 +21,7 @@ class Label(NamedTuple):
     """A label to the right of a panel."""
 
     y: float
-    """What it belongs to, on the vertical axis."""
+    """Value on the vertical axis that it labels."""
     text: str
     colour: str
 

@@ -97,7 +97,7 @@ def visits_figure(trace: Trace, game: Game, names: Names) -> Figure:
 
 
 def draw_guides(axes: Axes, values: Float[np.ndarray, "N"], guides: Mapping[str, float]) -> list[Label]:
-    """Set vertical limits that hold values; draw level lines that are not far outside, and return their labels."""
+    """Set vertical limits that contain values; draw level lines that are not far outside, and return their labels."""
     low, high = robust_limits(values)
     near = {name: y for name, y in guides.items() if low - (high - low) / 2 <= y <= high + (high - low) / 2}
     low, high = robust_limits(np.array([low, high, *near.values()])) if near else (low, high)

@@ -50,7 +50,7 @@ def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
 def extortion_end(game: Game, chi: float) -> tuple[float, float] | None:
     """Return the payoffs that are best for an extortioner, whose surplus over mutual defection is χ times the other's.
 
-    Pairs under extortion lie on the line from mutual defection to there; at χ = ∞ the other player gets no more than
+    Pairs under extortion lie on the line from mutual defection to it; at χ = ∞ the other player gets no more than
     at mutual defection. None where the game is no iterated prisoner's dilemma.
 
     Args:
@@ -120,7 +120,7 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
 
 
 def _far_outcome(game: Game) -> str | None:
-    """Return the outcome whose payoffs are so far from the other three, as a crash is, that these would be one dot."""
+    """Return the outcome whose payoffs (as of a crash) are so far off that the other three would coincide."""
     found = np.stack([game.own, game.other], axis=1)
     for number, outcome in enumerate(OUTCOMES):
         rest = np.delete(found, number, axis=0)

@@ -1,4 +1,4 @@
-"""All figures of runs of opponent shaping, and what a page says of one."""
+"""All figures of runs of opponent shaping, and their captions on a page."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -44,10 +44,10 @@ def figures(sources: Sequence[Source], say: Callable[[str], None]) -> Named:
 
     Args:
         sources: runs of this problem with the same settings.
-        say: told of the lifetimes that are played.
+        say: called with a line before lifetimes are played.
 
     Raises:
-        UserError: for what cannot be loaded.
+        UserError: for a run that cannot be loaded.
     """
     first = sources[0]
     assert first.config is not None
@@ -90,7 +90,7 @@ def _training(sources: Sequence[Source], game: Game, title: str) -> Named:
 
 
 def reference_rewards(game: Game) -> dict[str, float]:
-    """Return rewards that the shaper's can be compared with, by name: those of both playing C, and D, for ever.
+    """Return reference rewards for the shaper, by name: those if both always play C, and if both always play D.
 
     In a prisoner's dilemma also the most that extortion can bring: the other player gets what mutual defection pays.
     """
@@ -116,7 +116,7 @@ def caption(name: str) -> str:
 
 
 def facts(source: Source) -> list[tuple[str, str]]:
-    """Return what was played, in words, and the rewards of the centre when it was last evaluated."""
+    """Return a description of the game and the opponents, and the rewards of the centre at its last evaluation."""
     assert source.config is not None and source.run is not None
     start_jax(source.config.outer.num_devices, source.config.deterministic)  # opponents may be computed
     problem = OpponentShaping.from_config(source.config)

@@ -39,7 +39,7 @@ class Course(NamedTuple):
 
 
 def course_of(runs: Sequence[Rows]) -> Course:
-    """Return how rewards went, at generations that all runs have; of the centre, if all runs evaluated it.
+    """Return rewards at generations that all runs share; those of the centre, if all runs evaluated it.
 
     Args:
         runs: lines of metrics.jsonl of each, in any order.
@@ -65,7 +65,7 @@ def course_of(runs: Sequence[Rows]) -> Course:
 
 
 def _own(runs: Sequence[Rows], fitness: str) -> Float[np.ndarray, "M R"]:
-    """Return the fitness; the mean over opponents where there are several, whichever way they are aggregated."""
+    """Return the fitness; with several opponents their mean, regardless of how the search aggregates them."""
 
     def one(row: Mapping[str, Any]) -> float:
         of_each = [value for key, value in row.items() if key.startswith(f"{fitness}/")]

@@ -1,4 +1,4 @@
-"""What figures of repeated games share: who has which colour, and what games and states are called."""
+"""Shared parts of figures of repeated games: the players' colours, and names of games and states."""
 
 from typing import NamedTuple
 
@@ -18,12 +18,12 @@ GAMES = {
 
 
 class Names(NamedTuple):
-    """What is drawn, in words for titles and labels."""
+    """Names for titles and labels."""
 
     shaper: str
-    """What the meta-policy is called: its run."""
+    """Name of the meta-policy: that of its run."""
     opponent: str
-    """What the opponent is called."""
+    """Name of the opponent."""
 
     def title(self, what: str, game: Game) -> str:
         """Return the title of a figure."""
@@ -31,7 +31,7 @@ class Names(NamedTuple):
 
 
 def panel_titles(game: Game) -> list[str]:
-    """Return what to call each state of a policy."""
+    """Return a name for each state of a policy."""
     if game.num_logits == 1:
         return [""]
     return ["first round" if state == "start" else f"after {state}" for state in game.states]

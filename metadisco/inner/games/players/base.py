@@ -1,4 +1,4 @@
-"""What a player is, whichever seat it has; and what several of them share."""
+"""The interface of players, independent of their seat, and base classes of several players."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CERTAIN = 100.0
 
 @runtime_checkable
 class Player(Protocol):
-    """A player, whichever seat it has. Frozen, with static settings.
+    """A player, in either seat. Frozen, with static settings.
 
     Policies are logits [S, ...], each in the order of its own player's states; what follows S are lifetimes, none or
     many, that must not touch each other: arithmetic by the element does that by itself, and is quick. A player that is
@@ -44,8 +44,8 @@ class Player(Protocol):
 
         Args:
             state: before it; lifetimes are the last axis of every leaf.
-            own_logits: what was played in this seat: `logits(state)`, but for a first play drawn at random.
-            other_logits: what the other player played.
+            own_logits: the policy played in this seat: `logits(state)`, except for a first play drawn at random.
+            other_logits: the other player's policy.
             game: as this player sees it.
         """
 
@@ -71,7 +71,7 @@ class SampledPlayer(Player, Protocol):
         Args:
             key: of all lifetimes; consumed.
             state: before it; lifetimes are the last axis of every leaf.
-            experience: what it has seen.
+            experience: its states, actions and rewards in this play.
             game: as this player sees it.
         """
 
@@ -102,7 +102,7 @@ class ByLifetime:
 
 
 class PolicyIsState:
-    """What players have in common whose state is their policy."""
+    """Base of players whose state is their policy."""
 
     def logits(self, state: Logits) -> Logits:
         """Return its policy, which is its state."""
@@ -111,7 +111,7 @@ class PolicyIsState:
 
 @settings
 class RandomStart(PolicyIsState):
-    """What those of them have in common that start at random."""
+    """Base of those among them that start at random."""
 
     initial_std: NonNegativeFloat = 1.0
     """Spread of the normal distribution, around 0, of the logits that a lifetime starts from."""
@@ -125,7 +125,7 @@ def check_numbers(numbers: Sequence[float], game: Game, name: str) -> None:
     """Refuse numbers that are not one for each state.
 
     Raises:
-        UserError: saying how many there are to be.
+        UserError: with the required number.
     """
     if len(numbers) != game.num_logits:
         raise UserError(
@@ -135,7 +135,7 @@ def check_numbers(numbers: Sequence[float], game: Game, name: str) -> None:
 
 
 def random_logits(key: Key, game: Game) -> Logits:
-    """Return a policy whose logits are N(0, 1): what learners start from."""
+    """Return a policy with N(0, 1) logits, at which learners start."""
     return jax.random.normal(key, (game.num_logits,))
 
 

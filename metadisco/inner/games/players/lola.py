@@ -1,4 +1,4 @@
-"""Learners that look at the other player's learning: LOLA, in both of its forms, and LookAhead."""
+"""Learners that anticipate the other player's learning: LOLA, in both of its forms, and LookAhead."""
 
 from typing import Literal
 
@@ -33,13 +33,13 @@ class LOLA(RandomStart):
         other_logits: Logits,
         game: Game,
     ) -> Logits:
-        """Return its policy after a step from where it stands."""
+        """Return its policy after a step from the current one."""
         return state + self.learning_rate * anticipating_gradient(game, state, other_logits, self.look_ahead, self.form)
 
 
 @settings
 class LookAhead(RandomStart):
-    """Gradient ascent where the other player will be after a naive step that nothing of its own changes.
+    """Gradient ascent at the other player's policy after a naive step, through which nothing is differentiated.
 
     To first order it is the part of LOLA that the first paper leaves out (Letcher et al., 2019).
     """
@@ -56,7 +56,7 @@ class LookAhead(RandomStart):
         other_logits: Logits,
         game: Game,
     ) -> Logits:
-        """Return its policy after a step from where it stands."""
+        """Return its policy after a step from the current one."""
         return state + self.learning_rate * anticipating_gradient(
             game, state, other_logits, self.look_ahead, "look_ahead"
         )

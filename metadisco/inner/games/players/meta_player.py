@@ -39,13 +39,13 @@ class MetaPlayer(NamedTuple):
         return MetaState(memory=self.initial_memory, policy=random_logits(key, game))
 
     def logits(self, state: MetaState) -> Float[Array, "S B"]:
-        """Return what the meta-policy said last."""
+        """Return the last policy that the meta-policy chose."""
         return state.policy
 
     def update(
         self, state: MetaState, own_logits: Float[Array, "S B"], other_logits: Float[Array, "S B"], game: Game
     ) -> MetaState:
-        """Return its state after the meta-policy has seen what was played."""
+        """Return its state after the meta-policy has observed both policies of a play."""
         meta_state = jax.nn.sigmoid(jnp.concatenate([own_logits, other_logits]))
         act = jax.vmap(self.act, in_axes=-1, out_axes=-1)
         policy, memory = act(meta_state, state.memory)

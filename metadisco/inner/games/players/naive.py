@@ -1,4 +1,4 @@
-"""Naive learners: gradient ascent on one's own value as if the other player stood still."""
+"""Naive learners: gradient ascent on the player's own value as if the other player's policy were fixed."""
 
 import jax.numpy as jnp
 
@@ -23,7 +23,7 @@ class Naive(RandomStart):
         other_logits: Logits,
         game: Game,
     ) -> Logits:
-        """Return its policy after a step from where it stands."""
+        """Return its policy after a step from the current one."""
         return state + self.learning_rate * gradient(game, state, other_logits)
 
 
@@ -52,5 +52,5 @@ class MMAML(PolicyIsState):
         other_logits: Logits,
         game: Game,
     ) -> Logits:
-        """Return its policy after a step from where it stands."""
+        """Return its policy after a step from the current one."""
         return state + self.learning_rate * gradient(game, state, other_logits)

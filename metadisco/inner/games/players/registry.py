@@ -41,14 +41,14 @@ def make_learner(spec: Any, game: Game, key: str = "problem.opponents") -> Playe
     """Return a player that can play a game.
 
     Args:
-        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a class of one's own, written for
+        spec: a name of `LEARNERS`, or `package.module:MyLearner` of a user-defined class, written for
             one lifetime; or a mapping of `name` and
             settings; or, for a built-in one, both in a word (see `parse_learner`).
         game: as this player sees it.
         key: the setting that holds it, for messages.
 
     Raises:
-        UserError: one sentence with the key, what was got and what is allowed.
+        UserError: one sentence with the key, the given value and the allowed ones.
     """
     section = parse_learner(spec, key)
     name = section["name"]
@@ -135,7 +135,7 @@ def check_player(player: Player, game: Game, key: str) -> None:
     except UserError as error:
         text = str(error)
         raise UserError(text if text.startswith(f"{key}:") else f"{key}.{text}") from None
-    except (TypeError, ValueError) as error:  # of shapes that do not fit, in code of one's own
+    except (TypeError, ValueError) as error:  # shapes that do not fit, in user-defined code
         raise UserError(f"{key}: the player cannot play {game.name}: {shown(error)}") from error
     if jax.tree.map(_kind, before) != jax.tree.map(_kind, after):
         raise UserError(f"{key}: got a state of other shapes or types after an update of a player, allowed: the same")

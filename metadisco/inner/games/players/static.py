@@ -10,7 +10,7 @@ from metadisco.types import Key
 
 
 class Fixed(PolicyIsState):
-    """What all of them do after their start: nothing."""
+    """Base of players that do not learn: updates have no effect."""
 
     def update(
         self,
@@ -52,7 +52,7 @@ class Named(Fixed):
         """Return its policy.
 
         Raises:
-            UserError: if it looks at the round before, and the game has one round.
+            UserError: if it depends on the previous round, and the game has one round.
         """
         if game.gamma is None and len(set(self.after)) > 1:
             raise UserError(f"{self.strategy}: got {game.name}, a game of one round, allowed: an iterated game")
@@ -85,7 +85,7 @@ class Half(Named):
 
 @settings
 class TitForTat(Named):
-    """C first, then what the other player has just done."""
+    """C first, then the other player's previous action."""
 
     strategy: ClassVar[str] = "tit_for_tat"
     after: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0, 1.0, 0.0)

@@ -32,7 +32,7 @@ ADAM_B1, ADAM_B2 = 0.9, 0.999
 
 
 class Parameters(NamedTuple):
-    """What is learned."""
+    """The learned parameters."""
 
     logits: Float[Array, "2 S ..."]
     """Of C and of D in each state; their difference is the policy's logit, which moves twice as far as each."""
@@ -104,7 +104,7 @@ class TabularPPO:
     """Spread of the normal distribution, around 0, of a policy's first logits; 0: both actions are equally likely."""
 
     def __post_init__(self) -> None:
-        """Check what no type says."""
+        """Check constraints that types do not express."""
         if self.batch_size % self.num_minibatches:
             raise ValueError(
                 f"num_minibatches: got {self.num_minibatches}, allowed: a divisor of num_steps · num_envs, "
@@ -133,7 +133,7 @@ class TabularPPO:
         return state.parameters.logits[0] - state.parameters.logits[1]
 
     def update(self, state: LearnerState, own_logits: Logits, other_logits: Logits, game: Game) -> LearnerState:
-        """Return the same state: policies are not what it learns from."""
+        """Return the same state: it does not learn from policies."""
         return state
 
     def learn(self, key: Key, state: LearnerState, experience: Experience, game: Game) -> LearnerState:
@@ -215,7 +215,7 @@ def _standardised(advantage: Float[Array, "EM M B"]) -> Float[Array, "EM M B"]:
 def _log_prob(
     logits: Float[Array, "2 S B"], state: Int[Array, "... B"], first: Bool[Array, "... B"]
 ) -> Float[Array, "... B"]:
-    """Return log π(a|s), from log-probabilities of the whole table, which is smaller than what is asked for."""
+    """Return log π(a|s), from log-probabilities of the whole table, which is smaller than the batch."""
     log_probs = jax.nn.log_softmax(logits, axis=0)
     return jnp.where(first, look_up(log_probs[0], state), look_up(log_probs[1], state))
 

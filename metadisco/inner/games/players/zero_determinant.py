@@ -31,7 +31,7 @@ class ZeroDeterminant(Fixed):
     """Probability of C in the first round."""
 
     def __post_init__(self) -> None:
-        """Check what no type says."""
+        """Check constraints that types do not express."""
         if self.chi < 1:
             raise ValueError(f"chi: got {self.chi:g}, allowed: a number of at least 1")
 
