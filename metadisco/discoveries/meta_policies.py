@@ -42,7 +42,7 @@ def _game(found: Found) -> Game:
     num_states = getattr(found.parametrisation, "num_states", None)
     if num_states not in (None, game.num_logits):
         raise UserError(f"num_states: got {num_states}, allowed: {game.num_logits} in {game.name}")
-    return game if found.problem.seat == 1 else game.swapped
+    return game.from_seat(found.problem.seat)
 
 
 def facts(found: Found) -> dict[str, Any]:

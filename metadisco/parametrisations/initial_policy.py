@@ -5,40 +5,32 @@ Competitive Environments" (ICLR 2018), as Lu et al. (2022) use it against other 
 learning; we evolve.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
-from jax import Array
-from jaxtyping import Float
 
 from metadisco.config.fields import PositiveFloat, settings
-from metadisco.inner.games.matrix import Game, gradient
+from metadisco.inner.games.matrix import Game, Logits
+from metadisco.inner.games.players.naive import Ascent
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.meta_policy import GamePolicy
 from metadisco.types import Key, MetaParams
 
 
-class NaiveFrom(NamedTuple):
-    """A naive learner whose lifetimes all start at one policy; a `Player` of `metadisco.inner.games`."""
+@dataclass(frozen=True)
+class NaiveFrom(Ascent):
+    """A naive learner whose lifetimes all start at one policy."""
 
-    start: Float[Array, "N"]
+    start: Logits
     """Logits before the first step of learning."""
     learning_rate: float
-    """Of the gradient ascent, on the discounted value."""
+    """Step size of the gradient ascent on the discounted value."""
 
-    def init(self, key: Key, game: Game) -> Float[Array, "N"]:
+    def init(self, key: Key, game: Game) -> Logits:
         """Return the learned start."""
         del key, game
         return self.start
-
-    def logits(self, state: Float[Array, "N"]) -> Float[Array, "N"]:
-        """Return its policy, which is its state."""
-        return state
-
-    def update(self, state: Array, own_logits: Array, other_logits: Array, game: Game) -> Float[Array, "N"]:
-        """Return its policy after a step along its own gradient."""
-        del own_logits
-        return state + self.learning_rate * gradient(game, state, other_logits)
 
 
 @settings

@@ -103,8 +103,7 @@ class OpponentShaping:
         asked: Any = build_settings(
             OpponentShapingSettings, {key: value for key, value in config.problem.items() if key != "name"}, "problem."
         )
-        game = make_game(asked.game)
-        game = game if asked.seat == 1 else game.swapped
+        game = make_game(asked.game).from_seat(asked.seat)
         opponents = [make_player(spec, game.swapped, "problem.opponents") for spec in asked.opponents]
         parametrisation: Any = make_parametrisation(config.parametrisation)
         if isinstance(parametrisation, GamePolicy):

@@ -124,8 +124,7 @@ def find_meta_policy(name: str, key: str, others: Collection[str] = tuple(LEARNE
 
 def game_of(source: Source) -> Game:
     """Return the game that a meta-policy was evolved for, from its seat."""
-    game = make_game(source.problem.get("game", "ipd"))
-    return game if source.problem.get("seat", 1) == 1 else game.swapped
+    return make_game(source.problem.get("game", "ipd")).from_seat(source.problem.get("seat", 1))
 
 
 def as_player(bound: Any) -> Player:

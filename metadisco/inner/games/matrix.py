@@ -61,6 +61,10 @@ class Game:
         own, other = ((of[cc], of[cd], of[dc], of[dd]) for of in (self.other, self.own))
         return Game(self.name, own, other, self.gamma)
 
+    def from_seat(self, seat: int) -> "Game":
+        """Return the game as player 1 or player 2 of this one sees it."""
+        return self if seat == 1 else self.swapped
+
 
 class Gradients(NamedTuple):
     """All four gradients of the two values, each in the order of the policy by which it is taken."""

@@ -9,26 +9,27 @@ from metadisco.inner.games.players.base import PolicyIsState, RandomStart, check
 from metadisco.types import Key
 
 
+class Ascent(PolicyIsState):
+    """Base of learners that follow the gradient of their own value."""
+
+    learning_rate: float
+
+    def update(self, state: Logits, own_logits: Logits, other_logits: Logits, game: Game) -> Logits:
+        """Return its policy after a step from the current one."""
+        del own_logits
+        return state + self.learning_rate * gradient(game, state, other_logits)
+
+
 @settings
-class Naive(RandomStart):
+class Naive(Ascent, RandomStart):
     """Gradient ascent on its own discounted value, from N(0, 1) logits."""
 
     learning_rate: PositiveFloat = 1.0
     """Step along ∂V/∂θ; V is discounted, 1/(1 − γ) times the reward that is reported."""
 
-    def update(
-        self,
-        state: Logits,
-        own_logits: Logits,
-        other_logits: Logits,
-        game: Game,
-    ) -> Logits:
-        """Return its policy after a step from the current one."""
-        return state + self.learning_rate * gradient(game, state, other_logits)
-
 
 @settings
-class MMAML(PolicyIsState):
+class MMAML(Ascent):
     """A naive learner from a given policy: with one that was meta-learned, M-MAML."""
 
     initial_logits: tuple[Number, ...]
@@ -44,13 +45,3 @@ class MMAML(PolicyIsState):
         """
         check_numbers(self.initial_logits, game, "initial_logits")
         return jnp.asarray(self.initial_logits, jnp.float32)
-
-    def update(
-        self,
-        state: Logits,
-        own_logits: Logits,
-        other_logits: Logits,
-        game: Game,
-    ) -> Logits:
-        """Return its policy after a step from the current one."""
-        return state + self.learning_rate * gradient(game, state, other_logits)
