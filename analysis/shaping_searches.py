@@ -23,7 +23,7 @@ class Search(NamedTuple):
 
 
 SEARCHES = {
-    "ipd": Search("ipd", seeds=(1, 2, 6)),
+    "ipd": Search("ipd", seeds=(1, 2, 3, 4, 5, 6)),
     "imp": Search("imp"),
     "chicken": Search("chicken"),
     "stag_hunt": Search("stag_hunt"),
