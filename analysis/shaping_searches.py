@@ -35,9 +35,10 @@ SEARCHES = {
     "ipd_against_maml": Search("ipd", seeds=(1,), against="ipd_maml"),
     "ipd_recurrent": Search("ipd", seeds=(1,), overrides={"parametrisation.name": "recurrent_policy"}),
     "ipd_lola_small": Search("ipd", seeds=(1,), overrides={"problem.opponents": ["lola"]}),
+    "sampled_ipd": Search("sampled_ipd", seeds=(1,)),
     "ipd_lola": Search("ipd_lola", seeds=(1,)),
 }
-"""In the order in which they run; the last one takes longer than all others."""
+"""In the order in which they run; the last two take some minutes each, the others about one."""
 
 
 def run_all(folder: Path, quick: bool, leave_out: Collection[str] = ()) -> dict[str, list[Run]]:

@@ -185,6 +185,24 @@ def shapers(judge: Judge, name: str, runs: Mapping[str, Run], opponent: Any, gam
     return markdown_table(headings, lines) + (f"\n{reference}\n" if reference else "")
 
 
+def sampled(judge: Judge, strategies: Sequence[str], runs: Mapping[str, Run], opponent: str) -> str:
+    """Return a table of fixed strategies and meta-policies against a learner that samples its own experience.
+
+    Args:
+        judge: of them.
+        strategies: fixed ones; differences are from the last one.
+        runs: what they are called, and where they were found.
+        opponent: whom they meet.
+    """
+    *_, baseline = strategies
+    table = judge.meet("sampled", [*strategies, *runs.values()], [opponent], baseline=baseline)
+    lines = [_shaper_line(each, row_of(table, each, opponent), "") for each in strategies]
+    lines += [
+        _shaper_line(each, row_of(table, run, opponent), f"{seconds_of(run):.0f} s") for each, run in runs.items()
+    ]
+    return markdown_table(["player", "own reward", "learner's", f"minus {baseline}", "time"], lines)
+
+
 def _shaper_line(label: str, row: Row, time: str) -> list[str]:
     return [label, rounded(row.own), rounded(row.other), rounded(row.difference, signed=True), time]
 
