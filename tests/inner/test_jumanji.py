@@ -21,8 +21,8 @@ jumanji = pytest.importorskip("jumanji")
 SMALL_MAZE = {"generator": {"num_rows": 5, "num_cols": 5}}
 SMALL = [
     ("Knapsack-v1", {"generator": {"num_items": 6, "total_budget": 1.5}}),
-    ("Tetris-v0", {"num_rows": 5, "num_cols": 5}),
-    ("LevelBasedForaging-v0", {}),
+    pytest.param("Tetris-v0", {"num_rows": 5, "num_cols": 5}, marks=pytest.mark.slow),
+    pytest.param("LevelBasedForaging-v0", {}, marks=pytest.mark.slow),
 ]
 """One choice, combined choices, and a row of the mask for each choice with a vector of rewards."""
 NUM_STEPS = 40
@@ -171,8 +171,11 @@ class TestMaze:
 
     def test_a_target_out_of_reach_ends_by_truncation(self, maze, walk):
         assert maze.episode_length == 25
-        hide = lambda state: state.replace(walls=jnp.ones_like(state.walls))  # noqa: E731
-        steps = walk(hide, jnp.arange(26) % 4)
+
+        def shut_in(state):
+            return state.replace(walls=jnp.ones_like(state.walls), action_mask=jnp.zeros_like(state.action_mask))
+
+        steps = walk(shut_in, jnp.arange(26) % 4)
         assert steps.truncated.tolist() == [False] * 24 + [True, False]
         assert not steps.terminated.any()
         assert (steps.reward[:25] == 0).all()
@@ -209,6 +212,7 @@ class TestMaze:
         assert 1 < len(np.unique(np.asarray(obs), axis=0)) <= 4
 
 
+@pytest.mark.slow
 def test_episodes_from_one_state_of_the_bank_draw_random_numbers_of_their_own():
     """Pieces of Tetris are drawn from the key in the state."""
     env = envs.make("jumanji/Tetris-v0", num_initial_states=1, num_rows=5, num_cols=5)
@@ -222,6 +226,7 @@ def test_episodes_from_one_state_of_the_bank_draw_random_numbers_of_their_own():
     assert len(np.unique(np.asarray(later), axis=0)) > 1
 
 
+@pytest.mark.slow
 def test_ignoring_the_mask_makes_it_an_ordinary_input():
     settings = {"num_rows": 4, "num_cols": 4}
     free = envs.make("jumanji/Snake-v1", legal_actions=False, **settings)
@@ -232,6 +237,7 @@ def test_ignoring_the_mask_makes_it_an_ordinary_input():
     assert returns(jax.random.key(0), env) > returns(jax.random.key(0), free)
 
 
+@pytest.mark.slow
 def test_several_agents_are_one_with_several_choices(getkey):
     env = envs.make("jumanji/LevelBasedForaging-v0", episode_length=3)
     assert env.action_space == MultiDiscrete((6, 6), masked=True)

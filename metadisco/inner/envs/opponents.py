@@ -5,12 +5,12 @@ trained see their observation alone.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from metadisco.inner.envs.base import Interface
 from metadisco.types import Key
@@ -18,27 +18,20 @@ from metadisco.types import Key
 Memory: TypeAlias = Any
 
 
-class GameState(Protocol):
-    """What there is to know about the state of any game. Axes: P players, n actions."""
-
-    @property
-    def current_player(self) -> Int[Array, ""]:
-        """Whose turn it is."""
-
-    @property
-    def rewards(self) -> Float[Array, "P"]:
-        """Rewards of the last move, for all players."""
-
-    @property
-    def terminated(self) -> Bool[Array, ""]:
-        """Whether the game is over; a move then changes nothing and pays nothing."""
-
-    @property
-    def legal_action_mask(self) -> Bool[Array, "n"]:
-        """Which actions are legal; never none."""
+OPPONENTS = ("random", "one_ply", "two_ply")
+"""Opponents by name."""
 
 
-Move: TypeAlias = Callable[[Key, Any, Array], Any]
+GameState: TypeAlias = Any
+"""State of a game, a pytree with these attributes. Axes: P players, N actions.
+
+- `current_player`, int scalar: whose turn it is.
+- `rewards` [P]: rewards of the last move.
+- `terminated`, boolean scalar: whether the game is over; a move then changes nothing and pays nothing.
+- `legal_action_mask` [N]: which actions are legal; never none.
+"""
+
+Move: TypeAlias = Callable[[Key, GameState, Array], GameState]
 """(key, state, action) -> the state after a move of the current player."""
 
 
@@ -47,7 +40,7 @@ class Opponent(NamedTuple):
 
     begin: Callable[[Key], Memory]
     """(key) -> what it keeps for one game, such as which of several agents plays."""
-    act: Callable[[Key, Any, Array, Memory], Int[Array, ""]]
+    act: Callable[[Key, GameState, Array, Memory], Int[Array, ""]]
     """(key, state, observation, memory) -> action; the observation ends with the mask of legal actions."""
     interface: Interface | None = None
     """Observations and actions with which it was trained; None if it looks at the state."""
@@ -62,15 +55,15 @@ def planner(move: Move, *, replies: bool) -> Opponent:
     """Return the opponent that looks ahead, and draws one of the moves that are best so far.
 
     Without `replies` it takes the move with the largest reward at once: it wins where it can, and is otherwise random.
-    With them it also takes off what the next player can win by the answer, so that it does not hand over a win. Where it
-    moves twice running, the answer is its own.
+    With them it also takes off what the next player can win by the answer, so that it does not hand over a win. Where
+    it moves twice running, the answer is its own.
 
     Args:
         move: the rules.
         replies: whether to look at all answers; the cost is the square of the number of actions.
     """
 
-    def best_reply(key: Key, state: Any, me: Array) -> Array:
+    def best_reply(key: Key, state: GameState, me: Array) -> Array:
         """Return my reward by the best answer of whoever moves next; 0 where the game is over."""
         mover = state.current_player
         after = jax.vmap(move, (None, None, 0))(key, state, _all_actions(state))
@@ -78,7 +71,7 @@ def planner(move: Move, *, replies: bool) -> Opponent:
         answer = jnp.argmax(theirs)
         return jnp.where(state.terminated, 0.0, after.rewards[answer, me])
 
-    def act(key: Key, state: Any, obs: Array, memory: Memory) -> Array:
+    def act(key: Key, state: GameState, obs: Array, memory: Memory) -> Array:
         key_move, key_reply, key_draw = jax.random.split(key, 3)
         me = state.current_player
         after = jax.vmap(move, (None, None, 0))(key_move, state, _all_actions(state))
@@ -102,7 +95,7 @@ def one_of(opponents: Sequence[Opponent]) -> Opponent:
         memories = tuple(each.begin(key) for each, key in zip(opponents, keys, strict=True))
         return jax.random.randint(key_which, (), 0, len(opponents)), memories
 
-    def act(key: Key, state: Any, obs: Array, memory: Memory) -> Array:
+    def act(key: Key, state: GameState, obs: Array, memory: Memory) -> Array:
         which, memories = memory
         choices = [
             lambda key, state, obs, act=each.act, own=own: act(key, state, obs, own).astype(jnp.int32)
@@ -114,12 +107,12 @@ def one_of(opponents: Sequence[Opponent]) -> Opponent:
     return Opponent(begin, act)
 
 
-def _drawn(key: Key, allowed: Bool[Array, "n"]) -> Int[Array, ""]:
+def _drawn(key: Key, allowed: Bool[Array, "N"]) -> Int[Array, ""]:
     """Draw one of the actions that are allowed."""
     return jax.random.categorical(key, jnp.where(allowed, 0.0, -jnp.inf))
 
 
-def _all_actions(state: GameState) -> Int[Array, "n"]:
+def _all_actions(state: GameState) -> Int[Array, "N"]:
     return jnp.arange(state.legal_action_mask.shape[0], dtype=jnp.int32)
 
 

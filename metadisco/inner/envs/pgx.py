@@ -14,8 +14,8 @@ from metadisco.inner.envs.bank import strong
 from metadisco.inner.envs.base import Discrete, Env, EnvState, Interface, auto_reset
 from metadisco.inner.envs.folded import Game, folded
 from metadisco.inner.envs.legal_actions import ignore_mask, with_mask
-from metadisco.inner.envs.opponents import Opponent, one_of, planner, random_mover
-from metadisco.inner.envs.settings import PLACE, count, switch
+from metadisco.inner.envs.opponents import OPPONENTS, Opponent, one_of, planner, random_mover
+from metadisco.inner.envs.settings import PLACE, check_names, count, switch
 from metadisco.types import Key
 
 try:
@@ -25,7 +25,7 @@ except ImportError as error:
 
 LIBRARIES = ("pgx",)
 KINDS = "one discrete choice with legal ones marked; observations are vectors; against opponents that do not learn"
-OPPONENTS = ("random", "one_ply", "two_ply")
+SETTINGS = ("opponent", "episode_length", "legal_actions")
 MINATAR = "its licence is GPL-3, and gymnax has the same game"
 UNAVAILABLE = {
     **{f"minatar-{game}": MINATAR for game in ("asterix", "breakout", "freeway", "seaquest", "space_invaders")},
@@ -49,7 +49,14 @@ def names() -> list[str]:
     return [name for name in sorted(pgx.available_envs()) if name in LENGTHS]
 
 
-def make(name: str, *, opponent: Any = "random", episode_length: int | None = None, legal_actions: bool = True) -> Env:
+def make(
+    name: str,
+    *,
+    opponent: Any = "random",
+    episode_length: int | None = None,
+    legal_actions: bool = True,
+    **unknown: Any,
+) -> Env:
     """Create a game of Pgx as an environment of one agent, which is player 0.
 
     The game draws who moves first. Opponents play all other players; their moves belong to the agent's step, and a
@@ -63,6 +70,7 @@ def make(name: str, *, opponent: Any = "random", episode_length: int | None = No
         episode_length: time limit in decisions of the agent, which truncates; the default is beyond the longest game
             where the rules bound it.
         legal_actions: whether agents choose among legal actions alone; else an illegal action loses the game.
+        **unknown: refused.
 
     Raises:
         UserError: for an unknown name, or a setting that does not fit the game.
@@ -73,6 +81,7 @@ def make(name: str, *, opponent: Any = "random", episode_length: int | None = No
         raise UserError(
             f"inner.env: pgx has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
         )
+    check_names(f"pgx/{name}", unknown, SETTINGS)
     length = count("episode_length", LENGTHS[name] if episode_length is None else episode_length)
     switch("legal_actions", legal_actions)
     theirs = pgx.make(name)
@@ -140,8 +149,8 @@ def _one_opponent(name: str, given: Any, game: Game, interface: Interface) -> Op
     if given not in OPPONENTS:
         hint = nearest(given, OPPONENTS) if isinstance(given, str) else ""
         raise UserError(
-            f"{PLACE}.opponent: got {given!r}, allowed: {', '.join(OPPONENTS)}, or the path of agents that were saved by "
-            f"metadisco train --save{hint}"
+            f"{PLACE}.opponent: got {given!r}, allowed: {', '.join(OPPONENTS)}, or the path of saved agents "
+            f"(metadisco train --save){hint}"
         )
     if given == "random":
         return random_mover()
