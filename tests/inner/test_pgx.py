@@ -192,7 +192,9 @@ class TestPlanners:
         act = planner(game.move, replies=replies).act
         number = len(states.terminated)
         keys = jax.random.split(jax.random.key(2), number)
-        chosen = jax.jit(jax.vmap(lambda key, state: act(key, state, NOTHING, ())), compiler_options=QUICK)(keys, states)
+        chosen = jax.jit(jax.vmap(lambda key, state: act(key, state, NOTHING, ())), compiler_options=QUICK)(
+            keys, states
+        )
         legal = np.asarray(states.legal_action_mask)
         assert legal[np.arange(number), chosen].all()
         return np.asarray(chosen), legal

@@ -36,6 +36,8 @@ except ImportError as error:
     raise UserError(f"brax environments need brax ({error}): pip install 'brax>=0.14.2,<0.15'") from error
 
 LIBRARIES = ("brax", "mujoco", "mujoco-mjx")
+KINDS = "a box from -1 to 1; observations are vectors"
+UNAVAILABLE: dict[str, str] = {}
 BACKENDS = ("spring", "positional", "generalized", "mjx")
 DEFAULT_BACKEND = {"swimmer": "generalized"}  # its only backend
 

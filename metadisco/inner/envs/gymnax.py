@@ -28,6 +28,7 @@ if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an 
     )
 
 LIBRARIES = ("gymnax",)
+KINDS = "one discrete choice, always legal, or a box; observations are vectors or images"
 UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
 
 
