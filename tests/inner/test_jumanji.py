@@ -15,14 +15,13 @@ from metadisco.evaluation.reference import random_return
 from metadisco.inner import envs
 from metadisco.inner.distributions import make_distribution, mask_logits
 from metadisco.inner.envs import Box, Discrete, MultiDiscrete, mask_size, split_mask
-
-jumanji = pytest.importorskip("jumanji")
+from metadisco.inner.envs.jumanji_tasks import TASKS
 
 SMALL_MAZE = {"generator": {"num_rows": 5, "num_cols": 5}}
 SMALL = [
     ("Knapsack-v1", {"generator": {"num_items": 6, "total_budget": 1.5}}),
-    pytest.param("Tetris-v0", {"num_rows": 5, "num_cols": 5}, marks=pytest.mark.slow),
-    pytest.param("LevelBasedForaging-v0", {}, marks=pytest.mark.slow),
+    ("Tetris-v0", {"num_rows": 5, "num_cols": 5}),
+    ("LevelBasedForaging-v0", {}),
 ]
 """One choice, combined choices, and a row of the mask for each choice with a vector of rewards."""
 NUM_STEPS = 40
@@ -78,6 +77,8 @@ def as_vector(observation):
 
 def assert_same_trajectory(name, settings, num_steps):
     """Play raw observations beside Jumanji until the first end."""
+    import jumanji  # takes seconds, which collecting the tests should not
+
     env = envs.make(f"jumanji/{name}", num_initial_states=None, encoding="raw", **settings)
     generator = {"generator": type(default_generator(name))(**settings["generator"])} if "generator" in settings else {}
     theirs = jumanji.make(name, **{**settings, **generator})
@@ -97,10 +98,13 @@ def assert_same_trajectory(name, settings, num_steps):
 
 
 def default_generator(name):
+    import jumanji
+
     env = jumanji.make(name)
     return getattr(env, "generator", None) or env._generator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "settings"), SMALL)
 def test_steps_are_those_of_jumanji(name, settings):
     env, _, _ = assert_same_trajectory(name, settings, NUM_STEPS)
@@ -108,7 +112,7 @@ def test_steps_are_those_of_jumanji(name, settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", envs.names("jumanji"))
+@pytest.mark.parametrize("name", TASKS)
 def test_every_environment_steps_as_jumanji_does(name):
     env, length, _ = assert_same_trajectory(name, {}, 120)
     assert length > 1
@@ -116,7 +120,7 @@ def test_every_environment_steps_as_jumanji_does(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", envs.names("jumanji"))
+@pytest.mark.parametrize("name", TASKS)
 def test_every_encoding_is_finite_scaled_and_says_what_is_an_indicator(name):
     env = envs.make(f"jumanji/{name}", num_initial_states=8)
     assert_contract(env)
@@ -144,8 +148,11 @@ def test_every_encoding_is_finite_scaled_and_says_what_is_an_indicator(name):
 
 
 def test_what_is_offered_is_all_that_works_without_a_network():
+    import jumanji
+
     from metadisco.inner.envs.jumanji import UNAVAILABLE
 
+    assert set(envs.names("jumanji")) == set(TASKS)
     assert set(jumanji.registered_environments()) - set(envs.names("jumanji")) == set(UNAVAILABLE) == {"Sokoban-v0"}
 
 
@@ -172,10 +179,11 @@ class TestMaze:
     def test_a_target_out_of_reach_ends_by_truncation(self, maze, walk):
         assert maze.episode_length == 25
 
-        def shut_in(state):
-            return state.replace(walls=jnp.ones_like(state.walls), action_mask=jnp.zeros_like(state.action_mask))
+        def walled_in(state):
+            row, col = jnp.unravel_index(jnp.argmax(state.walls), state.walls.shape)
+            return state.replace(target_position=type(state.agent_position)(row=row, col=col))
 
-        steps = walk(shut_in, jnp.arange(26) % 4)
+        steps = walk(walled_in, jnp.arange(26) % 4)
         assert steps.truncated.tolist() == [False] * 24 + [True, False]
         assert not steps.terminated.any()
         assert (steps.reward[:25] == 0).all()
@@ -198,6 +206,7 @@ class TestMaze:
         assert steps.reward.tolist() == [1]
 
     def test_walls_and_positions_are_indicators_and_the_mask_is_the_end(self, maze):
+        assert_contract(maze)
         assert maze.obs_shape == (25 + 4 * 5 + 4,)
         assert maze.action_space == Discrete(4, masked=True)
         assert sum(stop - start for start, stop in maze.indicators) == 45
@@ -207,6 +216,7 @@ class TestMaze:
         agent = codes[:2].argmax(1)
         assert obs[:25].reshape(5, 5)[tuple(agent)] == 0  # no wall where the agent is
 
+    @pytest.mark.slow
     def test_mazes_come_from_the_bank(self, maze):
         _, obs = jax.vmap(maze.reset)(jax.random.split(jax.random.key(9), 32))
         assert 1 < len(np.unique(np.asarray(obs), axis=0)) <= 4
