@@ -28,12 +28,17 @@ def from_bank(reset: Reset, size: int, renew: Callable[[Key, EnvState], EnvState
     bank = jax.jit(jax.vmap(reset))(jax.random.split(jax.random.key(BANK_SEED), size))
 
     def pick(key: Key) -> tuple[EnvState, Array]:
-        key_index, key_state = (key, None) if renew is None else jax.random.split(key)
-        index = jax.random.randint(key_index, (), 0, size)
-        state, obs = jax.tree.map(lambda leaf: leaf[index], bank)
-        return (state if renew is None else renew(key_state, state)), obs
+        index = jax.random.randint(key, (), 0, size)
+        chosen: tuple[EnvState, Array] = jax.tree.map(lambda leaf: leaf[index], bank)
+        return chosen
 
-    return pick
+    def pick_and_renew(key: Key) -> tuple[EnvState, Array]:
+        key_pick, key_state = jax.random.split(key)
+        state, obs = pick(key_pick)
+        assert renew is not None
+        return renew(key_state, state), obs
+
+    return pick if renew is None else pick_and_renew
 
 
 def strong(state: Any) -> Any:

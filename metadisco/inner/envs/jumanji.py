@@ -24,7 +24,7 @@ from metadisco.inner.envs.settings import PLACE, check_names, count, number_like
 from metadisco.types import Key
 
 try:
-    import jumanji
+    from jumanji import registration, specs
 except ImportError as error:
     raise UserError(f"jumanji environments need jumanji ({error}): pip install 'jumanji>=1.1.2,<2'") from error
 
@@ -40,7 +40,7 @@ DEFAULT = "default"
 
 def names() -> list[str]:
     """Return the supported environments of Jumanji."""
-    return [name for name in sorted(jumanji.registered_environments()) if name in TASKS]
+    return [name for name in sorted(registration.registered_environments()) if name in TASKS]
 
 
 def make(
@@ -74,7 +74,7 @@ def make(
     """
     if name in UNAVAILABLE:
         raise UserError(f"inner.env: jumanji/{name} is not offered: {UNAVAILABLE[name]}")
-    if name not in TASKS or name not in jumanji.registered_environments():
+    if name not in TASKS or name not in registration.registered_environments():
         raise UserError(
             f"inner.env: jumanji has no environment {name!r}{nearest(name, names())} (metadisco list shows all)"
         )
@@ -107,7 +107,7 @@ def _make(
     name: str, facts: Facts, length: int | None, generator: dict[str, Any] | None, arguments: dict[str, Any]
 ) -> tuple[Any, int]:
     """Return the environment without a time limit of its own, if possible, and the time limit."""
-    default = jumanji.make(name)
+    default = registration.make(name)
     own = _own_arguments(default)
     check_names(f"jumanji/{name}", arguments, (*OURS, *own))
     given = {key: number_like(key, value, own[key]) for key, value in arguments.items()}
@@ -122,7 +122,7 @@ def _make(
 
 def _construct(name: str, arguments: dict[str, Any]) -> Any:
     try:
-        return jumanji.make(name, **arguments)
+        return registration.make(name, **arguments)
     except (TypeError, ValueError, AssertionError, ArithmeticError, IndexError) as error:
         raise UserError(f"{PLACE}: jumanji/{name} does not accept these settings: {_line(error)}") from error
 
@@ -135,7 +135,7 @@ def _own_arguments(env: Any) -> dict[str, Any]:
 
 def _make_generator(env: Any, name: str, settings: Any, length: int | None) -> Any:
     """Return the default generator of instances with some of its arguments replaced."""
-    default = getattr(env, "generator", None) or getattr(env, "_generator", None)
+    default: Any = getattr(env, "generator", None) or getattr(env, "_generator", None)
     kept = {} if default is None else _kept(default)
     numbers = {key: value for key, value in kept.items() if _is_number(value)}
     if not isinstance(settings, dict):
@@ -193,9 +193,7 @@ class _Dynamics:
         self._parts = facts.parts(env)
         self.indicators = () if raw else indicators(self._parts, observation)
         self.action_space, self._decode = _actions(env.action_spec, self._has_mask, rows=facts.rows)
-        is_box, is_one = isinstance(self.action_space, Box), isinstance(self.action_space, Discrete)
-        shape = () if is_one else (len(self.action_space[0]),)
-        self.action = jax.ShapeDtypeStruct(shape, jnp.float32 if is_box else jnp.int32)
+        self.action = _shape_of(self.action_space)
 
     def reset(self, key: Key) -> tuple[EnvState, Array]:
         with _quietly():
@@ -219,6 +217,15 @@ class _Dynamics:
         return with_mask(seen, observation.action_mask) if self._has_mask else seen
 
 
+def _shape_of(space: ActionSpace) -> jax.ShapeDtypeStruct:
+    """Return shape and dtype of an action."""
+    if isinstance(space, Discrete):
+        return jax.ShapeDtypeStruct((), jnp.int32)
+    if isinstance(space, MultiDiscrete):
+        return jax.ShapeDtypeStruct((len(space.nums),), jnp.int32)
+    return jax.ShapeDtypeStruct(space.low.shape, jnp.float32)
+
+
 def _quietly() -> warnings.catch_warnings:
     """Suppress a warning of JAX about how BinPack assigns to an array."""
     return warnings.catch_warnings(action="ignore", category=FutureWarning)
@@ -233,12 +240,12 @@ def _actions(spec: Any, has_mask: bool, *, rows: bool) -> tuple[ActionSpace, Cal
 
     Combined choices are numbered in C order, as the flattened mask is.
     """
-    if isinstance(spec, jumanji.specs.DiscreteArray):
+    if isinstance(spec, specs.DiscreteArray):
         return Discrete(int(spec.num_values), has_mask), lambda action: action.astype(spec.dtype)
     if jnp.issubdtype(spec.dtype, jnp.floating):
         bounds = (np.broadcast_to(np.asarray(bound, np.float32), spec.shape) for bound in (spec.minimum, spec.maximum))
         return Box(*(bound.ravel() for bound in bounds)), lambda action: action.reshape(spec.shape)
-    if isinstance(spec, jumanji.specs.MultiDiscreteArray):
+    if isinstance(spec, specs.MultiDiscreteArray):
         nums = tuple(int(num) for num in np.ravel(spec.num_values))
     else:  # MultiCVRP, whose maximum is one too many
         nums = (int(np.max(spec.maximum)),) * math.prod(spec.shape)
