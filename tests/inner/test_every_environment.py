@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from compiling import QUICK
 
-from metadisco.config import PPOConfig
-from metadisco.inner.envs import Box, make, names
+from metadisco.config import SUITES, PPOConfig
+from metadisco.inner.envs import Box, kinds, make, names, not_offered
 from metadisco.inner.envs.jumanji_tasks import TASKS
 from metadisco.inner.train import train
 from metadisco.objectives import ppo
@@ -40,3 +40,11 @@ def test_a_lifetime_with_legal_actions_begins_with_a_ratio_of_one(name):
     assert bool(result.finite)
     assert np.isfinite(result.evaluation).all()
     assert float(result.diagnostics.initial_ratio_error) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_suite_says_what_it_has_and_what_it_leaves_out(suite):
+    assert "observations are" in kinds(suite)
+    assert not set(names(suite)) & set(not_offered(suite))
+    assert all(not_offered(suite).values())
