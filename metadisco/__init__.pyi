@@ -17,6 +17,7 @@ from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig
 from .config import StrategyConfig as StrategyConfig
 from .discoveries.agents import load_policy as load_policy
+from .discoveries.environments import make as make
 from .discoveries.load import load_objective as load_objective
 from .discoveries.meta_problems import load_meta_params as load_meta_params
 from .errors import UserError as UserError
@@ -26,7 +27,6 @@ from .inner.envs import Discrete as Discrete
 from .inner.envs import Env as Env
 from .inner.envs import MultiDiscrete as MultiDiscrete
 from .inner.envs import TimeStep as TimeStep
-from .inner.envs import make as make
 from .inner.train import TrainResult as TrainResult
 from .inner.train import train as train
 from .objectives import clip_drift as clip_drift

@@ -179,11 +179,15 @@ def test_list_takes_no_settings(words, capsys):
     assert_refused(words, [], capsys)
 
 
-def test_list_names_what_a_config_may_use(capsys):
+def test_list_names_what_a_config_may_use(capsys, monkeypatch):
+    monkeypatch.setattr("metadisco.commands.listing.SUITES", ("gymnax", "jumanji"))  # others take long to import
     assert main(["list"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     listed = set(out.split())
+    assert "jumanji/Snake-v1" in listed
+    for words in ("jumanji/Sokoban-v0: it downloads its levels", "environments of gymnax (one discrete choice"):
+        assert words in out
     assert {"gymnax/CartPole-v1", "gymnax/Breakout-MinAtar", "ppo", "value_loss", "final_return"} <= listed
     assert set(STRATEGIES) <= listed
     for name, reason in EXCLUDED_STRATEGIES.items():

@@ -18,14 +18,8 @@ def list_names() -> int:
 
     start_jax(None)  # libraries of environments start JAX when they are imported
 
-    from metadisco.inner.envs import names
-
     for suite in SUITES:
-        try:
-            found = [f"{suite}/{name}" for name in names(suite)]
-        except UserError as error:  # an optional library is not installed
-            found = [str(error)]
-        _print(f"environments of {suite}", found)
+        _print_suite(suite)
     _print("objectives", list(OBJECTIVE_SETTINGS))
     _print("discoveries", published_names())
     _print("problems", list(PROBLEMS))
@@ -35,6 +29,20 @@ def list_names() -> int:
     _print("strategies", list(STRATEGIES))
     _print("strategies of evosax that are not offered", [f"{name}: {why}" for name, why in EXCLUDED_STRATEGIES.items()])
     return 0
+
+
+def _print_suite(suite: str) -> None:
+    """Print the environments of a suite, their kinds of actions and observations, and what is not offered."""
+    from metadisco.inner.envs import kinds, names, not_offered
+
+    try:
+        _print(f"environments of {suite} ({kinds(suite)})", [f"{suite}/{name}" for name in names(suite)])
+    except UserError as error:  # an optional library is not installed
+        _print(f"environments of {suite}", [str(error)])
+        return
+    if not_offered(suite):
+        left_out = [f"{suite}/{name}: {reason}" for name, reason in not_offered(suite).items()]
+        _print(f"environments of {suite} that are not offered", left_out)
 
 
 def _print(title: str, names: list[str]) -> None:

@@ -6,7 +6,7 @@ from metadisco.errors import UserError, nearest
 
 from .fields import MAX_INT
 
-SUITES = ("gymnax", "brax")
+SUITES = ("gymnax", "brax", "jumanji", "pgx", "craftax")
 """Environment suites; each has an adapter module of the same name in `metadisco.inner.envs`."""
 
 FITNESS_NAMES = ("final_return", "mean_evaluation", "area_under_curve")

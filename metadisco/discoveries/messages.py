@@ -13,8 +13,8 @@ import numpy as np
 
 from metadisco.config import to_plain
 from metadisco.discoveries.checks import Family, Found
+from metadisco.discoveries.environments import make as make_env
 from metadisco.errors import UserError
-from metadisco.inner import envs
 from metadisco.inner.envs.goals import GOALS, make_goal
 from metadisco.types import MessageFunctions
 
@@ -69,7 +69,7 @@ def _obs_shape(found: Found) -> tuple[int, ...]:
     Raises:
         UserError: if the message was made for observations of another size.
     """
-    shapes = {task.env: envs.make(task.env, **task.env_settings).obs_shape for task in found.inner.tasks}
+    shapes = {task.env: make_env(task.env, **task.env_settings).obs_shape for task in found.inner.tasks}
     size = getattr(found.parametrisation, "obs_size", None)
     for env, shape in shapes.items():
         if size not in (None, int(np.prod(shape))):

@@ -10,6 +10,7 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.discoveries.agents import TrainedAgents, load_agents, policy_at
+from metadisco.discoveries.environments import make as make_env
 from metadisco.errors import UserError
 from metadisco.evaluation import gymnasium_play
 from metadisco.inner import envs, policy
@@ -98,7 +99,7 @@ def _play_here(
     if env is None and "/" not in agents.env:
         raise UserError(f"env: missing; these agents learned in {agents.env!r}, to be named if you trust its code")
     same = env in (None, agents.env)
-    made = envs.make(env or agents.env, **(agents.env_settings if same else {}))
+    made = make_env(env or agents.env, **(agents.env_settings if same else {}))
     if (made.obs_shape, repr(made.action_space)) != (agents.interface.obs_shape, repr(agents.interface.action_space)):
         raise UserError(
             f"env: {env or agents.env} has observations {made.obs_shape} and actions {made.action_space}, "

@@ -8,12 +8,12 @@ from metadisco._version import __version__
 from metadisco.config import Config, to_plain
 from metadisco.config.grid import Point, split_objective
 from metadisco.discoveries.agents import save_agents
+from metadisco.discoveries.environments import make as make_env
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source
 from metadisco.evaluation.lifetimes import TRAINING, Lifetimes, train_agents, untraced
 from metadisco.evaluation.results import lifetimes_as_json
 from metadisco.evaluation.settings import found_with
-from metadisco.inner import envs
 from metadisco.inner.policy import Policy
 from metadisco.outer.devices import start_jax
 from metadisco.problems import make_task
@@ -74,7 +74,7 @@ def train_points(
 def save_trained(path: Path, objective: str, trained: Trained, force: bool) -> None:
     """Write the agents of a point as a package."""
     (task,) = trained.config.inner.tasks
-    env = envs.make(task.env, **task.env_settings)
+    env = make_env(task.env, **task.env_settings)
     save_agents(path, env, trained.config, objective, trained.lifetimes.final_return, trained.policies, force)
 
 

@@ -11,8 +11,8 @@ from jax import Array
 
 from metadisco.config import PARTIAL_FITNESS_NAMES, Config, PPOConfig, check_fitness_name
 from metadisco.config.code.imports import load_object
+from metadisco.discoveries.environments import make as make_env
 from metadisco.errors import UserError, shown
-from metadisco.inner import envs
 from metadisco.inner.envs import Env
 from metadisco.inner.fitness import FITNESS, Fitness
 from metadisco.inner.train import check_evaluation
@@ -41,7 +41,7 @@ def make_task(env: str, env_settings: Mapping[str, Any], ppo: PPOConfig) -> Task
     Raises:
         UserError: for an unknown environment or setting, or episodes that are too long to evaluate.
     """
-    made = envs.make(env, **env_settings)
+    made = make_env(env, **env_settings)
     check_evaluation(made, ppo)
     return Task(made, ppo)
 

@@ -75,6 +75,29 @@ def files_of(path: Path, kind: Kind) -> list[Path]:
     return [path / kind.file, path / ARRAYS] if path.is_dir() else [path]
 
 
+def digest_of(path: Path, kind: Kind) -> str:
+    """Return a hash of the files of a package."""
+    return _digest(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files_of(path, kind)))
+
+
+def saved_agents(env_settings: Mapping[str, Any]) -> list[Path]:
+    """Return the packages of agents that settings of an environment name as opponents."""
+    opponent = env_settings.get("opponent")
+    names = [each["agents"] if is_one_agent(each) else each for each in as_list(opponent)]
+    found = [find_package(name, AGENTS) for name in names if isinstance(name, str)]
+    return [path for path in found if path is not None]
+
+
+def as_list(opponent: Any) -> list[Any]:
+    """Return the opponents that a setting names, which may be one or a list."""
+    return list(opponent) if isinstance(opponent, list) else [opponent]
+
+
+def is_one_agent(opponent: Any) -> bool:
+    """Return whether an opponent is one agent of a package, as {"agents": path, "agent": index}."""
+    return isinstance(opponent, Mapping) and opponent.keys() == {"agents", "agent"}
+
+
 def write_package(
     path: Path, kind: Kind, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray], force: bool = False
 ) -> None:

@@ -31,8 +31,9 @@ def assert_contract(env: Env) -> None:
     key = jax.random.key(0)
     state, obs = jax.eval_shape(env.reset, key)
     next_state, time_step = jax.eval_shape(env.step, key, state, action)
-    describe = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), tree)  # noqa: E731
-    assert describe(next_state) == describe(state)  # so that it can be the carry of a scan
+    describe = lambda tree: [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)]  # noqa: E731
+    assert jax.tree.structure(next_state) == jax.tree.structure(state)  # so that it can be the carry of a scan
+    assert describe(next_state) == describe(state)
     for observation in (obs, time_step.obs, time_step.final_obs):
         assert observation.shape == env.obs_shape
         assert observation.dtype == jnp.float32

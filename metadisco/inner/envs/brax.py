@@ -9,7 +9,7 @@ import inspect
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from metadisco.config.fields import MAX_INT
 from metadisco.errors import UserError, nearest
+from metadisco.inner.envs.bank import from_bank, strong
 from metadisco.inner.envs.base import Box, Env, EnvState, auto_reset
+from metadisco.inner.envs.settings import PLACE, check_names, count
 from metadisco.types import Key
 
 try:
@@ -35,9 +36,10 @@ except ImportError as error:
     raise UserError(f"brax environments need brax ({error}): pip install 'brax>=0.14.2,<0.15'") from error
 
 LIBRARIES = ("brax", "mujoco", "mujoco-mjx")
+KINDS = "a box from -1 to 1; observations are vectors"
+UNAVAILABLE: dict[str, str] = {}
 BACKENDS = ("spring", "positional", "generalized", "mjx")
 DEFAULT_BACKEND = {"swimmer": "generalized"}  # its only backend
-BANK_SEED = 0
 
 
 def names() -> list[str]:
@@ -71,9 +73,9 @@ def make(
     Raises:
         UserError: for an unknown name, backend or argument, or an invalid value.
     """
-    episode_length = _count("episode_length", episode_length)
-    action_repeat = _count("action_repeat", action_repeat)
-    size = None if num_initial_states is None else _count("num_initial_states", num_initial_states)
+    episode_length = count("episode_length", episode_length)
+    action_repeat = count("action_repeat", action_repeat)
+    size = None if num_initial_states is None else count("num_initial_states", num_initial_states)
     dynamics = _make_dynamics(name, arguments)
 
     def fresh(key: Key) -> tuple[EnvState, Array]:
@@ -98,20 +100,12 @@ def make(
         return state, state.obs, reward, state.done > 0
 
     return auto_reset(
-        fresh if size is None else _from_bank(fresh, size),
+        fresh if size is None else from_bank(fresh, size),
         step,
         obs_shape=dynamics.obs_shape,
         action_space=Box(*(np.full(dynamics.action_size, bound, np.float32) for bound in (-1, 1))),
         episode_length=-(-episode_length // action_repeat),
     )
-
-
-def _count(key: str, value: Any) -> int:
-    """Validate a positive whole number, which may be written as 1e3."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 1 <= value <= MAX_INT or value != int(value):
-        raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: a whole number from 1 to {MAX_INT}")
-    return int(value)
 
 
 def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
@@ -129,18 +123,14 @@ def _make_dynamics(name: str, arguments: dict[str, Any]) -> Any:
     cls = brax_envs._envs[name]
     theirs = sorted(set(inspect.signature(cls).parameters) - {"backend", "kwargs"} | {"n_frames"})
     allowed = ["episode_length", "action_repeat", "num_initial_states", *theirs]
-    for key in arguments:
-        if key not in allowed:
-            raise UserError(
-                f"inner.env_settings: brax/{name} has no {key!r}{nearest(key, allowed)} (allowed: {', '.join(allowed)})"
-            )
+    check_names(f"brax/{name}", arguments, allowed)
     if "n_frames" in arguments:
-        arguments = {**arguments, "n_frames": _count("n_frames", arguments["n_frames"])}
+        arguments = {**arguments, "n_frames": count("n_frames", arguments["n_frames"])}
     try:
         with _quietly():
             env = cls(backend=backend, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
-        raise UserError(f"inner.env_settings: brax/{name} does not accept these settings: {error}") from error
+        raise UserError(f"{PLACE}: brax/{name} does not accept these settings: {error}") from error
     dynamics = _Dynamics(env, name)
     if arguments:
         _try(dynamics, name, arguments)
@@ -152,13 +142,13 @@ def _try(dynamics: "_Dynamics", name: str, arguments: dict[str, Any]) -> None:
     for key, value in arguments.items():
         numbers = value if isinstance(value, list) else [value]
         if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-            raise UserError(f"inner.env_settings.{key}: got {value!r}, allowed: finite numbers")
+            raise UserError(f"{PLACE}.{key}: got {value!r}, allowed: finite numbers")
     action = jnp.zeros(dynamics.action_size)
     try:
         jax.eval_shape(lambda key: dynamics.step(dynamics.reset(key), action), jax.random.key(0))
     except (TypeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"inner.env_settings: got {arguments}, which brax/{name} cannot use: {reason}") from error
+        raise UserError(f"{PLACE}: got {arguments}, which brax/{name} cannot use: {reason}") from error
 
 
 @contextlib.contextmanager
@@ -184,28 +174,16 @@ class _Dynamics:
         self.action_size = int(env.action_size)
         obs = jax.eval_shape(self.reset, jax.random.key(0)).obs
         if not hasattr(obs, "shape"):
-            raise UserError(f"inner.env_settings: brax/{name} observes {sorted(obs)}, allowed: one array")
+            raise UserError(f"{PLACE}: brax/{name} observes {sorted(obs)}, allowed: one array")
         self.obs_shape = tuple(obs.shape)
 
     def reset(self, key: Key) -> Any:
         """Return the initial state of an episode."""
         state = self._env.reset(jax.random.key_data(key))
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)  # no weak types
+        return strong(state)
 
     def step(self, state: Any, action: Array) -> Any:
         """Return the state after a step."""
         # Brax modifies the dicts of the given state.
         after = self._env.step(state.replace(metrics=dict(state.metrics), info=dict(state.info)), action)
         return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state)
-
-
-def _from_bank(reset: Callable[[Key], tuple[EnvState, Array]], size: int) -> Callable[[Key], tuple[EnvState, Array]]:
-    """Return a reset that picks one of `size` states, which are drawn here."""
-    bank = jax.jit(jax.vmap(reset))(jax.random.split(jax.random.key(BANK_SEED), size))
-
-    def pick(key: Key) -> tuple[EnvState, Array]:
-        index = jax.random.randint(key, (), 0, size)
-        chosen: tuple[EnvState, Array] = jax.tree.map(lambda leaf: leaf[index], bank)
-        return chosen
-
-    return pick

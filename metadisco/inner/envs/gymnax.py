@@ -15,8 +15,10 @@ from jax import Array
 from metadisco.config.fields import MAX_FLOAT, MAX_INT
 from metadisco.errors import UserError, nearest
 from metadisco.inner.cpu.threefry import unrolled_key
+from metadisco.inner.envs.bank import strong
 from metadisco.inner.envs.base import Box, Discrete, Env, EnvState, TimeStep
 from metadisco.inner.envs.corrections import CORRECTIONS
+from metadisco.inner.envs.settings import check_names
 from metadisco.types import Key
 
 if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an older version in files of the same names
@@ -26,6 +28,7 @@ if not hasattr(environment.Environment, "is_truncated"):  # stable-gymnax is an 
     )
 
 LIBRARIES = ("gymnax",)
+KINDS = "one discrete choice, always legal, or a box; observations are vectors or images"
 UNAVAILABLE = {"MNISTBandit-bsuite": "it downloads its data"}
 
 
@@ -61,11 +64,11 @@ def make(name: str, **params: Any) -> Env:
 
     def reset(key: Key) -> tuple[EnvState, Array]:
         obs, state = env.reset(unrolled_key(key), env_params)
-        return _strong(state), encode(obs)
+        return strong(state), encode(obs)
 
     def step(key: Key, state: EnvState, action: Array) -> tuple[EnvState, TimeStep]:
         obs, state, reward, terminated, truncated, info = env.step(unrolled_key(key), state, action, env_params)
-        return _strong(state), TimeStep(
+        return strong(state), TimeStep(
             obs=encode(obs),
             reward=jnp.asarray(reward, jnp.float32).reshape(()),
             terminated=jnp.asarray(terminated, bool).reshape(()),
@@ -90,12 +93,8 @@ def _corrected(name: str, env: Any) -> Any:
 def _replace(name: str, defaults: Any, params: dict[str, Any]) -> Any:
     """Set parameters, each converted to the type of its default."""
     allowed = sorted(vars(defaults))
+    check_names(f"gymnax/{name}", params, allowed)
     for key, value in params.items():
-        if key not in allowed:
-            raise UserError(
-                f"inner.env_settings: gymnax/{name} has no {key!r}{nearest(key, allowed)} "
-                f"(allowed: {', '.join(allowed)})"
-            )
         _check(key, value, getattr(defaults, key))
     return defaults.replace(**{key: type(getattr(defaults, key))(value) for key, value in params.items()})
 
@@ -125,11 +124,6 @@ def _encoder(space: Any) -> Any:
     if isinstance(space, spaces.Discrete):
         return lambda obs: jax.nn.one_hot(obs, space.n, dtype=jnp.float32)
     return lambda obs: jnp.asarray(obs, jnp.float32)
-
-
-def _strong(state: EnvState) -> EnvState:
-    """Convert Python numbers in a state to a fixed dtype, so that the carry of a scan keeps its type."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)
 
 
 def _action_space(space: Any) -> Discrete | Box:

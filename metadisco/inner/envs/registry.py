@@ -43,6 +43,18 @@ def names(suite: str) -> list[str]:
     return result
 
 
+def kinds(suite: str) -> str:
+    """Return in words which actions and observations a suite's environments have; imports its library."""
+    result: str = _adapter(suite).KINDS
+    return result
+
+
+def not_offered(suite: str) -> dict[str, str]:
+    """Return the environments of a suite's library that are not offered, with the reason; imports the library."""
+    result: dict[str, str] = _adapter(suite).UNAVAILABLE
+    return result
+
+
 def libraries_of(suite: str) -> tuple[str, ...]:
     """Return the distributions that implement the environments of a suite."""
     libraries: tuple[str, ...] = _adapter(suite).LIBRARIES
