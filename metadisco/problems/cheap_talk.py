@@ -63,6 +63,9 @@ class CheapTalk:
     parametrisations: ClassVar[dict[str, str]] = MESSAGES
     fitness_names: ClassVar[tuple[str, ...]] = FITNESS_NAMES
     figures: ClassVar[str] = "metadisco.plotting.talk.run:FAMILY"
+    checks: ClassVar[str] = "metadisco.discoveries.messages:FAMILY"
+    source: ClassVar[str] = "metadisco.export.message:source_text"
+    results: ClassVar[str] = "metadisco.evaluation.results:read_results"
 
     parametrisation: Parametrisation[MessageFunctions]
     tasks: tuple[Task, ...]
