@@ -15,7 +15,7 @@ from metadisco.evaluation.entrants import Entrant
 from metadisco.evaluation.results import FILE, Results, figure_name
 from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.evaluation.tables import Table, in_markdown, with_interval
-from metadisco.inner.games import Game
+from metadisco.inner.games import make_game
 from metadisco.storage.files import with_nulls, write_atomically
 
 PARTS = {"own": "reward per meta-step", "other": "reward of the opponent", "difference": "reward minus {baseline}'s"}
@@ -121,7 +121,9 @@ def read_cross_table(file: Path) -> tuple[CrossTable, dict[str, str]]:
             [Entrant(name, str(short[name]), name, None) for name in data[seat]] for seat in ("players", "opponents")
         )
         games = [
-            Game(name, tuple(map(float, game["own"])), tuple(map(float, game["other"])), game["gamma"])
+            make_game(
+                {"name": name, "payoffs": {seat: game[seat] for seat in ("own", "other")}, "gamma": game["gamma"]}
+            )
             for name, game in data["games"].items()
         ]
         rules = Rules(*(data[name] for name in Rules._fields))

@@ -56,7 +56,7 @@ class OpponentShapingSettings:
     reset: Literal["shaper", "players"] = "shaper"
     """Who plays the unpaid first step: the opponent against a random policy, or the players themselves."""
     self_play: SelfPlaySettings | None = None
-    """How members play against the centre, too; null where they do not."""
+    """How members play against the centre, too, in a game that is the same for both players; null where they do not."""
 
 
 @settings
@@ -171,7 +171,7 @@ def sized(parametrisation: Any, game: Game) -> Parametrisation[MetaPolicy]:
         UserError: if it has another size.
     """
     if not isinstance(parametrisation, GamePolicy):
-        return parametrisation  # type: ignore[no-any-return]
+        return parametrisation
     try:
         return parametrisation.for_game(game.num_logits)  # type: ignore[return-value]
     except ValueError as error:
