@@ -14,6 +14,10 @@ class UserError(ValueError):
     """
 
 
+class UnknownNameError(UserError):
+    """A name that refers to nothing, in contrast to something that cannot be used."""
+
+
 ARGUMENT = re.compile(r"^(\w+)(?=: )|`(\w+)`")
 """Pattern of a function's argument in the message of a `UserError`."""
 

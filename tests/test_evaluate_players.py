@@ -1,6 +1,7 @@
 """`metadisco evaluate --players`: what it writes, that it goes on where it was, and what it refuses."""
 
 import json
+from shutil import copytree
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +13,25 @@ from refusals import assert_refused
 import metadisco
 from metadisco.cli import main
 from metadisco.config import parse_config
+from metadisco.discoveries.sources import find_discovery
+from metadisco.evaluation import best_static as best_static_module
 from metadisco.evaluation import controls, cross_table
+from metadisco.evaluation.best_static import best_static
 from metadisco.evaluation.controls import Budget, Shuffled, random_policy
+from metadisco.evaluation.cross_results import read_results
 from metadisco.evaluation.cross_table import Cell, rows_of
 from metadisco.evaluation.lifetimes import PLAYING, seed_keys
+from metadisco.evaluation.tables import in_markdown
 from metadisco.inner.games import GAMES
 from metadisco.inner.games.lifetime import play_lifetimes
 from metadisco.inner.games.players import make_learner
 from metadisco.parametrisations.meta_policy import FeedForwardPolicy
 from metadisco.parametrisations.static_policy import StaticPolicy
+from metadisco.problems.opponent_shaping import OpponentShaping
 from metadisco.problems.players import as_player
+from metadisco.reporting.parts import comparison_of
 from metadisco.storage.arrays import to_arrays
+from metadisco.storage.files import read_arrays
 from metadisco.storage.runs import RunDirectory
 
 pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
@@ -100,6 +109,69 @@ def test_tables_and_figures_are_written(output):
     for words in ("Players in seat 1", "reset: shaper", "**ipd: reward of the opponent**", "| mfos |", "minus all_def"):
         assert words in table
     assert {path.name for path in (output / "figures").iterdir()} == {"cross_table_ipd.png", "cross_table_ipd.svg"}
+
+
+def test_a_report_shows_what_was_evaluated_of_its_run_alone(output, run, tmp_path):
+    source = find_discovery(str(run))
+    shown = comparison_of(source, None, output)
+    assert in_markdown(shown.content.tables) in (output / "table.md").read_text()
+    assert [file.name for file in shown.figures] == ["cross_table_ipd.png"]
+    assert "8 lifetimes of 3 meta-steps" in shown.content.words and shown.note == ""
+    another = RunDirectory(copytree(run, tmp_path / "mfos"))
+    another.write_centre(0, {name: array + 1 for name, array in read_arrays(another.centre_path(0)).items()})
+    left_out = comparison_of(find_discovery(str(another.path)), None, output)
+    assert left_out.content is None and "another discovery" in left_out.note
+    with pytest.raises(metadisco.UserError, match="another discovery"):
+        comparison_of(find_discovery(str(another.path)), output, output)
+
+
+@pytest.mark.parametrize("damage", ["{}", "[", '{"rows": [1]}', None])
+def test_a_cross_table_that_cannot_be_read_is_told_of(damage, output, tmp_path):
+    data = json.loads((output / "results.json").read_text())
+    del data["rows"][0]["own"]
+    (tmp_path / "results.json").write_text(json.dumps(data) if damage is None else damage)
+    with pytest.raises(metadisco.UserError, match="holds no cross table"):
+        read_results(tmp_path / "results.json")
+
+
+class EvolvedError(Exception):
+    """That it would have been evolved."""
+
+
+class TestTheBestStaticStrategy:
+    """Of a search, for its figure of training."""
+
+    @staticmethod
+    def of_search(folder, opponents=("naive",), horizon=3, **problem):
+        problem = {"name": "opponent_shaping", "opponents": list(opponents), **problem}
+        config, said = parse_config({"problem": problem, "inner": {"horizon": horizon}}), []
+        return best_static(OpponentShaping.from_config(config), config, [folder], said.append), said
+
+    def test_is_that_of_an_evaluation_with_the_same_rules(self, output, results, monkeypatch):
+        monkeypatch.setattr(controls, "search", None)
+        (row,) = (row for row in results["rows"] if row["player"] == "best_static")
+        assert self.of_search(output, [{"name": "naive"}, "naive"]) == (row["own"][0], [])
+
+    @pytest.mark.parametrize(
+        "other", [{"horizon": 4}, {"reset": "players"}, {"game": "imp"}, {"opponents": ["tit_for_tat"]}]
+    )
+    def test_is_not_that_of_an_evaluation_with_others(self, other, output, monkeypatch):
+        def evolve(*args):
+            raise EvolvedError
+
+        monkeypatch.setattr(best_static_module, "cross_table", evolve)
+        with pytest.raises(EvolvedError):
+            self.of_search(output, **({"opponents": ["half"]} if other.get("game") == "imp" else {}) | other)
+
+    def test_is_evolved_where_there_is_none(self, results, tmp_path):
+        found, said = self.of_search(tmp_path)
+        (row,) = (row for row in results["rows"] if row["player"] == "best_static")
+        assert found == pytest.approx(row["own"][0], abs=1)  # on 1024 lifetimes in place of 8
+        assert len(said) == 1 and list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("slow", [{"opponents": ["naive", "best_response"]}, {"horizon": 10_000}])
+    def test_is_left_out_where_that_takes_long(self, slow, tmp_path):
+        assert self.of_search(tmp_path, **slow) == (None, [])
 
 
 def test_what_is_there_is_neither_played_nor_evolved_again(output, run, monkeypatch, capsys):
@@ -196,12 +268,15 @@ THREE = "payoffs: {own: [3, 0, 5], other: [3, 5, 0, 1]}\n"
         (["--players", "naive", "--opponents", "best_static"], ["--opponents: got the control 'best_static'"]),
         (["--players", "ppo", "--opponents", "naive"], ["--players: got 'ppo', found by objective_discovery"]),
         (["--players", "shuffled:nowhere", "--opponents", "naive"], ["--players: got 'nowhere'", "meta-policy"]),
+        (["--players", "three.yaml", "--opponents", "naive"], ["--players: got 'three.yaml', allowed: naive"]),
+        (["--players", "", "--opponents", "naive"], ["--players: got '', allowed: naive"]),
+        (["--players", "mfos_ipd@7", "--opponents", "naive"], ["--players:", "no centre was kept after generation 7"]),
         (["--players", "zero_determinant:chi=0.5", "--opponents", "naive"], ["chi: got 0.5", "at least 1"]),
         (["--players", "zero_determinant:chi=3,phi=0.9", "--opponents", "naive"], ["phi: got 0.9", "at most 0.142"]),
         (["--players", "RUN", "--opponents", "naive", "--games", "imp"], ["evolved for ipd", "players of imp"]),
         ([*NAIVE, "--games", "idp"], ["--games: got 'idp'", "did you mean 'ipd'"]),
         ([*NAIVE, "--games", "three.yaml"], ["games.payoffs.own", "four numbers"]),
-        ([*NAIVE, "--games", "gamma.yaml"], ["games.gamma: got 1.0", "below 1"]),
+        ([*NAIVE, "--games", "gamma.yaml"], ["games.gamma: got 1.0", "0.9999"]),
         ([*NAIVE, "--games", "nowhere.yaml"], ["--games: cannot read config 'nowhere.yaml'"]),
         ([*NAIVE, "--games", "ipd", "ipd"], ["--games: got 'ipd' twice"]),
         ([*NAIVE, "--lifetimes", "0"], ["--lifetimes: got 0"]),

@@ -67,8 +67,10 @@ def train_agents(
     """
     forget_edited()
     path, agents = path_of(output), path_of(save)
-    name = text_of(config) if config is not None else None
-    made = train_and_write(text_of(objective), env, num_seeds, name, overrides, path, agents, force, progress)
+    name = text_of(config, "config") if config is not None else None
+    made = train_and_write(
+        text_of(objective, "objective"), env, num_seeds, name, overrides, path, agents, force, progress
+    )
     return made.checked()
 
 

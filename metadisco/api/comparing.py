@@ -58,12 +58,12 @@ def evaluate(
         found.summary()[["objective", "env", "score", "interquartile_mean", "difference_low", "difference_high"]]
     """
     forget_edited()
-    settings = settings_named(None if config is None else text_of(config))
-    names, places = texts_of(objectives), texts_of(envs)
+    settings = settings_named(None if config is None else text_of(config, "config"))
+    names, places = texts_of(objectives, "objectives"), texts_of(envs, "envs")
     check_num_seeds(num_seeds)
     given = checked_settings(settings_of(overrides, ", where objectives are several"))
     check_names({"objectives": names, "envs": places})
-    compared = names[0] if baseline is None else text_of(baseline)
+    compared = names[0] if baseline is None else text_of(baseline, "baseline")
     if compared not in names:
         raise UserError(f"baseline: got {compared!r}, allowed: one of {', '.join(names)}")
     for env in places:

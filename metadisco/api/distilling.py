@@ -63,13 +63,13 @@ def distil(
     forget_edited()
     _check_options(num_seeds, max_terms, network)
     given, folder = settings_of(overrides), Path(output)
-    source = find_source(text_of(objective))
+    source = find_source(text_of(objective, "objective"))
     if network and (source.section is None or source.section["name"] not in PARAMETRISATIONS):
         raise UserError(
             f"network: {source.name!r} was learned by no built-in parametrisation, so that there is none to make "
             "smaller"
         )
-    config_name = None if config is None else text_of(config)
+    config_name = None if config is None else text_of(config, "config")
     place, settings, (_, origin) = settings_for(source, env, config_name, given)
     _check_apart(source, folder)
     check_writable(folder, "output")

@@ -107,4 +107,4 @@ def _named(discovery: Name, form: str | None, overrides: Overrides) -> Source:
     settings, rest = split_objective(overrides_of(overrides))
     if rest:
         raise UserError(f"{next(iter(rest))}: allowed: objective.…, the constants of a closed objective")
-    return find_discovery(text_of(discovery), settings)
+    return find_discovery(text_of(discovery, "discovery"), settings)

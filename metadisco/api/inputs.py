@@ -1,7 +1,7 @@
 """Conversion of arguments of the API to the types that the library uses."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,14 +17,27 @@ Overrides: TypeAlias = Mapping[str, Any] | None
 """Settings by dotted key, such as {"inner.ppo.gamma": 0.95}."""
 
 
-def text_of(name: Name) -> str:
-    """Return a name or a path as text."""
-    return os.fspath(name)
+def text_of(name: Name, argument: str = "name") -> str:
+    """Return a name or a path as text.
+
+    Args:
+        name: as given.
+        argument: that holds it.
+
+    Raises:
+        UserError: if it is neither.
+    """
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise UserError(f"{argument}: got {shown(name)}, allowed: a name or a path")
+    return text
 
 
-def texts_of(names: Name | Sequence[Name]) -> list[str]:
-    """Return names as text; a single one is a list of one."""
-    return [text_of(names)] if isinstance(names, str | os.PathLike) else [text_of(each) for each in names]
+def texts_of(names: Name | Sequence[Name], argument: str = "name") -> list[str]:
+    """Return names as text; a single one is a list of one. Arguments and errors are as of `text_of`."""
+    if isinstance(names, Iterable) and not isinstance(names, str | os.PathLike):
+        return [text_of(each, argument) for each in names]
+    return [text_of(names, argument)]
 
 
 def path_of(name: Name | None) -> Path | None:

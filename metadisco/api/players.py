@@ -80,10 +80,13 @@ def evaluate_players(
     from metadisco.evaluation.cross_table import Rules, cross_table
     from metadisco.evaluation.entrants import entrants_of
 
-    ours, theirs = entrants_of(_plain(players), "players"), entrants_of(_plain(opponents), "opponents")
-    compared = ours[0].name if baseline is None else entrants_of(_plain(baseline), "baseline")[0].name
+    ours, theirs = (
+        entrants_of(_plain(specs, seat), seat) for specs, seat in ((players, "players"), (opponents, "opponents"))
+    )
+    compared = ours[0].name if baseline is None else entrants_of(_plain(baseline, "baseline"), "baseline")[0].name
     if compared not in {each.name for each in ours}:
         raise UserError(f"baseline: got {compared!r}, allowed: one of {', '.join(each.name for each in ours)}")
+    output = None if output is None else text_of(output, "output")
     if output is not None:
         check_writable(Path(output), "output")
 
@@ -105,11 +108,15 @@ def evaluate_players(
     return found
 
 
-def _plain(specs: Spec | Sequence[Spec]) -> list[Any]:
-    """Return several specs, names as text; a single one is a list of one."""
+def _plain(specs: Spec | Sequence[Spec], argument: str) -> list[Any]:
+    """Return several specs, names as text; a single one is a list of one.
+
+    Raises:
+        UserError: for anything else.
+    """
     if isinstance(specs, Mapping) or not isinstance(specs, Sequence) or isinstance(specs, str):
         specs = [specs]
-    return [dict(each) if isinstance(each, Mapping) else text_of(each) for each in specs]
+    return [dict(each) if isinstance(each, Mapping) else text_of(each, argument) for each in specs]
 
 
 def _games(specs: Spec | Sequence[Spec]) -> list[Game]:
@@ -118,7 +125,7 @@ def _games(specs: Spec | Sequence[Spec]) -> list[Game]:
     Raises:
         UserError: if one is not a game, two have the same name, or none is given.
     """
-    games = [make_game(_section(spec), "games") for spec in _plain(specs)]
+    games = [make_game(_section(spec), "games") for spec in _plain(specs, "games")]
     names = [game.name for game in games]
     for name in names:
         if names.count(name) > 1:

@@ -35,7 +35,7 @@ class Run:
     """
 
     def __init__(self, path: Name):
-        self._directory = RunDirectory(Path(located(text_of(path))))
+        self._directory = RunDirectory(Path(located(text_of(path, "run"))))
         if not self._directory.exists:
             raise UserError(f"run: got {text_of(path)!r}, where no run is, allowed: the path of one")
 

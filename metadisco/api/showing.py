@@ -65,8 +65,8 @@ def plot(
         if isinstance(discovery, Comparison):
             return _comparison_figures(discovery, output)
     forget_edited()
-    given, config_name = settings_of(overrides), None if config is None else text_of(config)
-    sources = [find_discovery(name) for name in dict.fromkeys(texts_of(discovery))]
+    given, config_name = settings_of(overrides), None if config is None else text_of(config, "config")
+    sources = [find_discovery(name) for name in dict.fromkeys(texts_of(discovery, "discovery"))]
     _check_plotted(sources, three_d, any((env, config_name, given)))
     if output is not None:
         check_writable(Path(output), "output")
@@ -160,7 +160,7 @@ def report(
         page = metadisco.report("runs/first", "first.html", visit=False)
     """
     forget_edited()
-    source = find_discovery(text_of(run))
+    source = find_discovery(text_of(run, "run"))
 
     from metadisco.reporting.page import write_page
 

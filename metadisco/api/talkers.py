@@ -71,8 +71,8 @@ def evaluate_talkers(
         found.summary()[["objective", "env", "score", "mean", "difference", "difference_from_zero"]]
     """
     forget_edited()
-    settings = settings_named(None if config is None else text_of(config))
-    names, places = texts_of(talkers), texts_of(envs)
+    settings = settings_named(None if config is None else text_of(config, "config"))
+    names, places = texts_of(talkers, "talkers"), texts_of(envs, "envs")
     check_num_seeds(num_seeds)
     _check_channel(channels, scale)
     check_names({"talkers": names, "envs": places})
@@ -81,6 +81,7 @@ def evaluate_talkers(
     given = _settings_of(overrides, "overrides")
     learners = {"": {}, **_checked_victims(victims)}
     met = [_victim(settings.base, env, name, {**given, **own}) for env in places for name, own in learners.items()]
+    output = None if output is None else text_of(output, "output")
     if output is not None:
         check_writable(Path(output), "output")
 

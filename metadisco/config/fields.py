@@ -33,7 +33,8 @@ ProperFraction = Annotated[Float, Field(ge=0, lt=1)]
 Decay = Annotated[Float, Field(gt=0, le=1)]
 Text = Annotated[str, Strict()]
 MAX_WIDTH = 65_536  # of a layer: one matrix of that size squared fills 16 GiB
-Sizes = tuple[Annotated[Int, Field(gt=0, le=MAX_WIDTH)], ...]
+Width = Annotated[Int, Field(gt=0, le=MAX_WIDTH)]
+Sizes = tuple[Width, ...]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import Any, ClassVar, Protocol
 
 from metadisco.errors import UserError, nearest
@@ -38,8 +39,11 @@ class ProblemKind(Protocol):
     fitness_names: ClassVar[tuple[str, ...]]
     """Built-in values of `inner.fitness`."""
 
-    # Optional: `figures: ClassVar[str]`, how runs are drawn and told of beside what all have in common: the `Family` of
-    # metadisco/plotting/families.py, as `module:NAME`.
+    # Optional, for `part_of`: what higher layers have for the problem, each as `module:NAME`.
+    # `figures`: the `Family` of metadisco/plotting/families.py; how runs are drawn and told of.
+    # `checks`: the `Family` of metadisco/discoveries/checks.py; what artefacts hold.
+    # `source`: (source, named, language, file) -> text, as `source_text` of metadisco/export/families.py.
+    # `results`: (file) -> `Results` of metadisco/evaluation/results.py; reads what an evaluation wrote.
 
     @classmethod
     def from_config(cls, config: Any) -> Any:
@@ -60,6 +64,17 @@ def problem_kind(name: Any) -> ProblemKind | None:
     module, _, attribute = PROBLEMS[name].partition(":")
     kind: ProblemKind = getattr(importlib.import_module(module), attribute)
     return kind
+
+
+def part_of(problem: Mapping[str, Any], name: str) -> Any:
+    """Return what a higher layer has for a problem, imported on first use; None where it has nothing.
+
+    Args:
+        problem: section of a config.
+        name: an optional class attribute of its `ProblemKind`.
+    """
+    place = getattr(problem_kind(problem["name"]), name, None)
+    return None if place is None else resolve_name(place)
 
 
 def finds_objective(problem: Mapping[str, Any]) -> bool:

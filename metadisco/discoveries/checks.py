@@ -4,26 +4,19 @@ Which inputs and outputs, each family of problems says in a file of its own; obj
 """
 
 from collections.abc import Callable, Mapping
-from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from metadisco.config import build_settings
-from metadisco.config.problems import problem_kind
+from metadisco.config.problems import part_of, problem_kind
 from metadisco.discoveries.artefact import problem_of
 from metadisco.errors import UserError
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations import built_in, make_parametrisation
 from metadisco.storage.package import Package
 from metadisco.types import MetaParams, Parametrisation
-
-FAMILIES: dict[str, str] = {
-    "opponent_shaping": "metadisco.discoveries.meta_policies:FAMILY",
-    "cheap_talk": "metadisco.discoveries.messages:FAMILY",
-}
-"""The `Family` of a built-in problem by its name, as the module and its name there."""
 
 TOLERANCE = 1e-4
 INCOMPLETE = "its checks are incomplete"
@@ -117,10 +110,7 @@ def _check(family: Family, found: Found, meta_params: MetaParams, stored: Any) -
 
 def _family(problem: Mapping[str, Any]) -> Family | None:
     """Return the family of a problem; None where it has none."""
-    name = problem["name"]
-    if name not in FAMILIES:
-        return None
-    family: Family = resolve_name(FAMILIES[name])
+    family: Family | None = part_of(problem, "checks")
     return family
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from metadisco.config import OBJECTIVE_SETTINGS
 from metadisco.discoveries.published import located, published_names, shadowed
-from metadisco.errors import UserError, nearest
+from metadisco.errors import UnknownNameError, UserError, nearest
 from metadisco.storage.runs import CONFIG, RunDirectory
 
 MAX_NAME = 4096  # letters of a path
@@ -17,7 +17,7 @@ def find_run(name: str) -> tuple[Path, int | None]:
         UserError: if there is no such run.
     """
     if len(name) > MAX_NAME:
-        raise UserError(f"no objective {name[:40]!r}…, allowed: a shorter name")
+        raise UnknownNameError(f"no objective {name[:40]!r}…, allowed: a shorter name")
     place = located(name)
     path, generation = Path(place), None
     stem, at, number = place.rpartition("@")
@@ -30,7 +30,7 @@ def find_run(name: str) -> tuple[Path, int | None]:
                 f"allowed: {str(published)!r}"
             )
         names = (*OBJECTIVE_SETTINGS, *published_names())
-        raise UserError(
+        raise UnknownNameError(
             f"no objective {name!r}, allowed: {', '.join(names)}, "
             f"or the path of a run, artefact or distilled forms{nearest(name, names)}"
         )

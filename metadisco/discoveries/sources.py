@@ -54,7 +54,7 @@ class Source(NamedTuple):
     @property
     def sha256(self) -> str:
         """SHA-256 of its identity, which does not depend on its name."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+        return digest_of(self.identity)
 
     @property
     def section(self) -> Mapping[str, Any] | None:
@@ -65,6 +65,11 @@ class Source(NamedTuple):
             return None
         described = self.artefact.data.get("objective") or self.artefact.data["learned"]
         return described.get("parametrisation") or None
+
+
+def digest_of(identity: Any) -> str:
+    """Return the SHA-256 of plain data."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def find_source(name: str, settings: Mapping[str, Any] | None = None) -> Source:

@@ -1,23 +1,27 @@
 """results.json, tables and tidy data of a cross table."""
 
-import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from metadisco._version import __version__
+from metadisco.errors import UserError
 from metadisco.evaluation.cross_table import CrossTable, Row, Rules
 from metadisco.evaluation.entrants import Entrant
-from metadisco.evaluation.results import FILE
+from metadisco.evaluation.results import FILE, Results, figure_name
+from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.evaluation.tables import Table, in_markdown, with_interval
+from metadisco.inner.games import make_game
 from metadisco.storage.files import with_nulls, write_atomically
 
 PARTS = {"own": "reward per meta-step", "other": "reward of the opponent", "difference": "reward minus {baseline}'s"}
 """Titles of the tables of a game, by the field of `Row` that they show."""
+INTERVALS = {"own": Estimate, "other": Estimate, "difference": Difference, "other_difference": Difference}
+"""Fields of `Row` with an interval."""
 
 
 def write_cross_table(table: CrossTable, output: Path) -> None:
@@ -71,8 +75,9 @@ def _plain(table: CrossTable) -> dict[str, Any]:
         "baseline": table.baseline,
         **table.rules._asdict(),
         "games": {game.name: {"own": game.own, "other": game.other, "gamma": game.gamma} for game in table.games},
-        "players": _hashes(table.players),
-        "opponents": _hashes(table.opponents),
+        "players": {each.name: each.sha256 for each in table.players},
+        "opponents": {each.name: each.sha256 for each in table.opponents},
+        "short": {each.name: each.short for each in (*table.players, *table.opponents)},
         "rows": [
             {
                 name: with_nulls(np.asarray(each, float)) if isinstance(each, tuple) else each
@@ -83,13 +88,54 @@ def _plain(table: CrossTable) -> dict[str, Any]:
     }
 
 
-def _hashes(entrants: Sequence[Entrant]) -> dict[str, str]:
-    """Return digests that distinguish players of the same name."""
-    return {
-        each.name: hashlib.sha256(json.dumps(each.identity, sort_keys=True).encode()).hexdigest() for each in entrants
-    }
+def read_results(file: Path) -> Results:
+    """Read what a report shows of a cross table.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    table, hashes = read_cross_table(file)
+    figures = [file.parent / "figures" / f"cross_table_{figure_name(game.name)}.png" for game in table.games]
+    return Results(
+        words=describe(table.rules),
+        tables=cross_tables(table),
+        figures=tuple(each for each in figures if each.is_file()),
+        hashes=set(hashes.values()),
+        names=hashes.keys(),
+    )
 
 
-def _numbers(value: Any) -> Any:
-    """Return an estimate as a list with null for unknown values; return anything else unchanged."""
-    return with_nulls(np.asarray(value, float)) if isinstance(value, tuple) else value
+def read_cross_table(file: Path) -> tuple[CrossTable, dict[str, str]]:
+    """Read the cross table that `write_cross_table` wrote, without its cells.
+
+    Returns:
+        The table, whose players and opponents have names only; and the SHA-256 of each of them by name.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        short, hashes = data["short"], {**data["opponents"], **data["players"]}
+        players, opponents = (
+            [Entrant(name, str(short[name]), name, None) for name in data[seat]] for seat in ("players", "opponents")
+        )
+        games = [
+            make_game(
+                {"name": name, "payoffs": {seat: game[seat] for seat in ("own", "other")}, "gamma": game["gamma"]}
+            )
+            for name, game in data["games"].items()
+        ]
+        rules = Rules(*(data[name] for name in Rules._fields))
+        rows = [Row(**{**row, **{name: _interval(row, name) for name in INTERVALS}}) for row in data["rows"]]
+        table = CrossTable(players, opponents, games, rules, data["baseline"], [], rows)
+        cross_tables(table), describe(rules)  # that nothing is missing
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{str(file)!r} holds no cross table of this version of metadisco evaluate") from error
+    return table, hashes
+
+
+def _interval(row: Mapping[str, Any], name: str) -> Any:
+    """Return an estimate or a difference; None where there is no comparison."""
+    numbers = row[name]
+    return None if numbers is None else INTERVALS[name](*(math.nan if each is None else each for each in numbers))

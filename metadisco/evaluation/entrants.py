@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from metadisco.discoveries.sources import short_names
+from metadisco.discoveries.sources import digest_of, short_names
 from metadisco.errors import UserError
 from metadisco.evaluation.controls import BUDGETS, Match, Shuffled, evolved, random_policy
 from metadisco.inner.games import Game
@@ -14,7 +14,7 @@ from metadisco.problems.players import find_meta_policy, is_learner, load_player
 Seat: TypeAlias = Callable[[Match], Player]
 """Makes a player once its opponent is known."""
 
-RANDOM, SHUFFLED = "random", "shuffled:"
+RANDOM, SHUFFLED, META_POLICY = "random", "shuffled:", "meta_policy"
 CONTROLS = (*BUDGETS, RANDOM, f"{SHUFFLED}PATH")
 """Players that are made for each match: the best memory-one strategy and the best plan against the opponent, both
 evolved; a meta-policy with random weights; and that of PATH, seeing another lifetime than its own."""
@@ -31,6 +31,12 @@ class Entrant(NamedTuple):
     """As it was given."""
     identity: Any
     """What its policies depend on, as plain data."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its identity; of a meta-policy that of its source."""
+        kind, described = self.identity if isinstance(self.identity, list) else ("", None)
+        return digest_of(described if kind == META_POLICY else self.identity)
 
 
 def entrants_of(specs: Sequence[Any], option: str) -> list[Entrant]:
@@ -74,7 +80,7 @@ def _identity(spec: Any, option: str) -> Any:
     if path is not None:
         allowed = () if spec != path else LEARNERS if option == "opponents" else (*LEARNERS, *CONTROLS)
         source = find_meta_policy(path, option, allowed)
-        return ["meta_policy" if spec == path else "shuffled", source.identity]
+        return [META_POLICY if spec == path else "shuffled", source.identity]
     return ["control", spec] if _is_control(spec) else parse_learner(spec, option)
 
 

@@ -103,16 +103,15 @@ def _figures(envs: Sequence[str], output: Path) -> list[str]:
 class Results(NamedTuple):
     """Results of an evaluation, as read from its files."""
 
-    seeds: int
-    baseline: str
-    """Short name of the baseline."""
+    words: str
+    """What the numbers are, in a sentence or two."""
     tables: list[Table]
     figures: tuple[Path, ...]
     """Existing figures."""
     hashes: Collection[Any] | None
-    """SHA-256 of the identities of its objectives; None for files of an earlier version."""
+    """SHA-256 of the identities of what was compared; None for files of an earlier version."""
     names: Collection[str]
-    """Names of its objectives at the time of writing."""
+    """Their names at the time of writing."""
 
 
 def read_results(file: Path) -> Results:
@@ -129,8 +128,8 @@ def read_results(file: Path) -> Results:
         for cell in data["cells"]:
             held_out[cell["objective"], cell["env"]] = cell["held_out"]
         return Results(
-            seeds=int(data["seeds"]),
-            baseline=baseline,
+            words=f"{int(data['seeds'])} agents each, on common seeds that the search did not use. Differences and "
+            f"probabilities of improvement are relative to {baseline}; intervals are 95 %.",
             tables=[
                 *tables(from_json(data["rows"]), held_out, data["baseline"]),
                 *control_tables(control_from_json(data.get("control", []))),

@@ -1,18 +1,10 @@
-"""Who writes the source of a discovery, by the problem that found it. JAX is not started."""
+"""Who writes the source of a discovery: each built-in problem names its own function. JAX is not started."""
 
 from collections.abc import Callable
-from pkgutil import resolve_name
 
-from metadisco.config.problems import DEFAULT_PROBLEM, describe_discovery
+from metadisco.config.problems import PROBLEMS, describe_discovery, part_of
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
-
-SOURCE_TEXTS: dict[str, str] = {
-    DEFAULT_PROBLEM: "metadisco.export.source_of:source_text",
-    "opponent_shaping": "metadisco.export.policy:source_text",
-    "cheap_talk": "metadisco.export.message:source_text",
-}
-"""Functions (source, named, language, file) -> text, as module and name."""
 
 
 def check_has_source(source: Source) -> None:
@@ -21,11 +13,10 @@ def check_has_source(source: Source) -> None:
     Raises:
         UserError: saying what it is.
     """
-    if source.problem["name"] not in SOURCE_TEXTS:
+    if part_of(source.problem, "source") is None:
         found = describe_discovery(source.problem)
-        raise UserError(
-            f"{source.name!r}: got {found}, allowed: what {' or '.join(SOURCE_TEXTS)} found; as an artefact, anything"
-        )
+        writing = " or ".join(name for name in PROBLEMS if part_of({"name": name}, "source"))
+        raise UserError(f"{source.name!r}: got {found}, allowed: what {writing} found; as an artefact, anything")
 
 
 def source_text(source: Source, named: Source, language: str, file: str) -> str:
@@ -40,5 +31,5 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     Raises:
         UserError: if it cannot be written.
     """
-    write: Callable[[Source, Source, str, str], str] = resolve_name(SOURCE_TEXTS[source.problem["name"]])
+    write: Callable[[Source, Source, str, str], str] = part_of(source.problem, "source")
     return write(source, named, language, file)

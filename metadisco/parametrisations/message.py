@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from metadisco.config.fields import NonNegativeInt, PositiveFloat, PositiveInt, Sizes, settings
+from metadisco.config.fields import NonNegativeInt, PositiveFloat, PositiveInt, Sizes, Width, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.source_message import SourceMessage
 from metadisco.parametrisations.source_policy import layers_of
@@ -33,7 +33,7 @@ class LearnedMessage:
         "the flattened observation / input_scale; to steer, the features of the goal behind it",
     )
     facts: ClassVar[tuple[str, ...]] = ("obs_size", "num_goal_features")
-    num_channels: PositiveInt = 2
+    num_channels: Width = 2
     """Numbers of a message."""
     hidden_sizes: Sizes = (64, 64)
     """Widths of the hidden layers."""

@@ -30,8 +30,14 @@ class GamePolicy:
     sets it."""
 
     def for_game(self, num_states: int) -> "GamePolicy":
-        """Return the same for a game with so many states, unless it is fixed already."""
-        return self if self.num_states is not None else replace(self, num_states=num_states)
+        """Return the same for a game with so many states.
+
+        Raises:
+            ValueError: if another number is set already.
+        """
+        if self.num_states not in (None, num_states):
+            raise ValueError(f"num_states: got {self.num_states}, allowed: {num_states}, or null")
+        return replace(self, num_states=num_states)
 
     @property
     def num_logits(self) -> int:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from metadisco.config.fields import PositiveInt, settings
+from metadisco.config.fields import Width, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.meta_policy import NetworkPolicy, init_network, logits_of
 from metadisco.parametrisations.source_policy import SourcePolicy, Unit, layers_of
@@ -27,7 +27,7 @@ class RecurrentPolicy(NetworkPolicy):
         "2p - 1 for the own and then the other's probabilities of the first action, states in the order start, CC, "
         "CD, DC, DD, each from its player's viewpoint",
     )
-    memory_size: PositiveInt = 16
+    memory_size: Width = 16
     """Width of the memory."""
 
     @in_float32

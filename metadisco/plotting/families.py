@@ -1,12 +1,11 @@
 """Figures of what a built-in problem finds, by the problem: each names its own as text, `module:NAME`."""
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from matplotlib.figure import Figure
 
-from metadisco.config.problems import problem_kind
+from metadisco.config.problems import part_of
 from metadisco.discoveries.sources import Source
 
 Say: TypeAlias = Callable[[str], None]
@@ -27,10 +26,5 @@ class Family(NamedTuple):
 
 def family_of(problem: Mapping[str, Any]) -> Family | None:
     """Return how runs of a problem are drawn, by its section of a config; None where it has nothing of its own."""
-    kind = problem_kind(problem["name"])
-    name = getattr(kind, "figures", "")
-    if not name:
-        return None
-    module, _, attribute = name.partition(":")
-    family: Family = getattr(importlib.import_module(module), attribute)
+    family: Family | None = part_of(problem, "figures")
     return family

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from metadisco.config import Config, lifetime
+from metadisco.config.problems import finds_objective
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source, short_names
 from metadisco.distillation.surfaces import value_loss_curve
@@ -110,8 +111,10 @@ def several_figures(
 
 
 def _guides(config: Config | None) -> Mapping[str, float]:
-    """Return PPO's fitness, 1, if fitness is on the scale from random actions to PPO."""
-    referred = config is not None and config.tasks and all(task.reference is not None for task in config.tasks)
+    """Return PPO's fitness, 1, if fitness is on the scale from random actions to PPO; a message's may be on another."""
+    if config is None or not finds_objective(config.problem):
+        return {}
+    referred = config.tasks and all(task.reference is not None for task in config.tasks)
     return {"PPO (reference)": 1.0} if referred else {}
 
 

@@ -63,6 +63,9 @@ class CheapTalk:
     parametrisations: ClassVar[dict[str, str]] = MESSAGES
     fitness_names: ClassVar[tuple[str, ...]] = FITNESS_NAMES
     figures: ClassVar[str] = "metadisco.plotting.talk.run:FAMILY"
+    checks: ClassVar[str] = "metadisco.discoveries.messages:FAMILY"
+    source: ClassVar[str] = "metadisco.export.message:source_text"
+    results: ClassVar[str] = "metadisco.evaluation.results:read_results"
 
     parametrisation: Parametrisation[MessageFunctions]
     tasks: tuple[Task, ...]
@@ -154,7 +157,12 @@ class CheapTalk:
 
 
 def _aimed(task: Task, aim: str) -> Task:
-    """Return a task whose scale is that of the aim: where harm is wanted, 0 is PPO's fitness and 1 a random agent's."""
+    """Return a task whose scale is that of the aim: where harm is wanted, 0 is PPO's fitness and 1 a random agent's.
+
+    Goal returns have no scale: the references are of what the environment pays.
+    """
+    if aim == "control":
+        return task._replace(zero=0.0, one=1.0)
     return task._replace(zero=-task.one, one=-task.zero) if aim == "harm" and (task.zero, task.one) != (0, 1) else task
 
 

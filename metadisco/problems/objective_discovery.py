@@ -31,6 +31,8 @@ class ObjectiveDiscovery:
     inner: ClassVar[type] = InnerConfig
     parametrisations: ClassVar[dict[str, str]] = PARAMETRISATIONS
     fitness_names: ClassVar[tuple[str, ...]] = FITNESS_NAMES
+    source: ClassVar[str] = "metadisco.export.source_of:source_text"
+    results: ClassVar[str] = "metadisco.evaluation.results:read_results"
     over_all: ClassVar = {"lives_without_episode": "without_episode", "curve_gaps": "gaps"}
 
     parametrisation: Parametrisation[Objective]

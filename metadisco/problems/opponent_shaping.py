@@ -6,15 +6,17 @@ evolved, and self-play is against the centre of the search. Axes: K opponents, B
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
+from pydantic import Field
 
 from metadisco.config import Config, build_settings
 from metadisco.config.fields import Fraction, PositiveInt, settings
+from metadisco.errors import UserError
 from metadisco.inner.games import Game, make_game
 from metadisco.inner.games.lifetime import Reset, play_lifetimes
 from metadisco.inner.games.players import Player
@@ -23,6 +25,9 @@ from metadisco.parametrisations import META_POLICIES, make_parametrisation
 from metadisco.parametrisations.meta_policy import GamePolicy
 from metadisco.problems.players import as_player, make_player, names_of
 from metadisco.types import Evaluation, Key, MetaParams, MetaPolicy, Parametrisation, TaskInfo
+
+MAX_HORIZON = 2**24
+"""Up to here single precision counts meta-steps one by one."""
 
 
 @settings
@@ -51,14 +56,14 @@ class OpponentShapingSettings:
     reset: Literal["shaper", "players"] = "shaper"
     """Who plays the unpaid first step: the opponent against a random policy, or the players themselves."""
     self_play: SelfPlaySettings | None = None
-    """How members play against the centre, too; null where they do not."""
+    """How members play against the centre, too, in a game that is the same for both players; null where they do not."""
 
 
 @settings
 class OpponentShapingInner:
     """How an evaluation runs."""
 
-    horizon: PositiveInt = 100
+    horizon: Annotated[PositiveInt, Field(le=MAX_HORIZON)] = 100
     """Meta-steps of a meta-episode: how often the players choose policies and play."""
     num_opponents: PositiveInt = 32
     """Lifetimes of each opponent in one evaluation; each starts anew."""
@@ -84,6 +89,9 @@ class OpponentShaping:
     parametrisations: ClassVar[dict[str, str]] = META_POLICIES
     fitness_names: ClassVar[tuple[str, ...]] = ()
     figures: ClassVar[str] = "metadisco.plotting.shaping.run:FAMILY"
+    checks: ClassVar[str] = "metadisco.discoveries.meta_policies:FAMILY"
+    source: ClassVar[str] = "metadisco.export.policy:source_text"
+    results: ClassVar[str] = "metadisco.evaluation.cross_results:read_results"
 
     parametrisation: Parametrisation[MetaPolicy]
     game: Game
@@ -104,10 +112,15 @@ class OpponentShaping:
             OpponentShapingSettings, {key: value for key, value in config.problem.items() if key != "name"}, "problem."
         )
         game = make_game(asked.game).from_seat(asked.seat)
+        if not asked.opponents:
+            raise UserError("problem.opponents: got none, allowed: one or more")
+        if asked.self_play is not None and game != game.swapped:
+            raise UserError(
+                f"problem.self_play: got the game {game.name}, allowed: one that is the same for both players, since "
+                "the centre takes the other seat"
+            )
         opponents = [make_player(spec, game.swapped, "problem.opponents") for spec in asked.opponents]
-        parametrisation: Any = make_parametrisation(config.parametrisation)
-        if isinstance(parametrisation, GamePolicy):
-            parametrisation = parametrisation.for_game(game.num_logits)
+        parametrisation = sized(make_parametrisation(config.parametrisation), game)
         names = names_of(asked.opponents)
         problem = OpponentShaping(
             parametrisation=parametrisation,
@@ -149,6 +162,20 @@ class OpponentShaping:
         """Return mean rewards per meta-step, over all lifetimes, of the meta-policy and of an opponent."""
         outcome = play_lifetimes(key, player, opponent, self.game, self.horizon, self.num_opponents, self.reset)
         return outcome.own.mean(), outcome.other.mean()
+
+
+def sized(parametrisation: Any, game: Game) -> Parametrisation[MetaPolicy]:
+    """Return a parametrisation for the policies of a game; one of the user's may know their size by itself.
+
+    Raises:
+        UserError: if it has another size.
+    """
+    if not isinstance(parametrisation, GamePolicy):
+        return parametrisation
+    try:
+        return parametrisation.for_game(game.num_logits)  # type: ignore[return-value]
+    except ValueError as error:
+        raise UserError(f"parametrisation.{error}") from error
 
 
 @dataclass(frozen=True)

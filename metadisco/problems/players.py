@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.names import check_pinned
 from metadisco.discoveries.sources import Source, find_discovery, short_names
-from metadisco.errors import UserError, nearest, shown
+from metadisco.errors import UnknownNameError, UserError, nearest, shown
 from metadisco.inner.games import Game, make_game
 from metadisco.inner.games.players import LEARNERS, Player, make_learner
 from metadisco.inner.games.players.meta_player import MetaPlayer
@@ -111,12 +110,12 @@ def find_meta_policy(name: str, key: str, others: Collection[str] = tuple(LEARNE
     """
     try:
         source = find_discovery(name)
-    except UserError as error:
-        if Path(name).exists() or Path(name.rpartition("@")[0] or name).exists():
-            raise UserError(f"{key}: {error}") from error
+    except UnknownNameError as error:
         places = "the path of a meta-policy's run or artefact, or a published one"
         allowed = f"{', '.join(others)}, package.module:MyLearner, or {places}" if others else places
         raise UserError(f"{key}: got {shown(name)}, allowed: {allowed}{nearest(name, others)}") from error
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
     if source.problem["name"] != PROBLEM:
         raise UserError(f"{key}: got {name!r}, found by {source.problem['name']}, allowed: a meta-policy")
     return source

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.sources import Source, find_discovery, plain_env
-from metadisco.errors import UserError, nearest, shown
+from metadisco.errors import UnknownNameError, UserError, nearest, shown
 from metadisco.inner.envs import Env
 from metadisco.inner.envs import talkers as saying
 from metadisco.inner.envs.cheap_talk import Talker, memoryless, obs_size
@@ -93,11 +93,11 @@ def find_message(name: str, key: str, others: Sequence[str] = CONTROLS) -> Sourc
     """
     try:
         source = find_discovery(name)
-    except UserError as error:
-        if os.path.exists(name) or os.path.exists(name.rpartition("@")[0] or name):
-            raise UserError(f"{key}: {error}") from error
+    except UnknownNameError as error:
         allowed = ", ".join((*others, "the path of a message's run or artefact"))
         raise UserError(f"{key}: got {shown(name)}, allowed: {allowed}{nearest(name, others)}") from error
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
     if source.problem["name"] != PROBLEM:
         raise UserError(f"{key}: got {name!r}, found by {source.problem['name']}, allowed: a message")
     return source

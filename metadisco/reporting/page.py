@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metadisco._version import __version__
 from metadisco.config import to_plain, write_yaml
+from metadisco.config.problems import part_of
 from metadisco.discoveries.published import is_published
 from metadisco.discoveries.sources import Source, check_objective
 from metadisco.errors import UserError
@@ -20,6 +21,7 @@ from metadisco.storage.files import check_writable
 from metadisco.storage.outputs import check_file, write_output
 
 TEMPLATE = Path(__file__).parents[1] / "templates" / "report.html.j2"
+CROSS_TABLE = "cross_table"
 CAPTIONS = {
     "run": "The search: fitness of the population and of its centre, and what the strategy did.",
     "drift": "The drift and the gradient of the surrogate with respect to the ratio r, beside those of PPO and DPO. "
@@ -36,6 +38,7 @@ CAPTIONS = {
     "curves": "Learning curves: mean over agents with the 95 % bootstrap interval.",
     "returns": "Final return of every agent, and the mean with its 95 % bootstrap interval.",
     "profiles": "Performance profiles: share of agents above each score, with 95 % bootstrap intervals.",
+    CROSS_TABLE: "Mean reward per meta-step of players, and beside it that of their opponents.",
     "value_loss_by_target": "The value loss over the error and the target.",
     "value_loss_by_old_value": "The value loss over the error and the old value.",
 }
@@ -71,9 +74,9 @@ def write_page(
         raise UserError(f"output: got {str(output)!r}, allowed: a file that ends in .html")
     check_file(output, "output", force)
     folder = folder_of(source)
-    if evaluation or distilled:
+    if distilled or (evaluation and part_of(source.problem, "results") is None):
         check_objective(source)
-    comparison = comparison_of(source, evaluation, folder / "evaluation") if source.is_objective else Part(None)
+    comparison = comparison_of(source, evaluation, folder / "evaluation")
     forms = forms_of(source, distilled, folder / "distilled") if source.is_objective else Part(None)
     in_package = is_published(source.run.path)
     figures_path = output.with_name(f"{output.stem}_figures") if in_package else source.run.path / "figures"
@@ -117,7 +120,7 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         family=family,
         family_figures=[_figure(file.with_suffix(".png"), caption) for file, caption in explained.items() if caption],
         comparison=comparison,
-        comparison_figures=[_figure(file, CAPTIONS.get(file.stem, "")) for file in comparison.figures],
+        comparison_figures=[_figure(file, _caption(file.stem)) for file in comparison.figures],
         forms=forms,
         config=write_yaml(to_plain(source.config)),
         changed=changed_settings(source),
@@ -126,6 +129,10 @@ def _page(source: Source, facts: list[tuple[str, str]], files: list[Path], compa
         is_objective=source.is_objective,
         **commands_for(source),
     )
+
+
+def _caption(name: str) -> str:
+    return CAPTIONS[CROSS_TABLE] if name.startswith(CROSS_TABLE) else CAPTIONS.get(name, "")
 
 
 def _figure(file: Path, caption: str) -> dict[str, str]:

@@ -1,15 +1,16 @@
-"""What other commands wrote about a run's objective, for a page about it; what is of another one is left out."""
+"""What other commands wrote about what a run found, for a page about it; what is of another one is left out."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metadisco.config.problems import part_of
 from metadisco.discoveries.distilled import FILE, PARTS, read
 from metadisco.discoveries.published import located
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
-from metadisco.evaluation.results import read_results
+from metadisco.evaluation.results import Results, read_results
 
 RESULTS = "results.json"
 
@@ -31,18 +32,21 @@ def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
     """Return tables and figures of an evaluation.
 
     Args:
-        source: the objective that it is to be of.
-        given: the folder that was named; then it is an error if it is of another objective.
+        source: what it is to be of.
+        given: the folder that was named; then it is an error if it is of another discovery.
         path: the folder to look in where none was named.
 
     Raises:
-        UserError: for what cannot be read, or was named and is of another objective.
+        UserError: for what cannot be read, or was named and is of another discovery.
     """
+    read_those_of: Callable[[Path], Results] | None = part_of(source.problem, "results")
+    if read_those_of is None:
+        return Part(None)
     file = (given or path) / RESULTS
     if given is None and not file.is_file():
         return Part(None)
     try:
-        found = read_results(file)
+        found = read_those_of(file)
     except UserError as error:
         return Part(None, _left_out(error, given, "evaluation"))
     note, shown = _whose(source, found.hashes, found.names, "evaluation", given, path)
@@ -88,12 +92,12 @@ def _left_out(error: UserError, given: Path | None, option: str) -> str:
 def _whose(
     source: Source, hashes: Collection[Any] | None, names: Collection[str], option: str, given: Path | None, path: Path
 ) -> tuple[str, bool]:
-    """Return a sentence about whether something is of an objective, and whether it is to be shown.
+    """Return a sentence about whether something is of a discovery, and whether it is to be shown.
 
     Args:
-        source: the objective.
-        hashes: what tells the objectives of it from others; None where an earlier version wrote it.
-        names: of these objectives when it was written.
+        source: the discovery.
+        hashes: what tells the discoveries of it from others; None where an earlier version wrote it.
+        names: of these when it was written.
         option: that names its folder.
         given: the folder that was named.
         path: the folder where none was named.
@@ -103,14 +107,14 @@ def _whose(
         if source.sha256 in hashes:
             return "", True
         if given is not None:
-            raise UserError(f"{option}: {where!r} is of another objective than {source.name!r}")
+            raise UserError(f"{option}: {where!r} is of another discovery than {source.name!r}")
         return (
-            f"The files in {where} are of another objective, or of this run at another time, and left out.",
+            f"The files in {where} are of another discovery, or of this run at another time, and left out.",
             False,
         )
     if any(_means(name, source) for name in names):
         return (
-            f"The files in {where} are of an objective of this name, but do not tell its weights.",
+            f"The files in {where} are of a discovery of this name, but do not tell its weights.",
             True,
         )
     left_out = ", and are left out" if given is None else ""
@@ -118,7 +122,7 @@ def _whose(
 
 
 def _means(name: str, source: Source) -> bool:
-    """Whether a name from another time is that of an objective."""
+    """Whether a name from another time is that of a discovery."""
     return Path(located(name)).resolve() == Path(located(source.name)).resolve()
 
 

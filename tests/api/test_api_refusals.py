@@ -106,6 +106,25 @@ def test_errors_name_the_argument_in_python_and_the_option_on_the_command_line(w
     assert not Path("new").exists()
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: metadisco.evaluate_players(3, "naive"), "players: got 3"),
+        (lambda: metadisco.evaluate_players("naive", [None]), "opponents: got None"),
+        (lambda: metadisco.evaluate_players("naive", "naive", games=[3]), "games: got 3"),
+        (lambda: metadisco.evaluate_players("naive", "naive", output=3), "output: got 3"),
+        (lambda: metadisco.evaluate_talkers(3, ENV), "talkers: got 3"),
+        (lambda: metadisco.evaluate_talkers("zero", None), "envs: got None"),
+        (lambda: metadisco.evaluate(None, ENV), "objectives: got None"),
+        (lambda: metadisco.plot(3), "discovery: got 3"),
+        (lambda: metadisco.report(b"run", "page.html"), "run: got b'run'"),
+    ],
+)
+def test_what_is_no_name_is_refused(call, told):
+    with pytest.raises(metadisco.UserError, match=f"^{told}, allowed: a name or a path"):
+        call()
+
+
 def refusals_in(file: Path) -> list[str]:
     """Return the strings in all `UserError`s that a file constructs."""
     calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]

@@ -40,8 +40,10 @@ def test_to_harm_is_the_opposite_of_to_help(getkey):
 def test_the_scale_of_harm_is_that_of_its_aim():
     envs = [{"env": "probes:matching_action", "reference": {"random": -0.5, "ppo": 1.0}}]
     inner = {"envs": envs, "ppo": talk_config()["inner"]["ppo"]}
-    for aim, scale in (("harm", (-1.0, 0.5)), ("help", (-0.5, 1.0))):
-        (task,) = make_problem(parse_config({**talk_config(aim=aim), "inner": inner})).tasks
+    control = {**CONTROL["problem"], "aim": "control"}
+    for aim, scale in (("harm", (-1.0, 0.5)), ("help", (-0.5, 1.0)), ("control", (0.0, 1.0))):
+        problem = control if aim == "control" else {"name": "cheap_talk", "aim": aim}
+        (task,) = make_problem(parse_config({**talk_config(), "problem": problem, "inner": inner})).tasks
         assert (task.zero, task.one) == scale
 
 

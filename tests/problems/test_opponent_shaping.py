@@ -64,6 +64,25 @@ def test_fitness_is_the_mean_reward_against_each_opponent(getkey):
     np.testing.assert_allclose(found.metrics["opponent_reward"], rewards, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"problem": {"opponents": []}}, "problem.opponents: got none"),
+        ({"problem": {"opponents": [{"name": "naive:learning_rate=2", "learning_rate": 3}]}}, "a setting of .* twice"),
+        ({"problem": {"opponents": ["lola:form=exact,form=first_paper"]}}, "a setting of .* twice"),
+        ({"problem": {"game": "imp", "self_play": {}}}, "problem.self_play: got the game imp, allowed: one that is"),
+        ({"parametrisation": {"num_states": 3}}, "parametrisation.num_states: got 3, allowed: 5, or null"),
+        ({"inner": {"horizon": 2**31 - 1}}, "inner.horizon: got 2147483647, allowed: a number at most 16777216"),
+    ],
+)
+def test_a_problem_that_makes_no_sense_is_refused(changed, told):
+    sections = config_of()
+    for name, section in changed.items():
+        sections[name] = {**sections[name], **section}
+    with pytest.raises(metadisco.UserError, match=told):
+        make_problem(parse_config(sections))
+
+
 class TestSelfPlay:
     def test_the_share_of_the_opponents_falls_as_it_is_told_whatever_the_length_of_the_run(self, folder):
         assert [row["metrics/opponent_share"] for row in rows_of(folder / "run")] == [1, 0.75, 0.5, 0.5]

@@ -178,10 +178,10 @@ class TestWhatIsTakenForTheRuns:
 
     def test_what_is_of_others_is_left_out_with_a_sentence(self, part):
         shown = part(find_source("run@0").sha256, "run")
-        assert shown.content is None and "another objective" in shown.note
+        assert shown.content is None and "another discovery" in shown.note
 
     def test_and_is_refused_where_its_folder_was_named(self, part):
-        with pytest.raises(UserError, match="is of another objective than 'run'"):
+        with pytest.raises(UserError, match="is of another discovery than 'run'"):
             part(find_source("run@0").sha256, "run", named=True)
 
     def test_one_generation_is_not_taken_for_another(self, part):

@@ -110,8 +110,8 @@ def _check(key: str, value: Any, default: Any) -> None:
         return
     whole = isinstance(default, int) or key == "max_steps_in_episode"
     kind = "a whole number" if whole else "a number"
-    wrong = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
-    if wrong or (whole and value != int(value)):
+    wrong = isinstance(value, bool) or not isinstance(value, int | float) or value != value  # noqa: PLR0124 - NaN
+    if wrong or abs(value) == math.inf or (whole and value != int(value)):
         raise UserError(f"{place} {kind}")
     if abs(value) > (MAX_INT if whole else MAX_FLOAT):
         raise UserError(f"{place} {kind} that 32 bits can hold")

@@ -1,6 +1,5 @@
 """Games by name, or given by their payoffs."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,10 @@ from metadisco.errors import UserError, nearest, shown
 from metadisco.inner.games.matrix import Game, Payoffs
 
 GAMMA = 0.96  # Lu et al. 2022
+LARGEST_GAMMA = 0.9999
+"""In single precision rewards are then off by up to 0.2 % of the payoffs; by 2 % at 0.99999."""
+LARGEST_PAYOFF = 1e6
+"""In size. Learners of the second order multiply payoffs with each other."""
 
 GAMES: dict[str, Game] = {
     "ipd": Game("ipd", own=(-1.0, -3.0, 0.0, -2.0), other=(-1.0, 0.0, -3.0, -2.0), gamma=GAMMA),
@@ -26,8 +29,8 @@ def make_game(spec: Any, key: str = "problem.game") -> Game:
 
     Args:
         spec: a name of `GAMES`, or a mapping: `payoffs` is `{own: [4], other: [4]}`, after CC, CD, DC, DD from the
-            viewpoint of the first player, its own action named first; `gamma` in [0, 1), or null (and by default) for a
-            game of one round; `name` is what it is called.
+            viewpoint of the first player, its own action named first, each of at most 1e6 in size; `gamma` in
+            [0, 0.9999], or null (and by default) for a game of one round; `name` is what it is called.
         key: the setting that holds it, for messages.
 
     Raises:
@@ -63,8 +66,11 @@ def _refuse_unknown(section: Mapping[str, Any], allowed: tuple[str, ...], key: s
 
 def _four(numbers: Any, key: str) -> Payoffs:
     """Return four payoffs."""
-    if not isinstance(numbers, list | tuple) or len(numbers) != 4 or not all(map(_is_number, numbers)):
-        raise UserError(f"{key}: got {shown(numbers)}, allowed: four numbers, after CC, CD, DC, DD")
+    if not isinstance(numbers, list | tuple) or len(numbers) != 4 or not all(map(_is_payoff, numbers)):
+        raise UserError(
+            f"{key}: got {shown(numbers)}, allowed: four numbers, after CC, CD, DC, DD, of at most {LARGEST_PAYOFF:g} "
+            "in size"
+        )
     cc, cd, dc, dd = map(float, numbers)
     return cc, cd, dc, dd
 
@@ -72,12 +78,16 @@ def _four(numbers: Any, key: str) -> Payoffs:
 def _discount(gamma: Any, key: str) -> float | None:
     if gamma is None:
         return None
-    if not _is_number(gamma) or not 0 <= gamma < 1:
+    if not _is_number(gamma) or not 0 <= gamma <= LARGEST_GAMMA:
         raise UserError(
-            f"{key}: got {shown(gamma)}, allowed: a number of at least 0 and below 1, or null for one round"
+            f"{key}: got {shown(gamma)}, allowed: a number from 0 to {LARGEST_GAMMA:g}, or null for one round"
         )
     return float(gamma)
 
 
+def _is_payoff(value: Any) -> bool:
+    return _is_number(value) and abs(value) <= LARGEST_PAYOFF  # false for NaN
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)

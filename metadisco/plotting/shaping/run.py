@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.sources import Source
+from metadisco.evaluation.best_static import best_static
 from metadisco.evaluation.meetings import Meeting, meetings
 from metadisco.inner.games import Game
 from metadisco.outer.devices import start_jax
@@ -28,7 +29,9 @@ CAPTIONS = {
     "meta-episode; each player's own action is named first. Lines are means over lifetimes, bands hold 80 % of them.",
     "rewards": "Reward of both players over the meta-steps of a meta-episode; lines are means over lifetimes, bands "
     "hold 80 % of them.",
-    "training": "Reward of the shaper and of its opponents over the generations of the search.",
+    "training": "Reward of the shaper and of its opponents over the generations of the search. The line 'best static', "
+    "where it is drawn, is what can be had without adapting: the mean reward of a memory-one strategy that was evolved "
+    "against the same opponent; with several opponents, of one for each.",
     "payoff_plane": "Some lifetimes in the plane of both players' rewards, a dot where each ends; grey is all that the "
     "game can pay.",
     "visits": "What is played: shares of the four outcomes of a round, the shaper's action named first.",
@@ -54,13 +57,13 @@ def figures(sources: Sequence[Source], say: Callable[[str], None]) -> Named:
     start_jax(first.config.outer.num_devices, first.config.deterministic)
     problem = OpponentShaping.from_config(first.config)
     if len(sources) > 1:
-        yield from _training(sources, problem.game, f"{len(sources)} runs, mean and range")
+        yield from _training(sources, problem, f"{len(sources)} runs, mean and range", say)
         return
     drawn: dict[str, Figure] = {}
     for meeting in meetings(problem, load_meta_params(first.name), say):
         apart = f"{AGAINST}{_plain(meeting.opponent)}" if len(problem.tasks) > 1 or drawn else ""
         drawn |= {f"{name}{apart}": figure for name, figure in _of(meeting, problem.game, first.short_name)}
-    drawn |= dict(_training(sources, problem.game, first.short_name))
+    drawn |= dict(_training(sources, problem, first.short_name, say))
     yield from sorted(drawn.items(), key=lambda item: list(CAPTIONS).index(_kind(item[0])))
 
 
@@ -77,16 +80,18 @@ def _of(meeting: Meeting, game: Game, name: str) -> Named:
         yield "answers", answers_figure(*meeting.answers, own, other, game, names)
 
 
-def _training(sources: Sequence[Source], game: Game, title: str) -> Named:
+def _training(sources: Sequence[Source], problem: OpponentShaping, title: str, say: Callable[[str], None]) -> Named:
     """Give the figure of meta-training; none where a run has no metrics yet."""
-    rows = [source.run.metrics() for source in sources if source.run is not None]
+    runs = [source.run for source in sources if source.run is not None]
+    rows, config = [run.metrics() for run in runs], sources[0].config
+    assert config is not None
     if all(rows):
-        yield (
-            "training",
-            training_figure(
-                course_of(rows), title=f"Reward over meta-training: {title}", guides=reference_rewards(game)
-            ),
-        )
+        guides = reference_rewards(problem.game)
+        static = best_static(problem, config, [run.path / "evaluation" for run in runs], say)
+        if static is not None:
+            guides["best static"] = static
+        title = f"Reward over meta-training: {title}"
+        yield "training", training_figure(course_of(rows), title=title, guides=guides)
 
 
 def reference_rewards(game: Game) -> dict[str, float]:

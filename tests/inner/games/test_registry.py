@@ -31,9 +31,13 @@ def test_policies_have_a_logit_for_each_state():
         ({"payoffs": {"own": [1, 2, 3, 4]}}, "payoffs.other: got None, allowed: four numbers, after CC, CD, DC, DD"),
         ({"payoffs": PAYOFFS | {"mine": 3}}, "unknown key 'problem.game.payoffs.mine' .*allowed here: own, other"),
         ({"payoffs": PAYOFFS, "gamme": 0.9}, "unknown key 'problem.game.gamme'; did you mean 'gamma'?"),
-        ({"payoffs": PAYOFFS, "gamma": 1}, "gamma: got 1, allowed: a number of at least 0 and below 1, or null"),
+        ({"payoffs": PAYOFFS, "gamma": 1}, "gamma: got 1, allowed: a number from 0 to 0.9999, or null"),
         ({"payoffs": PAYOFFS, "gamma": -0.1}, "gamma: got -0.1"),
         ({"payoffs": PAYOFFS, "gamma": float("nan")}, "gamma: got nan"),
+        ({"payoffs": PAYOFFS, "gamma": 1 - 1e-7}, "gamma: got 0.9999999"),  # NaN in single precision
+        ({"payoffs": PAYOFFS, "gamma": 10**400}, "gamma: got 1000"),
+        ({"payoffs": {**PAYOFFS, "own": [1, 2, 3, 10**400]}}, "own: got .*, allowed: four numbers.* of at most 1e.06"),
+        ({"payoffs": {**PAYOFFS, "own": [1, 2, 3, float("nan")]}}, "own: got .*, allowed: four numbers"),
         ({"payoffs": PAYOFFS, "name": ""}, "name: got '', allowed: text"),
     ],
 )

@@ -41,7 +41,7 @@ class LOLA(RandomStart):
 class LookAhead(RandomStart):
     """Gradient ascent at the other player's policy after a naive step, through which nothing is differentiated.
 
-    To first order it is the part of LOLA that the first paper leaves out (Letcher et al., 2019).
+    Computed to first order in that step, as by Letcher et al. (2019): the part of LOLA that the first paper leaves out.
     """
 
     learning_rate: PositiveFloat = 1.0

@@ -85,18 +85,22 @@ def parse_learner(spec: Any, key: str = "problem.opponents") -> dict[str, Any]:
             f"{key}: got {shown(name)}, allowed: {', '.join(LEARNERS)} or package.module:MyLearner"
             f"{nearest(name, LEARNERS)}"
         )
-    return {**section, "name": name, **(_settings(name, words, key) if words else {})}
+    given = [pair for pair in section.items() if pair[0] != "name"] + (_settings(name, words, key) if words else [])
+    settings = dict(given)
+    if len(settings) < len(given):
+        raise UserError(f"{key}: got a setting of {shown(spec)} twice, allowed: each once")
+    return {"name": name, **settings}
 
 
-def _settings(name: str, words: str, key: str) -> dict[str, Any]:
+def _settings(name: str, words: str, key: str) -> list[tuple[str, Any]]:
     """Return the settings that are written in a word."""
     parts = words.split(",")
     if name in NUMBERS and "=" not in words:
         numbers = [_value(part) for part in parts]
         if all(isinstance(number, float) for number in numbers):
-            return {NUMBERS[name]: numbers}
+            return [(NUMBERS[name], numbers)]
     elif all("=" in part for part in parts):
-        return {setting: _value(text) for setting, _, text in (part.partition("=") for part in parts)}
+        return [(setting.strip(), _value(text)) for setting, _, text in (part.partition("=") for part in parts)]
     numbers_too = ", or numbers" if name in NUMBERS else ""
     raise UserError(f"{key}: got {f'{name}:{words}'!r}, allowed: {name}:SETTING=VALUE[,SETTING=VALUE …]{numbers_too}")
 
