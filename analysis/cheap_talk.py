@@ -67,7 +67,10 @@ def main() -> None:
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    write_atomically(judge.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
+    options.output.mkdir(parents=True, exist_ok=True)
+    write_atomically(
+        options.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items())
+    )
     if not options.quick and options.output == PAGE.with_suffix(""):
         for page in (PAGE, *FOLDER.glob("talk_*/README.md")):
             write_atomically(page, filled(page.read_text(), sections))
@@ -98,7 +101,7 @@ def make(judge: Judge, runs: Runs, sb3: str) -> dict[str, str]:
         sections["control"] = steered(judge, steering)
     frames = effects(judge, runs)
     draw_effects(frames, judge.output / "figures")
-    sections["costs"] = costs(runs)
+    sections["costs"] = costs(runs) if runs else ""
     return {name: text for name, text in sections.items() if text}
 
 

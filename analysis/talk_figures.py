@@ -14,6 +14,7 @@ from metadisco.plotting.talk.effect import effect_figure
 
 OF_A_MESSAGE = ("message_map", "messages", "interference")
 OF_CONTROL = ("reached", "steering", "goal_return")
+USUAL = {"num_channels": USUAL_CHANNELS, "scale": USUAL_SCALE}
 ALONG = {"num_channels": "channels", "scale": "scale"}
 """What varies, and what its figure and its searches are called by."""
 
@@ -44,34 +45,37 @@ def draw_run(run: Run, name: str, folder: Path, kinds: tuple[str, ...]) -> None:
 
 
 def effects(judge: Judge, runs: Mapping[str, list[Run]]) -> dict[str, pd.DataFrame]:
-    """Judge messages of other channels; return tidy data for figures, by what varies.
+    """Judge messages of other channels; return tidy data for figures, by what varies, where something does.
 
     Of the usual channel, the first SHORT_GENERATIONS of the search are judged, as many as the others have.
     """
     frames = {}
     for key, values in {"num_channels": CHANNELS, "scale": SCALES}.items():
-        rows = [row for value in values for row in _effects_of(judge, runs, key, value)]
-        frames[key] = pd.DataFrame(rows)
+        found = {value: _found(runs, key, value) for value in values}
+        found = {value: each for value, each in found.items() if each}
+        if len(found) > 1:
+            rows = [row for value, each in found.items() for row in _effects_of(judge, each, key, value)]
+            frames[key] = pd.DataFrame(rows)
     return frames
 
 
-def _effects_of(judge: Judge, runs: Mapping[str, list[Run]], key: str, value: float) -> list[dict[str, object]]:
-    channel = {"num_channels": USUAL_CHANNELS, "scale": USUAL_SCALE, key: value}
-    found = {aim: runs[name][0] for aim in AIMS if runs.get(name := name_of(aim, **channel))}
-    if not found:
-        return []
-    talkers = {aim: f"{run}@{_short(run)}" for aim, run in found.items()}
-    usual = channel == {"num_channels": USUAL_CHANNELS, "scale": USUAL_SCALE}
-    folder = "usual_channel" if usual else f"{ALONG[key]}_{value:g}"
-    scores = judge.meet(folder, talkers.values(), next(iter(found.values())))
-    rows = []
-    for aim, talker in talkers.items():
-        difference = scores.effect(talker)
-        rows.append(
-            {key: value, "aim": aim, "seed": found[aim].config.seed, "difference": difference.mean,
-             "low": difference.low, "high": difference.high}
-        )  # fmt: skip
-    return rows
+def _found(runs: Mapping[str, list[Run]], key: str, value: float) -> dict[str, Run]:
+    """Return what was found for a channel, by aim."""
+    channel = {**USUAL, key: value}
+    return {aim: runs[name][0] for aim in AIMS if runs.get(name := name_of(aim, **channel))}
+
+
+def _effects_of(judge: Judge, found: Mapping[str, Run], key: str, value: float) -> list[dict[str, object]]:
+    """Judge messages of one channel; return a row for each."""
+    messages = {aim: f"{run}@{_short(run)}" for aim, run in found.items()}
+    folder = "usual_channel" if value == USUAL[key] else f"{ALONG[key]}_{value:g}"
+    scores = judge.meet(folder, messages.values(), next(iter(found.values())))
+    effect = {aim: scores.effect(message) for aim, message in messages.items()}
+    return [
+        {key: value, "aim": aim, "seed": found[aim].config.seed, "difference": each.mean, "low": each.low,
+         "high": each.high}
+        for aim, each in effect.items()
+    ]  # fmt: skip
 
 
 def _short(run: Run) -> int:

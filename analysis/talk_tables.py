@@ -201,12 +201,15 @@ def blind_balancing(run: Run) -> float:
 
 
 def costs(runs: Mapping[str, Sequence[Run]]) -> str:
-    """Return a table of what searches cost."""
+    """Return a table of what searches cost, and of the fitness of their members, with its standard deviation."""
     lines = []
     for name, group in runs.items():
         for run in group:
-            steps = float(run.metrics["env_steps"].iloc[-1])
+            first, last = (run.metrics.iloc[row] for row in (0, -1))
+            fitness = (f"{number(row['fitness_mean'], 1)} ± {row['fitness_std']:.1f}" for row in (first, last))
+            steps = f"{last['env_steps']:.1e}"
             lines.append(
-                [name, str(run.config.seed), f"{run.generations[-1]}", f"{steps:.1e}", f"{seconds_of(run):.0f} s"]
+                [name, str(run.config.seed), f"{len(run.metrics)}", steps, f"{seconds_of(run):.0f} s", *fitness]
             )
-    return markdown_table(["search", "meta-seed", "generations", "environment steps", "time"], lines)
+    headings = ["search", "meta-seed", "generations", "environment steps", "time", "fitness at first", "at last"]
+    return markdown_table(headings, lines)
