@@ -7,12 +7,13 @@
 The first makes all figures and numbers of `cheap_talk.md`; what was made before is not made again. Searches take some
 hours on two cores, most of them for control, and any can be left out with `--leave-out`. With `--finished` none is
 begun: sections whose searches are there are made, others stay as they are. The third tries the script in some minutes;
-its numbers mean nothing. `--sb3` names a Python that has Stable-Baselines3, where this one has not.
+its numbers mean nothing. `--only` names parts, where not all are to be made, and `--sb3` a Python that has
+Stable-Baselines3, where this one has not.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from study import filled
@@ -46,6 +47,9 @@ CALLED = {
     "discovered drift": "minimises lpo_drift_classic",
 }  # fmt: skip
 
+PARTS = ("costs", "harm_help", "figures", "held_out", "sb3", "normalised", "pendulum", "breakout", "effect", "control")
+"""Of the study, in the order in which they are made."""
+
 Runs = Mapping[str, Sequence[Run]]
 
 
@@ -57,52 +61,73 @@ def main() -> None:
     parser.add_argument("--leave-out", nargs="*", default=[], choices=list(SEARCHES), help="searches to be left out")
     parser.add_argument("--finished", action="store_true", help="begin no search, take those that are finished")
     parser.add_argument("--quick", action="store_true", help="tiny searches, to try the script")
+    parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, help="parts to be made (default: all)")
     parser.add_argument("--sb3", default=sys.executable, help="a Python that has Stable-Baselines3 (default: this one)")
     options = parser.parse_args()
     try:
         runs = run_all(options.runs, options.quick, options.leave_out, options.finished)
         judge = Judge(options.output, QUICK_VICTIMS if options.quick else NUM_VICTIMS, options.quick)
-        sections = make(judge, runs, options.sb3)
-        draw(runs, options.output / "figures")
+        sections: dict[str, str] = {}
+        for found in make(judge, runs, options.only, options.sb3):
+            sections |= found
+            write(sections, options.output, published=not options.quick and options.output == PAGE.with_suffix(""))
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    options.output.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        options.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items())
-    )
-    if not options.quick and options.output == PAGE.with_suffix(""):
-        for page in (PAGE, *FOLDER.glob("talk_*/README.md")):
-            write_atomically(page, filled(page.read_text(), sections))
 
 
-def make(judge: Judge, runs: Runs, sb3: str) -> dict[str, str]:
-    """Return what was found, as Markdown by the name of a section; sections that lack their searches are left out.
+def write(sections: Mapping[str, str], output: Path, published: bool) -> None:
+    """Write what was found so far.
+
+    Args:
+        sections: as Markdown by name.
+        output: folder of the study.
+        published: whether pages are filled in, too.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
+    for page in (PAGE, *FOLDER.glob("talk_*/README.md")) if published else ():
+        write_atomically(page, filled(page.read_text(), sections))
+
+
+def make(judge: Judge, runs: Runs, parts: Sequence[str], sb3: str) -> Iterator[dict[str, str]]:
+    """Give what was found, part by part, as Markdown by the name of a section; what lacks its searches is left out.
 
     Args:
         judge: of messages.
         runs: of each search.
+        parts: which are made.
         sb3: a Python that has Stable-Baselines3.
     """
-    sections = {}
     aims = {aim: runs[aim] for aim in AIMS if runs.get(aim)}
-    if len(aims) == len(AIMS):
-        sections |= harm_and_help(judge, aims) | {"held_out": held_out(judge, aims)}
-        first = {aim: group[0] for aim, group in aims.items()}
-        sections["sb3"] = table_of_sb3(first, judge.output / "sb3", sb3, judge.quick)
-        if runs.get("harm_normalised"):
-            sections["normalised"] = normalised(judge, runs["harm_normalised"][0], first)
-    for env, num in {"pendulum": None, "breakout": NUM_SLOW_VICTIMS}.items():
-        found = {aim: runs[name][0] for aim in AIMS if runs.get(name := f"{env}_{aim}")}
-        if found:
-            sections[env] = elsewhere(judge, env, found, num)
+    first = {aim: group[0] for aim, group in aims.items()}
+    elsewhere = {env: found for env in ("pendulum", "breakout") if (found := of_env(env, runs))}
     steering = {name: runs[name] for name in ("control", *REMEDIES) if runs.get(name)}
+    folder = judge.output / "figures"
+    makers: dict[str, Callable[[], dict[str, str]]] = {
+        "effect": lambda: draw_effects(effects(judge, runs), folder),
+        "figures": lambda: draw(runs, folder),
+    }
+    if runs:
+        makers["costs"] = lambda: {"costs": costs(runs)}
+    if len(aims) == len(AIMS):
+        makers["harm_help"] = lambda: harm_and_help(judge, aims)
+        makers["held_out"] = lambda: {"held_out": held_out(judge, aims)}
+        makers["sb3"] = lambda: {"sb3": table_of_sb3(first, judge.output / "sb3", sb3, judge.quick)}
+    if runs.get("harm_normalised"):
+        makers["normalised"] = lambda: {"normalised": normalised(judge, runs["harm_normalised"][0], first)}
+    for env, found in elsewhere.items():
+        makers[env] = lambda env=env, found=found: {env: compared(judge, env, found)}
     if steering:
-        sections["control"] = steered(judge, steering)
-    frames = effects(judge, runs)
-    draw_effects(frames, judge.output / "figures")
-    sections["costs"] = costs(runs) if runs else ""
-    return {name: text for name, text in sections.items() if text}
+        makers["control"] = lambda: {"control": steered(judge, steering)}
+    for part in PARTS:
+        if part in parts and part in makers:
+            yield {name: text for name, text in makers[part]().items() if text}
+
+
+def of_env(env: str, runs: Runs) -> dict[str, Run]:
+    """Return what was found in another environment, by aim."""
+    return {aim: runs[name][0] for aim in AIMS if runs.get(name := f"{env}_{aim}")}
 
 
 def labelled(runs: Runs) -> dict[str, str]:
@@ -152,8 +177,9 @@ def normalised(judge: Judge, run: Run, plain: Mapping[str, Run]) -> str:
     return talkers(judge.meet("normalised", labels, run), labels, judge.untrained)
 
 
-def elsewhere(judge: Judge, env: str, found: Mapping[str, Run], num_victims: int | None) -> str:
+def compared(judge: Judge, env: str, found: Mapping[str, Run]) -> str:
     """Return a table of messages in another environment."""
+    num_victims = NUM_SLOW_VICTIMS if env == "breakout" else None
     messages = {str(run): aim for aim, run in found.items()}
     labels = {NONE: "none", ZERO: "zero", judge.untrained[0]: "random 0", **messages, **of_unrelated(messages)}
     scores = judge.meet(env, labels, next(iter(found.values())), num_victims=num_victims)
@@ -168,13 +194,14 @@ def steered(judge: Judge, searches: Runs) -> str:
     return control(rows)
 
 
-def draw(runs: Runs, folder: Path) -> None:
-    """Draw what the first meta-seeds found."""
+def draw(runs: Runs, folder: Path) -> dict[str, str]:
+    """Draw what the first meta-seeds found; there is nothing to write of it."""
     for aim in AIMS:
         if runs.get(aim):
             draw_run(runs[aim][0], aim, folder, OF_A_MESSAGE)
     if runs.get("control"):
         draw_run(runs["control"][0], "control", folder, OF_CONTROL)
+    return {}
 
 
 if __name__ == "__main__":

@@ -83,8 +83,9 @@ def _short(run: Run) -> int:
     return max(each for each in run.generations if each <= SHORT_GENERATIONS)
 
 
-def draw_effects(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """Draw what messages do to the area under the curve, over the number of channels and over the scale."""
+def draw_effects(frames: Mapping[str, pd.DataFrame], folder: Path) -> dict[str, str]:
+    """Draw what messages do to the area, over the number of channels and over the scale; there is nothing to write."""
     for key, frame in frames.items():
         figure = effect_figure(frame, title=f"Messages after {SHORT_GENERATIONS} generations, CartPole")
         save(figure, folder / f"effect_{ALONG[key]}")
+    return {}
