@@ -12,7 +12,7 @@ from metadisco.plotting.curves import learning_curves_figure
 from metadisco.plotting.style import save
 from metadisco.plotting.talk.effect import effect_figure
 
-OF_A_MESSAGE = ("message_map", "messages", "interference")
+OF_A_MESSAGE = ("learning", "message_map", "messages", "interference")
 OF_CONTROL = ("reached", "steering", "goal_return")
 USUAL = {"num_channels": USUAL_CHANNELS, "scale": USUAL_SCALE}
 ALONG = {"num_channels": "channels", "scale": "scale"}

@@ -201,7 +201,10 @@ def blind_balancing(run: Run) -> float:
 
 
 def costs(runs: Mapping[str, Sequence[Run]]) -> str:
-    """Return a table of what searches cost, and of the fitness of their members, with its standard deviation."""
+    """Return a table of what searches cost, and of the fitness of their members and of their centres.
+
+    Members' with its standard deviation, a centre's with half of its 95 % interval.
+    """
     lines = []
     for name, group in runs.items():
         for run in group:
@@ -209,7 +212,20 @@ def costs(runs: Mapping[str, Sequence[Run]]) -> str:
             fitness = (f"{number(row['fitness_mean'], 1)} ± {row['fitness_std']:.1f}" for row in (first, last))
             steps = f"{last['env_steps']:.1e}"
             lines.append(
-                [name, str(run.config.seed), f"{len(run.metrics)}", steps, f"{seconds_of(run):.0f} s", *fitness]
-            )
-    headings = ["search", "meta-seed", "generations", "environment steps", "time", "fitness at first", "at last"]
+                [name, str(run.config.seed), f"{len(run.metrics)}", steps, f"{seconds_of(run):.0f} s", *fitness,
+                 _last_centre(run)]
+            )  # fmt: skip
+    headings = [
+        "search", "meta-seed", "generations", "environment steps", "time", "members at first", "at last",
+        "centre (after generation)",
+    ]  # fmt: skip
     return markdown_table(headings, lines)
+
+
+def _last_centre(run: Run) -> str:
+    """Return the fitness of the centre where it was last judged, on learners of a stream of its own."""
+    if "centre_fitness" not in run.metrics:
+        return ""
+    row = run.metrics.dropna(subset=["centre_fitness"]).iloc[-1]
+    fitness, half = row["centre_fitness"], row["centre_half_width"]
+    return f"{rounded(Estimate(fitness, fitness - half, fitness + half))} ({row['generation'] + 1:.0f})"

@@ -21,9 +21,10 @@ ENV = "gymnax/CartPole-v1"
 SCORES = {"none": [9.0, 11.0, 12.0], "zero": [10.0, 12.0, 14.0], "random:0": [13.0, 12.0, 17.0],
           "random:1": [11.0, 14.0, 13.0], "harm": [4.0, 6.0, 5.0], "scrambled:harm": [9.0, 10.0, 11.0]}  # fmt: skip
 STEERINGS = ("steered", "no steering", "blind", "random message")
-KINDS = ("message_map", "messages", "interference", "reached", "steering", "goal_return")
+KINDS = ("learning", "message_map", "messages", "interference", "reached", "steering", "goal_return")
 FIGURES = {"curves", "effect_channels", "effect_scale", "harm_message_map", "help_interference", "control_reached"}
-ROW = {"generation": 0, "seconds": 2.0, "env_steps": 100, "fitness_mean": -1.5, "fitness_std": 0.5}
+ROW = {"generation": 0, "seconds": 2.0, "env_steps": 100, "fitness_mean": -1.5, "fitness_std": 0.5,
+       "centre_fitness": -1.0, "centre_half_width": 0.25}  # fmt: skip
 TRIED = ("harm", "help", "control", "harm_channels_4")
 SECTIONS = {"harm_help", "medians", "held_out", "control", "costs"}
 
@@ -154,6 +155,7 @@ def test_a_study_of_all_searches_has_every_section_and_figure(study, pretended):
     sections = re.findall(r"^## (\w+)$", found, re.MULTILINE)
     page = study("cheap_talk").PAGE.read_text()
     assert set(sections) == set(re.findall(r"<!-- (\w+): made by the study -->", page)) - {"sb3"}
+    assert "−1.00 ± 0.25 (1)" in found
     assert "| help, meta-seed 3, scrambled |" in found and "| control, learner |" in found
     assert {path.stem for path in (folder / "figures").glob("*.png")} >= FIGURES
 
