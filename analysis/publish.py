@@ -1,12 +1,13 @@
-"""Make a checkpoint of a run: what it found, an objective or a meta-policy, and as much of the run as its study needs.
+"""Make a checkpoint of a run: what it found, of whatever kind, and as much of the run as its study needs.
 
     python analysis/publish.py runs/value_loss value_loss_cartpole
     python analysis/publish.py runs/opponent_shaping/ipd_1 mfos_ipd
+    python analysis/publish.py runs/cheap_talk/harm_1 talk_cartpole_harm
 
 `checkpoints/NAME` becomes an artefact (`artefact.json`, `arrays.npz`) and a run that all commands read: its config,
 where it ran, every eighth row of its metrics and those with a `centre_fitness`, and up to sixteen centres beside the
-first. It is `load_objective("NAME")` or `load_meta_policy("NAME")` then. The model card, `README.md`, is written by
-hand. What is published already is not replaced: delete it first.
+first. It is `load_objective("NAME")`, `load_meta_policy("NAME")` or `load_message("NAME")` then. The model card,
+`README.md`, is written by hand. What is published already is not replaced: delete it first.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from metadisco.discoveries.sources import find_discovery
 from metadisco.errors import UserError
 from metadisco.inner.games.players import LEARNERS
 from metadisco.outer.devices import start_jax
+from metadisco.problems.talkers import PLAIN, RANDOM
 from metadisco.storage.files import write_atomically
 from metadisco.storage.runs import CONFIG, RunDirectory
 
@@ -54,9 +56,9 @@ def check_name(name: str) -> Path:
     Raises:
         UserError: if it cannot have this name.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in {*OBJECTIVE_SETTINGS, *LEARNERS}:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in {*OBJECTIVE_SETTINGS, *LEARNERS, *PLAIN, RANDOM}:
         raise UserError(
-            f"name: got {name!r}, allowed: lower-case letters, digits and _, but no closed objective or learner"
+            f"name: got {name!r}, allowed: lower-case letters, digits and _, but no closed objective, learner or talker"
         )
     if (CHECKPOINTS / name).exists():
         raise UserError(f"name: got {name!r}, which is published, allowed: a new name")

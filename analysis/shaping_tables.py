@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from rounding import number, rounded, seconds_of
 from summary import markdown_table
 
 from metadisco import Run, evaluate_players
 from metadisco.evaluation.cross_table import CrossTable, Row
-from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.inner.games.lifetime import Reset
-from metadisco.storage.runs import RunDirectory
 
-MOST_DECIMALS = 3
 LEARNERS = {"naive": "naive", "lola": "LOLA"}
 MAML = "M-MAML"
 REFERENCE_BASELINES: Mapping[str, Mapping[tuple[str, str], float]] = {
@@ -81,31 +79,6 @@ class Judge(NamedTuple):
     def controls(self) -> list[str]:
         """Players that show what adapting and reacting add."""
         return [self.best_static, *([] if self.quick else ["open_loop"])]
-
-
-def rounded(estimate: Estimate | Difference | None, signed: bool = False) -> str:
-    """Return a mean with half of its 95 % interval, to the digits that the interval leaves."""
-    if estimate is None:
-        return ""
-    value, _, high = estimate
-    half = high - value
-    decimals = MOST_DECIMALS
-    if math.isfinite(half) and half > 0:
-        decimals = min(max(1 - math.floor(math.log10(half)), 0), MOST_DECIMALS)
-    return f"{number(value, decimals, signed)} ± {half:.{decimals}f}"
-
-
-def number(value: float, decimals: int = MOST_DECIMALS, signed: bool = False) -> str:
-    """Return a number with a typographic minus; nothing for NaN."""
-    if math.isnan(value):
-        return ""
-    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", "−")
-
-
-def seconds_of(run: Run) -> float:
-    """Return how long a run took, compiling included: as many generations as it has, each as long as the median one."""
-    compiling = RunDirectory(run.path).last_start().get("compile_seconds", 0.0)
-    return float(run.metrics["seconds"].median()) * len(run.metrics) + compiling
 
 
 def row_of(table: CrossTable, player: Any, opponent: Any) -> Row:

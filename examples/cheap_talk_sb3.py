@@ -7,13 +7,15 @@
 trains learners on Gymnasium's CartPole with 200 steps, each seed with zeros in place of a message and with each
 message, and prints returns with 95 % intervals, and differences from zeros on the same seeds. Learners are, as near as
 Stable-Baselines3 comes, the one against which `experiments/cheap_talk/cartpole_harm.yaml` evolves (`--settings
-evolved`), and then one with the defaults of Stable-Baselines3 (`--settings defaults`).
+evolved`), and then one with the defaults of Stable-Baselines3 (`--settings defaults`). `--output scores.json` keeps
+area and final return of every learner, by settings and message.
 
 Needs `pip install stable-baselines3`.
 """
 
 import argparse
 import functools
+import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import SourceFileLoader
@@ -151,8 +153,8 @@ def interval(scores: np.ndarray) -> str:
     return f"{scores.mean():8.1f} ± {half:4.1f}"
 
 
-def compare(modules: Sequence[ModuleType], settings: str, num_seeds: int, steps: int) -> None:
-    """Train learners with zeros and with each message, and print a table."""
+def compare(modules: Sequence[ModuleType], settings: str, num_seeds: int, steps: int) -> dict[str, np.ndarray]:
+    """Train learners with zeros and with each message, and print a table; return area and final return of each seed."""
     zeros = functools.partial(np.full, modules[0].NUM_CHANNELS, 0.0)
     talkers: list[tuple[str, ModuleType, Say]] = [("zeros", modules[0], lambda obs: zeros())]
     talkers += [(module.__name__, module, module.message) for module in modules]
@@ -167,6 +169,7 @@ def compare(modules: Sequence[ModuleType], settings: str, num_seeds: int, steps:
             difference = scores[name][:, score] - scores["zeros"][:, score]
             columns += [interval(scores[name][:, score]), "" if name == "zeros" else interval(difference)]
         print(f"{name:{width}}  " + "  ".join(f"{column:>15}" for column in columns), flush=True)
+    return scores
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -176,6 +179,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=10, help="learners for each message (default 10)")
     parser.add_argument("--steps", type=int, default=16 * WINDOW, help="environment steps of each (default 16,384)")
     parser.add_argument("--settings", choices=tuple(SETTINGS), action="append", help="of PPO (default: one by one)")
+    parser.add_argument("--output", type=Path, help="a JSON file for the scores of all learners")
     options = parser.parse_args(words)
     torch.set_num_threads(1)
     if options.seeds < 1 or options.steps < WINDOW:
@@ -187,8 +191,14 @@ def main(words: Sequence[str] | None = None) -> None:
         raise SystemExit(2) from error
     if len({module.NUM_CHANNELS for module in modules}) > 1:
         raise SystemExit("messages: allowed: those with the same number of channels")
-    for settings in options.settings or SETTINGS:
-        compare(modules, settings, options.seeds, options.steps)
+    found = {
+        settings: {
+            name: scores.tolist() for name, scores in compare(modules, settings, options.seeds, options.steps).items()
+        }
+        for settings in options.settings or SETTINGS
+    }
+    if options.output is not None:
+        options.output.write_text(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from samples import make_sample
 
-from metadisco import load_meta_policy, load_objective
+from metadisco import load_message, load_meta_policy, load_objective
 from metadisco.discoveries.published import FOLDER, published_names
 from metadisco.distillation.surfaces import drift_surface
 from metadisco.storage.runs import RunDirectory
@@ -17,7 +17,12 @@ from metadisco.storage.runs import RunDirectory
 ROOT = Path(__file__).parent.parent
 DISCOVERIES = ("lpo_drift_classic", "lpo_drift_classic_1", "value_loss_cartpole", "value_loss_cartpole_1")
 SHAPERS = ("mfos_chicken", "mfos_imp", "mfos_ipd", "mfos_ipd_self_play", "mfos_stag_hunt")
-LOADERS = dict.fromkeys(DISCOVERIES, "load_objective") | dict.fromkeys(SHAPERS, "load_meta_policy")
+TALKERS = ("talk_cartpole_harm", "talk_cartpole_help")
+LOADERS = {
+    **dict.fromkeys(DISCOVERIES, "load_objective"),
+    **dict.fromkeys(SHAPERS, "load_meta_policy"),
+    **dict.fromkeys(TALKERS, "load_message"),
+}
 PAGES = {
     "lpo_drift_classic": ROOT / "analysis" / "lpo_drift.md",
     "value_loss_cartpole": ROOT / "analysis" / "value_loss.md",
@@ -51,6 +56,24 @@ class TestDiscovery:
         assert generations[0] == 0 and generations[-1] == run.config().outer.num_generations
         assert len(generations) == 17
         assert run.metrics()[-1]["generation"] == generations[-1] - 1
+
+
+@pytest.mark.parametrize("name", TALKERS)
+class TestTalker:
+    def test_name_path_and_last_centre_are_the_same_message(self, name):
+        generations = RunDirectory(FOLDER / name).centre_generations()
+        obs = jnp.linspace(-0.2, 0.2, 4)
+        expected, *others = (
+            load_message(each).message(obs) for each in (name, FOLDER / name, f"{name}@{generations[-1]}")
+        )
+        assert expected.shape == (2,) and (abs(expected) <= 2 * np.pi).all() and np.ptp(expected) > 0
+        for other in others:
+            np.testing.assert_array_equal(other, expected)
+
+    def test_says_what_it_was_evolved_for(self, name):
+        run = RunDirectory(FOLDER / name)
+        assert run.config().problem["aim"] == name.rpartition("_")[2]
+        assert run.centre_generations()[-1] == run.config().outer.num_generations
 
 
 @pytest.mark.parametrize("name", SHAPERS)

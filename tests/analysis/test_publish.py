@@ -4,9 +4,10 @@ import jax
 import pytest
 from scripts import scripts_of
 
-from metadisco import load_meta_policy, load_objective
+from metadisco import load_message, load_meta_policy, load_objective
 from metadisco.config import parse_config
 from metadisco.parametrisations import ValueLoss
+from metadisco.parametrisations.message import LearnedMessage
 from metadisco.parametrisations.meta_policy import FeedForwardPolicy
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
@@ -59,6 +60,20 @@ def test_a_meta_policy_is_published_with_all_centres_where_there_are_few(publish
     load_meta_policy(tmp_path / "checkpoints" / "found")
 
 
+@pytest.mark.slow
+def test_a_message_is_published(publish, tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    message = LearnedMessage(hidden_sizes=(2,), obs_size=4, num_goal_features=0)
+    section = {"name": "message", "hidden_sizes": [2], "obs_size": 4, "num_goal_features": 0}
+    inner = {"env": "gymnax/CartPole-v1"}
+    run.create(parse_config({"problem": {"name": "cheap_talk"}, "parametrisation": section, "inner": inner}))
+    run.note_start({})
+    run.append_metrics({"generation": 0})
+    run.write_centre(1, to_arrays(message.init(jax.random.key(0))))
+    assert publish(run.path, "found") == 0
+    assert load_message(tmp_path / "checkpoints" / "found").message(jax.numpy.zeros(4)).shape == (2,)
+
+
 def test_the_objective_some_centres_and_some_metrics_are_published(publish, run, tmp_path):
     assert publish(run.path, "found") == 0
     found = RunDirectory(tmp_path / "checkpoints" / "found")
@@ -68,7 +83,7 @@ def test_the_objective_some_centres_and_some_metrics_are_published(publish, run,
     load_objective(found.path)
 
 
-@pytest.mark.parametrize("name", ["taken", "ppo", "naive", "../escaped", "a@b", "Name", "", "a b"])
+@pytest.mark.parametrize("name", ["taken", "ppo", "naive", "zero", "../escaped", "a@b", "Name", "", "a b"])
 def test_a_name_that_cannot_be_is_refused(name, publish, run, tmp_path, capsys):
     assert publish(run.path, name) == 2
     assert "name: got " in capsys.readouterr().err
