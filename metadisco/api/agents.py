@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metadisco.api.inputs import Name, Overrides, overrides_of, path_of, text_of
+from metadisco.api.inputs import Overrides, overrides_of, path_of
 from metadisco.api.written import Made
 from metadisco.config import Config, check_num_seeds
 from metadisco.config.code.own_code import forget_edited
@@ -17,6 +17,7 @@ from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_named
 from metadisco.evolution.display import Display
+from metadisco.storage.files import Name, text_of
 from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
 from metadisco.storage.package import AGENTS, check_package
 

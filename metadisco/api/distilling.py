@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from metadisco.api.inputs import Name, Overrides, settings_of, text_of
+from metadisco.api.inputs import Overrides, settings_of
 from metadisco.config import check_num_seeds
 from metadisco.config.code.own_code import forget_edited
 from metadisco.discoveries.distilled import FILE
@@ -16,7 +16,7 @@ from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.evolution.display import Display
 from metadisco.parametrisations import PARAMETRISATIONS
-from metadisco.storage.files import check_writable
+from metadisco.storage.files import Name, check_writable, text_of
 
 MAX_TERMS = 4
 MAX_WIDTH = 4096

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metadisco.api.inputs import Name, Overrides, config_data, overrides_of
+from metadisco.api.inputs import Overrides, config_data, overrides_of
 from metadisco.api.run import Run
 from metadisco.config import Config
 from metadisco.config.code.own_code import forget_edited
 from metadisco.evolution.deadline import Deadline
 from metadisco.evolution.interrupt import KeyboardStop
 from metadisco.evolution.run import check_config, run_search
+from metadisco.storage.files import Name
 
 AGAIN = "the same call again"
 

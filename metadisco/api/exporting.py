@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from metadisco.api.inputs import Name, Overrides, overrides_of, text_of
+from metadisco.api.inputs import Overrides, overrides_of
 from metadisco.config.grid import split_objective
 from metadisco.discoveries.sources import Source, check_objective, find_discovery
 from metadisco.errors import UserError, nearest
 from metadisco.export.families import check_has_source, source_text
 from metadisco.export.form import FORMS, choose_form
+from metadisco.storage.files import Name, text_of
 from metadisco.storage.outputs import check_file, write_output
 from metadisco.storage.package import ARTEFACT, check_package
 

@@ -10,27 +10,10 @@ import numpy as np
 from metadisco.config import Config, read_yaml, to_plain
 from metadisco.config.grid import split_objective
 from metadisco.errors import UserError, shown
+from metadisco.storage.files import Name, text_of
 
-Name: TypeAlias = str | os.PathLike[str]
-"""A name or a path; a `Run` is one, too."""
 Overrides: TypeAlias = Mapping[str, Any] | None
 """Settings by dotted key, such as {"inner.ppo.gamma": 0.95}."""
-
-
-def text_of(name: Name, argument: str = "name") -> str:
-    """Return a name or a path as text.
-
-    Args:
-        name: as given.
-        argument: that holds it.
-
-    Raises:
-        UserError: if it is neither.
-    """
-    text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
-    if not isinstance(text, str):
-        raise UserError(f"{argument}: got {shown(name)}, allowed: a name or a path")
-    return text
 
 
 def texts_of(names: Name | Sequence[Name], argument: str = "name") -> list[str]:

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from metadisco.api.inputs import Name, Overrides, config_data, overrides_of
+from metadisco.api.inputs import Overrides, config_data, overrides_of
 from metadisco.config import Config, apply_overrides, check_num_seeds, parse_config, set_in_entries
 from metadisco.config.code.own_code import forget_edited
 from metadisco.errors import UserError
 from metadisco.evolution.display import Display
-from metadisco.storage.files import write_atomically
+from metadisco.storage.files import Name, write_atomically
 
 MAY_DIFFER = ("outer.", "seed")
 

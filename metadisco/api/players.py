@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from metadisco.api.inputs import Name, text_of
 from metadisco.config import parse_config, read_yaml
 from metadisco.config.code.own_code import forget_edited
 from metadisco.errors import UserError, shown
 from metadisco.evolution.display import Display
 from metadisco.inner.games import Game, make_game
 from metadisco.inner.games.lifetime import RESETS, Reset
-from metadisco.storage.files import check_writable
+from metadisco.storage.files import Name, check_writable, text_of
 
 if TYPE_CHECKING:
     from metadisco.evaluation.cross_table import CrossTable

@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metadisco.api.inputs import Name, path_of
+from metadisco.api.inputs import path_of
 from metadisco.api.written import Made
 from metadisco.config import check_env_name
 from metadisco.errors import UserError
+from metadisco.storage.files import Name
 from metadisco.storage.outputs import check_apart, check_file, write_all, write_output
 from metadisco.storage.package import AGENTS, files_of
 

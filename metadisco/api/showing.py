@@ -7,14 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metadisco.api.inputs import Name, Overrides, path_of, settings_of, text_of, texts_of
+from metadisco.api.inputs import Overrides, path_of, settings_of, texts_of
 from metadisco.config.code.own_code import forget_edited
 from metadisco.discoveries.sources import Source, check_objective, find_discovery
 from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.evolution.display import Display
-from metadisco.storage.files import check_writable
+from metadisco.storage.files import Name, check_writable, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from metadisco.api.comparing import check_names, checked_settings
-from metadisco.api.inputs import Name, Overrides, overrides_of, text_of, texts_of
+from metadisco.api.inputs import Overrides, overrides_of, texts_of
 from metadisco.config import check_env_name, check_num_seeds
 from metadisco.config.code.own_code import forget_edited
 from metadisco.config.grid import config_at, one_environment, split_objective
@@ -16,7 +16,7 @@ from metadisco.errors import UserError, shown
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_named
 from metadisco.evolution.display import Display
-from metadisco.storage.files import check_writable
+from metadisco.storage.files import Name, check_writable, text_of
 
 if TYPE_CHECKING:
     from metadisco.evaluation.evaluate import Comparison

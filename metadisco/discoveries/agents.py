@@ -6,7 +6,7 @@
 
 import math
 from collections.abc import Callable
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from metadisco.inner.normalise import init_statistics
 from metadisco.inner.policy import Policy, choose, outputs
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.storage.arrays import from_arrays, to_arrays
-from metadisco.storage.files import with_nulls
+from metadisco.storage.files import text_of, with_nulls
 from metadisco.storage.package import AGENTS, Package, find_package, read_package, write_package
 from metadisco.types import Key
 
@@ -99,7 +99,7 @@ def load_agents(path: str | PathLike[str]) -> TrainedAgents:
     Raises:
         UserError: naming the defect.
     """
-    found = find_package(fspath(path), AGENTS)
+    found = find_package(text_of(path, "path"), AGENTS)
     if found is None:
         raise UserError(f"{str(path)!r} holds no trained agents: no {AGENTS.file}, and no zip file")
     package = read_package(found, AGENTS)

@@ -1,7 +1,7 @@
 """Loads objectives by name or path. Needs neither orbax nor any library of environments."""
 
 from collections.abc import Mapping
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ from metadisco.objectives.closed import OBJECTIVES, clip_drift, mirror, value_lo
 from metadisco.objectives.expressions import POLICY_VARIABLES, VALUE_VARIABLES, drift_of, from_json, value_loss_of
 from metadisco.parametrisations import BUILT_IN, built_in, make_parametrisation
 from metadisco.storage.arrays import from_arrays
-from metadisco.storage.files import read_arrays
+from metadisco.storage.files import read_arrays, text_of
 from metadisco.storage.package import Package
 from metadisco.types import MetaParams, Objective, Parametrisation
 
@@ -44,7 +44,7 @@ def load_objective(path_or_name: str | PathLike[str], **settings: Any) -> Object
         objective = metadisco.load_objective("runs/first")
         policy_loss, value_loss = metadisco.as_policy_loss(objective), metadisco.as_value_loss(objective)
     """
-    name = fspath(path_or_name)
+    name = text_of(path_or_name, "path_or_name")
     if name in OBJECTIVES:
         checked: Any = build_settings(OBJECTIVE_SETTINGS[name], settings, prefix="objective.")
         return OBJECTIVES[name](**vars(checked))

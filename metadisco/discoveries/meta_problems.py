@@ -1,7 +1,7 @@
 """User-defined meta-problems by name, and the meta-parameters of discoveries of any problem."""
 
 from collections.abc import Callable, Mapping
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ from metadisco.errors import UserError, shown
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations import make_parametrisation
 from metadisco.storage.arrays import from_arrays
-from metadisco.storage.files import read_arrays
+from metadisco.storage.files import read_arrays, text_of
 from metadisco.types import Key, MetaParams, MetaProblem
 
 
@@ -64,7 +64,7 @@ def load_meta_params(name: str | PathLike[str]) -> MetaParams:
     Raises:
         UserError: if the name is unknown, the arrays do not fit, or an artefact no longer gives its stored outputs.
     """
-    source = find_discovery(fspath(name))
+    source = find_discovery(text_of(name))
     if source.config is not None and source.centre is not None:
         config, arrays, where = source.config, read_arrays(source.centre), str(source.centre)
         start = _start_of(config.problem, config.inner, config.parametrisation)
@@ -81,7 +81,7 @@ def load_meta_params(name: str | PathLike[str]) -> MetaParams:
             raise UserError(f"{where}: {error}") from error
     else:
         raise UserError(
-            f"{fspath(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned"
+            f"{text_of(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned"
         )
     meta_params = from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
     if source.artefact is not None:

@@ -13,6 +13,7 @@ from metadisco.inner.games.players import LEARNERS, Player, make_learner
 from metadisco.inner.games.players.meta_player import MetaPlayer
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations import make_parametrisation
+from metadisco.storage.files import text_of
 from metadisco.types import MetaPolicy
 
 PROBLEM = "opponent_shaping"
@@ -82,7 +83,7 @@ def load_meta_policy(name: str | os.PathLike[str]) -> MetaPolicy:
         policy = metadisco.load_meta_policy("runs/mfos")
         logits, memory = policy.act(jax.numpy.full(10, 0.5), policy.initial_memory())
     """
-    source = find_meta_policy(os.fspath(name), "meta-policy", others=())
+    source = find_meta_policy(text_of(name), "meta-policy", others=())
     bound = _bound(source)
     if not isinstance(bound, MetaPolicy):
         kind = (source.section or {}).get("name")

@@ -19,6 +19,7 @@ from metadisco.inner.envs.cheap_talk import Talker, memoryless, obs_size
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations import make_parametrisation
 from metadisco.problems.cheap_talk import sized
+from metadisco.storage.files import text_of
 from metadisco.types import Message, MessageFunctions
 
 PROBLEM = "cheap_talk"
@@ -124,7 +125,7 @@ def load_message(name: str | os.PathLike[str]) -> MessageFunctions:
         functions = metadisco.load_message("runs/harm")
         functions.message(jax.numpy.zeros(4))
     """
-    source = find_message(os.fspath(name), "message", others=())
+    source = find_message(text_of(name), "message", others=())
     return _bound(source)
 
 

@@ -9,11 +9,30 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
 from metadisco.errors import UserError, shown
+
+Name: TypeAlias = str | os.PathLike[str]
+"""A name or a path; a `Run` is one, too."""
+
+
+def text_of(name: Name, argument: str = "name") -> str:
+    """Return a name or a path as text.
+
+    Args:
+        name: as given.
+        argument: that holds it.
+
+    Raises:
+        UserError: if it is neither.
+    """
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise UserError(f"{argument}: got {shown(name)}, allowed: a name or a path")
+    return text
 
 
 def flush_to_disk(path: Path) -> None:
