@@ -11,6 +11,7 @@ from summary import markdown_table
 
 from metadisco import Run, evaluate_players
 from metadisco.evaluation.cross_table import CrossTable, Row
+from metadisco.inner.games import make_game
 from metadisco.inner.games.lifetime import Reset
 
 LEARNERS = {"naive": "naive", "lola": "LOLA"}
@@ -97,19 +98,17 @@ def baselines(judge: Judge, maml: Mapping[str, Sequence[Run]]) -> str:
     parts = []
     for game, reference in REFERENCE_BASELINES.items():
         runs = [str(run) for run in maml.get(game, ())]
-        table = judge.meet(f"baselines_{game}", [*LEARNERS, *runs], [*LEARNERS, *runs[:1]], game, reset="players")
-        groups = {**{label: [name] for name, label in LEARNERS.items()}, **({MAML: runs} if runs else {})}
+        made = make_game(game)
+        others = runs[:1] if made == made.swapped else []  # an initial policy belongs to a seat
+        table = judge.meet(f"baselines_{game}", [*LEARNERS, *runs], [*LEARNERS, *others], game, reset="players")
+        learners = {label: [name] for name, label in LEARNERS.items()}
+        rows = learners | ({MAML: runs} if runs else {})
+        columns = learners | ({MAML: others} if others else {})
         lines = [
-            [
-                ours,
-                *(
-                    _cell(table, players, opponents, reference.get((ours, theirs)))
-                    for theirs, opponents in groups.items()
-                ),
-            ]
-            for ours, players in groups.items()
+            [ours, *(_cell(table, each, them, reference.get((ours, theirs))) for theirs, them in columns.items())]
+            for ours, each in rows.items()
         ]
-        parts.append(f"**{game}**\n\n" + markdown_table(["reward of \\ against", *groups], lines))
+        parts.append(f"**{game}**\n\n" + markdown_table(["reward of \\ against", *columns], lines))
     return "\n".join(parts)
 
 
