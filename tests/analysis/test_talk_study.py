@@ -133,9 +133,7 @@ def pretended(study, monkeypatch, tmp_path):
                 run = RunDirectory(searches.path_of(name, seed, tmp_path / "runs"))
                 run.create(check_config(data, {**search.overrides, "seed": seed}.items()))
                 run.note_start({"compile_seconds": 1.0})
-                run.append_metrics(
-                    {"generation": 0, "seconds": 2.0, "env_steps": 100, "fitness_mean": -1.5, "fitness_std": 0.5}
-                )
+                run.append_metrics(ROW)
                 for generation in (0, 30, run.config().outer.num_generations):
                     run.write_centre(generation, {})
         monkeypatch.setattr(study("talk_tables"), "evaluate_talkers", pretend_to_compare)
