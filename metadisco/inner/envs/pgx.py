@@ -149,8 +149,7 @@ def _one_opponent(name: str, given: Any, game: Game, interface: Interface) -> Op
     if given not in OPPONENTS:
         hint = nearest(given, OPPONENTS) if isinstance(given, str) else ""
         raise UserError(
-            f"{PLACE}.opponent: got {given!r}, allowed: {', '.join(OPPONENTS)}, or the path of saved agents "
-            f"(metadisco train --save){hint}"
+            f"{PLACE}.opponent: got {given!r}, allowed: {', '.join(OPPONENTS)}, or the path of saved agents{hint}"
         )
     if given == "random":
         return random_mover()
