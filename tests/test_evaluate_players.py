@@ -1,6 +1,7 @@
 """`metadisco evaluate --players`: what it writes, that it goes on where it was, and what it refuses."""
 
 import json
+from dataclasses import replace
 from shutil import copytree
 
 import jax
@@ -296,3 +297,13 @@ def test_what_cannot_be_used_is_refused_and_nothing_written(words, told, run, pl
     words = [str(run) if word == "RUN" else word for word in words]
     assert_refused(["evaluate", *words, "--output", "out"], told, capsys)
     assert sorted(path.name for path in place.iterdir()) == ["gamma.yaml", "three.yaml"]
+
+
+@pytest.mark.parametrize(("opponent", "cooperates"), [("all_cooperate", False), ("tit_for_tat", True)])
+def test_the_best_static_strategy_is_sought_from_the_best_nearly_pure_one(opponent, cooperates):
+    problem = OpponentShaping.from_config(
+        parse_config({"problem": {"name": "opponent_shaping", "opponents": [opponent]}, "inner": {"horizon": 2}})
+    )
+    problem = replace(problem, parametrisation=StaticPolicy(num_states=5))
+    start = controls.best_nearly_pure(jax.random.key(0), problem)["logits"]
+    assert bool(start[0] > 0) is bool(start[1] > 0) is cooperates

@@ -1,9 +1,12 @@
 """Controls of a cross table: players that isolate the effects of adapting, reacting and meta-training."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from metadisco.config import OuterConfig, StrategyConfig, to_plain
 from metadisco.inner.games import Game
@@ -45,6 +48,46 @@ class Budget(NamedTuple):
     num_opponents: int
     """Lifetimes of a member in each generation."""
     outer: OuterConfig
+    start: Callable[[Key, OpponentShaping], MetaParams] | None = None
+    """(key, problem) -> where the search starts; that of the parametrisation if left out."""
+
+
+START = 7
+"""Number of the random stream on which starts are compared."""
+NEARLY_PURE = 3.0
+"""Absolute value of the logits of nearly pure strategies: probabilities of 0.05 and 0.95."""
+
+
+def best_nearly_pure(key: Key, problem: OpponentShaping) -> MetaParams:
+    """Return the best of all nearly pure strategies and ½ in every state, on the same lifetimes.
+
+    Searches that start at ½ end at mutual defection against some learners, where extortion earns more.
+
+    Args:
+        key: of lifetimes; consumed.
+        problem: its parametrisation is a `StaticPolicy`.
+    """
+    policy: Any = problem.parametrisation
+    signs = jnp.array(list(itertools.product((-1.0, 1.0), repeat=policy.num_logits)))
+    starts = jnp.concatenate([jnp.zeros((1, policy.num_logits)), NEARLY_PURE / policy.output_scale * signs])
+    rewards = jax.jit(jax.vmap(lambda logits: problem.evaluate(key, {"logits": logits}).fitness.mean()))(starts)
+    return {"logits": starts[jnp.argmax(jnp.nan_to_num(rewards, nan=-jnp.inf))]}
+
+
+class _StartedAt(NamedTuple):
+    """A parametrisation whose search starts elsewhere."""
+
+    parametrisation: Any
+    start: MetaParams
+
+    def init(self, key: Key) -> MetaParams:
+        """Return where the search starts."""
+        del key
+        return self.start
+
+    def bind(self, meta_params: MetaParams) -> Any:
+        """Return the player that meta-parameters define."""
+        return self.parametrisation.bind(meta_params)
 
 
 def _outer(num_generations: int, population_size: int, std: float, learning_rate: float) -> OuterConfig:
@@ -62,7 +105,7 @@ def _outer(num_generations: int, population_size: int, std: float, learning_rate
 
 
 BUDGETS = {
-    "best_static": Budget(StaticPolicy(), 32, _outer(100, 64, std=0.3, learning_rate=0.1)),
+    "best_static": Budget(StaticPolicy(), 32, _outer(100, 64, std=0.3, learning_rate=0.1), best_nearly_pure),
     "open_loop": Budget(OpenLoopPolicy(), 32, _outer(100, 64, std=0.1, learning_rate=0.05)),
 }
 """Controls that are evolved for each match: the best memory-one strategy, and the best plan that sees only the time."""
@@ -86,12 +129,21 @@ def evolved(name: str, match: Match) -> Player:
         reset=match.reset,
     )
     template = jax.eval_shape(problem.init, jax.random.key(0))
-    identity = {**match.identity, "evolved": name, "budget": [budget.num_opponents, to_plain(budget.outer)]}
+    start = None if budget.start is None else budget.start.__name__
+    identity = {**match.identity, "evolved": name, "budget": [budget.num_opponents, to_plain(budget.outer), start]}
     arrays = match.store.load(identity, [*to_arrays(jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape), template))])
     if arrays is None:
-        arrays = to_arrays(search(problem, budget.outer, _Nowhere(), seed=match.seed))
+        arrays = to_arrays(search(_started(problem, budget, match.seed), budget.outer, _Nowhere(), seed=match.seed))
         match.store.keep(identity, arrays)
     return as_player(problem.parametrisation.bind(from_arrays(arrays, template, name)))
+
+
+def _started(problem: OpponentShaping, budget: Budget, seed: int) -> OpponentShaping:
+    """Return the problem whose search starts where the budget says."""
+    if budget.start is None:
+        return problem
+    start = budget.start(jax.random.fold_in(jax.random.key(seed), START), problem)
+    return replace(problem, parametrisation=_StartedAt(problem.parametrisation, start))
 
 
 class _Nowhere:
