@@ -16,7 +16,7 @@ from metadisco.storage.runs import RunDirectory
 
 ROOT = Path(__file__).parent.parent
 DISCOVERIES = ("lpo_drift_classic", "lpo_drift_classic_1", "value_loss_cartpole", "value_loss_cartpole_1")
-SHAPERS = ("mfos_chicken", "mfos_imp", "mfos_ipd", "mfos_ipd_self_play", "mfos_stag_hunt")
+SHAPERS = ("mfos_chicken", "mfos_imp", "mfos_ipd", "mfos_ipd_lola", "mfos_ipd_self_play", "mfos_stag_hunt")
 TALKERS = ("talk_cartpole_harm", "talk_cartpole_help")
 LOADERS = {
     **dict.fromkeys(DISCOVERIES, "load_objective"),
