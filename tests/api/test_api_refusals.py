@@ -119,8 +119,6 @@ def test_errors_name_the_argument_in_python_and_the_option_on_the_command_line(w
         (lambda: metadisco.plot(3), "discovery: got 3"),
         (lambda: metadisco.report(b"run", "page.html"), "run: got b'run'"),
         (lambda: metadisco.load_objective(None), "path_or_name: got None"),
-        (lambda: metadisco.load_meta_policy(3), "name: got 3"),
-        (lambda: metadisco.load_message(b"run"), "name: got b'run'"),
     ],
 )
 def test_what_is_no_name_is_refused(call, told):

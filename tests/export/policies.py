@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 STATELESS = ("feed_forward", "linear", "static")
 PROBLEMS: dict[str, dict[str, Any]] = {
     "timed": {
-        "game": "imp",
+        "game": "stag_hunt",
         "seat": 2,
         "reset": "players",
         "opponents": ["lola:learning_rate=0.5", {"name": "naive", "learning_rate": 2.0}],

@@ -55,7 +55,7 @@ class TestContent:
     def test_it_says_what_was_played_against_whom(self, written):
         content = said(written("timed")[1])
         policy = content["meta_policy"]
-        assert policy["game"]["payoffs"] == {"own": [-1, 1, 1, -1], "other": [1, -1, -1, 1]}
+        assert policy["game"]["payoffs"] == {"own": [1, -2, 0.75, 0.25], "other": [1, 0.75, -2, 0.25]}
         assert policy["game"]["states"] == ["start", "CC", "CD", "DC", "DD"]
         assert policy["game"]["gamma"] == 0.96
         assert (policy["seat"], policy["reset"], policy["horizon"]) == (2, "players", 100)

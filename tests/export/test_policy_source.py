@@ -79,8 +79,8 @@ def test_a_file_is_what_a_person_would_have_written(policies, name, language):
 def test_the_head_of_a_file_says_game_training_and_use(policies):
     words = " ".join(policies.module("timed", "numpy").__doc__.split())
     for told in (
-        "The game, imp, from the seat of its player 2",
-        "the player gets -1.0, 1.0, 1.0, -1.0 and the other player 1.0, -1.0, -1.0, 1.0",
+        "The game, stag_hunt, from the seat of its player 2",
+        "the player gets 1.0, -2.0, 0.75, 0.25 and the other player 1.0, 0.75, -2.0, 0.25",
         "discounted by 0.96",
         "100 plays per lifetime, against lola (initial_std 1.0, learning_rate 0.5, look_ahead 1.0, form exact), naive "
         "(initial_std 1.0, learning_rate 2.0), itself.",
