@@ -11,12 +11,11 @@ its numbers mean nothing. `--only` names parts, where not all are to be made, an
 Stable-Baselines3, where this one has not.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from study import filled
+from study import filled, search_options
 from talk_figures import OF_A_MESSAGE, OF_CONTROL, draw_curves, draw_effects, draw_run, effects
 from talk_sb3 import table_of_sb3
 from talk_searches import AIMS, REMEDIES, SEARCHES, run_all
@@ -55,12 +54,8 @@ Runs = Mapping[str, Sequence[Run]]
 
 def main() -> None:
     """Make the study."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the searches (default: {RUNS})")
-    parser.add_argument("--output", type=Path, default=PAGE.with_suffix(""), help="folder of tables and figures")
-    parser.add_argument("--leave-out", nargs="*", default=[], choices=list(SEARCHES), help="searches to be left out")
+    parser = search_options(__doc__, PAGE, RUNS, SEARCHES)
     parser.add_argument("--finished", action="store_true", help="begin no search, take those that are finished")
-    parser.add_argument("--quick", action="store_true", help="tiny searches, to try the script")
     parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, help="parts to be made (default: all)")
     parser.add_argument("--sb3", default=sys.executable, help="a Python that has Stable-Baselines3 (default: this one)")
     options = parser.parse_args()

@@ -8,7 +8,6 @@ three quarters of an hour of CPU time, those against LOLA and in sampled games a
 some out. The second tries the script in a few minutes; its numbers mean nothing.
 """
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from shaping_tables import (
     shapers,
     static_strategies,
 )
-from study import filled
+from study import filled, search_options
 
 from metadisco import Run, plot
 from metadisco.discoveries.published import FOLDER
@@ -53,11 +52,7 @@ Runs = Mapping[str, Sequence[Run]]
 
 def main() -> None:
     """Make the study."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the searches (default: {RUNS})")
-    parser.add_argument("--output", type=Path, default=PAGE.with_suffix(""), help="folder of tables and figures")
-    parser.add_argument("--leave-out", nargs="*", default=[], choices=list(SEARCHES), help="searches to be left out")
-    parser.add_argument("--quick", action="store_true", help="tiny searches, to try the script")
+    parser = search_options(__doc__, PAGE, RUNS, SEARCHES)
     options = parser.parse_args()
     try:
         runs = run_all(options.runs, options.quick, options.leave_out)

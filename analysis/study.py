@@ -5,7 +5,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -242,6 +242,25 @@ def _study_of(options: argparse.Namespace, plan: Plan) -> Study:
 def _published(name: str) -> Path:
     """Return the folder of a published discovery, as people would write it."""
     return Path(os.path.relpath(FOLDER.resolve() / name))
+
+
+def search_options(
+    description: str | None, page: Path, runs: Path, searches: Collection[str]
+) -> argparse.ArgumentParser:
+    """Return a parser with the options of a study that makes its own searches.
+
+    Args:
+        description: of the study.
+        page: that it fills in; tables and figures are beside it.
+        runs: default folder of its searches.
+        searches: names of all.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=runs, help=f"folder of the searches (default: {runs})")
+    parser.add_argument("--output", type=Path, default=page.with_suffix(""), help="folder of tables and figures")
+    parser.add_argument("--leave-out", nargs="*", default=[], choices=list(searches), help="searches to be left out")
+    parser.add_argument("--quick", action="store_true", help="tiny searches, to try the script")
+    return parser
 
 
 def filled(page: str, sections: Sections) -> str:

@@ -10,7 +10,6 @@ import pytest
 from brax_envs import BOUND, WARNINGS_OF_BRAX, Slide, brax
 from compiling import QUICK
 from env_contract import assert_contract, play, run
-from jaxtyping import config as type_checks
 from refusals import assert_refused
 
 from metadisco.cli import main
@@ -28,12 +27,6 @@ DT = 0.02  # of brax/fast
 @pytest.fixture(autouse=True)
 def _slide(monkeypatch):
     monkeypatch.setitem(brax._envs, "slide", Slide)
-
-
-@pytest.fixture
-def _types_unchecked(monkeypatch):
-    """As users have it: what they hand over is for us to check."""
-    monkeypatch.setattr(type_checks, "jaxtyping_disable", True)
 
 
 def first_observations(env, key, num=MANY):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from compiling import QUICK
 from env_contract import assert_contract, play
-from jaxtyping import config as type_checks
 
 from metadisco.errors import UserError
 from metadisco.evaluation.reference import random_return
@@ -261,12 +260,6 @@ def test_settings_of_the_generator_keep_what_is_left_out():
     assert env.episode_length == 6
     _, obs = env.reset(jax.random.key(0))
     assert (obs[-6:] == 1).all()  # the default budget of 12.5 holds any six items
-
-
-@pytest.fixture
-def _types_unchecked(monkeypatch):
-    """As users have it: what they hand over is for us to check."""
-    monkeypatch.setattr(type_checks, "jaxtyping_disable", True)
 
 
 @pytest.mark.usefixtures("_types_unchecked")
