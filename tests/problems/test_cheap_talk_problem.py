@@ -1,5 +1,7 @@
 """Cheap talk as a problem of the outer loop: aims, control, and runs that repeat to the bit."""
 
+import os
+import sys
 from pathlib import Path
 
 import jax
@@ -72,7 +74,8 @@ def test_two_devices_give_the_bits_of_one(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_bits_of_one(folder, tmp_path):
+def test_two_processes_give_the_bits_of_one(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))  # the probe is in a folder of tests
     words = ["outer.num_devices=2", "--processes", "2", "--run", str(tmp_path / "run")]
     with Process(["evolve", str(folder / "control.yaml"), *words], tmp_path) as process:
         code, out, err = process.finish()
