@@ -36,13 +36,15 @@ lint: $(VENV)/installed-dev
 	cd tests/api && $(abspath $(BIN))/mypy --strict --config-file= --cache-dir=$(CURDIR)/.mypy_cache/strict typed_use.py
 
 # More than half of the time of these tests is compiling; `make test-slow` and the others optimise as commands do.
-test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(XLA_FLAGS)
+COMPILE_FAST := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
+test: export XLA_FLAGS := $(COMPILE_FAST) $(XLA_FLAGS)
 test: lint
 	$(BIN)/pytest $(PARALLEL)
 
 # What XLA does by default shows here alone. PYTHON and VENV choose another Python: make test-ordinary PYTHON=python3.13 VENV=.venv-newest
 test-ordinary: $(VENV)/installed-dev
 	XLA_FLAGS= $(BIN)/pytest -m "ordinary or not slow" tests/ordinary tests/inner/cpu/test_threefry.py
+	XLA_FLAGS= $(BIN)/pytest -m ordinary tests/problems/test_opponent_shaping.py
 	XLA_FLAGS= $(BIN)/pytest tests/test_evolve.py -k "changes_no_bit or again_and_again"
 
 test-slow: $(VENV)/installed-dev

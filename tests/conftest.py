@@ -2,16 +2,18 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from jaxtyping import install_import_hook
 
 CACHE = tempfile.TemporaryDirectory()  # of compiled programs, which commands keep for the next one
 os.environ["XDG_CACHE_HOME"] = CACHE.name
+COMPILED = os.environ.setdefault("COMPILED_BY_TESTS", os.path.join(CACHE.name, "tests"))  # workers inherit it
+jax.config.update("jax_compilation_cache_dir", COMPILED)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 pytest.register_assert_rewrite("env_contract", "layout", "processes", "refusals")
 jax.config.update("jax_num_cpu_devices", 2)
 CHECKED = install_import_hook(
@@ -45,19 +47,3 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     monkeypatch.chdir(place)
     return place
-
-
-@pytest.fixture(scope="module")
-def programs_are_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep compiled programs for the next command of this process, for one module of tests."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for values in (settings, before):
-        for name, value in values.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-        if values is settings:
-            yield

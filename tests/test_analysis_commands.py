@@ -26,8 +26,6 @@ ROWS = [
     for n in range(2)
 ]  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 
 def make_run(path, parametrisation, **section):
     run = RunDirectory(path)

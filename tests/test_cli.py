@@ -17,8 +17,6 @@ from metadisco.parametrisations import PARAMETRISATIONS, ValueLoss
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "mujoco", "gymnasium", "orbax", "matplotlib",
          "pandas", "scipy", "seaborn", "sympy")  # fmt: skip
 LIGHT = ("jax", "jaxlib", "flax")

@@ -22,8 +22,6 @@ SMALL = [
     "inner.ppo.hidden_sizes=[4]", "outer.num_devices=1",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

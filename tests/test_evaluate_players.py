@@ -35,8 +35,6 @@ from metadisco.storage.arrays import to_arrays
 from metadisco.storage.files import read_arrays
 from metadisco.storage.runs import RunDirectory
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 IPD = GAMES["ipd"]
 SMALL = ["--lifetimes", "8", "--horizon", "3"]
 SMALL_SEARCH = Budget(StaticPolicy(), 2, controls._outer(2, 4, std=0.3, learning_rate=0.1))

@@ -22,8 +22,6 @@ VICTIM = f"{ENV}, dpo"
 TALKERS = ("none", "zero", "random:0", "scrambled:control", "control")
 STEERINGS = ["steered", "no steering", "blind", "random message"]
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 
 def make_run(path, config, **settings):
     """Write a run with one centre: a random network."""

@@ -17,8 +17,6 @@ from tiny import tiny_config
 from metadisco.cli import main
 from metadisco.config import write_yaml
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 NUM_GENERATIONS = 24
 CHECKPOINT_EVERY = 2
 FOUR_DEVICES = "outer.num_devices=4"

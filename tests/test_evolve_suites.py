@@ -30,7 +30,6 @@ def short_mixed():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("programs_are_compiled_once")
 def test_a_search_over_suites_has_a_row_of_each_environment_and_resumes(tmp_path):
     assert jax.device_count() == 2
     data = short_mixed()

@@ -14,7 +14,7 @@ from metadisco.outer.strategy import make_strategy
 from metadisco.storage.checkpoints import Checkpoints, digest_of
 from metadisco.storage.runs import RunDirectory
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once", "toy_problem")]
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("toy_problem")]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from running import newest_state
 
 from metadisco.cli import main
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once", "toy_problem")]
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("toy_problem")]
 
 CHECKPOINT = 26  # to which the runs of these tests are set back
 

@@ -7,7 +7,7 @@ from processes import rows_of
 
 from metadisco.cli import main
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("programs_are_compiled_once")]
+pytestmark = pytest.mark.faults
 
 MODULE = '''
 import jax.numpy as jnp

@@ -30,8 +30,6 @@ from metadisco.inner.ppo import init
 from metadisco.objectives.arithmetic import SETTINGS, gives_nan
 from metadisco.outer.devices import start_jax
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 OTHERS = {
     "enable_x64": True,
     "debug_nans": True,

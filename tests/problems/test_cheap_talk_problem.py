@@ -16,8 +16,6 @@ from metadisco.cli import main
 from metadisco.config import parse_config, write_yaml
 from metadisco.problems import make_problem
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:

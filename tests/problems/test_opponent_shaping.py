@@ -14,8 +14,6 @@ from metadisco.inner.games.lifetime import play_lifetimes
 from metadisco.problems import make_problem
 from metadisco.problems.players import as_player
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 OPPONENTS = ["naive", "tit_for_tat"]
 NUM_GENERATIONS = 4
 SELF_PLAY = {"from_share": 1.0, "to_share": 0.5, "over_generations": 2}
@@ -113,6 +111,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(folder, tmp_path):
     assert_same_run(tmp_path / "run", folder / "run")
 
 
+@pytest.mark.ordinary
 def test_two_devices_give_the_bits_of_one(folder, tmp_path):
     words = ["outer.num_devices=2", "--run", str(tmp_path / "run"), "--quiet"]
     assert main(["evolve", str(folder / "self_play.yaml"), *words]) == 0
