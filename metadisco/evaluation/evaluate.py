@@ -111,8 +111,8 @@ class Contender(NamedTuple):
     """Environments of its meta-training, without backends; None if there was none."""
     objective: Objective | None = None
     """What agents minimise; None for that of the condition."""
-    wrap: Callable[[Condition], Env] = lambda condition: condition.made
-    """The environment in which agents are trained under a condition."""
+    wrap: Callable[[Condition], tuple[Env | Callable[[Any], Env], Any]] = lambda condition: (condition.made, None)
+    """The environment in which agents are trained under a condition, and what it is made of, as for `run_lifetimes`."""
 
 
 def evaluate(
@@ -216,6 +216,7 @@ def _train_or_load(
         return Lifetimes(**kept), True
     objective = contender.objective or condition.objective
     assert objective is not None, "a contender or its condition says what agents minimise"
-    (lifetimes,) = run_lifetimes(objective, contender.wrap(condition), [condition.config], num_seeds)
+    env, given = contender.wrap(condition)
+    (lifetimes,) = run_lifetimes(objective, env, [condition.config], num_seeds, given)
     store.keep(identity, lifetimes._asdict())
     return lifetimes, False

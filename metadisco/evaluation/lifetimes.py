@@ -65,29 +65,40 @@ def seed_keys(seed: int, num_seeds: int, stream: int = EVALUATION) -> Key:
     return jax.vmap(jax.random.fold_in, (None, 0))(root, jnp.arange(num_seeds))
 
 
-def map_over_devices(function: Callable[..., Any], outer: OuterConfig, *arguments: Any) -> Any:
+def map_over_devices(
+    function: Callable[..., Any], outer: OuterConfig, *arguments: Any, shared: tuple[Any, ...] = ()
+) -> Any:
     """Map a function over the leading axis of its arguments, spread over devices; return NumPy arrays.
 
     Args:
-        function: takes one entry of each argument.
+        function: takes the shared arguments, then one entry of each other argument.
         outer: gives the number of devices and the chunk size.
         *arguments: arrays or pytrees of arrays with a common leading axis.
+        shared: arguments that are the same for all entries.
     """
     num_entries = len(jax.tree.leaves(arguments)[0])
     num_devices = math.gcd(num_entries, outer.num_devices or jax.device_count())
     mesh = make_mesh(num_devices)
     share = num_entries // num_devices
     chunk_size = outer.given_chunk_size or default_chunk_size(share, mesh.devices.flat[0].platform)
-    return jax.device_get(spread(function, mesh, chunk_size)(*arguments))
+    return jax.device_get(spread(function, mesh, chunk_size, len(shared))(*shared, *arguments))
 
 
-def run_lifetimes(objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int) -> list[Lifetimes]:
+def run_lifetimes(
+    objective: Objective, env: Env | Callable[[Any], Env], configs: Sequence[Config], num_seeds: int, given: Any = None
+) -> list[Lifetimes]:
     """Train agents as `train_agents` does; return their lifetimes without the policies."""
-    return [lifetimes for lifetimes, _ in train_agents(objective, env, configs, num_seeds)]
+    return [lifetimes for lifetimes, _ in train_agents(objective, env, configs, num_seeds, given=given)]
 
 
 def train_agents(
-    objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int, stream: int = EVALUATION
+    objective: Objective,
+    env: Env | Callable[[Any], Env],
+    configs: Sequence[Config],
+    num_seeds: int,
+    stream: int = EVALUATION,
+    *,
+    given: Any = None,
 ) -> list[tuple[Lifetimes, Policy]]:
     """Train agents under every config on the same seeds, spread over devices.
 
@@ -95,10 +106,11 @@ def train_agents(
 
     Args:
         objective: the losses that the agents minimise.
-        env: the environment.
+        env: the environment, or a function that returns it from `given`.
         configs: differ only in traced settings (see `Hyperparameters`); `outer` gives devices and chunk size.
         num_seeds: S.
         stream: purpose of the agents, see `seed_keys`.
+        given: arrays that an environment depends on; calls that differ in them alone share a compiled program.
 
     Returns:
         For each config the lifetimes and the final policies, whose arrays have a leading axis S.
@@ -108,14 +120,15 @@ def train_agents(
     stacked = jax.tree.map(lambda *values: jnp.repeat(jnp.asarray(values, jnp.float32), num_seeds), *settings)
     keys = jnp.tile(seed_keys(config.seed, num_seeds, stream), len(configs))
 
-    def lifetime(key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, ...], Policy]:
-        result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
+    def lifetime(given: Any, key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, ...], Policy]:
+        made = env if isinstance(env, Env) else env(given)
+        result = train(key, made, config.inner.ppo, objective, hyperparameters=hyperparameters)
         final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
         filled = fill_gaps(result.curve, result.running)
         filled = jnp.where(jnp.isnan(filled), final_return(result), filled)  # where no episode ended
         return (final, area, result.curve, filled), policy_of(result.state)
 
-    scores, policies = map_over_devices(lifetime, config.outer, keys, stacked)
+    scores, policies = map_over_devices(lifetime, config.outer, keys, stacked, shared=(given,))
     parts = [slice(index * num_seeds, (index + 1) * num_seeds) for index in range(len(configs))]
     return [
         (Lifetimes(*(array[part] for array in scores)), jax.tree.map(lambda leaf, part=part: leaf[part], policies))

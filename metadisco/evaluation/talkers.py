@@ -134,12 +134,15 @@ def _as_source(talker: TalkerName, channel: Channel) -> Source:
     return Source(talker.name, identity_of(talker, channel), trained_on, (), problem={"name": PROBLEM})
 
 
-def _wrap(condition: Condition, talker: TalkerName, channel: Channel, output: Path) -> Env:
-    """Return the environment of a condition, in which a talker speaks."""
+def _wrap(
+    condition: Condition, talker: TalkerName, channel: Channel, output: Path
+) -> tuple[Env | Callable[[Any], Env], Any]:
+    """Return the environment of a condition in which a talker speaks, as a function of the talker's arrays."""
+    made = condition.made
     if talker.kind == NONE:
-        return condition.made
-    speaker = make_talker(talker, channel, condition.made, lambda: _observations(condition, channel, output))
-    return cheap_talk(condition.made, speaker, channel.num_channels)
+        return made, None
+    speaker, arrays = make_talker(talker, channel, made, lambda: _observations(condition, channel, output))
+    return lambda given: cheap_talk(made, speaker(given), channel.num_channels), arrays
 
 
 def _observations(condition: Condition, channel: Channel, output: Path) -> Float[np.ndarray, "M ..."]:

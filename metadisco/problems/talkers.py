@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations import make_parametrisation
 from metadisco.problems.cheap_talk import sized
 from metadisco.storage.files import text_of
-from metadisco.types import Message, MessageFunctions
+from metadisco.types import Message, MessageFunctions, MetaParams
 
 PROBLEM = "cheap_talk"
 NONE, ZERO = "none", "zero"
@@ -232,8 +233,10 @@ def identity_of(talker: TalkerName, channel: Channel) -> list[Any]:
 
 def make_talker(
     talker: TalkerName, channel: Channel, env: Env, observations: Callable[[], Float[np.ndarray, "M ..."]]
-) -> Talker:
-    """Return a talker other than `none`.
+) -> tuple[Callable[[Any], Talker], Any]:
+    """Return a talker other than `none`: a function of arrays, and these arrays.
+
+    The functions of messages and of untrained networks do the same, so that learners beside them share a program.
 
     Args:
         talker: as returned for its name.
@@ -244,41 +247,54 @@ def make_talker(
     Raises:
         UserError: if a message cannot be loaded.
     """
-    if talker.seed is not None:
-        return memoryless(untrained(channel, env, talker.seed))
-    if talker.source is None:
+    if talker.kind in UNLEARNED:
         return UNLEARNED[talker.kind](channel)
-    message = _message_of(talker, channel, env)
-    if talker.kind == "frozen":
-        return saying.frozen(message)
+    untrained = talker.seed is not None
+    parametrisation, meta_params = _untrained_weights(talker, channel, env) if untrained else _learned_weights(talker)
+
+    def message_of(weights: MetaParams) -> Message:
+        return in_float32(parametrisation.bind)(weights).message
+
+    if not untrained:
+        _check_shape(talker, message_of(meta_params), channel, env)
     if talker.kind == "scrambled":
-        return saying.scrambled(jax.vmap(message)(jnp.asarray(observations())))
-    return memoryless(message)
+        return saying.scrambled, jax.vmap(message_of(meta_params))(jnp.asarray(observations()))
+    say = saying.frozen if talker.kind == "frozen" else memoryless
+    return lambda weights: say(message_of(weights)), meta_params
 
 
-UNLEARNED: dict[str, Callable[[Channel], Talker]] = {
-    ZERO: lambda channel: saying.constant(channel.num_channels, 0.0),
-    "constant": lambda channel: saying.constant(channel.num_channels, channel.scale),
-    "noise": lambda channel: saying.noise(channel.num_channels, channel.scale),
-    "copy": lambda channel: saying.copy(channel.num_channels),
+def _constant(channel: Channel, value: float) -> tuple[Callable[[Any], Talker], Any]:
+    return partial(saying.constant, channel.num_channels), jnp.float32(value)
+
+
+UNLEARNED: dict[str, Callable[[Channel], tuple[Callable[[Any], Talker], Any]]] = {
+    ZERO: lambda channel: _constant(channel, 0.0),
+    "constant": lambda channel: _constant(channel, channel.scale),
+    "noise": lambda channel: (lambda given: saying.noise(channel.num_channels, channel.scale), None),
+    "copy": lambda channel: (lambda given: saying.copy(channel.num_channels), None),
 }
 """Talkers that are no network, by name."""
 
 
-def _message_of(talker: TalkerName, channel: Channel, env: Env) -> Message:
-    """Return the message of which a talker's name has the path."""
+@in_float32
+def _learned_weights(talker: TalkerName) -> tuple[Any, MetaParams]:
+    """Return the parametrisation and the weights of the message of which a talker's name has the path."""
     assert talker.source is not None, talker.kind
-    message = _bound(talker.source).message
-    shape = jax.eval_shape(message, jnp.zeros(env.obs_shape)).shape
-    if shape != (channel.num_channels,):
-        raise UserError(
-            f"channels: got {channel.num_channels}, but a message of {talker.source.name} has the shape {shape}"
-        )
-    return message
+    _bound(talker.source)  # refuses what is no message
+    return parametrisation_of(talker.source), load_meta_params(talker.source.name)
 
 
 @in_float32
-def untrained(channel: Channel, env: Env, seed: int) -> Message:
-    """Return the message of a network with the random weights of a seed."""
+def _untrained_weights(talker: TalkerName, channel: Channel, env: Env) -> tuple[Any, MetaParams]:
+    """Return a parametrisation, and the random weights of a talker's seed."""
+    assert talker.seed is not None, talker.kind
     parametrisation = sized(_untrained(channel), obs_size(env), 0)
-    return parametrisation.bind(parametrisation.init(jax.random.key(seed))).message
+    return parametrisation, parametrisation.init(jax.random.key(talker.seed))
+
+
+def _check_shape(talker: TalkerName, message: Message, channel: Channel, env: Env) -> None:
+    """Refuse a message of another number of channels."""
+    shape = jax.eval_shape(message, jnp.zeros(env.obs_shape)).shape
+    if shape != (channel.num_channels,):
+        name = None if talker.source is None else talker.source.name
+        raise UserError(f"channels: got {channel.num_channels}, but a message of {name} has the shape {shape}")

@@ -12,7 +12,7 @@ from metadisco.inner.envs.cheap_talk import Memory, Talker, memoryless
 from metadisco.types import Key, Message
 
 
-def constant(num_channels: int, value: float) -> Talker:
+def constant(num_channels: int, value: float | Float[Array, ""]) -> Talker:
     """Return the talker whose messages hold one value throughout; 0 for silence."""
     return memoryless(lambda obs: jnp.full(num_channels, value, jnp.float32))
 
