@@ -1,7 +1,7 @@
 """Levels of PPO on environments with legal actions, under the settings of `experiments/lpo_drift/{jumanji,pgx}.yaml`.
 
 For each environment: random legal actions, the mean training return over the last 5 % of the lifetime with its standard
-error, and evaluation episodes after it.
+error, evaluation episodes after it, and the area under the curve, which is the reference in these files.
 
     python benchmarks/suite_levels.py jumanji --output benchmarks/results/jumanji.json
     python benchmarks/suite_levels.py pgx --output benchmarks/results/pgx.json
@@ -50,6 +50,7 @@ def level(config: Config, index: int, num_seeds: int) -> dict[str, Any]:
         "env_steps": made.ppo.executed_env_steps,
         "seeds": num_seeds,
         "random_mean_error": mean_and_error(by_chance),
+        "area_under_curve_mean_error": mean_and_error(lifetimes.area_under_curve),
         "last_part_of_training_mean_error": mean_and_error(lifetimes.filled[:, -last:].mean(1)),
         "evaluation_mean_error": mean_and_error(lifetimes.final_return),
         "last_part_of_training": [round(float(x), 4) for x in lifetimes.filled[:, -last:].mean(1)],

@@ -124,7 +124,7 @@ def make_env():
 def test_a_cell_of_an_environment_that_was_edited_is_trained_again(tmp_path, monkeypatch, capsys):
     """In the same process, and in a module that the environment's imports."""
 
-    def run_lifetimes(objective, env, configs, num_seeds):
+    def run_lifetimes(objective, env, configs, num_seeds, given):
         numbers = np.full(num_seeds, env.episode_length, np.float32)
         return [Lifetimes._make([numbers[:, None] if name == "curve" else numbers for name in Lifetimes._fields])]
 

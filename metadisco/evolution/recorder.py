@@ -16,6 +16,7 @@ from metadisco.evolution.interrupt import Stop
 from metadisco.evolution.notices import Notices
 from metadisco.storage.lock import RunLock
 from metadisco.storage.loggers import make_loggers
+from metadisco.storage.package import digests_of_opponents
 from metadisco.storage.rows import describe_numbers
 from metadisco.storage.runs import RunDirectory
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 FACTS = {"processes": "num_processes", "devices": "num_devices"}
 """Keys of provenance.json whose names differ from the attributes of `Evaluator`."""
+DIGESTS = ("code", "opponents")
+"""Keys of provenance.json that hold digests by name."""
 
 
 class RunRecorder:
@@ -150,11 +153,11 @@ class RunRecorder:
         self._run.note_start(self._facts(evaluator) | {"generation": self.done, "compile_seconds": seconds})
 
     def _facts(self, evaluator: "Evaluator") -> dict[str, Any]:
-        """Return facts for provenance.json that numbers may depend on, with digests of user-defined code by name."""
+        """Return facts for provenance.json that numbers may depend on, with digests of user's code and of opponents."""
         names = ("processes", "devices", "platform", "chunk_size")
         facts = {name: getattr(evaluator, FACTS.get(name, name)) for name in names}
-        code = source_of(to_plain(self._config))
-        return facts | ({"code": code} if code else {})
+        digests = {"code": source_of(to_plain(self._config)), "opponents": digests_of_opponents(self._config)}
+        return facts | {name: each for name, each in digests.items() if each}
 
     def kept_chunk_size(self, num_devices: int, platform: str) -> int | None:
         """Return the chunk size of the newest start, if it was measured on the same number and type of devices."""
@@ -244,15 +247,21 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
     Args:
         before: the newest entry of provenance.json; empty for a new run.
-        now: `processes`, `devices`, `platform`, `chunk_size`, and `code` for user-defined code.
+        now: `processes`, `devices`, `platform`, `chunk_size`, and digests: `code`, of user-defined code by name, and
+            `opponents`, of saved agents by path.
     """
     old = {"processes": 1, **before} if before else {}
     changed = [name for name in now if name in old and old[name] != now[name]]
     exact = "platform" not in changed and "chunk_size" not in changed and now["platform"] == "cpu"
     same = exact and now["chunk_size"] == 1
     what = "numbers stay bit-identical" if same else "numbers agree to float tolerance only"
-    edited = [name for name, digest in now.get("code", {}).items() if old.get("code", {}).get(name, digest) != digest]
+    edited, retrained = (
+        [name for name, digest in now.get(kind, {}).items() if old.get(kind, {}).get(name, digest) != digest]
+        for kind in DIGESTS
+    )
     return [
         *(f"the source of {name} was edited since the last start: numbers may change" for name in edited),
-        *(f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed if name != "code"),
-    ]
+        *(f"the agents in {name}, which are opponents, have changed since the last start: numbers will change"
+          for name in retrained),
+        *(f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed if name not in DIGESTS),
+    ]  # fmt: skip

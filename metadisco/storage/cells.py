@@ -21,7 +21,7 @@ from metadisco.config.code.versions import version_of
 from metadisco.errors import UserError
 from metadisco.inner.envs import libraries_of
 from metadisco.storage.files import pack_arrays, unpack_arrays, write_atomically
-from metadisco.storage.package import AGENTS, digest_of, saved_agents
+from metadisco.storage.package import digests_of_opponents
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy")
 JAX_SETTINGS = (
@@ -97,7 +97,7 @@ def _dependencies(identity: Any, config: Config) -> dict[str, Any]:
         "seed": config.seed,
         "code": code_of([identity, inner]),
         "metadisco": [__version__, _own_sources()],
-        "opponents": _opponents(config),
+        "opponents": digests_of_opponents(config),
         "libraries": {name: version_of(name) for name in sorted(libraries)},
         "devices": [device.platform, device.device_kind, outer.num_devices or jax.device_count()],
         "chunk": outer.given_chunk_size,
@@ -105,12 +105,6 @@ def _dependencies(identity: Any, config: Config) -> dict[str, Any]:
         "jax": {name: str(settings.get(f"jax_{name}")) for name in JAX_SETTINGS},
         "xla": _xla_flags(),
     }
-
-
-def _opponents(config: Config) -> dict[str, str]:
-    """Return hashes of the saved agents that environments play against, by their paths."""
-    paths = {path for task in config.tasks for path in saved_agents(task.env_settings)}
-    return {str(path): digest_of(path, AGENTS) for path in sorted(paths)}
 
 
 def _xla_flags() -> dict[str, str]:

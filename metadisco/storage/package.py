@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from metadisco.config import Config
 from metadisco.errors import UserError, shown
 from metadisco.storage.files import (
     MAX_BYTES,
@@ -86,6 +87,12 @@ def saved_agents(env_settings: Mapping[str, Any]) -> list[Path]:
     names = [each["agents"] if is_one_agent(each) else each for each in as_list(opponent)]
     found = [find_package(name, AGENTS) for name in names if isinstance(name, str)]
     return [path for path in found if path is not None]
+
+
+def digests_of_opponents(config: Config) -> dict[str, str]:
+    """Return hashes of the saved agents that the environments of a config play against, by their paths."""
+    paths = {path for task in config.tasks for path in saved_agents(task.env_settings)}
+    return {str(path): digest_of(path, AGENTS) for path in sorted(paths)}
 
 
 def as_list(opponent: Any) -> list[Any]:

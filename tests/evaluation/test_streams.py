@@ -80,7 +80,7 @@ def test_each_command_has_a_stream_of_its_own(command, monkeypatch, tmp_path):
         taken.append(stream)
         return seed_keys(seed, num_seeds, stream)
 
-    def map_over_devices(*arguments):
+    def map_over_devices(*arguments, shared=()):
         if len(taken) == len(streams):
             raise StoppedError
         return np.zeros(64)

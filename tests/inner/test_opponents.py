@@ -20,6 +20,7 @@ from metadisco.inner.networks import make_agent
 from metadisco.inner.normalise import init_statistics
 from metadisco.inner.policy import Policy
 from metadisco.storage.cells import CellStore
+from metadisco.storage.package import digests_of_opponents
 
 
 @pytest.mark.slow
@@ -165,11 +166,13 @@ class TestSavedAgents:
         copy = tmp_path / "copy.zip"
         copy.write_bytes(b"one")
         inner = InnerConfig(env="pgx/tic_tac_toe", env_settings={"opponent": ["random", str(copy)]}, ppo=CONFIG)
-        names = []
+        names, digests, config = [], [], replace(Config(), inner=inner)
         for content in (b"one", b"two", b"one"):
             copy.write_bytes(content)
-            names.append(CellStore(tmp_path, replace(Config(), inner=inner))._name("cell"))
+            names.append(CellStore(tmp_path, config)._name("cell"))
+            digests.append(digests_of_opponents(config)[str(copy)])
         assert names[0] == names[2] != names[1]
+        assert digests[0] == digests[2] != digests[1]
 
 
 @pytest.mark.slow

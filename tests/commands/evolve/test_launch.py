@@ -149,3 +149,10 @@ class TestDifferences:
         for before, now in ((NOW | other, NOW), (NOW, NOW | other)):
             assert all("agree to float tolerance only" in text for text in differences(before | {"devices": 1}, now))
             assert len(differences(before | {"devices": 1}, now)) == 2
+
+    @pytest.mark.parametrize(("kind", "words"), [("code", "source of there"), ("opponents", "agents in there")])
+    def test_what_a_digest_says_was_changed_is_named(self, kind, words):
+        before, now = ({**NOW, kind: {"there": digest, "other": "same"}} for digest in ("one", "two"))
+        (sentence,) = differences(before, now)
+        assert words in sentence
+        assert differences(NOW, now) == differences(now, now) == []
