@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALL_TORCH = $(BIN)/pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) 'torch>=2.4'
 
 # The parts of `make bench`, in the order in which they run.
-BENCHES := throughput scaling cost chunks memory overhead starts games
+BENCHES := throughput scaling cost chunks memory overhead starts games cheap_talk
 # pip takes each platform tag by itself.
 WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
 

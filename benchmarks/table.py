@@ -209,6 +209,20 @@ def games(result: Result) -> Iterator[str]:
     yield from table(*rows)
 
 
+def cheap_talk(result: Result) -> Iterator[str]:
+    yield f"Trainings beside a message, {result['what']} ({where(result)}):"
+    yield ""
+    called = {
+        "zero": "two zeros beside each observation", "small": "a message network 4-32-2",
+        "wide": "a message network 4-64-64-2",
+    }  # fmt: skip
+    rows = [("", "environment steps per second", "share of zeros")]
+    for side, words in called.items():
+        share = result[side].get("share_of_zero")
+        rows.append((words, f"{result[side]['frames_per_second']:,}", f"{share['median']:.0%}" if share else ""))
+    yield from table(*rows)
+
+
 def gpu(result: Result) -> Iterator[str]:
     yield f"On a GPU, {result['machine']['device']} (jax {result['machine']['jax']}, {result['machine']['date']}):"
     yield ""
@@ -227,7 +241,8 @@ def gpu(result: Result) -> Iterator[str]:
 
 PARTS: dict[str, Callable[[Result], Iterator[str]]] = {
     "throughput": throughput, "scaling": scaling, "cost": cost, "chunks": chunks, "memory": memory,
-    "overhead": overhead, "starts": starts, "games": games, "gpu": gpu,
+    "overhead": overhead, "starts": starts, "games": games,
+    "cheap_talk": cheap_talk, "gpu": gpu,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from scripts import ROOT, scripts_of
 
 BENCHMARKS = ROOT / "benchmarks"
-PARTS = ("throughput", "scaling", "cost", "chunks", "memory", "overhead", "starts", "games")
+PARTS = ("throughput", "scaling", "cost", "chunks", "memory", "overhead", "starts", "games", "cheap_talk")
 OTHERS = ("random_keys", "shuffle", "dense", "narrow_dense", "final_values", "value_table")
 MACHINE = {"cores": 2, "processor": "Abacus", "jax": "0.9.2", "date": "2026-11-27"}
 RUN_ALL = """
