@@ -11,7 +11,9 @@ from metadisco.evaluation.comparison import Row
 from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.storage.rows import format_number
 
-HEADINGS = ("objective", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
+HEADINGS = ("{compared}", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
+NO_TALKER = "none"
+"""The baseline where talkers are compared; no objective has this name."""
 GAPS = "updates without an ended episode"
 SCORE_TITLES = {"final_return": "final return", "area_under_curve": "area under the curve"}
 LATEX = str.maketrans(
@@ -28,7 +30,7 @@ MAX_DECIMALS = 6
 
 
 class Table(NamedTuple):
-    """Text by row and column; the first column names objectives."""
+    """Text by row and column; the first column names what is compared."""
 
     title: str
     headings: list[str]
@@ -46,7 +48,8 @@ def tables(rows: Sequence[Row], held_out: HeldOut, baseline: str) -> list[Table]
     for env, score in dict.fromkeys((row.env, row.score) for row in rows):
         where = env or f"all environments, random actions = 0, {short[baseline]} = 1"
         shown = [row for row in rows if (row.env, row.score) == (env, score)]
-        headings = [heading.format(baseline=short[baseline]) for heading in HEADINGS]
+        compared = "talker" if baseline == NO_TALKER else "objective"
+        headings = [heading.format(baseline=short[baseline], compared=compared) for heading in HEADINGS]
         lines = [_line(row, short[row.objective], held_out.get((row.objective, row.env or ""))) for row in shown]
         for other in dict.fromkeys(name for row in shown for name in row.differences):
             headings.append(f"minus {short_names([other])[other]} (95 %)")
