@@ -111,6 +111,7 @@ def test_steps_are_those_of_jumanji(name, settings):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:scatter inputs have incompatible types:FutureWarning")  # of Jumanji itself
 @pytest.mark.parametrize("name", TASKS)
 def test_every_environment_steps_as_jumanji_does(name):
     env, length, _ = assert_same_trajectory(name, {}, 120)
