@@ -71,9 +71,14 @@ def distil(
     Raises:
         UserError: for input that cannot be used; nothing is written then.
     """
+    start_jax(config.outer.num_devices, config.deterministic)
+    if load_objective(source.name).schedule is not None:
+        raise UserError(
+            f"{source.name!r}: changes settings of PPO over the lifetime, which closed forms of losses do not hold; "
+            "allowed: an objective without a schedule"
+        )
     for stale in (output / RETRAINED / "results.json", output / RETRAINED / "table.md"):
         stale.unlink(missing_ok=True)
-    start_jax(config.outer.num_devices, config.deterministic)
     grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
     targets = _targets(source, cached_histograms(source, config, env, output, say, announced))
     found = _find(targets, grammars, progress)
