@@ -6,13 +6,15 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from metadisco.plotting.look import current, points
 from metadisco.plotting.style import GUIDE, PALETTE, set_title, short, uncluttered
 
 NUM_COLUMNS = 2
 LEAST_SPAN = 1.5  # of an axis around 1, so that rounding does not look like a curve
+FINE_SPAN, COARSE_SPAN = 2.2, 30.0
+FINE_TICKS = (0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0)
 
 Curves = Mapping[str, Float[np.ndarray, "G"]]
 """Factors by name of the setting."""
@@ -60,6 +62,11 @@ def _draw_curve(
     axes.set_ylim(1 / span, span)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if span < 30 else (1.0,)))
+    axes.yaxis.set_major_locator(FixedLocator(FINE_TICKS) if span < FINE_SPAN else LogLocator(subs=_steps(span)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, 3)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _steps(span: float) -> tuple[float, ...]:
+    """Return the multiples of powers of ten that are written on an axis from 1/span to span."""
+    return (1.0, 2.0, 5.0) if span < COARSE_SPAN else (1.0,)
