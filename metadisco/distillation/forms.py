@@ -30,7 +30,7 @@ def find_forms(
     target: Target,
     grammar: Grammar | None = None,
     advance: Callable[[str], None] = lambda text: None,
-    exact: Expression | None = None,
+    exact: "Expression | None" = None,
 ) -> Forms:
     """Fit all families to a target, search for formulas, and check the conditions of a drift.
 

@@ -123,7 +123,6 @@ class TestFoundWith:
         expected = {"num_env_steps": 4096, "gamma": 0.5, "env_settings": {"max_steps_in_episode": 9}}
         assert found_with(source, config) == expected
 
-    @pytest.mark.parametrize("name", ["run", "artefact", "artefact.zip"])
     def test_of_what_was_drawn_the_range_is_told_where_the_value_is_outside(self, tmp_path):
         ranges = {"learning_rate": {"log": [1e-3, 1e-2]}, "gamma": {"linear": [0.9, 0.95]}}
         envs = [{"env": CARTPOLE, "randomise": {"gamma": {"linear": [0.9, 0.995]}}}, {"env": ACROBOT}]
@@ -137,6 +136,7 @@ class TestFoundWith:
         inner = {"env": CATCH, "ppo": {"learning_rate": 0.1, "gamma": 0.93}}
         assert found_with(source, parse_config({"inner": inner})) == {"learning_rate": [1e-3, 1e-2]}
 
+    @pytest.mark.parametrize("name", ["run", "artefact", "artefact.zip"])
     @pytest.mark.parametrize("env", [CARTPOLE, ACROBOT, CATCH])
     def test_nothing_differs_from_its_own(self, found, name, env):
         assert found_with(find_source(str(found / name)), at(str(found / "run"), env)) == {}
