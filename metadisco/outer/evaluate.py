@@ -108,7 +108,7 @@ class Evaluator:
         """Count evaluations of the problem's baseline, if it has one; return how many its program does at once.
 
         One program serves both uses: with `capped_mean` it takes the rollouts of a generation, and those of the search
-        centre in several batches.
+        centre in several batches. Batches are filled up to a multiple of the number of devices.
         """
         config, has_one = self._config, getattr(problem, "baseline", None) is not None
         capped = config.aggregate == "capped_mean"
@@ -117,10 +117,12 @@ class Evaluator:
                 "outer.aggregate: got 'capped_mean' for a problem without a baseline, allowed: a problem that has one, "
                 "such as objective_discovery with outer.baseline=ppo"
             )
-        self.num_baselines = config.num_evaluations if has_one and config.evaluate_every else 0
-        self.num_baselines_per_generation = config.num_rollouts if capped else 0
-        size = self._mesh.size
-        return math.ceil(config.num_rollouts / size) * size if capped else self.num_baselines
+        size, num = self._mesh.size, config.num_evaluations
+        batch = math.ceil(config.num_rollouts / size) * size if capped else num
+        used = has_one and config.evaluate_every
+        self.num_baselines = math.ceil(num / batch) * batch if used else 0
+        self.num_baselines_per_generation = batch if capped else 0
+        return batch if used or capped else 0
 
     def _compiled_baseline(self, problem: MetaProblem) -> Any:
         """Compile the problem's baseline."""

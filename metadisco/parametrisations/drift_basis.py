@@ -84,8 +84,7 @@ class DriftBasis:
     def source_losses(self, meta_params: MetaParams) -> Losses:
         """Return both losses in symbolic form, for exporting source: the drift is a closed form already."""
         weights = [float(weight) for weight in meta_params["weights"]]
-        edges = [float(edge) for edge in jnp.maximum(meta_params["edges"], self.band)]
-        pairs = zip(weights, _expressions(edges), strict=True)
+        pairs = zip(weights, _expressions(jnp.maximum(meta_params["edges"], self.band)), strict=True)
         terms = [multiply(weight, term) for weight, term in pairs if weight != 0]
         return Losses(apply("relu", add(*terms)) if terms else 0, ppo_value_loss(self.value_clip_eps))
 
@@ -111,7 +110,7 @@ def drift_terms(sample: Sample, edges: Float[Array, "E"]) -> tuple[Float[Array, 
     )
 
 
-def _expressions(edges: list[float]) -> list[Expression]:
+def _expressions(edges: Float[Array, "E"]) -> list[Expression]:
     """Return the terms in symbolic form, in the order of `TERMS`."""
     above, below, against, any_move = edges
     good, bad = apply("relu", "A"), apply("relu", apply("negate", "A"))
@@ -126,9 +125,9 @@ def _expressions(edges: list[float]) -> list[Expression]:
     ]
 
 
-def _hinge_above(edge: float) -> Expression:
-    return apply("relu", apply("subtract", "r", 1 + edge))
+def _hinge_above(edge: Float[Array, ""]) -> Expression:
+    return apply("relu", apply("subtract", "r", float(1 + edge)))  # rounded as in `drift_terms`
 
 
-def _hinge_below(edge: float) -> Expression:
-    return apply("relu", apply("subtract", 1 - edge, "r"))
+def _hinge_below(edge: Float[Array, ""]) -> Expression:
+    return apply("relu", apply("subtract", float(1 - edge), "r"))

@@ -159,6 +159,10 @@ class TestCappedMean:
             ran(COMPARED, num_generations=2, aggregate="capped_mean", num_rollouts=3, num_devices=number)[1].rows
             for number in (1, 2)
         )
+        COUNTED.clear()
+        _, recorder = ran(COMPARED, num_generations=1, aggregate="capped_mean", num_rollouts=3, num_devices=2)
+        jax.effects_barrier()
+        assert len(COUNTED) == recorder.started[0].num_baselines_per_generation == 4
         for name in ("fitness_mean", "centre_fitness", "baseline_fitness", "centre_minus_baseline"):
             np.testing.assert_allclose(one[1][name], two[1][name], rtol=1e-4)
 
