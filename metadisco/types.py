@@ -40,6 +40,21 @@ Loss: TypeAlias = Callable[[Sample], Float[Array, "B"]]
 """An elementwise loss to be minimised: one number per sample. The PPO update takes the mean."""
 
 
+class Factors(NamedTuple):
+    """Factors by which a schedule multiplies settings of PPO; 1 leaves a setting as the config has it."""
+
+    learning_rate: Float[Array, ""] | float = 1.0
+    """After annealing, if the config anneals."""
+    entropy_coef: Float[Array, ""] | float = 1.0
+    value_coef: Float[Array, ""] | float = 1.0
+    clip_eps: Float[Array, ""] | float = 1.0
+    """For information: the policy loss contains this one, as it contains ε."""
+
+
+Schedule: TypeAlias = Callable[[Float[Array, ""]], Factors]
+"""The elapsed fraction of the lifetime -> factors of settings; the same for all gradient steps of an update."""
+
+
 class Objective(NamedTuple):
     """The losses that PPO minimises, apart from the entropy bonus. Each loss contains its own constants."""
 
@@ -47,6 +62,8 @@ class Objective(NamedTuple):
     """Loss of the policy, differentiated with respect to `log_ratio`."""
     value_loss: Loss
     """Loss of the value function, differentiated with respect to `value`. The update weights it by value_coef."""
+    schedule: Schedule | None = None
+    """Factors of settings of PPO over the lifetime; None leaves them as the config has them."""
 
 
 class MetaPolicy(NamedTuple):
@@ -140,7 +157,10 @@ class MetaProblem(Protocol):
 
     - `evaluate_against(key, meta_params, centre, generation)`, for self-play, is called instead of `evaluate`. It also
       receives the search centre and the generation (an int32 scalar); both are the same for all members.
-    - `baseline(key)` returns the fitness [K] of a baseline. It is evaluated whenever the search centre is.
+    - `baseline(key)` returns the fitness [K] of a baseline. It is evaluated whenever the search centre is, with the
+      same keys; for `outer.aggregate: capped_mean` also with those of every generation. None is as if left out.
+    - `draws(key)` returns scalars by name: the settings that an evaluation with this key draws at random. A setting
+      `NAME` of rollout r becomes `draw/NAME/r` in the row of a generation.
     - `over_all` maps keys of a row to names of metrics. These are aggregated over all evaluations, including failed
       ones.
     """

@@ -15,7 +15,7 @@ from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_for
 from metadisco.evolution.display import Display
-from metadisco.parametrisations import PARAMETRISATIONS
+from metadisco.parametrisations import PARAMETRISATIONS, built_in
 from metadisco.storage.files import Name, check_writable, text_of
 
 MAX_TERMS = 4
@@ -64,7 +64,10 @@ def distil(
     _check_options(num_seeds, max_terms, network)
     given, folder = settings_of(overrides), Path(output)
     source = find_source(text_of(objective, "objective"))
-    if network and (source.section is None or source.section["name"] not in PARAMETRISATIONS):
+    name = source.section["name"] if source.section is not None else None
+    if network and name in PARAMETRISATIONS and getattr(built_in(name), "resized", None) is None:
+        raise UserError(f"network: {source.name!r} is a {name}, which has no network to make smaller")
+    if network and name not in PARAMETRISATIONS:
         raise UserError(
             f"network: {source.name!r} was learned by no built-in parametrisation, so that there is none to make "
             "smaller"

@@ -13,6 +13,7 @@ from .outer import OuterConfig, StrategyConfig
 from .parse import build_settings, check_references, completed, parse_config, to_plain
 from .ppo import EVALUATION_SETTINGS, PPOConfig
 from .problems import PROBLEMS
+from .ranges import Range
 from .root import Config, EnvConfig, InnerConfig, LoggingConfig, Reference, TaskConfig
 from .strategies import EXCLUDED_STRATEGIES, STRATEGIES, StrategyTraits
 from .text import apply_overrides, flatten, parse_override, read_yaml, write_yaml
@@ -36,6 +37,7 @@ __all__ = [
     "OuterConfig",
     "PPOConfig",
     "PPOObjectiveSettings",
+    "Range",
     "Reference",
     "StrategyConfig",
     "StrategyTraits",

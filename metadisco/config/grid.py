@@ -66,7 +66,14 @@ def split_objective(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 
 
 def config_at(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
-    """Return the config at one point of a grid."""
+    """Return the config at one point of a grid, for agents that train at the settings of `inner.ppo`.
+
+    Raises:
+        UserError: for settings that do not fit, or that would be drawn.
+    """
+    for key, value in overrides.items():
+        if key == "inner.randomise" or key.startswith("inner.randomise."):
+            raise UserError(f"{key}: got {value!r}, allowed: in a search only; agents here train at inner.ppo")
     return _with_ppo(apply_overrides(base, overrides.items()))
 
 
@@ -82,7 +89,8 @@ def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, An
     """Return the data of a config with a single environment.
 
     Args:
-        base: data of a config, possibly with several environments. Only the settings of `env` are kept.
+        base: data of a config, possibly with several environments. Only the settings of `env` are kept; ranges from
+            which a search draws settings are not, as agents outside of a search train at those of `inner.ppo`.
         env: the environment to select, or None for the only one of the config.
 
     Raises:
@@ -91,9 +99,10 @@ def one_environment(base: Mapping[str, Any], env: str | None) -> Mapping[str, An
     inner = _with_ppo(base).inner
     if env is None and len(inner.envs) > 1:
         raise UserError(f"env: missing, allowed: one of {', '.join(task.name for task in inner.tasks)}")
+    section = {key: value for key, value in base.get("inner", {}).items() if key != "randomise"}
     if env is None and not inner.envs:
-        return base
-    section = {key: value for key, value in base.get("inner", {}).items() if key not in ("env", "env_settings", "envs")}
+        return {**base, "inner": section} if inner.randomise else base
+    section = {key: value for key, value in section.items() if key not in ("env", "env_settings", "envs")}
     for task, each in zip(inner.tasks, inner.envs, strict=False):
         if env in (task.name, None):
             own = {"env": each.env, "env_settings": each.env_settings, "ppo": {**section.get("ppo", {}), **each.ppo}}

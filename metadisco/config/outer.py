@@ -142,8 +142,14 @@ class OuterConfig:
     """Total number of generations; may be increased to extend a finished run."""
     num_rollouts: PositiveInt = 1
     """Evaluations per member and generation; all members use the same seeds (common random numbers)."""
-    aggregate: Literal["mean", "minimum", "mean_rank"] = "mean"
-    """Aggregation of a member's fitness over several tasks."""
+    aggregate: Literal["mean", "minimum", "mean_rank", "mean_rank_per_draw", "capped_mean"] = "mean"
+    """Aggregation of a member's fitness over several tasks. The first three average over rollouts before; `mean_rank`
+    then ranks within each task. `mean_rank_per_draw` ranks within each rollout and task. `capped_mean` averages
+    min(s, 1) + 0.1·max(s − 1, 0) over rollouts and tasks, s being 0 at random actions and 1 at the baseline there."""
+    baseline: Text | None = None
+    """Objective that is trained beside the search centre, on the same seeds and draws: names as for `metadisco train`.
+    It costs population_size × num_rollouts lifetimes on each task whenever the centre is evaluated, and with
+    capped_mean num_rollouts in every generation."""
     chunk_size: Annotated[int | Literal["auto"] | None, SkipValidation] = None
     """Evaluations (member × rollout) that one device runs in parallel; null: set by a fixed rule; auto: measured on
     shortened lifetimes when a run starts, and halved if memory runs out. With several processes, or with
@@ -160,7 +166,12 @@ class OuterConfig:
     """The evolution strategy."""
 
     def __post_init__(self) -> None:
-        """Validate `chunk_size`, which may be a number or a word."""
+        """Check constraints between fields, and `chunk_size`, which may be a number or a word."""
+        if self.baseline is not None and self.evaluate_every == 0 and self.aggregate != "capped_mean":
+            raise ValueError(
+                f"baseline: got {shown(self.baseline)} with evaluate_every 0, allowed: null, or an evaluate_every "
+                "above 0, as it is trained when the search centre is evaluated"
+            )
         size: Any = self.chunk_size
         if isinstance(size, float) and size.is_integer():
             size = int(size)

@@ -13,8 +13,9 @@ from metadisco.errors import UserError, nearest, shown
 
 from .fields import MAX_INT
 from .names import check_env_name, check_fitness_name
+from .outer import OuterConfig
 from .ppo import PPOConfig
-from .problems import DEFAULT_PROBLEM, ProblemKind, problem_kind
+from .problems import DEFAULT_PROBLEM, ProblemKind, finds_objective, problem_kind
 from .root import Config, InnerConfig
 from .text import flatten
 
@@ -47,6 +48,7 @@ def parse_config(data: Mapping[str, Any]) -> Config:
     config = build_settings(Config, data)
     name = config.problem.get("name", DEFAULT_PROBLEM)
     kind = problem_kind(name)
+    _check_baseline(config.outer, name)
     given = {key: data.get(key, {}) for key in ("inner", "parametrisation")}
     if kind is None:
         for key, section in given.items():
@@ -64,6 +66,21 @@ def parse_config(data: Mapping[str, Any]) -> Config:
         _check_inner(inner, kind.fitness_names)
     parametrisation = _parametrisation(kind, config.parametrisation if "parametrisation" in data else {})
     return dataclasses.replace(config, problem={"name": name, **problem}, parametrisation=parametrisation, inner=inner)
+
+
+def _check_baseline(outer: OuterConfig, problem: str) -> None:
+    """Reject a baseline that the problem does not train, and `capped_mean` without one."""
+    trains = finds_objective({"name": problem})
+    if outer.baseline is not None and not trains:
+        raise UserError(
+            f"outer.baseline: got {shown(outer.baseline)}, allowed: null with the problem {problem}, as objectives are "
+            "compared by objective_discovery alone"
+        )
+    if outer.aggregate == "capped_mean" and trains and outer.baseline is None:
+        raise UserError(
+            "outer.baseline: got null, allowed: ppo or another objective with outer.aggregate=capped_mean, whose scale "
+            "it is"
+        )
 
 
 def _parametrisation(kind: ProblemKind, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,12 +122,14 @@ def check_references(config: Config) -> None:
     Raises:
         UserError: with the environment that lacks a reference.
     """
-    if len(config.tasks) < 2 or config.outer.aggregate == "mean_rank":
+    how = config.outer.aggregate
+    if how in ("mean_rank", "mean_rank_per_draw") or (len(config.tasks) < 2 and how != "capped_mean"):
         return
     for index, each in enumerate(config.tasks):
         if each.reference is None:
+            where = f"inner.envs.{index}.reference" if config.inner.envs else "inner.envs"
             raise UserError(
-                f"inner.envs.{index}.reference: missing for {each.env}, allowed: random and ppo, which metadisco "
+                f"{where}: missing for {each.env}, allowed: random and ppo, which metadisco "
                 "reference CONFIG.yaml writes, or outer.aggregate=mean_rank, which needs none"
             )
 

@@ -8,6 +8,7 @@ from .names import PARTIAL_FITNESS_NAMES
 from .outer import OuterConfig
 from .ppo import PPOConfig
 from .problems import DEFAULT_PROBLEM
+from .ranges import Range, ranges_of
 
 DEFAULT_ENV = "gymnax/CartPole-v1"
 DEFAULT_PARAMETRISATION = "value_loss"
@@ -38,8 +39,14 @@ class EnvConfig:
     """Parameters of the environment, under its own names."""
     ppo: dict[str, Any] = field(default_factory=dict)
     """Settings of PPO on this environment that differ from inner.ppo."""
+    randomise: dict[str, Any] = field(default_factory=dict)
+    """Ranges on this environment that differ from inner.randomise; null for a setting that is not drawn here."""
     reference: Reference | None = None
     """Reference returns for normalising fitness."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        ranges_of(self.randomise)
 
 
 class TaskConfig(NamedTuple):
@@ -50,6 +57,8 @@ class TaskConfig(NamedTuple):
     env: str
     env_settings: dict[str, Any]
     ppo: PPOConfig
+    randomise: tuple[Range, ...]
+    """Settings that each training of a search draws, instead of taking them from `ppo`."""
     reference: Reference | None
 
 
@@ -69,9 +78,13 @@ class InnerConfig:
     """Part of the lifetime over which `mean_evaluation` and `area_under_curve` average: start and end as fractions."""
     ppo: PPOConfig = PPOConfig()
     """Settings of PPO."""
+    randomise: dict[str, Any] = field(default_factory=dict)
+    """Settings of PPO that each training of a search draws, with their ranges: `{learning_rate: {log: [1e-4, 1e-2]}}`,
+    or `linear` in place of `log`. The same for all members of a generation, new ones in each."""
 
     def __post_init__(self) -> None:
         """Check constraints between fields, and fill in the default environment."""
+        ranges_of(self.randomise)
         if self.envs and (self.env is not None or self.env_settings):
             name, value = ("env", self.env) if self.env is not None else ("env_settings", self.env_settings)
             raise ValueError(f"{name}: got {value!r} beside envs, allowed: one of the two")
@@ -90,13 +103,20 @@ class InnerConfig:
     def tasks(self) -> tuple[TaskConfig, ...]:
         """The environments with their resolved settings, in order."""
         if self.env is not None:
-            return (TaskConfig(self.env, self.env, self.env_settings, self.ppo, None),)
+            return (TaskConfig(self.env, self.env, self.env_settings, self.ppo, ranges_of(self.randomise), None),)
         names: list[str] = []
         for each in self.envs:
             number = sum(other.env == each.env for other in self.envs[: len(names)])
             names.append(f"{each.env}#{number + 1}" if number else each.env)
         return tuple(
-            TaskConfig(name, each.env, each.env_settings, PPOConfig(**{**vars(self.ppo), **each.ppo}), each.reference)
+            TaskConfig(
+                name,
+                each.env,
+                each.env_settings,
+                PPOConfig(**{**vars(self.ppo), **each.ppo}),
+                ranges_of({**self.randomise, **each.randomise}),
+                each.reference,
+            )
             for name, each in zip(names, self.envs, strict=True)
         )
 

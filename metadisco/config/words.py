@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .ppo import EVALUATION_SETTINGS, PPOConfig
+from .ranges import Range
 from .root import TaskConfig
 
 ADVANTAGES = {
@@ -26,7 +27,7 @@ class TaskDescriptions(NamedTuple):
 
 def describe_tasks(tasks: Sequence[TaskConfig]) -> TaskDescriptions:
     """Describe environments, their lifetimes and the settings of PPO; shared settings are listed once."""
-    settings = [_settings(task.ppo) for task in tasks]
+    settings = [[*_settings(task.ppo), *map(_drawn, task.randomise)] for task in tasks]
     common = [words for words in settings[0] if len(tasks) > 1 and all(words in other for other in settings)]
     each = [
         (_environment(task), [lifetime(task.ppo), *(words for words in own if words not in common)])
@@ -85,6 +86,11 @@ def _common_settings(ppo: PPOConfig) -> list[str]:
         f"observations {'standardised' if ppo.normalise_observations else 'as they are'}",
         f"hidden layers {_value(ppo.hidden_sizes)} {ppo.activation}",
     ]
+
+
+def _drawn(each: Range) -> str:
+    """Describe the range from which a setting is drawn."""
+    return f"{each.name} drawn from {each.low:g} to {each.high:g}{', log-uniformly' if each.log else ''}"
 
 
 def _value(value: Any) -> str:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metadisco._version import __version__
 from metadisco.config import to_plain
 from metadisco.config.problems import DEFAULT_PROBLEM
@@ -12,10 +14,12 @@ from metadisco.discoveries.load import load_artefact, load_centre, load_objectiv
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.pairs import make_pairs
 from metadisco.discoveries.sources import Source
+from metadisco.objectives.schedules import factors_over
 from metadisco.parametrisations import built_in
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.files import read_arrays
 from metadisco.storage.package import ARTEFACT, write_package
+from metadisco.types import Schedule
 
 LICENCE = "Apache-2.0"
 CALL = {
@@ -28,6 +32,11 @@ CALL = {
     "entropy": "not included; the caller adds a bonus, inner.ppo.entropy_coef of trained_on",
     "progress": "elapsed fraction of training, in [0, 1)",
 }
+SCHEDULED = {
+    "schedule": "the caller multiplies learning_rate, entropy_coef and value_coef by their factors at its progress, "
+    "interpolating their logarithms linearly; the policy loss contains that of clip_eps",
+}
+NUM_TIMES = 21
 
 
 def save_artefact(source: Source, path: Path, force: bool = False) -> None:
@@ -70,9 +79,18 @@ def content_of(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         "trained_on": trained_on(source),
         "call": CALL,
         "licence": LICENCE,
-        "pairs": make_pairs(load_objective(source.name, **described.get("settings", {}))),
     }
-    return data, arrays
+    objective = load_objective(source.name, **described.get("settings", {}))
+    if objective.schedule is not None:
+        data |= {"schedule": _table(objective.schedule), "call": CALL | SCHEDULED}
+    return data | {"pairs": make_pairs(objective)}, arrays
+
+
+def _table(schedule: Schedule) -> dict[str, Any]:
+    """Return the factors of a schedule at times that are evenly spaced over the lifetime."""
+    progress = np.linspace(0.0, 1.0, NUM_TIMES).round(6)
+    factors = {name: values.astype(float).tolist() for name, values in factors_over(schedule, progress).items()}
+    return {"progress": progress.tolist(), "factors": factors}
 
 
 def _content_of_another_problem(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:

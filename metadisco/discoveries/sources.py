@@ -13,7 +13,7 @@ from metadisco.discoveries.artefact import LEARNED, find_artefact, problem_of, r
 from metadisco.discoveries.distilled import FILE, PARTS, Distilled, find_distilled
 from metadisco.discoveries.names import find_centre
 from metadisco.errors import UserError
-from metadisco.parametrisations import built_in
+from metadisco.parametrisations import built_in, make_parametrisation
 from metadisco.storage.package import Package
 from metadisco.storage.runs import CONFIG, RunDirectory
 
@@ -134,14 +134,16 @@ def _find(name: str) -> Source:
         identity = _with_code([config.problem, learned, centre])
         return Source(name, identity, trained_on, (), run, config, file, artefact, problem=config.problem)
     identity = _with_code([to_plain(config)["parametrisation"], centre])
-    parts = _learned_parts(config.parametrisation["name"])
+    parts = _learned_parts(config.parametrisation)
     return Source(name, identity, trained_on, parts, run, config, file, artefact)
 
 
-def _learned_parts(parametrisation: str) -> tuple[str, ...]:
+def _learned_parts(section: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the losses that a parametrisation learns; a user-defined one is assumed to learn both."""
-    parts: tuple[str, ...] = getattr(built_in(parametrisation), "learns", PARTS)
-    return parts
+    parts = getattr(built_in(section["name"]), "learns", PARTS)
+    if isinstance(parts, property):  # it depends on the settings
+        parts = make_parametrisation(section).learns  # type: ignore[attr-defined]
+    return tuple(parts)
 
 
 def _with_code(identity: list[Any]) -> list[Any]:
@@ -159,7 +161,7 @@ def _artefact_source(name: str, artefact: Package) -> Source:
     objective = artefact.data["objective"]
     identity = _with_code([objective, artefact.data["arrays_sha256"]])
     if objective["kind"] == "learned":
-        parts = _learned_parts(objective["parametrisation"]["name"])
+        parts = _learned_parts(objective["parametrisation"])
     else:
         parts = tuple(objective.get("expressions", ("policy",)))
     return Source(name, identity, envs, parts, artefact=artefact)

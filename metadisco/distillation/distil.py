@@ -12,7 +12,7 @@ import numpy as np
 from metadisco._version import __version__
 from metadisco.config import Config, parse_config, to_plain
 from metadisco.discoveries.distilled import FILE, FORMAT, VERSION
-from metadisco.discoveries.load import load_objective
+from metadisco.discoveries.load import load_centre, load_learned, load_objective
 from metadisco.discoveries.sources import Source, find_source, plain_env
 from metadisco.distillation.forms import Forms, as_json, find_forms, num_steps
 from metadisco.distillation.network import train_student
@@ -25,8 +25,10 @@ from metadisco.evaluation.histogram_cache import NUM_AGENTS, cached_histograms
 from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.evaluation.results import write_results
 from metadisco.evaluation.settings import own_settings
+from metadisco.objectives.expressions import Expression, fold
+from metadisco.objectives.losses import Network
 from metadisco.outer.devices import start_jax
-from metadisco.parametrisations import make_parametrisation
+from metadisco.parametrisations import PARAMETRISATIONS, make_parametrisation
 from metadisco.storage.arrays import to_arrays
 from metadisco.storage.files import write_atomically
 from metadisco.storage.runs import RunDirectory
@@ -71,12 +73,17 @@ def distil(
     Raises:
         UserError: for input that cannot be used; nothing is written then.
     """
+    start_jax(config.outer.num_devices, config.deterministic)
+    if load_objective(source.name).schedule is not None:
+        raise UserError(
+            f"{source.name!r}: changes settings of PPO over the lifetime, which closed forms of losses do not hold; "
+            "allowed: an objective without a schedule"
+        )
     for stale in (output / RETRAINED / "results.json", output / RETRAINED / "table.md"):
         stale.unlink(missing_ok=True)
-    start_jax(config.outer.num_devices, config.deterministic)
     grammars = {part: _grammar(part, shapes, max_terms) for part in source.parts}
     targets = _targets(source, cached_histograms(source, config, env, output, say, announced))
-    found = _find(targets, grammars, progress)
+    found = _find(targets, grammars, progress, _exact_forms(source))
     _write_forms(source, config, env, output, found)
     student = _train_student(source, hidden_sizes, targets, output, say) if hidden_sizes else None
     retrained = None
@@ -119,7 +126,26 @@ def _targets(source: Source, histograms: MinibatchHistograms) -> dict[str, Targe
     return targets
 
 
-def _find(targets: Mapping[str, Target], grammars: Mapping[str, Grammar], progress: Progress) -> dict[str, Forms]:
+def _exact_forms(source: Source) -> dict[str, Expression]:
+    """Return the learned losses that are closed forms as they are, such as a drift of few coefficients, by part."""
+    if source.section is None or source.section["name"] not in PARAMETRISATIONS:
+        return {}
+    learned: Any
+    if source.run is not None:
+        learned, meta_params = load_centre(source.name)
+    else:
+        assert source.artefact is not None
+        learned, meta_params = load_learned(source.artefact.data["objective"], source.artefact.arrays, source.name)
+    losses = learned.source_losses(meta_params)._asdict()
+    return {part: fold(losses[part]) for part in source.parts if not isinstance(losses[part], Network)}
+
+
+def _find(
+    targets: Mapping[str, Target],
+    grammars: Mapping[str, Grammar],
+    progress: Progress,
+    exact: Mapping[str, Expression],
+) -> dict[str, Forms]:
     """Return the closed forms of each part."""
     total = sum(num_steps(target, grammars[part]) for part, target in targets.items())
     progress(0, total, "")
@@ -130,7 +156,7 @@ def _find(targets: Mapping[str, Target], grammars: Mapping[str, Grammar], progre
         done += 1
         progress(done, total, text)
 
-    return {part: find_forms(target, grammars[part], advance) for part, target in targets.items()}
+    return {part: find_forms(target, grammars[part], advance, exact.get(part)) for part, target in targets.items()}
 
 
 def _write_forms(source: Source, config: Config, env: str, output: Path, found: Mapping[str, Forms]) -> None:

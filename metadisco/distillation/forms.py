@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
-from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, Fit, fit, fit_mixture
+from metadisco.distillation.families import DRIFT_FAMILIES, VALUE_FAMILIES, Fit, fit, fit_mixture, measure
 from metadisco.distillation.formulas import Verdict, check_drift, to_sympy, written
 from metadisco.distillation.symbolic import Grammar, search
 from metadisco.distillation.targets import Target
-from metadisco.objectives.expressions import complexity, to_json
+from metadisco.objectives.expressions import Expression, complexity, to_json
 
 EXACT_DIGITS = 17
 
@@ -27,7 +27,10 @@ class Forms(NamedTuple):
 
 
 def find_forms(
-    target: Target, grammar: Grammar | None = None, advance: Callable[[str], None] = lambda text: None
+    target: Target,
+    grammar: Grammar | None = None,
+    advance: Callable[[str], None] = lambda text: None,
+    exact: "Expression | None" = None,
 ) -> Forms:
     """Fit all families to a target, search for formulas, and check the conditions of a drift.
 
@@ -35,9 +38,10 @@ def find_forms(
         target: a drift or a value loss at points.
         grammar: of the formulas; the full grammar by default.
         advance: called with the name of each finished step.
+        exact: the loss itself, if it is a closed form as it is; it becomes the form `exact`.
     """
     families = DRIFT_FAMILIES if target.kind == "policy" else VALUE_FAMILIES
-    fits = []
+    fits = [] if exact is None else [measure("exact", exact, target, {}, None)]
     for family in families:
         fits.append(fit(family, target))
         advance(f"family {family.name}")

@@ -1,11 +1,13 @@
 """Settings of trainings, and those of the meta-training of an objective."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metadisco.config import EVALUATION_SETTINGS, Config, check_env_name, read_yaml, to_plain
+from metadisco.config import EVALUATION_SETTINGS, Config, Range, check_env_name, read_yaml, to_plain
 from metadisco.config.grid import config_at, one_environment
+from metadisco.config.ranges import ranges_of
 from metadisco.discoveries.sources import Source, find_discovery
 from metadisco.errors import UserError
 from metadisco.storage.package import ARTEFACT
@@ -121,8 +123,8 @@ def found_with(source: Source, config: Config) -> dict[str, Any] | None:
         config: of the trainings, in one environment.
 
     Returns:
-        Values of the meta-training by key of `inner.ppo`, and `env_settings`; None if the objective was not learned
-        or its meta-training is unknown.
+        Values of the meta-training by key of `inner.ppo`, and `env_settings`; of a setting that it drew at random the
+        range, where the value is outside. None if the objective was not learned or its meta-training is unknown.
     """
     (task,) = config.inner.tasks
     own = own_settings(source)
@@ -137,7 +139,23 @@ def found_with(source: Source, config: Config) -> dict[str, Any] | None:
         return None
     used, found = to_plain(task.ppo), to_plain(theirs.ppo)
     keys = [*LISTED_FIRST, *(key for key in used if key not in (*LISTED_FIRST, *EVALUATION_SETTINGS))]
-    differing = {key: found[key] for key in keys if found[key] != used[key]}
+    ranges = {each.name: each for each in drawn_there(own, task.env)}
+    given = {name: math.inf if used[name] is None else used[name] for name in ranges}
+    inside = {name for name, each in ranges.items() if each.low <= given[name] <= each.high}
+    found |= {name: [each.low, each.high] for name, each in ranges.items()}
+    differing = {key: found[key] for key in keys if found[key] != used[key] and key not in inside}
     if seen and theirs.env_settings != task.env_settings:
         differing["env_settings"] = theirs.env_settings
     return differing
+
+
+def drawn_there(base: Mapping[str, Any], env: str) -> tuple[Range, ...]:
+    """Return the ranges from which a search drew settings on an environment, the first of that name.
+
+    Args:
+        base: data of its config.
+        env: the environment; one that the search did not see has the common ranges.
+    """
+    inner = config_at(base, {}).inner
+    ranges = {each.env: each.randomise for each in reversed(inner.tasks)}
+    return ranges.get(env, ranges_of(inner.randomise))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from metadisco.config import Config, completed, to_plain
+from metadisco.config import Config, OuterConfig, completed, to_plain
 from metadisco.config.code.own_code import source_of
 from metadisco.errors import UserError
 from metadisco.evolution.deadline import Deadline
@@ -183,6 +183,8 @@ class RunRecorder:
             f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
             f"{outer.num_rollouts} rollouts{steps}"
         )
+        for sentence in baseline_cost(outer, len(tasks) or 1, evaluator):
+            self._display.say(sentence)
         of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
         self._display.say(
             f"{evaluator.num_devices} {evaluator.platform} devices{of}, chunks of {evaluator.chunk_size} evaluations; "
@@ -240,6 +242,18 @@ class RunRecorder:
             if closing is not None:
                 with contextlib.suppress(*([] if error is None else [Exception])):
                     closing.close()
+
+
+def baseline_cost(outer: OuterConfig, num_tasks: int, evaluator: "Evaluator") -> list[str]:
+    """Describe the lifetimes that the baseline of a search costs; empty without a baseline."""
+    every = f"whenever the centre is evaluated, every {outer.evaluate_every} generations"
+    uses = (
+        (evaluator.num_baselines, every if outer.evaluate_every != 1 else "as the centre is evaluated"),
+        (evaluator.num_baselines_per_generation, "in each generation, as the scale of capped_mean"),
+    )
+    costs = [f"{number * num_tasks:,} more lifetimes {when}" for number, when in uses if number]
+    name = outer.baseline or "of the problem"
+    return [f"baseline {name}: {'; '.join(costs)}"] if costs else []
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -43,6 +43,11 @@ def losses_of(described: Mapping[str, Any], arrays: Mapping[str, np.ndarray], na
     if described["kind"] == "forms":
         return _of_forms(described["expressions"], described["constants"])
     parametrisation, meta_params = load_learned(described, arrays, name)
+    if parametrisation.bind(meta_params).schedule is not None:
+        raise UserError(
+            f"{name!r}: changes settings of PPO over the lifetime, which a module of losses does not hold, so no "
+            "source can be written; allowed: an artefact, whose artefact.json lists the factors under `schedule`"
+        )
     source_losses = getattr(parametrisation, "source_losses", None)
     if source_losses is None:
         own = described["parametrisation"]["name"]

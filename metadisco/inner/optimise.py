@@ -143,6 +143,19 @@ def _elementwise(name: str, losses: Array, like: Array) -> Array:
     return losses
 
 
+def _at(progress: Float[Array, ""], learner: Learner) -> Learner:
+    """Return the learner with the settings that the schedule of its objective gives at a time, if it has one."""
+    if learner.objective.schedule is None:
+        return learner
+    factors, settings = learner.objective.schedule(progress), learner.hyperparameters
+    scheduled = settings._replace(
+        learning_rate=settings.learning_rate * factors.learning_rate,
+        value_coef=settings.value_coef * factors.value_coef,
+        entropy_coef=settings.entropy_coef * factors.entropy_coef,
+    )
+    return learner._replace(hyperparameters=scheduled)
+
+
 def optimise(
     key: Key,
     params: Any,
@@ -164,6 +177,7 @@ def optimise(
     Returns:
         New parameters, new optimiser state, metrics.
     """
+    learner = _at(progress, learner)
     config, hyperparameters = learner.config, learner.hyperparameters
     learning_rate = hyperparameters.learning_rate * (
         jnp.maximum(1 - progress, 0) if config.anneal_learning_rate else 1.0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from metadisco.types import Loss, Objective, Sample
 
@@ -21,7 +22,7 @@ def probability_ratio(sample: Sample) -> Array:
     return jnp.exp(jnp.minimum(sample.log_ratio, LOG_RATIO_CLIP))
 
 
-def clip_drift(clip_eps: float = 0.2) -> Loss:
+def clip_drift(clip_eps: float | Float[Array, ""] = 0.2) -> Loss:
     """Return PPO-clip's drift, D = relu((r − clip(r, 1 − ε, 1 + ε))·A).
 
     r·A − D equals min(r·A, clip(r)·A), the surrogate of Schulman et al., "Proximal Policy Optimization Algorithms"

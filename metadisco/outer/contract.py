@@ -14,7 +14,7 @@ from metadisco.types import Evaluation, Key, MetaParams, MetaProblem, TaskLike
 
 MAX_ENV_STEPS = 2**53
 """Maximum of environment steps per evaluation; a float cannot count further."""
-OPTIONAL = ("evaluate_against", "baseline", "rehearsal")
+OPTIONAL = ("evaluate_against", "baseline", "draws", "rehearsal")
 
 
 def check_problem(problem: MetaProblem) -> int:

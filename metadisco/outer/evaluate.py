@@ -5,13 +5,12 @@ Axes: P population, R rollouts, K tasks, L = P·R evaluations.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
@@ -28,7 +27,7 @@ from metadisco.outer.mesh import (
     distribute,
     spread,
 )
-from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
+from metadisco.types import Key, MetaParams, MetaProblem
 
 
 class PopulationResult(NamedTuple):
@@ -38,6 +37,8 @@ class PopulationResult(NamedTuple):
     """Mean over rollouts per task; NaN if one of them failed."""
     metrics: dict[str, Float[Array, "P R"]]
     """Metrics of each evaluation."""
+    by_rollout: Float[Array, "P R K"]
+    """Fitness of each evaluation."""
 
 
 class Evaluator:
@@ -59,6 +60,8 @@ class Evaluator:
         num_devices: number of devices in use, over all processes.
         num_processes: number of processes.
         platform: JAX's name of the platform.
+        num_baselines: evaluations of the baseline whenever the search centre is evaluated; 0 if there is none.
+        num_baselines_per_generation: the same in every generation: those of `capped_mean`, else 0.
         compile_seconds: compile time.
         chunk_bytes: memory of the compiled program on one device, or None if the backend does not report it.
     """
@@ -79,6 +82,7 @@ class Evaluator:
         chunk_size = chunk_size or config.given_chunk_size or default_chunk_size(evaluations_per_device, self.platform)
         self.chunk_size = min(chunk_size, evaluations_per_device)
         self.env_steps = check_problem(problem) * num
+        self._baseline_batch = self._count_baselines(problem)
         self._over_all: Mapping[str, str] = getattr(problem, "over_all", {})
         function, self._num_shared = member_evaluation(problem)
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), num))
@@ -91,7 +95,8 @@ class Evaluator:
         )
         check_evaluation(lowered.out_info, problem, num)
         self._run = lowered.compile()
-        self._baseline = self._compiled_baseline(problem, keys) if config.evaluate_every else None
+        self._baseline = self._compiled_baseline(problem) if self._baseline_batch else None
+        self._draws = _compiled_draws(problem)
         self.compile_seconds = time.monotonic() - start
         self.chunk_bytes = _memory(self._run)
 
@@ -99,13 +104,33 @@ class Evaluator:
     def _shapes(tree: Any, sharding: NamedSharding) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
-    def _compiled_baseline(self, problem: MetaProblem, keys: Any) -> Any:
-        """Compile the problem's baseline, if it has one."""
-        baseline = getattr(problem, "baseline", None)
-        if baseline is None:
-            return None
-        lowered = spread(baseline, self._mesh, self.chunk_size).lower(self._shapes(keys, self._sharding))
-        wanted = (self._config.num_evaluations, len(problem.tasks))
+    def _count_baselines(self, problem: MetaProblem) -> int:
+        """Count evaluations of the problem's baseline, if it has one; return how many its program does at once.
+
+        One program serves both uses: with `capped_mean` it takes the rollouts of a generation, and those of the search
+        centre in several batches. Batches are filled up to a multiple of the number of devices.
+        """
+        config, has_one = self._config, getattr(problem, "baseline", None) is not None
+        capped = config.aggregate == "capped_mean"
+        if capped and not has_one:
+            raise UserError(
+                "outer.aggregate: got 'capped_mean' for a problem without a baseline, allowed: a problem that has one, "
+                "such as objective_discovery with outer.baseline=ppo"
+            )
+        size, num = self._mesh.size, config.num_evaluations
+        batch = math.ceil(config.num_rollouts / size) * size if capped else num
+        used = has_one and config.evaluate_every
+        self.num_baselines = math.ceil(num / batch) * batch if used else 0
+        self.num_baselines_per_generation = batch if capped else 0
+        return batch if used or capped else 0
+
+    def _compiled_baseline(self, problem: MetaProblem) -> Any:
+        """Compile the problem's baseline."""
+        baseline: Any = getattr(problem, "baseline", None)
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), self._baseline_batch))
+        chunk_size = min(self.chunk_size, self._baseline_batch // self._mesh.size)
+        lowered = spread(baseline, self._mesh, chunk_size).lower(self._shapes(keys, self._sharding))
+        wanted = (self._baseline_batch, len(problem.tasks))
         if getattr(lowered.out_info, "shape", None) != wanted or jnp.iscomplexobj(lowered.out_info):
             raise UserError(f"baseline of the meta-problem: allowed: one real number for each of {wanted[1]} tasks")
         return lowered.compile()
@@ -133,13 +158,36 @@ class Evaluator:
         copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num, *leaf.shape)), centre)
         return self._evaluate(jax.random.split(key, num), copies, centre, generation)
 
-    def baseline(self, key: Key) -> Float[Array, "K"] | None:
+    def centre_baseline(self, key: Key) -> Float[Array, "P R K"] | None:
         """Return the fitness of the problem's baseline on the seeds of `centre`, or None if it has no baseline."""
-        if self._baseline is None:
+        if not self.num_baselines:
             return None
-        keys = distribute(jax.random.split(key, self._config.num_evaluations), self._sharding)
-        fitness: Array = collect(self._baseline(keys), self._mesh)
-        return fitness.mean(0)
+        fitness = self._evaluate_baseline(jax.random.split(key, self._config.num_evaluations))
+        return fitness.reshape(self._config.strategy.population_size, self._config.num_rollouts, -1)
+
+    def population_baseline(self, key: Key) -> Float[Array, "R K"] | None:
+        """Return the fitness of the problem's baseline on the seeds of `population`; None unless that is needed."""
+        if not self.num_baselines_per_generation:
+            return None
+        return self._evaluate_baseline(jax.random.split(key, self._config.num_rollouts))
+
+    def draws(self, key: Key) -> dict[str, float]:
+        """Return the settings that the rollouts of `population` draw, as `NAME/ROLLOUT`; empty if none are drawn."""
+        if self._draws is None:
+            return {}
+        drawn = self._draws(jax.random.split(key, self._config.num_rollouts))
+        return {f"{name}/{r}": float(value) for name, values in drawn.items() for r, value in enumerate(values)}
+
+    def _evaluate_baseline(self, keys: Array) -> Float[Array, "L K"]:
+        """Evaluate the baseline once for each key; a last batch that is not full is filled up with the first key."""
+        assert self._baseline is not None
+        num, batch = len(keys), self._baseline_batch
+        keys = jnp.concatenate([keys, jnp.broadcast_to(keys[:1], (-num % batch,))])
+        parts = [
+            collect(self._baseline(distribute(keys[start : start + batch], self._sharding)), self._mesh)
+            for start in range(0, num, batch)
+        ]
+        return jnp.concatenate(parts)[:num]
 
     def over_all(self, result: PopulationResult) -> dict[str, int | float | None]:
         """Aggregate the metrics in the problem's `over_all` over all evaluations: sums of counts, means of others."""
@@ -155,9 +203,27 @@ class Evaluator:
         result = self._run(*distribute(shared, self._whole), *distribute((keys, meta_params), self._sharding))
         fitness, metrics = collect(tuple(result), self._mesh)
         shape = self._config.strategy.population_size, self._config.num_rollouts
-        return PopulationResult(
-            fitness.reshape(*shape, -1).mean(1), {name: each.reshape(shape) for name, each in metrics.items()}
-        )
+        by_rollout = fitness.reshape(*shape, -1)
+        metrics = {name: each.reshape(shape) for name, each in metrics.items()}
+        return PopulationResult(by_rollout.mean(1), metrics, by_rollout)
+
+
+def _compiled_draws(problem: MetaProblem) -> Any:
+    """Return the function (keys) -> settings that the evaluations with these keys draw; None where none are drawn.
+
+    Raises:
+        UserError: if `draws` of the problem does not return scalars by name.
+    """
+    draws = getattr(problem, "draws", None)
+    if draws is None:
+        return None
+    drawn = jax.eval_shape(draws, jax.random.key(0))
+    if not isinstance(drawn, dict) or not all(
+        isinstance(name, str) and name.isprintable() and getattr(each, "shape", None) == ()
+        for name, each in drawn.items()
+    ):
+        raise UserError("draws of the meta-problem: allowed: a dict of scalars by name")
+    return jax.jit(jax.vmap(draws)) if drawn else None
 
 
 def _memory(compiled: Any) -> int | None:
@@ -214,42 +280,3 @@ def _check_processes(config: OuterConfig) -> int:
             f"an outer.num_devices of at most {processes} times {min(counts)} (JAX_NUM_CPU_DEVICES sets them on CPU)"
         )
     return processes
-
-
-def aggregate(fitness: Float[Array, "P K"], how: str, tasks: Sequence[TaskLike] = ()) -> Float[Array, "P"]:
-    """Aggregate fitness over tasks into one number per member; a failed task fails the member.
-
-    Args:
-        fitness: fitness per member and task.
-        how: `mean`, `minimum`, or `mean_rank` (the mean over tasks of the rank within the population).
-        tasks: scales by which fitness is normalised first; if empty, it is not normalised.
-    """
-    fitness = jnp.where(jnp.isfinite(fitness), fitness, jnp.nan)
-    if tasks:
-        zero, one = (jnp.asarray(bounds) for bounds in zip(*((task.zero, task.one) for task in tasks), strict=True))
-        fitness = (fitness - zero) / (one - zero)
-    if how == "mean":
-        return fitness.mean(1)
-    if how == "minimum":
-        return fitness.min(1)
-    # Failed members are ranked last, so that they do not change the ranks of the others.
-    ranks = jax.scipy.stats.rankdata(jnp.where(jnp.isnan(fitness), jnp.inf, fitness), axis=0).mean(1)
-    return jnp.where(jnp.isnan(fitness).any(1), jnp.nan, ranks)
-
-
-def half_width(fitness: Float[Array | np.ndarray, "P K"], how: str, tasks: Sequence[TaskLike]) -> float:
-    """Return half of the 95 % interval (Student's t) of the centre's fitness; NaN where an evaluation failed.
-
-    With `minimum` it is that of the task with the lowest mean.
-
-    Args:
-        fitness: P means over rollouts, each of seeds of its own.
-        how: as for `aggregate`; with `mean_rank` the mean over tasks stands in.
-        tasks: the scales by which fitness is normalised before.
-    """
-    zero, one = (np.array([getattr(task, end) for task in tasks]) for end in ("zero", "one"))
-    values = np.asarray(fitness, np.float64)
-    scaled = (np.where(np.isfinite(values), values, math.nan) - zero) / (one - zero)
-    scores = scaled[:, scaled.mean(0).argmin()] if how == "minimum" else scaled.mean(1)
-    error = scores.std(ddof=1) / math.sqrt(scores.size)
-    return float(scipy.special.stdtrit(scores.size - 1, 0.975) * error)

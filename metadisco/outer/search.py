@@ -13,11 +13,12 @@ from jaxtyping import Float
 
 from metadisco.config import OuterConfig
 from metadisco.objectives.arithmetic import in_float32
+from metadisco.outer.aggregate import aggregate, aggregate_rollouts, half_width, paired_difference, scores_of
 from metadisco.outer.chunks import FIXED_RULE, Chunks, is_out_of_memory
-from metadisco.outer.evaluate import Evaluator, PopulationResult, aggregate, choose_num_devices, half_width
+from metadisco.outer.evaluate import Evaluator, PopulationResult, choose_num_devices
 from metadisco.outer.mesh import make_mesh
 from metadisco.outer.strategy import Strategy, StrategyState, TellReport, make_strategy
-from metadisco.types import Key, MetaParams, MetaProblem, TaskLike
+from metadisco.types import Key, MetaParams, MetaProblem, TaskInfo, TaskLike
 
 
 class SearchState(NamedTuple):
@@ -149,11 +150,13 @@ def _generation(
     keys = Keys(*(jax.random.fold_in(key, generation) for key in _streams(state.key)))
     population, asked = strategy.ask(keys.ask, state.strategy)
     result = evaluator.population(keys.evaluations, population, state.strategy.centre, generation)
-    fitness = aggregate(result.fitness, config.aggregate, tasks)
+    baseline = evaluator.population_baseline(keys.evaluations)
+    fitness = aggregate_rollouts(result.by_rollout, config.aggregate, tasks, baseline)
     told, report = strategy.tell(keys.tell, population, fitness, asked)
     state = state._replace(strategy=told)
     row = _fitness_row(np.asarray(fitness)) | _report_row(report) | _task_row(result.fitness, tasks, "fitness_mean")
     row |= _metrics_row(result, "metrics") | evaluator.over_all(result)
+    row |= {f"draw/{name}": _number(value) for name, value in evaluator.draws(keys.evaluations).items()}
     seconds = time.monotonic() - start
     if config.evaluate_every and (generation + 1) % config.evaluate_every == 0:
         row |= _centre_row(keys.centre, told.centre, generation, evaluator, config, tasks)
@@ -172,22 +175,54 @@ def _centre_row(
     tasks: Sequence[TaskLike],
 ) -> dict[str, Any]:
     """Evaluate the search centre, and the problem's baseline if any, on the same seeds; return their part of a row."""
-    result = evaluator.centre(key, centre, generation)
-    rows = _overall_row(result.fitness.mean(0), config, tasks, "centre_fitness") | _metrics_row(result, "centre")
-    rows["centre_half_width"] = _number(half_width(result.fitness, config.aggregate, tasks))
-    baseline = evaluator.baseline(key)
-    return rows if baseline is None else rows | _overall_row(baseline, config, tasks, "baseline_fitness")
+    result, baseline = evaluator.centre(key, centre, generation), evaluator.centre_baseline(key)
+    row = _overall_row(result.by_rollout, baseline, config, tasks, "centre_fitness")
+    row |= _metrics_row(result, "centre")
+    if config.aggregate == "capped_mean":
+        scores: Any = aggregate_rollouts(result.by_rollout, config.aggregate, tasks, baseline)
+    else:
+        scores = scores_of(result.fitness, config.aggregate, tasks)
+    row["centre_half_width"] = _number(half_width(scores))
+    if baseline is None:
+        return row
+    row |= _overall_row(baseline, baseline, config, tasks, "baseline_fitness")
+    return row | _difference_row(result.by_rollout, baseline, tasks)
 
 
 def _overall_row(
-    fitness: Float[Array, "K"], config: OuterConfig, tasks: Sequence[TaskLike], key: str
+    fitness: Float[Array, "P R K"],
+    baseline: Float[Array, "P R K"] | None,
+    config: OuterConfig,
+    tasks: Sequence[TaskLike],
+    key: str,
 ) -> dict[str, Any]:
     """Return the aggregated fitness, and the fitness on each task if there are several.
 
-    Ranks need a population, so `mean_rank` is replaced by the mean over tasks.
+    Ranks need a population, so they are replaced by the mean over tasks.
     """
-    how = "mean" if config.aggregate == "mean_rank" else config.aggregate
-    return {key: _number(aggregate(fitness[None], how, tasks)[0])} | _task_row(fitness[None], tasks, key)
+    mean = fitness.mean((0, 1))[None]
+    if config.aggregate == "capped_mean":
+        overall = aggregate_rollouts(fitness, config.aggregate, tasks, baseline).mean()
+    else:
+        overall = aggregate(mean, "minimum" if config.aggregate == "minimum" else "mean", tasks)[0]
+    return {key: _number(overall)} | _task_row(mean, tasks, key)
+
+
+def _difference_row(
+    fitness: Float[Array, "P R K"], baseline: Float[Array, "P R K"], tasks: Sequence[TaskLike]
+) -> dict[str, Any]:
+    """Return how far the centre is above the baseline, with standard errors: over all tasks and, unscaled, on each."""
+    row: dict[str, Any] = {}
+    pairs = [("", fitness, baseline, tasks)]
+    if len(tasks) > 1:
+        columns = [(f"/{task.name}", slice(number, number + 1)) for number, task in enumerate(tasks)]
+        unscaled = [TaskInfo("")]
+        pairs += [(name, fitness[..., one], baseline[..., one], unscaled) for name, one in columns]
+    for name, ours, theirs, scales in pairs:
+        difference, error = paired_difference(ours, theirs, scales)
+        row |= {f"centre_minus_baseline{name}": _number(difference)}
+        row |= {f"centre_minus_baseline_error{name}": _number(error)}
+    return row
 
 
 def _metrics_row(result: PopulationResult, prefix: str) -> dict[str, Any]:

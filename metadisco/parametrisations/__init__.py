@@ -1,5 +1,6 @@
 """Parametrisations of learned objectives. Each is one file with settings, features, network and constraint."""
 
+from metadisco.parametrisations.drift_basis import DriftBasis
 from metadisco.parametrisations.lpo_drift import LPODrift
 from metadisco.parametrisations.policy_and_value import PolicyAndValue
 from metadisco.parametrisations.registry import (
@@ -10,6 +11,7 @@ from metadisco.parametrisations.registry import (
     built_in,
     make_parametrisation,
 )
+from metadisco.parametrisations.schedules import Schedules
 from metadisco.parametrisations.value_loss import ValueLoss
 
 __all__ = [
@@ -17,8 +19,10 @@ __all__ = [
     "MESSAGES",
     "META_POLICIES",
     "PARAMETRISATIONS",
+    "DriftBasis",
     "LPODrift",
     "PolicyAndValue",
+    "Schedules",
     "ValueLoss",
     "built_in",
     "make_parametrisation",

@@ -14,6 +14,8 @@ PARAMETRISATIONS: dict[str, str] = {
     "value_loss": "metadisco.parametrisations.value_loss:ValueLoss",
     "lpo_drift": "metadisco.parametrisations.lpo_drift:LPODrift",
     "policy_and_value": "metadisco.parametrisations.policy_and_value:PolicyAndValue",
+    "drift_basis": "metadisco.parametrisations.drift_basis:DriftBasis",
+    "schedules": "metadisco.parametrisations.schedules:Schedules",
 }
 """Parametrisations of objectives by their names in a config, each given as module and class.
 
@@ -21,8 +23,9 @@ Besides `init` and `bind`, such a class has these members:
 `learns`: the losses that are learned, `policy`, `value` or both. The other loss is that of PPO, with the constant
 `clip_eps` or `value_clip_eps` of the class.
 `features`: version and description of the network's inputs. The version changes whenever the inputs do.
-`resized(hidden_sizes)`: the same settings with other hidden layers, and an initialisation with non-zero gradients.
-`source_losses(meta_params)`: both losses in symbolic form, for exporting source.
+`resized(hidden_sizes)`: the same settings with other hidden layers, and an initialisation with non-zero gradients;
+left out where there is no network.
+`source_losses(meta_params)`: both losses in symbolic form, for exporting source; left out with a schedule.
 """
 
 META_POLICIES: dict[str, str] = {

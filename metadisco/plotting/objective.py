@@ -22,18 +22,21 @@ from metadisco.errors import UserError
 from metadisco.evaluation.histogram_cache import cached_histograms
 from metadisco.evaluation.histograms import VALUE_EDGES, MinibatchHistograms
 from metadisco.objectives.closed import dpo, ppo
+from metadisco.objectives.schedules import factors_over
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
 from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
 from metadisco.plotting.families import family_of
 from metadisco.plotting.run import run_figure
+from metadisco.plotting.schedule import schedule_figure
 from metadisco.plotting.style import save
 from metadisco.plotting.value_loss import value_loss_evolution_figure, value_loss_figure
 from metadisco.plotting.value_loss_surface import value_loss_surface_figure
-from metadisco.types import Loss, Objective
+from metadisco.types import Loss, Objective, Schedule
 
 MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_ADVANTAGE = 1.0, 4.0
 NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
+NUM_TIMES = 201
 LOG_RATIO = np.linspace(-MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_LOG_RATIO, NUM_RATIOS)
 ADVANTAGE = np.linspace(-MAX_PLOTTED_ADVANTAGE, MAX_PLOTTED_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
@@ -115,6 +118,8 @@ def objective_figures(
     visits = cached_histograms(source, config, env, output, say, announced) if visit else None
     where = f", minibatches on {env}" if visit else ""
     yield from run_figures(source)
+    if objective.schedule is not None:
+        yield "schedule", _schedule_figure(source, objective.schedule)
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
         flat = True
@@ -123,6 +128,18 @@ def objective_figures(
             yield name, figure
         if three_d and flat:
             say(f"the {part} loss of {source.name} has one input, so there is no surface to draw in three dimensions")
+
+
+def _schedule_figure(source: Source, schedule: Schedule) -> Figure:
+    progress = np.linspace(0.0, 1.0, NUM_TIMES)
+    schedules = {generation: each.schedule for generation, each in _history(source).items()}
+    earlier = {generation: factors_over(each, progress) for generation, each in schedules.items() if each}
+    return schedule_figure(
+        progress,
+        factors_over(schedule, progress),
+        title=f"Schedule of {source.short_name}{', earlier search centres lighter' if len(earlier) > 1 else ''}",
+        earlier=earlier,
+    )
 
 
 def _history(source: Source) -> dict[int, Objective]:

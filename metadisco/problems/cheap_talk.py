@@ -23,7 +23,7 @@ from metadisco.inner.ppo import policy_of
 from metadisco.inner.train import TrainResult, train
 from metadisco.objectives.arithmetic import gives_nan, in_float32
 from metadisco.parametrisations import MESSAGES, make_parametrisation
-from metadisco.problems.tasks import Task, as_number, make_fitness, make_tasks, named, shorten
+from metadisco.problems.tasks import Task, as_number, draws_of, make_fitness, make_tasks, named, shorten
 from metadisco.types import Evaluation, Key, MessageFunctions, MetaParams, Objective, Parametrisation
 
 
@@ -124,9 +124,9 @@ class CheapTalk:
         for number, (key_task, task) in enumerate(zip(jax.random.split(key, len(self.tasks)), self.tasks, strict=True)):
             key_train, key_steer = jax.random.split(key_task)
             num_channels = self._num_channels(functions, task)
-            result = train(
-                key_train, cheap_talk(task.env, memoryless(functions.message), num_channels), task.ppo, self.objective
-            )
+            env = cheap_talk(task.env, memoryless(functions.message), num_channels)
+            hyperparameters = task.hyperparameters(key_task)
+            result = train(key_train, env, task.ppo, self.objective, hyperparameters=hyperparameters)
             score = as_number(self.fitness(result))
             learned.append(score)
             if self.goals:
@@ -135,6 +135,10 @@ class CheapTalk:
                 score = -score
             fitness.append(jnp.where(result.finite, score, jnp.nan))
         return Evaluation(jnp.stack(fitness), {"learner_fitness": jnp.stack(learned).mean()})
+
+    def draws(self, key: Key) -> dict[str, Array]:
+        """Return the settings that the learners of an evaluation draw; see `draws_of`."""
+        return draws_of(key, self.tasks)
 
     def _num_channels(self, functions: MessageFunctions, task: Task) -> int:
         shape = jax.eval_shape(functions.message, jnp.zeros(task.env.obs_shape)).shape

@@ -1,22 +1,26 @@
 """Shared parts of problems that train PPO: tasks and fitness functions. Axes: K tasks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from metadisco.config import PARTIAL_FITNESS_NAMES, Config, PPOConfig, check_fitness_name
+from metadisco.config import PARTIAL_FITNESS_NAMES, Config, PPOConfig, Range, check_fitness_name
 from metadisco.config.code.imports import load_object
 from metadisco.discoveries.environments import make as make_env
 from metadisco.errors import UserError, shown
+from metadisco.inner.draws import draw, drawn_hyperparameters
 from metadisco.inner.envs import Env
 from metadisco.inner.fitness import FITNESS, Fitness
+from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.train import check_evaluation
 from metadisco.objectives.tabulate import NUM_NODES
+from metadisco.types import Key
 
 
 class Task(NamedTuple):
@@ -28,6 +32,27 @@ class Task(NamedTuple):
     """Name of the task; `task 1`, `task 2`, … by default."""
     zero: float = 0.0
     one: float = 1.0
+    randomise: tuple[Range, ...] = ()
+    """Settings that each training draws."""
+
+    def hyperparameters(self, key: Key) -> Hyperparameters:
+        """Return the traced settings of the training with this key, some of which may be drawn."""
+        return drawn_hyperparameters(key, self.ppo, self.randomise)
+
+
+def draws_of(key: Key, tasks: Sequence[Task]) -> dict[str, Array]:
+    """Return the settings that the trainings of one evaluation draw, as `NAME`, or `NAME/TASK` if there are several.
+
+    Args:
+        key: of the evaluation, which is split into those of the tasks.
+        tasks: of the problem.
+    """
+    keys = jax.random.split(key, len(tasks))
+    return {
+        name if len(tasks) == 1 else f"{name}/{task.name}": value
+        for key_task, task in zip(keys, tasks, strict=True)
+        for name, value in draw(key_task, task.randomise).items()
+    }
 
 
 def named(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
@@ -61,7 +86,8 @@ def make_tasks(config: Config) -> tuple[Task, ...]:
             if not config.inner.envs:
                 raise
             raise UserError(str(error).replace("inner.", f"inner.envs.{index}.", 1)) from error
-        made.append(Task(env, ppo, task.name, *scale))
+        zero, one = scale or (0.0, 1.0)
+        made.append(Task(env, ppo, task.name, zero, one, task.randomise))
     return tuple(made)
 
 

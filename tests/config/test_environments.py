@@ -136,7 +136,7 @@ class TestTasks:
     def test_without_a_list_there_is_the_one_environment(self):
         config = parse_config({"inner": {"env": ACROBOT, "env_settings": {"gravity": 1.0}, "ppo": {"gamma": 0.5}}})
         (task,) = config.inner.tasks
-        assert task == (ACROBOT, ACROBOT, {"gravity": 1.0}, config.inner.ppo, None)
+        assert task == (ACROBOT, ACROBOT, {"gravity": 1.0}, config.inner.ppo, (), None)
         assert [task.env for task in parse_config({}).inner.tasks] == [CARTPOLE]
         assert [task.env for task in parse_config({"inner": {"envs": []}}).inner.tasks] == [CARTPOLE]
 
@@ -263,7 +263,7 @@ class TestEvaluation:
         """(return of an agent, whether it is finite) -> fitness and metrics."""
 
         def evaluate(returned, finite=lambda config: True):
-            def fake_train(key, env, config, objective):
+            def fake_train(key, env, config, objective, *, hyperparameters):
                 return TrainResult(
                     state=None,
                     curve=jnp.zeros(config.num_updates),

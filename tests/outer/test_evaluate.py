@@ -14,8 +14,9 @@ from toys import Quadratic
 
 from metadisco.config import OuterConfig, StrategyConfig
 from metadisco.errors import UserError
+from metadisco.outer.aggregate import aggregate
 from metadisco.outer.contract import check_problem
-from metadisco.outer.evaluate import Evaluator, aggregate, choose_num_devices
+from metadisco.outer.evaluate import Evaluator, choose_num_devices
 from metadisco.outer.mesh import ACCELERATOR_CHUNK, CPU_CHUNK, default_chunk_size, make_mesh
 from metadisco.types import TaskInfo
 

@@ -13,7 +13,7 @@ from rows import timeless
 from toys import KEYS, SIZE, Quadratic, ran
 
 from metadisco.errors import UserError
-from metadisco.outer.evaluate import half_width
+from metadisco.outer.aggregate import half_width, scores_of
 from metadisco.types import TaskInfo
 
 pytestmark = pytest.mark.usefixtures("searches_share_what_is_compiled")
@@ -136,6 +136,6 @@ def test_the_interval_of_the_centre_is_students_t_over_its_seeds(how, scores):
     fitness = np.array([[1.0, 13.0], [2.0, 17.0], [6.0, 12.0]])
     scales = (TaskInfo("a"), TaskInfo("b", 10.0, 12.0))  # of means 3 and 2 on their scales
     low, high = scipy.stats.t.interval(0.95, 2, np.mean(scores), scipy.stats.sem(scores))
-    np.testing.assert_allclose(half_width(fitness, how, scales), (high - low) / 2)
+    np.testing.assert_allclose(half_width(scores_of(fitness, how, scales)), (high - low) / 2)
     fitness[0, 0] = np.inf
-    assert np.isnan(half_width(fitness, how, scales))
+    assert np.isnan(half_width(scores_of(fitness, how, scales)))

@@ -97,7 +97,7 @@ def test_losses_are_elementwise_on_any_grid(parametrisation, meta_params, shape)
     flat = Sample(*(x.ravel() for x in sample[:-1]), progress=sample.progress)
     order = np.arange(6)[::-1]
     reordered = flat._replace(**{name: getattr(flat, name)[order] for name in Sample._fields[:5]})
-    for loss in objective:
+    for loss in objective[:2]:
         losses = loss(sample)
         assert losses.shape == shape
         assert losses.dtype == jnp.float32
@@ -144,7 +144,7 @@ def test_a_population_is_bound_under_vmap_and_jit(name, getkey):
     sample = make_sample((6,))
     keys = jax.random.split(getkey(), POPULATION)
     population = jax.vmap(near)(keys, jax.vmap(parametrisation.init)(keys))
-    losses = lambda meta_params: tuple(loss(sample) for loss in parametrisation.bind(meta_params))  # noqa: E731
+    losses = lambda meta_params: tuple(loss(sample) for loss in parametrisation.bind(meta_params)[:2])  # noqa: E731
     together = jax.jit(jax.vmap(losses))(population)
     for member in range(POPULATION):
         alone = losses(jax.tree.map(lambda leaf, member=member: leaf[member], population))
@@ -155,14 +155,19 @@ def test_a_population_is_bound_under_vmap_and_jit(name, getkey):
 @pytest.mark.parametrize("name", PARAMETRISATIONS)
 def test_a_built_in_one_says_what_it_learns_and_sees_and_can_be_made_smaller(name, getkey):
     cls = built_in(name)
-    assert set(cls.learns) <= {"policy", "value"}
-    assert cls.learns
+    whole = make_parametrisation({"name": name})
+    assert set(whole.learns) <= {"policy", "value"}
+    assert whole.learns
     version, words = cls.features
     assert type(version) is int
     assert words
-    whole = make_parametrisation({"name": name})
+    if name == "schedules":
+        assert whole.bind(whole.init(getkey())).schedule is not None
+        return  # there is no source of a schedule, and no network
+    assert set(whole.source_losses(whole.init(getkey()))._fields) == {"policy", "value"}
+    if name == "drift_basis":
+        return
     smaller = whole.resized((3,))
     assert type(smaller) is cls
     sizes = [sum(leaf.size for leaf in jax.tree.leaves(each.init(getkey()))) for each in (smaller, whole)]
     assert sizes[0] < sizes[1] / 10
-    assert set(whole.source_losses(whole.init(getkey()))._fields) == {"policy", "value"}
