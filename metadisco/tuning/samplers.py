@@ -3,6 +3,7 @@
 Axes: N settings, D ranges.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from scipy.stats import qmc
 
 from metadisco.config import StrategyConfig
 from metadisco.evaluation.lifetimes import PROPOSING, seed_keys
-from metadisco.outer.strategy import make_strategy
+from metadisco.outer.strategy import Strategy, make_strategy
 from metadisco.tuning.ranges import Range, Values
 from metadisco.tuning.study import ask
 from metadisco.tuning.trials import Trial
@@ -82,15 +83,21 @@ def _grid(asked: Proposals) -> list[Values]:
     return [dict(zip((each.key for each in asked.ranges), point, strict=True)) for point in points]
 
 
+@functools.cache
+def _strategy(num_ranges: int, population_size: int) -> Strategy:
+    """Return CMA-ES, compiled once for all batches."""
+    config = StrategyConfig(name="CMA_ES", population_size=population_size, std=STD_CMA_ES)
+    return make_strategy(config, jnp.zeros(num_ranges))
+
+
 def _cma_es(asked: Proposals) -> list[Values]:
     """Return members of CMA-ES in the unit cube, which is unfolded by reflection at its faces.
 
     The strategy is told all earlier batches anew, so that its state need not be kept.
     """
-    start = jnp.zeros(len(asked.ranges))
-    strategy = make_strategy(StrategyConfig(name="CMA_ES", population_size=asked.size, std=STD_CMA_ES), start)
+    strategy = _strategy(len(asked.ranges), asked.size)
     keys = seed_keys(asked.seed, asked.objective + 1, PROPOSING)[asked.objective]
-    state = strategy.init(jax.random.fold_in(keys, 0), start)
+    state = strategy.init(jax.random.fold_in(keys, 0), jnp.zeros(len(asked.ranges)))
     for batch in range(asked.batch + 1):
         key_ask, key_tell = jax.random.split(jax.random.fold_in(keys, batch + 1))
         population, state = strategy.ask(key_ask, state)

@@ -84,9 +84,7 @@ class Search:
         assert space.batch is not None
         num_batches = math.ceil(self._plan.num_settings / space.batch)
         for batch in range(num_batches):
-            values = self._propose(objective, batch)
-            start = batch * space.batch
-            self._do("search", objective, rounds[:2], dict(enumerate(values, start)))
+            self.run_batch(objective, batch)
         numbers = list(range(self._plan.num_settings))
         all_values = self._trials.values(objective)
         for seeds, count in zip(itertools.pairwise(rounds[1:]), self._plan.survivors[1:], strict=True):
@@ -95,6 +93,13 @@ class Search:
                 part = numbers[start : start + space.batch]
                 self._do("search", objective, seeds, {number: all_values[number] for number in part})
         return numbers
+
+    def run_batch(self, objective: str, batch: int) -> None:
+        """Propose and train one batch; all before it must have been trained."""
+        values = self._propose(objective, batch)
+        assert self._plan.space.batch is not None
+        start = batch * self._plan.space.batch
+        self._do("search", objective, (0, self._plan.space.rounds[0]), dict(enumerate(values, start)))
 
     def _propose(self, objective: str, batch: int) -> list[Values]:
         """Return the settings of a batch: those that are kept, else what the sampler proposes."""

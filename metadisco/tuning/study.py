@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,17 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from metadisco.storage.files import write_atomically
 from metadisco.tuning.ranges import Range, Values
 from metadisco.tuning.trials import Trial
 
 EPOCH = datetime.datetime(2000, 1, 1)
 """In place of times, which a search does not keep: equal searches write equal journals."""
+WORKER = "metadisco"
+"""In place of the process that wrote a line of the journal, for the same reason."""
 MIN_TRIALS = 10
 """Below these importances are noise, and Optuna warns."""
 
@@ -83,14 +86,29 @@ def write_journal(path: Path, studies: Mapping[str, tuple[Sequence[Range], Seque
 
     `optuna-dashboard study.journal` opens it, and `JournalStorage(JournalFileBackend(path))` reads it.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    backend = _Lines()
     with _quiet():
-        storage: BaseStorage = JournalStorage(JournalFileBackend(str(temporary)))
+        storage: BaseStorage = JournalStorage(backend)
         for name, (ranges, trials) in studies.items():
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
             study.add_trials([_frozen(ranges, trial, number) for number, trial in enumerate(trials)])
-    temporary.replace(path)
+    lines = (json.dumps(line | {"worker_id": WORKER}, separators=(",", ":")) for line in backend.lines)
+    write_atomically(path, "".join(f"{line}\n" for line in lines))
+
+
+class _Lines(BaseJournalBackend):
+    """A journal in memory; `JournalFileBackend` would wait for the disk at every trial."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Yield lines from a number on."""
+        yield from self.lines[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append lines."""
+        self.lines += logs
 
 
 def _frozen(ranges: Sequence[Range], trial: Trial, number: int) -> FrozenTrial:

@@ -11,17 +11,20 @@ LEARNING = ("tpe", "cma_es")
 
 @pytest.mark.parametrize("sampler", LEARNING)
 def test_samplers_that_learn_come_within_a_tenth_of_each_range_in_200_trials(sampler, tmp_path):
-    for seed in range(3):
-        plan = plan_of(sampler=sampler, num_settings=200, num_seeds=1, seed=seed, num_finalists=1)
-        tuned, _ = search(plan, tmp_path / f"{seed}")
-        assert max(distances(plan, tuned)) < 0.1
+    plan = plan_of(sampler=sampler, num_settings=200, num_seeds=1, num_finalists=1)
+    tuned, _ = search(plan, tmp_path / "out")
+    assert max(distances(plan, tuned)) < 0.1
+    below = -tuned.frame()["score"]
+    assert below[-100:].median() < 0.5 * below[:13].median()  # it has learned, and was not lucky
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", LEARNING)
-def test_samplers_that_learn_propose_better_settings_later(sampler, tmp_path):
-    tuned, _ = search(plan_of(sampler=sampler, num_settings=200, num_seeds=1, num_finalists=1), tmp_path / "out")
-    scores = tuned.frame()["score"]
-    assert scores[-50:].mean() > scores[:50].mean() + 0.1
+def test_samplers_that_learn_do_so_with_every_seed(sampler, tmp_path):
+    for seed in range(1, 6):
+        plan = plan_of(sampler=sampler, num_settings=200, num_seeds=1, seed=seed, num_finalists=1)
+        tuned, _ = search(plan, tmp_path / f"{seed}", noise=0.01)
+        assert max(distances(plan, tuned)) < 0.1
 
 
 @pytest.mark.parametrize("sampler", ["random", "quasi_random"])
