@@ -185,7 +185,7 @@ def train_all(
     random = {}
     for condition in conditions:
         store, facts = CellStore(output / "cells", condition.config), {"env": condition.env, "seeds": num_seeds}
-        random[condition.name] = _random(store, facts, condition.made, condition.config, num_seeds)
+        random[condition.name] = mean_random_return(store, facts, condition.made, condition.config, num_seeds)
         for contender in contenders:
             lifetimes, kept = _train_or_load(store, facts, contender, condition, num_seeds)
             trained_on, env_steps = contender.trained_on, condition.config.inner.ppo.env_steps_of_updates
@@ -196,7 +196,7 @@ def train_all(
     return cells, random
 
 
-def _random(store: CellStore, facts: dict[str, Any], env: Env, config: Config, num_seeds: int) -> float:
+def mean_random_return(store: CellStore, facts: dict[str, Any], env: Env, config: Config, num_seeds: int) -> float:
     """Return the mean return of random actions."""
     kept = store.load(facts, ("random",))
     if kept is None:
