@@ -63,6 +63,8 @@ class Overall(NamedTuple):
     level: int
     better: int
     corrected_worse: int
+    """After Holm's correction for the number of cells."""
+    corrected_level: int
     corrected_better: int
     spread: Spread | None
     """Of normalised differences; None if no cell has a scale."""
@@ -248,6 +250,7 @@ def _overall(rows: Sequence[SettingsRow], differences: Sequence[np.ndarray], ext
                 level=verdicts.count("level"),
                 better=verdicts.count("better"),
                 corrected_worse=after.count("worse"),
+                corrected_level=after.count("level"),
                 corrected_better=after.count("better"),
                 spread=spread(np.stack(scaled, 1)) if scaled else None,
             )

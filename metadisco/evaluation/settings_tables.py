@@ -13,8 +13,7 @@ from metadisco.storage.rows import format_number
 
 MARKS = {"worse": " ▼", "level": "", "better": " ▲"}
 OVERALL_HEADINGS = [
-    "objective", "cells", "worse", "level", "better", "worse (Holm)", "better (Holm)", "mean (95 %)", "IQM (95 %)",
-    "10 % quantile", "minimum",
+    "objective", "worse / level / better", "after Holm", "mean (95 %)", "IQM (95 %)", "10 % quantile", "minimum",
 ]  # fmt: skip
 
 
@@ -45,8 +44,10 @@ def settings_tables(judgement: Judgement, baseline: str, places: Sequence[Place]
 
 
 def _overall_line(each: Overall, name: str) -> list[str]:
-    counts = [f"{number} ({number / each.num_cells:.0%})" for number in (each.worse, each.level, each.better)]
-    head = [name, str(each.num_cells), *counts, str(each.corrected_worse), str(each.corrected_better)]
+    counts = (each.worse, each.level, each.better)
+    corrected = (each.corrected_worse, each.corrected_level, each.corrected_better)
+    shares = " / ".join(f"{number / each.num_cells:.0%}" for number in counts)
+    head = [name, f"{' / '.join(map(str, counts))} ({shares})", " / ".join(map(str, corrected))]
     if each.spread is None:
         return [*head, "", "", "", ""]
     estimates = [_estimate(found) for found in (each.spread.mean, each.spread.interquartile_mean)]
@@ -107,7 +108,8 @@ def place_as_json(place: Place) -> dict[str, Any]:
 
 def overall_as_json(each: Overall) -> dict[str, Any]:
     """Return statistics over cells as plain data; an interval is a list [value, low, high]."""
-    plain = {"objective": each.entrant, **each._asdict()}
+    shares = {f"share_{name}": getattr(each, name) / each.num_cells for name in ("worse", "level", "better")}
+    plain = {"objective": each.entrant, **each._asdict(), **shares}
     del plain["entrant"], plain["spread"]
     if each.spread is None:
         return plain | dict.fromkeys(("mean", "interquartile_mean", "quantile_10", "minimum"))

@@ -79,7 +79,9 @@ def test_lifetimes_have_scales_of_their_own():
 
 
 def test_equal_settings_are_shown_twice_and_counted_once():
-    found = judge(cells({"ppo": [30.0, 120.0, 30.0], "mine": [50.0, 110.0, 50.0]}, (SLOW, FAST, AGAIN)), "ppo", SCORE, RANDOM)
+    found = judge(
+        cells({"ppo": [30.0, 120.0, 30.0], "mine": [50.0, 110.0, 50.0]}, (SLOW, FAST, AGAIN)), "ppo", SCORE, RANDOM
+    )
     assert verdicts(found)["mine", "again"] == "better"
     assert (found.overall[0].num_cells, found.overall[0].better) == (2, 1)
     table = settings_tables(found, "ppo", [SLOW, FAST, AGAIN])[1]
