@@ -101,8 +101,9 @@ def evaluate_settings(
 
 
 def _read(file: Name) -> dict[str, Any]:
+    path = Path(text_of(file, "settings"))
     try:
-        return read_yaml(Path(text_of(file, "settings")))
+        return read_yaml(path)
     except UserError as error:
         raise UserError(f"settings: {error}") from error
 

@@ -11,8 +11,8 @@ from talking import talk_config
 import metadisco
 
 ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
-COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_talkers", "evaluate_players", "distil",
-             "measure_reference")  # fmt: skip
+COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_settings", "evaluate_talkers",
+             "evaluate_players", "distil", "measure_reference")  # fmt: skip
 FUNCTIONS = (*COMPUTING, "load_message", "load_meta_policy", *ON_THE_RUN)
 
 
@@ -44,6 +44,13 @@ def test_objectives_are_compared(folder):
     assert found.baseline == "ppo"
     assert set(found.summary()["objective"]) == {"ppo", "runs/first"}
     assert not list(folder.glob("**/cells"))
+
+
+@pytest.mark.slow
+def test_objectives_are_judged_over_settings(folder):
+    found = run_example("evaluate_settings")["found"]
+    assert {place.setting for place in found.places} == {"cleanrl", "sb3"}
+    assert {"dpo", "runs/first"} < set(found.summary()["objective"])
 
 
 @pytest.mark.slow
