@@ -6,6 +6,7 @@ from .api.evolving import evolve as evolve
 from .api.exporting import write_artefact as write_artefact
 from .api.exporting import write_source as write_source
 from .api.measuring import measure_reference as measure_reference
+from .api.over_settings import evaluate_settings as evaluate_settings
 from .api.players import evaluate_players as evaluate_players
 from .api.playing import rollout as rollout
 from .api.run import Run as Run
@@ -24,6 +25,7 @@ from .discoveries.load import load_objective as load_objective
 from .discoveries.meta_problems import load_meta_params as load_meta_params
 from .errors import UserError as UserError
 from .evaluation.evaluate import Comparison as Comparison
+from .evaluation.over_settings import SettingsComparison as SettingsComparison
 from .inner.envs import Box as Box
 from .inner.envs import Discrete as Discrete
 from .inner.envs import Env as Env

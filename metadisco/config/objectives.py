@@ -37,6 +37,22 @@ class WeightedObjectiveSettings(ObjectiveSettings):
     """Coefficient of the drift or penalty."""
 
 
+@settings
+class ClippedKLSettings(PPOObjectiveSettings):
+    """Settings of PPO's objective with a KL penalty."""
+
+    coef: PositiveFloat = 1.0
+    """Coefficient of the penalty (r − 1) − log r."""
+
+
+@settings
+class ClippedTotalVariationSettings(PPOObjectiveSettings):
+    """Settings of PPO's objective with a total-variation penalty."""
+
+    coef: PositiveFloat = 0.12
+    """Coefficient of the penalty ∣r − 1∣."""
+
+
 OBJECTIVE_SETTINGS: dict[str, type] = {
     "ppo": PPOObjectiveSettings,
     "dpo": DPOObjectiveSettings,
@@ -44,5 +60,7 @@ OBJECTIVE_SETTINGS: dict[str, type] = {
     "quadratic": WeightedObjectiveSettings,
     "policy_gradient": ObjectiveSettings,
     "total_variation": WeightedObjectiveSettings,
+    "ppo_kl": ClippedKLSettings,
+    "ppo_total_variation": ClippedTotalVariationSettings,
 }
 """Settings of the closed-form objectives, by name."""

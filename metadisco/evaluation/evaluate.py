@@ -211,7 +211,7 @@ def train_all(
     random = {}
     for condition in conditions:
         store, facts = CellStore(output / "cells", condition.config), {"env": condition.env, "seeds": num_seeds}
-        random[condition.name] = _random(store, facts, condition.made, condition.config, num_seeds)
+        random[condition.name] = mean_random_return(store, facts, condition.made, condition.config, num_seeds)
         for contender in contenders:
             own = condition._replace(config=contender.settings(condition))
             store = CellStore(output / "cells", own.config)
@@ -224,7 +224,7 @@ def train_all(
     return cells, random
 
 
-def _random(store: CellStore, facts: dict[str, Any], env: Env, config: Config, num_seeds: int) -> float:
+def mean_random_return(store: CellStore, facts: dict[str, Any], env: Env, config: Config, num_seeds: int) -> float:
     """Return the mean return of random actions."""
     kept = store.load(facts, ("random",))
     if kept is None:

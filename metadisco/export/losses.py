@@ -6,20 +6,25 @@ from typing import Any
 import numpy as np
 
 from metadisco.discoveries.load import load_learned
-from metadisco.distillation.families import DRIFT_FAMILIES
+from metadisco.distillation.families import DRIFT_FAMILIES, GAP, KL, PPO_CLIP
 from metadisco.errors import UserError
 from metadisco.objectives.expressions import (
     POLICY_VARIABLES,
     VALUE_VARIABLES,
     Expression,
+    add,
+    apply,
     fold,
     from_json,
+    multiply,
     substitute,
     to_json,
 )
 from metadisco.objectives.losses import Losses, Network, ppo_drift, ppo_value_loss
 
 CONSTANTS = {"ppo": {"epsilon": "clip_eps"}, "dpo": {"alpha": "alpha", "beta": "beta"}}
+CLIPPED = {"ppo_kl": KL, "ppo_total_variation": apply("absolute", GAP)}
+"""What closed objectives add to PPO's clipping, times `coef`; distillation does not fit these."""
 _FORM_VARIABLES = {"policy": POLICY_VARIABLES, "value": VALUE_VARIABLES}
 _VARIABLES = {**_FORM_VARIABLES, "value": (*VALUE_VARIABLES, "value")}
 
@@ -84,6 +89,9 @@ def _of_forms(expressions: Mapping[str, Any], constants: Mapping[str, Any]) -> L
 
 def _drift(name: str, settings: Mapping[str, Any]) -> Expression:
     """Return the drift of a closed objective."""
+    if name in CLIPPED:
+        expression = add(PPO_CLIP, multiply("coef", CLIPPED[name]))
+        return fold(substitute(expression, {"epsilon": settings["clip_eps"], "coef": settings["coef"]}))
     family = next(each for each in DRIFT_FAMILIES if each.name == name)
     constants = {each: settings[CONSTANTS.get(name, {}).get(each, each)] for each in family.starts}
     return fold(substitute(family.expression, constants))

@@ -123,6 +123,31 @@ def total_variation_penalty(coef: Constant = 1.0) -> Loss:
     return penalty
 
 
+def ppo_kl_drift(clip_eps: float = 0.2, coef: float = 1.0) -> Loss:
+    """Return the drift D = relu((r − clip(r, 1 ± ε))·A) + c·((r − 1) − log r): PPO's clipping and a KL penalty.
+
+    Args:
+        clip_eps: clipping range ε.
+        coef: coefficient c > 0 of the second term, which is `kl_drift`.
+    """
+    clip, kl = clip_drift(clip_eps), kl_drift(coef)
+    return lambda sample: clip(sample) + kl(sample)
+
+
+def ppo_total_variation_penalty(clip_eps: float = 0.2, coef: float = 0.12) -> Loss:
+    """Return D = relu((r − clip(r, 1 ± ε))·A) + c·|r − 1|: PPO's clipping and a penalty with a kink at r = 1.
+
+    Where the advantage says nothing about the action, 0.6·A⁺·relu(1 − r), which searches for drifts tend to find, costs
+    on average 0.6·E[A⁺] ≈ 0.24 times the total variation distance, as this does with c = 0.12.
+
+    Args:
+        clip_eps: clipping range ε.
+        coef: coefficient c > 0 of the second term, which is `total_variation_penalty` and *not* a drift.
+    """
+    clip, penalty = clip_drift(clip_eps), total_variation_penalty(coef)
+    return lambda sample: clip(sample) + penalty(sample)
+
+
 def mirror(drift: Loss) -> Loss:
     """Return the policy loss −(r·A − D) of a drift D, to be minimised.
 
@@ -194,10 +219,14 @@ DRIFTS: dict[str, Callable[..., Loss]] = {
     "kl": kl_drift,
     "quadratic": quadratic_drift,
     "policy_gradient": no_drift,
+    "ppo_kl": ppo_kl_drift,
 }
 """Drifts by the names of their objectives; all of them satisfy the conditions of mirror learning."""
 
-PENALTIES: dict[str, Callable[..., Loss]] = {"total_variation": total_variation_penalty}
+PENALTIES: dict[str, Callable[..., Loss]] = {
+    "total_variation": total_variation_penalty,
+    "ppo_total_variation": ppo_total_variation_penalty,
+}
 """Penalties by the names of their objectives; these are not drifts."""
 
 

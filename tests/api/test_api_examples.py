@@ -11,8 +11,8 @@ from talking import talk_config
 import metadisco
 
 ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
-COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_talkers", "evaluate_players", "distil",
-             "measure_reference", "tune", "evaluate_tuned")  # fmt: skip
+COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_settings", "evaluate_talkers",
+             "evaluate_players", "distil", "measure_reference", "tune", "evaluate_tuned")  # fmt: skip
 FUNCTIONS = (*COMPUTING, "load_message", "load_meta_policy", *ON_THE_RUN)
 
 
@@ -51,6 +51,13 @@ def test_settings_are_searched_and_compared(place):
     found = run_example("tune")["found"]
     assert found.best().keys() == {"inner.ppo.learning_rate", "objective.clip_eps"}
     assert list(run_example("evaluate_tuned")["found"].summary()["objective"]) == ["ppo"] * 2
+
+
+@pytest.mark.slow
+def test_objectives_are_judged_over_settings(folder):
+    found = run_example("evaluate_settings")["found"]
+    assert {place.setting for place in found.places} == {"cleanrl", "sb3"}
+    assert {"dpo", "runs/first"} < set(found.summary()["objective"])
 
 
 @pytest.mark.slow

@@ -116,6 +116,8 @@ def test_errors_name_the_argument_in_python_and_the_option_on_the_command_line(w
         (lambda: metadisco.evaluate_talkers(3, ENV), "talkers: got 3"),
         (lambda: metadisco.evaluate_talkers("zero", None), "envs: got None"),
         (lambda: metadisco.evaluate(None, ENV), "objectives: got None"),
+        (lambda: metadisco.evaluate_settings(None, ENV, {"settings": ["sb3"]}), "objectives: got None"),
+        (lambda: metadisco.evaluate_settings("ppo", ENV, 3), "settings: got 3"),
         (lambda: metadisco.plot(3), "discovery: got 3"),
         (lambda: metadisco.report(b"run", "page.html"), "run: got b'run'"),
         (lambda: metadisco.load_objective(None), "path_or_name: got None"),

@@ -42,6 +42,8 @@ def look(run: metadisco.Run, envs: Sequence[str]) -> metadisco.Comparison:
     found = metadisco.evaluate([run, "ppo"], envs, config=run)
     found.summary().to_csv(f"{metadisco.__version__}.csv")
     metadisco.plot(found)["returns"].savefig("returns.pdf")
+    judged = metadisco.evaluate_settings(run, envs, {"settings": ["cleanrl"]})
+    assert_type(judged, metadisco.SettingsComparison)
     functions = metadisco.load_message("runs/harm")
     assert_type(functions, metadisco.MessageFunctions)
     functions.message(jnp.zeros(4)).sum()

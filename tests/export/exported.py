@@ -23,7 +23,9 @@ from metadisco.storage.arrays import to_arrays
 from metadisco.storage.runs import RunDirectory
 from metadisco.types import Objective
 
-CLOSED = ("ppo", "dpo", "kl", "quadratic", "total_variation", "policy_gradient")
+CLOSED = (
+    "ppo", "dpo", "kl", "quadratic", "total_variation", "policy_gradient", "ppo_kl", "ppo_total_variation",
+)  # fmt: skip
 LEARNED: dict[str, dict[str, Any]] = {
     "value_loss": {"name": "value_loss", "hidden_sizes": [8, 8], "start": "random"},
     "value_loss_of_all_inputs": {

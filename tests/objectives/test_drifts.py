@@ -26,6 +26,7 @@ CONSTANTS = {
     "kl": [{}, {"coef": 20.0}],
     "quadratic": [{}, {"coef": 20.0}],
     "policy_gradient": [{}],
+    "ppo_kl": [{}, {"clip_eps": 0.05, "coef": 20.0}],
 }
 CLOSED = [(name, constants) for name, several in CONSTANTS.items() for constants in several]
 SMALL = LPODrift(hidden_sizes=(16,))
@@ -208,6 +209,7 @@ def kinked_above_one(sample):
 
 BROKEN = {
     "total variation": (PENALTIES["total_variation"](), "slope"),
+    "PPO + total variation": (PENALTIES["ppo_total_variation"](), "slope"),
     "no margin": (random_drifts(replace(SMALL, margin=0.0)), "slope"),
     "no margin, no PPO": (random_drifts(replace(SMALL, margin=0.0, ppo_init=False)), "slope"),
     "no margin, time-aware": (random_drifts(replace(SMALL, margin=0.0, time_aware=True)), "slope"),

@@ -158,6 +158,12 @@ FORMULAS = {
     "quadratic": lambda ratio, advantage, coef=1.0: coef * (ratio - 1) ** 2,
     "policy_gradient": lambda ratio, advantage: np.zeros_like(ratio),
     "total_variation": lambda ratio, advantage, coef=1.0: coef * np.abs(ratio - 1),
+    "ppo_kl": lambda ratio, advantage, clip_eps=0.2, coef=1.0: (
+        clip_formula(ratio, advantage, clip_eps) + coef * (ratio - 1 - np.log(ratio))
+    ),
+    "ppo_total_variation": lambda ratio, advantage, clip_eps=0.2, coef=0.12: (
+        clip_formula(ratio, advantage, clip_eps) + coef * np.abs(ratio - 1)
+    ),
 }
 CONSTANTS = [(name, {}) for name in FORMULAS] + [
     ("ppo", {"clip_eps": 0.05}),
@@ -167,6 +173,8 @@ CONSTANTS = [(name, {}) for name in FORMULAS] + [
     ("kl", {"coef": 3.0}),
     ("quadratic", {"coef": 0.1}),
     ("total_variation", {"coef": 3.0}),
+    ("ppo_kl", {"clip_eps": 0.05, "coef": 3.0}),
+    ("ppo_total_variation", {"clip_eps": 0.3, "coef": 0.5}),
 ]
 
 

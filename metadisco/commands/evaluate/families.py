@@ -26,7 +26,7 @@ COMMON = ("output", "formats", "style", "quiet")
 TRAININGS = {"num_seeds": "--seeds", "config": "--config", "words": "KEY=VALUE"}
 
 FAMILIES = {
-    "objectives": Family("envs", {**TRAININGS, "baseline": "--baseline"}),
+    "objectives": Family("envs", {**TRAININGS, "baseline": "--baseline", "settings": "--settings"}),
     "tuned": Family(
         "tuned", {"envs": "--envs", "num_seeds": "--seeds", "words": "KEY=VALUE", "baseline": "--baseline"}
     ),

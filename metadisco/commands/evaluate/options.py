@@ -6,6 +6,7 @@ from pathlib import Path
 EXAMPLE = """examples:
   metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
   metadisco evaluate --tuned tuned --seeds 64 --output tuned/evaluation
+  metadisco evaluate --objectives dpo runs/first --envs gymnax/CartPole-v1 --settings grid.yaml --seeds 16 --output out
   metadisco evaluate --players runs/mfos best_static zero_determinant:chi=4 --opponents naive lola --output out
   metadisco evaluate --talkers random:0 runs/harm --envs gymnax/CartPole-v1 --config runs/harm --output out
     --victim normalised inner.ppo.normalise_observations=true --victim dpo objective=dpo
@@ -38,13 +39,15 @@ def add_options(evaluate: argparse.ArgumentParser, objective: str, config: str) 
 def _add_trainings(group: "argparse._ArgumentGroup", config: str) -> None:
     group.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of all trainings")
     group.add_argument("--envs", nargs="+", metavar="E", help="suite/name, such as gymnax/Acrobot-v1")
-    group.add_argument("--seeds", dest="num_seeds", type=int, metavar="N", help="agents per cell; default: 64")
+    group.add_argument("--seeds", dest="num_seeds", type=int, metavar="N", help="agents per cell; default: 64, or 16")
     group.add_argument("--config", metavar="C", help=f"settings: {config}; default: CleanRL's")
 
 
 def _add_objectives(group: "argparse._ArgumentGroup", objective: str) -> None:
     group.add_argument("--objectives", nargs="+", metavar="O", help=objective)
     group.add_argument("--tuned", metavar="DIR", help="output of metadisco tune: each objective at its best settings")
+    grid = "a YAML file with settings of PPO and lifetimes over which objectives are judged, minus ppo"
+    group.add_argument("--settings", metavar="GRID", help=grid)
 
 
 def _add_players(group: "argparse._ArgumentGroup") -> None:
