@@ -36,14 +36,15 @@ def schedule_figure(
     size = (3.3, 0.5 + 1.5 * nrows) if current().paper else (4.2 * ncols, 0.9 + 2.5 * nrows)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
-    for axes, (name, factor) in zip(panels, curves.items(), strict=False):
+    for number, (axes, (name, factor)) in enumerate(zip(panels, curves.items(), strict=False)):
         before = [each[name] for each in (earlier or {}).values()]
         _draw_curve(axes, progress, factor, before)
         axes.set_title(name, loc="left", fontsize=points(figure, 10), parse_math=False)
+        axes.set_ylabel("times that of the config")
+        if number + ncols >= len(curves):
+            axes.set_xlabel("share of the lifetime")
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
-    figure.supxlabel("share of the lifetime", fontsize=points(figure, 10))
-    figure.supylabel("times the value in the config", fontsize=points(figure, 10))
     set_title(figure, title)
     return figure
 
