@@ -12,6 +12,8 @@ from .api.run import Run as Run
 from .api.showing import plot as plot
 from .api.showing import report as report
 from .api.talkers import evaluate_talkers as evaluate_talkers
+from .api.tuned import evaluate_tuned as evaluate_tuned
+from .api.tuning import tune as tune
 from .config import Config as Config
 from .config import OuterConfig as OuterConfig
 from .config import PPOConfig as PPOConfig

@@ -210,6 +210,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evolve": _evolve,
     "train": _call("train:train"),
+    "tune": _call("tune:tune"),
     "rollout": _call("rollout:rollout"),
     "evaluate": _evaluate,
     "plot": _call("plot:plot"),

@@ -11,7 +11,7 @@ ROOT = Path(metadisco.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = (
     ("__main__",), ("cli", "former"), ("commands",), ("api",), ("reporting",), ("plotting",), ("export",),
-    ("distillation",), ("evaluation", "evolution", "tuning"), ("problems",), ("discoveries",), ("storage",),
+    ("distillation", "tuning"), ("evaluation", "evolution"), ("problems",), ("discoveries",), ("storage",),
     ("parametrisations", "outer"), ("inner",), ("objectives",), ("config",), ("types", "errors", "_version"),
 )  # fmt: skip
 """From the top: a part imports what is below it, and not what is beside or above it."""
@@ -96,7 +96,19 @@ def test_no_module_imports_itself_by_way_of_others():
     assert remaining == {}
 
 
-COMMANDS = ("evolve", "train", "rollout", "evaluate", "plot", "distil", "export", "report", "reference", "listing")
+COMMANDS = (
+    "evolve",
+    "train",
+    "tune",
+    "rollout",
+    "evaluate",
+    "plot",
+    "distil",
+    "export",
+    "report",
+    "reference",
+    "listing",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -123,6 +135,7 @@ def test_no_script_calls_the_command_line(folder):
         ("tensorboardX", "storage.loggers"),
         ("wandb", "storage.loggers"),
         ("ruamel", "config.text"),
+        ("optuna", "tuning.study"),
     ],
 )
 def test_a_library_that_may_change_is_named_in_one_file(library, home):

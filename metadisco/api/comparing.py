@@ -1,16 +1,16 @@
 """Objectives compared over environments, from Python."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metadisco.api.inputs import Overrides, settings_of, texts_of
-from metadisco.config import check_env_name, check_num_seeds
+from metadisco.config import Config, check_env_name, check_num_seeds
 from metadisco.config.code.own_code import forget_edited
 from metadisco.config.grid import config_at, one_environment
-from metadisco.discoveries.sources import find_source
+from metadisco.discoveries.sources import Source, find_source
 from metadisco.errors import UserError
 from metadisco.evaluation.announce import announce
 from metadisco.evaluation.settings import settings_named
@@ -18,7 +18,7 @@ from metadisco.evolution.display import Display
 from metadisco.storage.files import Name, check_writable, text_of
 
 if TYPE_CHECKING:
-    from metadisco.evaluation.evaluate import Comparison
+    from metadisco.evaluation.evaluate import Comparison, OwnSettings
 
 
 def evaluate(
@@ -70,6 +70,33 @@ def evaluate(
         check_env_name(env, key="envs")
     sources = [find_source(name) for name in names]
     configs = {env: config_at(one_environment(settings.base, env), given) for env in places}
+    return compare_and_write(sources, configs, num_seeds, compared, output, progress, settings.origin, given)
+
+
+def compare_and_write(
+    sources: Sequence[Source],
+    configs: Mapping[str, Config],
+    num_seeds: int,
+    baseline: str,
+    output: Name | None,
+    progress: bool,
+    origin: str | None,
+    given: Collection[str],
+    own: "Mapping[str, OwnSettings] | None" = None,
+) -> "Comparison":
+    """Compare objectives; write results and figures if there is an output.
+
+    Args:
+        sources: the objectives.
+        configs: settings of the trainings, by environment.
+        num_seeds: agents per objective and environment.
+        baseline: name of the objective that the others are compared with.
+        output: folder; nothing is kept if left out.
+        progress: show settings and progress, on stderr.
+        origin: of the settings.
+        given: keys of settings that replace others.
+        own: settings of single objectives by name, in place of `configs`.
+    """
     if output is not None:
         check_writable(Path(output), "output")
 
@@ -77,15 +104,38 @@ def evaluate(
     from metadisco.evaluation.results import write_results
 
     with Display(not progress) as display, tempfile.TemporaryDirectory() as nowhere:
-        announced = partial(announce, display.say, settings.origin, sources, list(configs.values()), given)
+        announced = partial(_announce, display.say, origin, sources, configs, given, own or {})
         kept, counting = Path(nowhere if output is None else output), display.counting("cell")
-        found = compare(sources, configs, num_seeds, compared, kept, announced=announced, progress=counting)
+        found = compare(
+            sources, configs, num_seeds, baseline, kept, own=own or {}, announced=announced, progress=counting
+        )
     if output is not None:
         from metadisco.plotting.comparison import draw_comparison
 
-        write_results(found, Path(output), settings.origin)
+        write_results(found, Path(output), origin)
         draw_comparison(found, Path(output))
     return found
+
+
+def _announce(
+    say: Callable[[str], None],
+    origin: str | None,
+    sources: Sequence[Source],
+    configs: Mapping[str, Config],
+    given: Collection[str],
+    own: "Mapping[str, OwnSettings]",
+) -> None:
+    """Announce common settings, or those of each objective."""
+    common = [source for source in sources if source.name not in own]
+    if common:
+        announce(say, origin, common, list(configs.values()), given)
+    for source in sources:
+        if source.name in own:
+            constants = "".join(f", {name} {value:g}" for name, value in own[source.name].constants.items())
+            announce(
+                lambda text, name=source.name, more=constants: say(f"{name}{more}: {text}"),  # type: ignore[misc]
+                origin, [source], list(own[source.name].configs.values()), given,
+            )  # fmt: skip
 
 
 def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:

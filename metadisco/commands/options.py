@@ -27,6 +27,22 @@ TRAIN_EXAMPLE = """examples:
 A list in place of a single value trains a grid. Constants of an objective are settings, such as objective.clip_eps."""
 
 
+TUNE_EXAMPLE = """example:
+  metadisco tune experiments/tuning/cartpole_acrobot.yaml num_settings=64 num_seeds=2 --output tuned
+
+  objectives: [ppo, dpo]
+  envs: [gymnax/CartPole-v1, gymnax/Acrobot-v1]
+  space:
+    inner.ppo.learning_rate: {log: [2.5e-4, 1e-2]}
+    inner.ppo.num_epochs: {whole: [1, 8]}
+    inner.ppo.num_envs: [4, 16]
+    objective.clip_eps: {linear: [0.1, 0.4], for: ppo}
+  sampler: tpe
+
+Repeat the command to continue after a stop. The best settings are chosen on seeds of a second set, and judged on those
+of a third one. DIR/best.yaml is a config; metadisco evaluate --tuned DIR compares objectives at their own settings."""
+
+
 ROLLOUT_EXAMPLE = """examples:
   metadisco train --objective ppo --env gymnax/CartPole-v1 --seeds 4 --save agents
   metadisco rollout agents
@@ -145,6 +161,12 @@ def _add_training(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--figure", type=Path, metavar="FILE", help="heat map of a grid of two settings (.png, .svg, .pdf)"
     )
     _add_force(train, "--output, --save and --figure")
+
+    tune = _command(commands, "tune", "search the best settings of objectives", TUNE_EXAMPLE)
+    tune.add_argument("space", type=Path, metavar="SPACE.yaml", help="ranges of settings, and how they are searched")
+    tune.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings that override those of the file")
+    tune.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for results and figures")
+    _add_figure_options(tune)
 
     rollout = _command(commands, "rollout", "roll out trained agents", ROLLOUT_EXAMPLE)
     rollout.add_argument("path", type=Path, metavar="DIR", help="output of metadisco train --save")

@@ -56,6 +56,12 @@ class Comparison(NamedTuple):
     """Statistics of each objective in each environment and, if there are several, over all of them."""
     control: Sequence[ControlRow] = ()
     """Goal returns of steered learners, for each talker that steers."""
+    own: Mapping[str, "OwnSettings"] = {}
+    """Settings of single objectives, where these have their own."""
+
+    def config_of(self, objective: str, env: str) -> Config:
+        """Return the settings with which an objective was trained in an environment."""
+        return self.own[objective].configs[env] if objective in self.own else self.configs[env]
 
     @property
     def held_out(self) -> dict[tuple[str, str], bool | None]:
@@ -82,6 +88,15 @@ class Comparison(NamedTuple):
         """Return tables of the final returns as HTML, for notebooks."""
         returns = [row for row in self.rows if row.score == "final_return"]
         return in_html([*tables(returns, self.held_out, self.baseline), *control_tables(self.control)])
+
+
+class OwnSettings(NamedTuple):
+    """Settings with which one objective is trained, and no other."""
+
+    constants: Mapping[str, Any]
+    """Of the objective."""
+    configs: Mapping[str, Config]
+    """By environment."""
 
 
 class Condition(NamedTuple):
@@ -113,6 +128,8 @@ class Contender(NamedTuple):
     """What agents minimise; None for that of the condition."""
     wrap: Callable[[Condition], Env] = lambda condition: condition.made
     """The environment in which agents are trained under a condition."""
+    settings: Callable[[Condition], Config] = lambda condition: condition.config
+    """Settings of its agents under a condition."""
 
 
 def evaluate(
@@ -122,6 +139,7 @@ def evaluate(
     baseline: str,
     output: Path,
     *,
+    own: Mapping[str, OwnSettings] = {},
     announced: Callable[[], None] = lambda: None,
     progress: Progress = lambda done, total, last: None,
 ) -> Comparison:
@@ -133,6 +151,7 @@ def evaluate(
         num_seeds: lifetimes per objective and environment.
         baseline: name of the objective that the others are compared with.
         output: folder; its subfolder `cells` keeps finished cells.
+        own: settings of single objectives, by name, in place of `configs`.
         announced: called once all objectives and environments are loaded.
         progress: called after each objective in each environment.
 
@@ -141,14 +160,21 @@ def evaluate(
     """
     first = next(iter(configs.values()))
     start_jax(first.outer.num_devices, first.deterministic)
-    contenders = [
-        Contender(source.name, {"objective": source.identity}, source.trained_on, load_objective(source.name))
-        for source in sources
-    ]
+    contenders = [_contender(source, own.get(source.name)) for source in sources]
     conditions = [Condition(env, env, config, make_env(env, config)) for env, config in configs.items()]
     announced()
     cells, random = train_all(contenders, conditions, num_seeds, output, progress)
-    return Comparison(sources, configs, num_seeds, baseline, cells, random, compare(cells, baseline, random))
+    rows = compare(cells, baseline, random)
+    return Comparison(sources, configs, num_seeds, baseline, cells, random, rows, own=own)
+
+
+def _contender(source: Source, own: OwnSettings | None) -> Contender:
+    """Return an objective as a contender, with settings of its own if it has some."""
+    identity, loaded = {"objective": source.identity}, load_objective(source.name, **(own.constants if own else {}))
+    contender = Contender(source.name, identity, source.trained_on, loaded)
+    if own is None:
+        return contender
+    return contender._replace(settings=lambda condition: own.configs[condition.name])
 
 
 def make_env(env: str, config: Config) -> Env:
@@ -187,8 +213,10 @@ def train_all(
         store, facts = CellStore(output / "cells", condition.config), {"env": condition.env, "seeds": num_seeds}
         random[condition.name] = _random(store, facts, condition.made, condition.config, num_seeds)
         for contender in contenders:
-            lifetimes, kept = _train_or_load(store, facts, contender, condition, num_seeds)
-            trained_on, env_steps = contender.trained_on, condition.config.inner.ppo.env_steps_of_updates
+            own = condition._replace(config=contender.settings(condition))
+            store = CellStore(output / "cells", own.config)
+            lifetimes, kept = _train_or_load(store, facts, contender, own, num_seeds)
+            trained_on, env_steps = contender.trained_on, own.config.inner.ppo.env_steps_of_updates
             held_out = None if trained_on is None else plain_env(condition.env) not in trained_on
             cells.append(Cell(contender.name, condition.name, held_out, lifetimes, env_steps))
             said = f"{contender.name} on {condition.name}{' (kept from before)' if kept else ''}"

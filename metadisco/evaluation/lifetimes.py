@@ -16,15 +16,17 @@ from metadisco.inner.fitness import area_under_curve, fill_gaps, final_return
 from metadisco.inner.optimise import Hyperparameters
 from metadisco.inner.policy import Policy
 from metadisco.inner.ppo import policy_of
-from metadisco.inner.train import train
+from metadisco.inner.train import TrainResult, train
 from metadisco.outer.mesh import default_chunk_size, make_mesh, spread
 from metadisco.types import Key, Objective
 
 ROOT = 2**31 - 1
 EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING, OBSERVING, STEERING = range(8)
+TUNING, CHOOSING, REPORTING, PROPOSING = range(8, 12)
 """Disjoint streams of keys: agents that are evaluated, agents whose minibatches fill histograms, random actions, agents
 of `metadisco train` (for choosing settings), agents of `metadisco reference`, lifetimes in which players of games are
-evaluated, agents whose observations scrambled messages are about, and episodes in which agents are steered."""
+evaluated, agents whose observations scrambled messages are about, episodes in which agents are steered; agents of
+`metadisco tune`, by which settings are searched, chosen among the best, and judged, and its proposals of settings."""
 
 
 class Lifetimes(NamedTuple):
@@ -81,6 +83,12 @@ def map_over_devices(function: Callable[..., Any], outer: OuterConfig, *argument
     return jax.device_get(spread(function, mesh, chunk_size)(*arguments))
 
 
+def scores_of(result: TrainResult) -> tuple[Array, Array]:
+    """Return final return and area under the curve of a lifetime; NaN for one that failed."""
+    final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
+    return final, area
+
+
 def run_lifetimes(objective: Objective, env: Env, configs: Sequence[Config], num_seeds: int) -> list[Lifetimes]:
     """Train agents as `train_agents` does; return their lifetimes without the policies."""
     return [lifetimes for lifetimes, _ in train_agents(objective, env, configs, num_seeds)]
@@ -110,7 +118,7 @@ def train_agents(
 
     def lifetime(key: Key, hyperparameters: Hyperparameters) -> tuple[tuple[Array, ...], Policy]:
         result = train(key, env, config.inner.ppo, objective, hyperparameters=hyperparameters)
-        final, area = (jnp.where(result.finite, score(result), jnp.nan) for score in (final_return, area_under_curve))
+        final, area = scores_of(result)
         filled = fill_gaps(result.curve, result.running)
         filled = jnp.where(jnp.isnan(filled), final_return(result), filled)  # where no episode ended
         return (final, area, result.curve, filled), policy_of(result.state)

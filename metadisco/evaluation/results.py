@@ -47,7 +47,7 @@ def tables_of(comparison: Comparison) -> list[Table]:
 
 def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
     """Return the results as plain data."""
-    sources, configs = {each.name: each for each in comparison.sources}, comparison.configs
+    sources, config_of = {each.name: each for each in comparison.sources}, comparison.config_of
     return {
         "metadisco": __version__,
         "baseline": comparison.baseline,
@@ -56,14 +56,15 @@ def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
         "objectives": {name: source.sha256 for name, source in sources.items()},
         "envs": {
             env: {"random": comparison.random[env], "inner": to_plain(config)["inner"]}
-            for env, config in configs.items()
+            for env, config in comparison.configs.items()
         },
         "cells": [
             {
                 "objective": cell.objective,
                 "env": cell.env,
                 "held_out": cell.held_out,
-                "found_with": found_with(sources[cell.objective], configs[cell.env]),
+                "found_with": found_with(sources[cell.objective], config_of(cell.objective, cell.env)),
+                **_own_settings(comparison, cell.objective, cell.env),
                 **lifetimes_as_json(cell.lifetimes, cell.env_steps),
             }
             for cell in comparison.cells
@@ -71,6 +72,12 @@ def _plain(comparison: Comparison, origin: str | None) -> dict[str, Any]:
         "rows": as_json(comparison.rows),
         **({"control": control_json(comparison.control)} if comparison.control else {}),
     }
+
+
+def _own_settings(comparison: Comparison, objective: str, env: str) -> dict[str, Any]:
+    """Return the settings of an objective and its constants, where they are its own."""
+    own = comparison.own.get(objective)
+    return {} if own is None else {"inner": to_plain(own.configs[env])["inner"], "constants": dict(own.constants)}
 
 
 def lifetimes_as_json(lifetimes: Lifetimes, env_steps: Sequence[int]) -> dict[str, Any]:

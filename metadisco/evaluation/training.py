@@ -11,7 +11,8 @@ from metadisco.discoveries.agents import save_agents
 from metadisco.discoveries.environments import make as make_env
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source
-from metadisco.evaluation.lifetimes import TRAINING, Lifetimes, train_agents, untraced
+from metadisco.evaluation.lifetimes import TRAINING, Lifetimes, train_agents
+from metadisco.evaluation.programs import by_program
 from metadisco.evaluation.results import lifetimes_as_json
 from metadisco.evaluation.settings import found_with
 from metadisco.inner.policy import Policy
@@ -52,18 +53,16 @@ def train_points(
         UserError: if the objective or an environment cannot be used; nothing is trained then.
     """
     start_jax(configs[0].outer.num_devices, configs[0].deterministic)
-    groups: dict[Any, list[int]] = {}
     constants = [split_objective(point.overrides)[0] for point in points]
-    for index, config in enumerate(configs):
-        groups.setdefault((repr(untraced(config)), repr(constants[index])), []).append(index)
+    groups = by_program(configs, constants)
     ready = []
-    for first, *_ in groups.values():  # before any training, so that a wrong name costs nothing
+    for first, *_ in groups:  # before any training, so that a wrong name costs nothing
         (task,) = configs[first].inner.tasks
         loaded = load_objective(objective, **constants[first])
         ready.append((loaded, make_task(task.env, task.env_settings, task.ppo).env))
     announced()
     trained: dict[int, Trained] = {}
-    for number, (indices, (loaded, env)) in enumerate(zip(groups.values(), ready, strict=True)):
+    for number, (indices, (loaded, env)) in enumerate(zip(groups, ready, strict=True)):
         say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
         results = train_agents(loaded, env, [configs[index] for index in indices], num_seeds, TRAINING)
         for index, (lifetimes, policies) in zip(indices, results, strict=True):

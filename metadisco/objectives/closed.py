@@ -6,12 +6,17 @@ A function that violates these conditions is called a penalty here. It can repla
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from metadisco.types import Loss, Objective, Sample
+
+Constant: TypeAlias = Float[Array, ""] | float
+"""A constant of an objective. It may be traced, so that one compiled program serves many values."""
 
 LOG_RATIO_CLIP = 40.0  # e⁴⁰ = 2·10¹⁷; beyond it r·A − D could become inf − inf in float32
 
@@ -21,7 +26,7 @@ def probability_ratio(sample: Sample) -> Array:
     return jnp.exp(jnp.minimum(sample.log_ratio, LOG_RATIO_CLIP))
 
 
-def clip_drift(clip_eps: float = 0.2) -> Loss:
+def clip_drift(clip_eps: Constant = 0.2) -> Loss:
     """Return PPO-clip's drift, D = relu((r − clip(r, 1 − ε, 1 + ε))·A).
 
     r·A − D equals min(r·A, clip(r)·A), the surrogate of Schulman et al., "Proximal Policy Optimization Algorithms"
@@ -39,7 +44,7 @@ def clip_drift(clip_eps: float = 0.2) -> Loss:
     return drift
 
 
-def dpo_drift(alpha: float = 2.0, beta: float = 0.6) -> Loss:
+def dpo_drift(alpha: Constant = 2.0, beta: Constant = 0.6) -> Loss:
     """Return the drift of Discovered Policy Optimisation.
 
     D = relu((r − 1)A − α·tanh((r − 1)A/α)) where A ≥ 0, and relu(A·log r − β·tanh(A·log r/β)) where A < 0: the closed
@@ -62,7 +67,7 @@ def dpo_drift(alpha: float = 2.0, beta: float = 0.6) -> Loss:
     return drift
 
 
-def kl_drift(coef: float = 1.0) -> Loss:
+def kl_drift(coef: Constant = 1.0) -> Loss:
     """Return the drift D = c·((r − 1) − log r), which does not depend on A.
 
     Its expectation under the old policy is c·KL(π_old ‖ π_θ), the penalty of Schulman et al., "Proximal Policy
@@ -80,7 +85,7 @@ def kl_drift(coef: float = 1.0) -> Loss:
     return drift
 
 
-def quadratic_drift(coef: float = 1.0) -> Loss:
+def quadratic_drift(coef: Constant = 1.0) -> Loss:
     """Return the drift D = c·(r − 1)², whose expectation is c times Pearson's χ² divergence.
 
     Args:
@@ -102,7 +107,7 @@ def no_drift() -> Loss:
     return drift
 
 
-def total_variation_penalty(coef: float = 1.0) -> Loss:
+def total_variation_penalty(coef: Constant = 1.0) -> Loss:
     """Return D = c·|r − 1|, a penalty and *not* a drift: its one-sided derivatives at r = 1 are ±c (JAX returns 0).
 
     Its expectation under the old policy is 2c times the total variation distance.
@@ -140,7 +145,7 @@ def squared_error() -> Loss:
     return loss
 
 
-def clipped_squared_error(value_clip_eps: float) -> Loss:
+def clipped_squared_error(value_clip_eps: Constant) -> Loss:
     """Return PPO's clipped value loss, ½ max((V − G)², (clip(V, V_old ± ε) − G)²) with target G.
 
     It comes from the reference implementation of PPO (openai/baselines, ppo2) and is not in the paper.
@@ -157,12 +162,12 @@ def clipped_squared_error(value_clip_eps: float) -> Loss:
     return loss
 
 
-def value_loss(value_clip_eps: float | None) -> Loss:
+def value_loss(value_clip_eps: Constant | None) -> Loss:
     """Return PPO's clipped value loss, or the plain squared error if `value_clip_eps` is None."""
     return squared_error() if value_clip_eps is None else clipped_squared_error(value_clip_eps)
 
 
-def ppo(clip_eps: float = 0.2, value_clip_eps: float | None = 0.2) -> Objective:
+def ppo(clip_eps: Constant = 0.2, value_clip_eps: Constant | None = 0.2) -> Objective:
     """Return the objective of PPO.
 
     Args:
@@ -172,7 +177,7 @@ def ppo(clip_eps: float = 0.2, value_clip_eps: float | None = 0.2) -> Objective:
     return Objective(mirror(clip_drift(clip_eps)), value_loss(value_clip_eps))
 
 
-def dpo(alpha: float = 2.0, beta: float = 0.6, value_clip_eps: float | None = 0.2) -> Objective:
+def dpo(alpha: Constant = 2.0, beta: Constant = 0.6, value_clip_eps: Constant | None = 0.2) -> Objective:
     """Return the objective of Discovered Policy Optimisation (Lu et al., 2022): its drift, and PPO's value loss.
 
     Args:
@@ -199,7 +204,7 @@ PENALTIES: dict[str, Callable[..., Loss]] = {"total_variation": total_variation_
 def _objective(drift: Callable[..., Loss]) -> Callable[..., Objective]:
     """Return a function that maps the constants of a drift to its objective with PPO's value loss."""
 
-    def objective(value_clip_eps: float | None = 0.2, **constants: float) -> Objective:
+    def objective(value_clip_eps: Constant | None = 0.2, **constants: Constant) -> Objective:
         return Objective(mirror(drift(**constants)), value_loss(value_clip_eps))
 
     return objective

@@ -30,7 +30,7 @@ JAX_SETTINGS = (
     *("optimization_level", "exec_time_optimization_effort"),
 )
 """Settings of JAX that change numbers and that a shell or program may have set."""
-NOT_TRAINING = ("commands", "distillation", "plotting")
+NOT_TRAINING = ("commands", "distillation", "plotting", "tuning")
 """Parts of this package whose code has no influence on trainings."""
 
 

@@ -25,12 +25,14 @@ class RunLock:
     Args:
         path: the run directory; may be missing.
         warn: receives a message if the file system has no locks.
+        argument: that named it, for messages.
 
     Raises:
         UserError: on entering, if another command uses the directory or it cannot be created.
     """
 
-    def __init__(self, path: Path, warn: Callable[[str], None]):
+    def __init__(self, path: Path, warn: Callable[[str], None], argument: str = "run"):
+        self._argument = argument
         self._run, self._path, self._warn = path, path / LOCK_NAME, warn
         self._created: list[Path] = []
         self._file: int | None = None
@@ -70,8 +72,8 @@ class RunLock:
 
     def _in_use(self, holder: str) -> str:
         who = f", {holder}" if holder else ""
-        allowed = "to wait for it, or another run directory"
-        return f"run: {str(self._run)!r} is in use by another command{who}; allowed: {allowed}"
+        allowed = f"to wait for it, or another {'run directory' if self._argument == 'run' else 'folder'}"
+        return f"{self._argument}: {str(self._run)!r} is in use by another command{who}; allowed: {allowed}"
 
     def check(self) -> None:
         """Check that the directory is still the locked one.

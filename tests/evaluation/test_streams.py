@@ -9,11 +9,9 @@ from metadisco.evaluation import evaluate, histograms, lifetimes, reference
 from metadisco.evaluation.lifetimes import (
     EVALUATION,
     HISTOGRAMS,
-    OBSERVING,
-    PLAYING,
+    PROPOSING,
     RANDOM,
     REFERENCE,
-    STEERING,
     TRAINING,
     seed_keys,
 )
@@ -46,7 +44,7 @@ def test_no_two_streams_share_a_key():
     every = [row for seed in SEEDS for row in keys_of_a_search(seed)]
     assert len(every) == len(SEEDS) * (1 + len(Keys._fields) * (1 + 16 * (1 + NUM)))
     for seed in SEEDS:
-        for stream in (EVALUATION, HISTOGRAMS, RANDOM, TRAINING, REFERENCE, PLAYING, OBSERVING, STEERING):
+        for stream in range(PROPOSING + 1):
             every += rows(seed_keys(seed, NUM, stream))
     assert len(set(every)) == len(every)
 

@@ -27,6 +27,9 @@ TRAININGS = {"num_seeds": "--seeds", "config": "--config", "words": "KEY=VALUE"}
 
 FAMILIES = {
     "objectives": Family("envs", {**TRAININGS, "baseline": "--baseline"}),
+    "tuned": Family(
+        "tuned", {"envs": "--envs", "num_seeds": "--seeds", "words": "KEY=VALUE", "baseline": "--baseline"}
+    ),
     "players": Family(
         "opponents",
         {"games": "--games", "num_lifetimes": "--lifetimes", "horizon": "--horizon", "reset": "--reset",

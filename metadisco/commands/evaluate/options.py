@@ -5,6 +5,7 @@ from pathlib import Path
 
 EXAMPLE = """examples:
   metadisco evaluate --objectives ppo dpo runs/first --envs gymnax/CartPole-v1 gymnax/Acrobot-v1 --seeds 64 --output out
+  metadisco evaluate --tuned tuned --seeds 64 --output tuned/evaluation
   metadisco evaluate --players runs/mfos best_static zero_determinant:chi=4 --opponents naive lola --output out
   metadisco evaluate --talkers random:0 runs/harm --envs gymnax/CartPole-v1 --config runs/harm --output out
     --victim normalised inner.ppo.normalise_observations=true --victim dpo objective=dpo
@@ -43,6 +44,7 @@ def _add_trainings(group: "argparse._ArgumentGroup", config: str) -> None:
 
 def _add_objectives(group: "argparse._ArgumentGroup", objective: str) -> None:
     group.add_argument("--objectives", nargs="+", metavar="O", help=objective)
+    group.add_argument("--tuned", metavar="DIR", help="output of metadisco tune: each objective at its best settings")
 
 
 def _add_players(group: "argparse._ArgumentGroup") -> None:
