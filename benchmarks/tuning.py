@@ -22,7 +22,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +98,11 @@ def serve_one_by_one(sizes: Sizes, channel: Channel) -> None:
     constants = [{"clip_eps": each["objective.clip_eps"]} for each in values]
     keys = seed_keys(0, 1, TUNING)
     facts = {"agents": sizes.alone, "devices": jax.device_count()}
-    run = partial(program.start, keys, settings, constants)
-    channel.serve(facts, {"one_by_one": lambda: run()()})
+
+    def run() -> None:
+        program.start(keys, settings, constants)()
+
+    channel.serve(facts, {"one_by_one": run})
 
 
 def serve_stable_baselines3(sizes: Sizes, channel: Channel) -> None:

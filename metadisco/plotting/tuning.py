@@ -188,11 +188,11 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
     paper = current().paper
     width = (COLUMN if size == 1 else TEXT) if paper else max(2.9 * size + 1.4, 5.2)
     figure = Figure(figsize=(width, width * 0.88 if size > 1 else width * 0.8), layout="constrained")
-    grid = figure.subplots(size, size, squeeze=False)
+    grid: list[list[Axes]] = figure.subplots(size, size, squeeze=False).tolist()
     order = panel.order
     rank = np.linspace(0, 1, len(order))
     for row, column in np.ndindex(size, size):
-        axes = grid[row, column]
+        axes: Axes = grid[row][column]
         if column > row:
             axes.set_visible(False)
             continue
@@ -213,7 +213,7 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
             axes.set_xlabel(along.name, parse_math=False)
         if column == 0:
             axes.set_ylabel(up.name, parse_math=False)
-    shown = [axes for axes in grid.flat if axes.get_visible()]
+    shown = [axes for axes in figure.axes if axes.get_visible()]
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAGNITUDES), ax=shown, fraction=0.04, pad=0.02)
     bar.set_label("rank of the score (1: best)")
     set_title(figure, title)

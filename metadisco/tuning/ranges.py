@@ -143,7 +143,7 @@ def _make_range(key: str, given: Any) -> Range:
             f"{where}: got {kind}, allowed: {'whole or ' if _is_whole(key) else ''}a list of choices, as each value "
             "is a compiled program of its own"
         )
-    return Range(key, kind, low, high, (), traced)  # type: ignore[arg-type]
+    return Range(key, kind, low, high, (), traced)
 
 
 def _bounds(where: str, bounds: Any, kind: str) -> tuple[float, float]:

@@ -159,10 +159,13 @@ def tables_of(tuned: Tuned) -> list[Table]:
     result = [Table(f"{where}: {SCORE_TITLES[space.score]}", headings, lines)]
     keys = list(dict.fromkeys(range_.key for ranges in tuned.plan.ranges.values() for range_ in ranges))
     settings = [
-        [names[name], *(_shown(each.values[key]) if key in each.values else "" for key in keys)]
-        for name, each in tuned.judged.items()
+        [
+            key.removeprefix(PPO),
+            *(_shown(each.values[key]) if key in each.values else "" for each in tuned.judged.values()),
+        ]
+        for key in keys
     ]
-    return [*result, Table("best settings", ["objective", *(key.removeprefix(PPO) for key in keys)], settings)]
+    return [*result, Table("best settings", ["setting", *names.values()], settings)]
 
 
 def _shown(value: Any) -> str:

@@ -48,7 +48,7 @@ class Proposals(NamedTuple):
         return [self.seed, self.objective, self.batch]
 
     @property
-    def count(self) -> int:
+    def num_settings(self) -> int:
         """Settings to propose; the last batch may be smaller."""
         return min(self.size, self.total - self.batch * self.size)
 
@@ -63,7 +63,7 @@ def _values(ranges: Sequence[Range], positions: Float[np.ndarray, "N D"]) -> lis
 
 
 def _random(asked: Proposals) -> list[Values]:
-    positions = np.random.default_rng(asked.entropy).random((asked.count, len(asked.ranges)))
+    positions = np.random.default_rng(asked.entropy).random((asked.num_settings, len(asked.ranges)))
     return _values(asked.ranges, positions)
 
 
@@ -72,14 +72,14 @@ def _quasi_random(asked: Proposals) -> list[Values]:
     rng = np.random.default_rng([asked.seed, asked.objective])
     points = qmc.Sobol(len(asked.ranges), rng=rng).random_base2(max(asked.total - 1, 1).bit_length())
     start = asked.batch * asked.size
-    return _values(asked.ranges, points[start : start + asked.count])
+    return _values(asked.ranges, points[start : start + asked.num_settings])
 
 
 def _grid(asked: Proposals) -> list[Values]:
     """Return points of the grid; the last range varies fastest, as for `metadisco train`."""
     axes = [each.all_values for each in asked.ranges]
     start = asked.batch * asked.size
-    points = itertools.islice(itertools.product(*(axis for axis in axes if axis)), start, start + asked.count)
+    points = itertools.islice(itertools.product(*(axis for axis in axes if axis)), start, start + asked.num_settings)
     return [dict(zip((each.key for each in asked.ranges), point, strict=True)) for point in points]
 
 
@@ -105,13 +105,13 @@ def _cma_es(asked: Proposals) -> list[Values]:
             told = asked.trials[batch * asked.size : (batch + 1) * asked.size]
             fitness = jnp.array([trial.score for trial in told], jnp.float32)
             state, _ = strategy.tell(key_tell, population, fitness, state)
-    positions = np.asarray(population, float)[: asked.count] + 0.5
+    positions = np.asarray(population, float)[: asked.num_settings] + 0.5
     return _values(asked.ranges, 1 - np.abs(np.mod(positions, 2) - 1))
 
 
 def _tpe(asked: Proposals) -> list[Values]:
     seed = int(np.random.SeedSequence(asked.entropy).generate_state(1)[0])
-    return ask(asked.ranges, asked.trials, asked.count, seed, num_startup=asked.size)
+    return ask(asked.ranges, asked.trials, asked.num_settings, seed, num_startup=asked.size)
 
 
 SAMPLERS: dict[str, Callable[[Proposals], list[Values]]] = {

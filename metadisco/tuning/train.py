@@ -82,7 +82,8 @@ class Trainer:
         """Return the constants of an objective: those that a program is made for, and those that it is given."""
         given, traced = split_objective(values)[0], {}
         if objective in OBJECTIVE_SETTINGS:
-            given = vars(build_settings(OBJECTIVE_SETTINGS[objective], given, prefix=OBJECTIVE))
+            checked: Any = build_settings(OBJECTIVE_SETTINGS[objective], given, prefix=OBJECTIVE)
+            given = dict(vars(checked))
             searched = {each.key.removeprefix(OBJECTIVE) for each in self._plan.ranges[objective] if each.traced}
             traced = {name: float(value) for name, value in given.items() if name in searched}
         return {name: value for name, value in given.items() if name not in traced}, traced
