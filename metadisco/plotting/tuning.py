@@ -213,6 +213,7 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
             axes.set_xlabel(along.name, parse_math=False)
         if column == 0:
             axes.set_ylabel(up.name, parse_math=False)
+    figure.align_ylabels()
     shown = [axes for axes in figure.axes if axes.get_visible()]
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAGNITUDES), ax=shown, fraction=0.04, pad=0.02)
     bar.set_label("rank of the score (1: best)")
@@ -227,18 +228,19 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
     figure = Figure(figsize=(COLUMN, 2.4) if paper else (6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     names = short_names(tuned.judged)
+    line, dot = (0.9, 2.5) if paper else (1.6, 5.0)
     each = tuned.plan.space.rounds[0] * len(tuned.plan.configs)
     handles = []
     for number, (objective, judged) in enumerate(tuned.judged.items()):
         scores = np.array([trial.score for trial in tuned.trials[objective]])
         agents = each * np.arange(1, len(scores) + 1)
         style = line_style(number)
-        axes.step(agents, np.maximum.accumulate(scores), where="post", linewidth=1.6, **style)
-        end = agents[-1] * (1.04 + 0.03 * number)
+        axes.step(agents, np.maximum.accumulate(scores), where="post", linewidth=line, **style)
+        end = agents[-1] * (1.04 + 0.045 * number)
         mean, half = float(judged.report.mean()), _half(judged.report.mean(1))
-        axes.errorbar(end, mean, half, marker="o", color=style["color"], markersize=5, capsize=2, linewidth=1.2)
-        axes.plot(end, float(judged.base.mean()), "o", color=style["color"], markerfacecolor="white", markersize=5)
-        handles.append(Line2D([], [], label=names[objective], linewidth=1.6, **style))
+        axes.errorbar(end, mean, half, marker="o", color=style["color"], markersize=dot, capsize=2, linewidth=line)
+        axes.plot(end, float(judged.base.mean()), "o", color=style["color"], markerfacecolor="white", markersize=dot)
+        handles.append(Line2D([], [], label=names[objective], linewidth=line, **style))
     uncluttered(axes)
     axes.set_xlabel("agents trained in the search")
     axes.set_ylabel(_label(tuned), parse_math=False)
@@ -247,7 +249,8 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
     axes.set_xlim(left=0)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     for face, label in (("black", "report, 95 %"), ("white", "before tuning")):
-        handles.append(Line2D([], [], marker="o", linestyle="", color="black", markerfacecolor=face, label=label))
+        mark = {"marker": "o", "linestyle": "", "color": "black", "markersize": dot}
+        handles.append(Line2D([], [], markerfacecolor=face, label=label, **mark))
     set_title(figure, f"Best of the search so far, {_where(tuned)}")
     set_legend(figure, handles)
     return figure

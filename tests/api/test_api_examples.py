@@ -12,7 +12,7 @@ import metadisco
 
 ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
 COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_talkers", "evaluate_players", "distil",
-             "measure_reference")  # fmt: skip
+             "measure_reference", "tune", "evaluate_tuned")  # fmt: skip
 FUNCTIONS = (*COMPUTING, "load_message", "load_meta_policy", *ON_THE_RUN)
 
 
@@ -44,6 +44,13 @@ def test_objectives_are_compared(folder):
     assert found.baseline == "ppo"
     assert set(found.summary()["objective"]) == {"ppo", "runs/first"}
     assert not list(folder.glob("**/cells"))
+
+
+@pytest.mark.slow
+def test_settings_are_searched_and_compared(place):
+    found = run_example("tune")["found"]
+    assert found.best().keys() == {"inner.ppo.learning_rate", "objective.clip_eps"}
+    assert list(run_example("evaluate_tuned")["found"].summary()["objective"]) == ["ppo"] * 2
 
 
 @pytest.mark.slow

@@ -47,6 +47,8 @@ def look(run: metadisco.Run, envs: Sequence[str]) -> metadisco.Comparison:
     functions.message(jnp.zeros(4)).sum()
     victims = {"dpo": {"objective": "dpo"}}
     assert_type(metadisco.evaluate_talkers(["zero", run], envs, victims=victims), metadisco.Comparison)
+    metadisco.tune("space.yaml", {"num_settings": 8}, output="tuned").frame().to_csv("settings.csv")
+    assert_type(metadisco.evaluate_tuned("tuned", envs), metadisco.Comparison)
     assert_type(metadisco.load_meta_policy("mfos_ipd"), metadisco.MetaPolicy)
     metadisco.evaluate_players(["tit_for_tat"], "naive", num_lifetimes=8).frame().to_csv("cells.csv")
     return found

@@ -1,12 +1,16 @@
 """Spaces that cannot be searched are refused in one sentence, before anything is trained."""
 
+from pathlib import Path
+
 import pytest
 from refusals import assert_refused
 
-from metadisco.config import write_yaml
+from metadisco.config import read_yaml, write_yaml
+from metadisco.config.text import parse_yaml
 from metadisco.errors import UserError
 from metadisco.tuning.plan import make_plan
 
+ROOT = Path(__file__).parents[2]
 LR = "inner.ppo.learning_rate"
 RANGES = {
     "an empty space": ({}, ["space"]),
@@ -122,3 +126,18 @@ def test_settings_that_differ_between_environments_stay(place):
 def test_no_objective_without_a_range():
     with pytest.raises(UserError, match="dpo"):
         make_plan({"space": {"objective.clip_eps": {"linear": [0.1, 0.2]}}, "objectives": ["ppo", "dpo"]})
+
+
+@pytest.mark.parametrize("name", ["cartpole_acrobot", "three_objectives"])
+def test_spaces_of_the_experiments_can_be_searched(name):
+    plan = make_plan(read_yaml(ROOT / "experiments" / "tuning" / f"{name}.yaml"))
+    assert plan.origin in (None, "lpo_drift_classic")
+    assert {each.inner.ppo.num_env_steps for each in plan.configs.values()} == {32_768}
+
+
+def test_the_documented_space_can_be_searched():
+    page = (ROOT / "docs" / "interfaces.md").read_text()
+    data = parse_yaml(page.split("### `metadisco tune`")[1].split("```yaml\n")[1].split("```")[0])
+    plan = make_plan(data)
+    assert "objective.clip_eps" in [each.key for each in plan.ranges["ppo"]]
+    assert "objective.clip_eps" not in [each.key for each in plan.ranges["dpo"]]
