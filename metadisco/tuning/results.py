@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import pandas
 
 
+BEST = "best.yaml"
+
+
 class Judged(NamedTuple):
     """The best settings of an objective, and what fresh agents scored with them.
 
@@ -261,7 +264,7 @@ def write_results(
 def config_files(tuned: Tuned, output: Path) -> dict[str, Path]:
     """Return the files of the best settings by objective: best.yaml for one, best_NAME.yaml for several."""
     if len(tuned.judged) == 1:
-        return dict.fromkeys(tuned.judged, output / "best.yaml")
+        return dict.fromkeys(tuned.judged, output / BEST)
     return {name: output / f"best_{file_name(short)}.yaml" for name, short in short_names(tuned.judged).items()}
 
 
@@ -284,9 +287,8 @@ def best_config(plan: Plan, objective: str, values: Values) -> str:
             {**each, "ppo": {key: value for key, value in each["ppo"].items() if f"{PPO}{key}" not in own}}
             for each in inner["envs"]
         ]
-    elif len(plan.configs) > 1:
-        inner["envs"] = [{"env": env} for env in plan.configs]
-        inner["env"] = None
     else:
-        (inner["env"],) = plan.configs
+        envs = [{"env": env, "env_settings": each.inner.env_settings} for env, each in plan.configs.items()]
+        alone = envs[0] if len(envs) == 1 else {"env": None, "env_settings": {}, "envs": envs}
+        inner |= alone
     return f"# metadisco train --objective {objective}{words}\n" + write_yaml({"inner": inner})

@@ -71,20 +71,20 @@ class Trials:
         self._rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         self.references: dict[str, list[float]] = {}
         """Scores that count as 0 and 1, by environment, where they were measured."""
-        self._begun = path.exists() and self._read(header)
-        self._header = header
+        self._begun, self._header = path.exists() and self._read(header), header
 
     def _read(self, header: Mapping[str, Any]) -> bool:
         """Read what is there and cut off a torn line; return whether there was anything."""
         content = self._path.read_bytes()
         complete = content[: content.rfind(b"\n") + 1]
+        if not complete and content.startswith(b'{"format"'):  # killed while the header was written
+            os.truncate(self._path, 0)
+            return False
         rows = []
         for line in complete.decode(errors="replace").splitlines():
             with contextlib.suppress(ValueError, RecursionError):
                 rows.append(json.loads(line))
-        if not rows:
-            return False
-        _check_same(rows[0], header, self._path.parent)
+        _check_same(rows[0] if rows else None, header, self._path.parent)
         if len(complete) < len(content):
             os.truncate(self._path, len(complete))
         for row in rows[1:]:

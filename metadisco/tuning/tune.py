@@ -6,10 +6,12 @@ from typing import Any
 
 from metadisco._version import __version__
 from metadisco.config import to_plain, write_yaml
+from metadisco.errors import UserError
 from metadisco.storage.files import write_atomically
 from metadisco.storage.lock import RunLock
 from metadisco.tuning.plan import Plan
-from metadisco.tuning.results import Tuned, judge, write_results
+from metadisco.tuning.read import FILE as RESULTS
+from metadisco.tuning.results import BEST, Tuned, judge, write_results
 from metadisco.tuning.search import Progress, Search, Train
 from metadisco.tuning.train import Trainer
 from metadisco.tuning.trials import FILE, FORMAT, VERSION, Trials
@@ -50,6 +52,7 @@ def tune(
         UserError: if the folder is in use or of another search, or an objective or environment cannot be used.
     """
     header = header_of(plan)
+    _check_folder(output)
     with RunLock(output, say, "output"):
         trials = Trials(output / FILE, header)
         train, measure = start(plan)
@@ -63,6 +66,13 @@ def tune(
         tuned = judge(plan, search, trials, best, scale)
         write_results(tuned, trials, scale, output)
     return tuned
+
+
+def _check_folder(output: Path) -> None:
+    """Refuse a folder whose files a search would replace, though they are of something else."""
+    for name in (SPACE, RESULTS, BEST):
+        if (output / name).exists() and not (output / FILE).exists():
+            raise UserError(f"output: {str(output)!r} holds {name} of something else, allowed: a new folder")
 
 
 def header_of(plan: Plan) -> dict[str, Any]:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from made_up import BEST, plan_of, search
 
+from metadisco.config import parse_config
+from metadisco.config.text import parse_yaml
 from metadisco.errors import UserError
+from metadisco.tuning.results import best_config
 from metadisco.tuning.trials import BASE
 
 HALVING = {"halving": {"num_seeds": [2, 8, 32], "keep": 0.25}, "num_settings": 32, "batch": 8}
@@ -53,13 +56,13 @@ def test_a_torn_line_is_trained_again(tmp_path):
     plan = plan_of(num_settings=8, batch=4, num_seeds=2)
     _, trainer = search(plan, tmp_path / "out", noise=0.1)
     file = tmp_path / "out" / "trials.jsonl"
-    content = file.read_bytes()
-    lines = content.splitlines(keepends=True)
+    results = (tmp_path / "out" / "results.json").read_bytes()
+    lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:7]) + lines[7][:20])  # in the middle of the second batch
     _, again = search(plan, tmp_path / "out", noise=0.1)
     assert [job.stage for job in trainer.jobs] == ["search", "search", "choice", "report"]
     assert again.jobs == trainer.jobs[1:]
-    assert file.read_bytes() == content
+    assert (tmp_path / "out" / "results.json").read_bytes() == results
 
 
 def test_a_finished_search_trains_nothing_anew(tmp_path):
@@ -147,6 +150,39 @@ def test_another_space_is_refused_in_the_same_folder(tmp_path):
         with pytest.raises(UserError, match="another search"):
             search(plan_of(**{"num_settings": 8, "num_seeds": 2, **other}), tmp_path / "out")
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()} == before
+
+
+def test_a_folder_with_files_of_something_else_is_refused(tmp_path):
+    for name, content in {"results.json": "{}", "trials.jsonl": "mine", "trials.jsonl ": "{}\n"}.items():
+        folder = tmp_path / name.replace(" ", "_")
+        folder.mkdir()
+        (folder / name.strip()).write_text(content)
+        with pytest.raises(UserError, match="output: "):
+            search(plan_of(num_settings=8, num_seeds=2), folder)
+        assert [path.read_text() for path in folder.iterdir()] == [content]
+
+
+def test_a_header_that_was_torn_is_written_again(tmp_path):
+    plan = plan_of(num_settings=8, num_seeds=2)
+    search(plan, tmp_path / "whole", noise=0.1)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "trials.jsonl").write_bytes((tmp_path / "whole" / "trials.jsonl").read_bytes()[:50])
+    search(plan, tmp_path / "torn", noise=0.1)
+    assert (tmp_path / "torn" / "trials.jsonl").read_bytes() == (tmp_path / "whole" / "trials.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "envs", [["gymnax/CartPole-v1"], ["gymnax/Acrobot-v1"], ["gymnax/CartPole-v1", "gymnax/Acrobot-v1"]]
+)
+def test_the_best_settings_are_a_config_with_the_environments_of_the_search(envs):
+    inner = {"env": "gymnax/CartPole-v1", "env_settings": {"max_steps_in_episode": 50}}
+    plan = plan_of(envs=envs, inner=inner)
+    text = best_config(plan, "ppo", {"inner.ppo.learning_rate": 0.02, "inner.ppo.gae_lambda": 0.5})
+    config = parse_config(parse_yaml(text))
+    assert {task.env: task.env_settings for task in config.tasks} == {
+        env: {"max_steps_in_episode": 50} if "CartPole" in env else {} for env in envs
+    }
+    assert {(task.ppo.learning_rate, task.ppo.gae_lambda) for task in config.tasks} == {(0.02, 0.5)}
 
 
 def test_optuna_reads_the_journal(tmp_path):
