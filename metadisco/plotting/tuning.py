@@ -249,7 +249,7 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
     axes.set_xlim(left=0)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     for face, label in (("black", "report, 95 %"), ("white", "before tuning")):
-        mark = {"marker": "o", "linestyle": "", "color": "black", "markersize": dot}
+        mark: dict[str, Any] = {"marker": "o", "linestyle": "", "color": "black", "markersize": dot}
         handles.append(Line2D([], [], markerfacecolor=face, label=label, **mark))
     set_title(figure, f"Best of the search so far, {_where(tuned)}")
     set_legend(figure, handles)

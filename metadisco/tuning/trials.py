@@ -109,6 +109,11 @@ class Trials:
         for row in rows:
             self._take(row)
 
+    def begin(self) -> None:
+        """Write the header, unless it is there; the folder is that of this search from now on."""
+        if not self._begun:
+            self._append([])
+
     def keep_references(self, references: Mapping[str, Sequence[float]]) -> None:
         """Keep the measured scale of each environment."""
         rows = [{"stage": "reference", "env": env, "zero": a, "one": b} for env, (a, b) in references.items()]

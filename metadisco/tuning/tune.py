@@ -59,6 +59,7 @@ def tune(
         for sentence in announcement(plan):
             say(sentence)
         scale = _scale(plan, trials, measure)
+        trials.begin()
         if not (output / SPACE).exists():
             write_atomically(output / SPACE, write_yaml(to_plain(plan.space)))
         search = Search(plan, trials, train, scale, progress)

@@ -114,6 +114,7 @@ def test_agents_of_a_search_are_those_that_train_agents_trains():
         np.testing.assert_allclose(found["area_under_curve"], lifetimes.area_under_curve, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_further_seeds_are_those_behind_the_first_ones(trainer):
     values = ({"inner.ppo.learning_rate": 0.3},)
     (whole,) = trainer(Job("search", "ppo", ENV, (0, 6), (0,), values))
@@ -122,6 +123,7 @@ def test_further_seeds_are_those_behind_the_first_ones(trainer):
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), scores)
 
 
+@pytest.mark.slow
 def test_a_program_is_compiled_once_for_all_batches(trainer):
     for number in range(3):
         values = tuple({"inner.ppo.learning_rate": 0.1 + 0.1 * each} for each in range(number + 1))
