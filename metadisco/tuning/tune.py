@@ -101,10 +101,14 @@ def announcement(plan: Plan) -> list[str]:
     rounds = ", then ".join(
         f"{number} settings on {seeds} seeds" for number, seeds in zip(plan.survivors, space.rounds, strict=True)
     )
-    choice = f"{plan.num_finalists} on {space.num_choice_seeds} other seeds choose the best, "
+    choice = (
+        f"the best {plan.num_finalists} on {space.num_choice_seeds} other seeds, which choose, and "
+        if each["choice"]
+        else ""
+    )
     sentences = [
-        f"search by {space.sampler}, for each objective: {rounds}; {choice if each['choice'] else ''}which "
-        f"{space.num_report_seeds} further seeds judge beside the settings before tuning",
+        f"search by {space.sampler}, for each objective: {rounds}; then {choice}the winner "
+        f"on {space.num_report_seeds} further seeds, beside the settings before tuning",
         f"objectives: {', '.join(plan.ranges)}; environments: {', '.join(plan.configs)}; agents: "
         f"{each['search'] * factor:,} search, {each['choice'] * factor:,} choose, {each['report'] * factor:,} judge",
     ]

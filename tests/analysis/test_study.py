@@ -99,3 +99,19 @@ def test_studies_leave_it_to_commands_to_start_jax():
     folders = [str(ROOT / "analysis"), str(ROOT / "experiments")]
     done = subprocess.run([sys.executable, "-c", START_JAX, *folders], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["2"]
+
+
+@pytest.mark.slow
+def test_objectives_are_tuned_on_the_same_grid_and_judged_on_the_same_seeds(monkeypatch, tmp_path):
+    ppo = {"num_envs": 2, "num_steps": 8, "num_env_steps": 64, "num_minibatches": 1, "hidden_sizes": [4]}
+    env = "probes:rewarded_action"
+    config = parse_config({"inner": {"env": env, "ppo": ppo}, "outer": {"num_devices": 2}})
+    grid = {"learning_rate": (1e-3, 0.3), "gamma": (0.9,)}
+    with scripts_of("analysis") as load:
+        tuning = load("tuning")
+        monkeypatch.setattr(tuning, "NUM_SEEDS", 2)
+        rows = [tuning.tuned_rows({"ppo": "PPO", "dpo": "DPO"}, env, config, grid, 3, tmp_path) for _ in range(2)]
+    assert rows[0] == rows[1]
+    assert [row[0] for row in rows[0]] == ["PPO", "DPO"]
+    assert rows[0][0][1] in ("learning_rate 0.001, gamma 0.9", "learning_rate 0.3, gamma 0.9")
+    assert rows[0][0][3] == "" != rows[0][1][3]

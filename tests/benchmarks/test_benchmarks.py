@@ -36,7 +36,7 @@ def load() -> Iterator[Callable[[str], ModuleType]]:
 
 
 def test_help_of_every_part_needs_no_jax() -> None:
-    scripts = [str(BENCHMARKS / f"{part}.py") for part in (*PARTS, "ablation", "gpu", "table")]
+    scripts = [str(BENCHMARKS / f"{part}.py") for part in (*PARTS, "ablation", "gpu", "table", "tuning")]
     done = subprocess.run([sys.executable, "-c", RUN_ALL, *scripts], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("usage:") == len(scripts)
