@@ -20,7 +20,7 @@ from metadisco.storage.runs import RunDirectory
 pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
 
 HEAVY = ("jax", "jaxlib", "flax", "optax", "evosax", "gymnax", "brax", "mujoco", "gymnasium", "orbax", "matplotlib",
-         "pandas", "scipy", "seaborn", "sympy")  # fmt: skip
+         "optuna", "pandas", "scipy", "seaborn", "sympy")  # fmt: skip
 LIGHT = ("jax", "jaxlib", "flax")
 """Those that settings of a problem may import, as long as they do not start JAX."""
 NEVER = ("torch", "tensorflow", "tensorflow_probability", "distrax", "wandb", "brax", "mujoco")
@@ -61,6 +61,8 @@ ANSWERED_AT_ONCE = [
     (["--help"], 0, "evolve"),
     (["evolve", "--help"], 0, "outer.num_generations=8"),
     (["train", "--help"], 0, "inner.ppo.learning_rate=[1e-4"),
+    (["tune", "--help"], 0, "objective.clip_eps"),
+    (["tune", "nowhere.yaml", "--output", "RUN"], 2, "nowhere.yaml"),
     (["list", "--help"], 0, "example"),
     (["--version"], 0, __version__),
     ([], 2, "COMMAND"),
