@@ -11,8 +11,6 @@ from metadisco.objectives import ppo
 from metadisco.parametrisations import DriftBasis
 from metadisco.problems import ObjectiveDiscovery, Task
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 NUM_ROLLOUTS = 2
 
 

@@ -15,8 +15,6 @@ from metadisco.tuning.plan import make_plan
 from metadisco.tuning.train import STREAMS, Trainer
 from metadisco.tuning.trials import Job
 
-pytestmark = pytest.mark.usefixtures("programs_are_compiled_once")
-
 ENV = "probes:rewarded_action"
 PPO = {"num_envs": 2, "num_steps": 8, "num_env_steps": 64, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": [4]}
 DATA = {
