@@ -14,7 +14,7 @@ from steps import compare, draw, find_forms
 from summary import FIRST_SCORE, course, markdown_table, summary
 from tuning import Grid, tuned_rows
 
-from metadisco.config import check_env_name, check_num_seeds, to_plain
+from metadisco.config import check_env_name, check_num_seeds, parse_config, to_plain
 from metadisco.discoveries.distilled import FILE, PARTS, read
 from metadisco.discoveries.published import FOLDER, shadowed
 from metadisco.discoveries.sources import find_source, short_names
@@ -165,8 +165,10 @@ class Study(NamedTuple):
         except UserError:
             return False
         config = settings_for(source, self.env, self.config, {}).config
+        visited = stated.get("visited") or {}
+        inner = to_plain(parse_config({"inner": visited.get("inner", {})}))["inner"]  # with settings that came later
         fitted = {"env": self.env, "agents": NUM_AGENTS, "inner": to_plain(config)["inner"]}
-        same = (stated.get("source_sha256"), stated.get("visited")) == (source.sha256, fitted)
+        same = (stated.get("source_sha256"), {**visited, "inner": inner}) == (source.sha256, fitted)
         return same and (self.forms / "report.md").is_file()
 
     def visits(self, env: str) -> MinibatchHistograms:

@@ -285,7 +285,7 @@ THREE = "payoffs: {own: [3, 0, 5], other: [3, 5, 0, 1]}\n"
         ([*NAIVE, "--seeds", "3"], ["--seeds: got it beside --players, allowed: beside --objectives"]),
         (["seed=3", *NAIVE], ["KEY=VALUE: got it beside --players"]),
         ([*NAIVE, "--objectives", "ppo"], ["got --objectives and --players", "one of"]),
-        (["--opponents", "naive"], ["got none", "--objectives, --players"]),
+        (["--opponents", "naive"], ["got none", "--objectives", "--players"]),
         (["--players", "naive"], ["--opponents: got none"]),
     ],
 )

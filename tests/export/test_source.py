@@ -76,7 +76,7 @@ class TestSelfCheck:
     def test_a_ratio_that_is_clipped_elsewhere_is_found(self, self_checks, name, language):
         assert self_checks(language)[name, OTHER_CLIP].startswith("SystemExit: differs from the original")
 
-    @pytest.mark.parametrize("name", LEARNED)
+    @pytest.mark.parametrize("name", [name for name in LEARNED if name != "basis"])  # which is written as a formula
     def test_most_weights_matter_to_it(self, exports, name):
         module = load(exports.path(name, "numpy"))
         found = []

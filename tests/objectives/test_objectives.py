@@ -21,6 +21,8 @@ from metadisco.objectives import (
 from metadisco.objectives import closed as objectives
 from metadisco.types import Objective, Sample
 
+LOSSES = ("policy_loss", "value_loss")
+
 EPS = 0.2
 RATIOS = np.array([0.05, 0.3, 0.79, 0.81, 0.95, 1.0, 1.05, 1.19, 1.21, 1.7, 3.0])
 ADVANTAGES = np.array([-3.0, -1.0, -0.01, 0.01, 0.5, 4.0])
@@ -199,8 +201,9 @@ def test_a_drift_equals_its_formula(name, constants):
 def test_constants_left_out_are_those_of_the_config(name):
     sample = random_sample((20,))
     settings = vars(OBJECTIVE_SETTINGS[name]())
-    for loss, same in zip(OBJECTIVES[name](), OBJECTIVES[name](**settings), strict=True):
-        np.testing.assert_array_equal(loss(sample), same(sample))
+    one, same = OBJECTIVES[name](), OBJECTIVES[name](**settings)
+    for loss in LOSSES:
+        np.testing.assert_array_equal(getattr(one, loss)(sample), getattr(same, loss)(sample))
 
 
 def test_ppo_and_dpo_are_the_objectives_of_that_name():
@@ -209,7 +212,7 @@ def test_ppo_and_dpo_are_the_objectives_of_that_name():
         (ppo(0.1, 0.3), OBJECTIVES["ppo"](clip_eps=0.1, value_clip_eps=0.3)),
         (dpo(1.0, 2.0, 0.3), OBJECTIVES["dpo"](alpha=1.0, beta=2.0, value_clip_eps=0.3)),
     ):
-        for name in Objective._fields:
+        for name in LOSSES:
             np.testing.assert_array_equal(getattr(one, name)(sample), getattr(same, name)(sample))
 
 

@@ -64,8 +64,9 @@ def wandb(monkeypatch):
 
 
 EVALUATOR = SimpleNamespace(
-    env_steps=0, num_devices=1, num_processes=1, platform="cpu", chunk_size=1, chunk_bytes=None, compile_seconds=0.0
-)
+    env_steps=0, num_devices=1, num_processes=1, platform="cpu", chunk_size=1, chunk_bytes=None, compile_seconds=0.0,
+    num_baselines=0, num_baselines_per_generation=0,
+)  # fmt: skip
 
 
 def record(path, done, generations):
