@@ -1,5 +1,6 @@
 """Set-up of all tests: two virtual devices, types checked at run time, warnings as errors, shared compiled programs."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable
@@ -14,6 +15,7 @@ os.environ["XDG_CACHE_HOME"] = CACHE.name
 COMPILED = os.environ.setdefault("COMPILED_BY_TESTS", os.path.join(CACHE.name, "tests"))  # workers inherit it
 jax.config.update("jax_compilation_cache_dir", COMPILED)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+gc.set_threshold(100_000, 20, 20)  # looking through all of JAX's objects takes a tenth of the time otherwise
 pytest.register_assert_rewrite("env_contract", "layout", "processes", "refusals")
 jax.config.update("jax_num_cpu_devices", 2)
 CHECKED = install_import_hook(
