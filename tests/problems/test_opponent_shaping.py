@@ -34,6 +34,7 @@ def config_of(**problem):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Return a folder with a run in which members also play against the centre, on one device."""
+    assert jax.device_count() == 2  # started as other tests do, whichever test comes first
     path = tmp_path_factory.mktemp("shaping")
     (path / "self_play.yaml").write_text(write_yaml(config_of(self_play=SELF_PLAY)))
     assert main(["evolve", str(path / "self_play.yaml"), "--run", str(path / "run"), "--quiet"]) == 0
