@@ -37,6 +37,12 @@ def print_table(
     Console(highlight=False, markup=False).print(table)
 
 
+def print_tables(tables: Iterable[tuple[str, Sequence[str], Sequence[Sequence[str]]]]) -> None:
+    """Print tables, each as (title, headings, lines), whose first columns hold names."""
+    for title, headings, lines in tables:
+        print_table(title, headings, lines, named=True)
+
+
 def shown(value: float) -> str:
     """Return a number as text; a dash for NaN."""
     return "-" if math.isnan(value) else format_number(value)

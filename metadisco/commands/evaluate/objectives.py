@@ -7,7 +7,7 @@ from typing import Any
 from metadisco.api import comparing
 from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
-from metadisco.commands.tables import print_table
+from metadisco.commands.tables import print_tables
 
 
 def evaluate(
@@ -50,8 +50,7 @@ def evaluate(
     with figure_style(style, formats):
         found = _compare(objectives, envs, settings, given)
     if not quiet:
-        for title, headings, lines in found:
-            print_table(title, headings, lines, named=True)
+        print_tables(found)
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from metadisco.api import players as crossing
 from metadisco.commands.figure_style import figure_style
-from metadisco.commands.tables import print_table
+from metadisco.commands.tables import print_tables
 
 
 def evaluate(
@@ -37,6 +37,5 @@ def evaluate(
     if not quiet:
         from metadisco.evaluation.cross_results import cross_tables
 
-        for title, headings, lines in cross_tables(found):
-            print_table(title, headings, lines, named=True)
+        print_tables(cross_tables(found))
     return 0

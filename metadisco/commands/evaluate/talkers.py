@@ -7,7 +7,7 @@ from typing import Any
 from metadisco.api import talkers as comparing
 from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
-from metadisco.commands.tables import print_table
+from metadisco.commands.tables import print_tables
 from metadisco.errors import UserError
 
 
@@ -53,8 +53,7 @@ def evaluate(
     if not quiet:
         from metadisco.evaluation.results import tables_of
 
-        for title, headings, lines in tables_of(found):
-            print_table(title, headings, lines, named=True)
+        print_tables(tables_of(found))
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from metadisco.api.tuned import evaluate_tuned
 from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
-from metadisco.commands.tables import print_table
+from metadisco.commands.tables import print_tables
 
 
 def evaluate(
@@ -51,6 +51,5 @@ def evaluate(
     if not quiet:
         from metadisco.evaluation.results import tables_of
 
-        for title, headings, lines in tables_of(found):
-            print_table(title, headings, lines, named=True)
+        print_tables(tables_of(found))
     return 0
