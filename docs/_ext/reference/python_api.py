@@ -23,7 +23,7 @@ API: dict[str, tuple[str, ...]] = {
     "Figures, closed forms and pages": ("plot", "distil", "report"),
     "Loading and exporting discoveries": (
         *("load_objective", "load_meta_policy", "load_message", "load_meta_params"),
-        *("write_artefact", "write_source", "as_policy_loss", "as_value_loss"),
+        *("write_artefact", "write_source", "write_card", "as_policy_loss", "as_value_loss"),
     ),
     "Settings": ("Config", "PPOConfig", "OuterConfig", "StrategyConfig"),
     "PPO and its objectives": (
