@@ -60,6 +60,7 @@ html_title = "metadisco"
 html_static_path = ["_static"]
 html_css_files = ["metadisco.css"]
 html_math_renderer = "mathml"
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {
@@ -72,6 +73,10 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "launch_buttons": {"colab_url": "https://colab.research.google.com"} if "OWNER" not in repository else {},
     "home_page_in_toc": False,
+    "navbar_start": [],
+    "navbar_center": [],
+    "navbar_end": [],
+    "navbar_persistent": [],
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "pygments_light_style": "a11y-high-contrast-light",

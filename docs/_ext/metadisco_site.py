@@ -11,7 +11,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
-LINK = re.compile(r"\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"\]\((\.\.?/[^)#\s]+(?<!\.png)(?<!\.svg))(#[^)\s]*)?\)")
 EXAMPLE = re.compile(r"^(Example|Examples):$")
 FIELDS: dict[str, list[str]] = {}
 """Docstrings as they were before napoleon."""
