@@ -13,13 +13,12 @@ About five minutes on two cores.
 
 import argparse
 import importlib.util
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from showing import run_part
-from turns import in_turn, ratio
+from turns import cpu_seconds, in_turn, ratio
 
 NUM_ENVS, NUM_STEPS = 64, 200
 CASES = {
@@ -155,13 +154,6 @@ def ours(name: str, settings: dict[str, Any]) -> Callable[[], Any]:
         return state, (seen.obs, seen.reward, seen.terminated | seen.truncated, seen.final_obs)
 
     return player(env.reset, step, env.action_space.num_actions, env.action_space.masked)
-
-
-def cpu_seconds(run: Callable[[], Any]) -> float:
-    """Return the seconds that all threads of this process took."""
-    begun = time.process_time()
-    run()
-    return time.process_time() - begun
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
