@@ -40,7 +40,8 @@ TUNE_EXAMPLE = """example:
   sampler: tpe
 
 Repeat the command to continue after a stop. The best settings are chosen on seeds of a second set, and judged on those
-of a third one. DIR/best.yaml is a config; metadisco evaluate --tuned DIR compares objectives at their own settings."""
+of a third one. DIR/best.yaml is a config, DIR/objective has the best constants of an objective; metadisco evaluate
+--tuned DIR compares objectives at their own settings."""
 
 
 ROLLOUT_EXAMPLE = """examples:
