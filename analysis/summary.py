@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from metadisco.evaluation.comparison import from_json
+from metadisco.evaluation.digits import decimals_of, interval, to_digits
 from metadisco.evaluation.statistics import Difference, Estimate, paired_difference
 from metadisco.evaluation.tables import SCORE_TITLES
 from metadisco.storage.rows import format_number
@@ -76,9 +77,8 @@ def _entry(mean: float, difference: Difference | Estimate | None) -> str:
     if difference is None:
         return format_number(mean)
     value, low, high = difference
-    sign = "+" if value >= 0 else ""
-    words = f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
-    return f"{format_number(mean)}: **{words}**" if low > 0 or high < 0 else f"{format_number(mean)}: {words}"
+    words = interval(value, low, high, signed=True)
+    return f"{to_digits(mean, decimals_of((high - low) / 2))}: {f'**{words}**' if low > 0 or high < 0 else words}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,9 +13,10 @@ from jaxtyping import Float
 
 from metadisco.discoveries.sources import short_names
 from metadisco.errors import UserError
+from metadisco.evaluation.digits import interval
 from metadisco.evaluation.results import figure_name
 from metadisco.evaluation.statistics import half_width, mean, paired_difference, stratified_bootstrap
-from metadisco.evaluation.tables import SCORE_TITLES, Table, in_html, with_interval, with_sign
+from metadisco.evaluation.tables import SCORE_TITLES, Table, in_html, with_sign
 from metadisco.storage.rows import format_number
 from metadisco.tuning.plan import Plan
 from metadisco.tuning.ranges import PPO, Values
@@ -139,7 +140,7 @@ def tables_of(tuned: Tuned) -> list[Table]:
     ]
     lines = []
     for name, each in tuned.judged.items():
-        report = with_interval(*estimate(each.report))
+        report = interval(*estimate(each.report))
         lines.append(
             [
                 names[name],
