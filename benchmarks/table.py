@@ -1,6 +1,6 @@
-"""The performance section of README.md, made from the JSON files under benchmarks/results/.
+"""The section on speed of docs/explanation/benchmarks.md, made from the JSON files under benchmarks/results/.
 
-    python benchmarks/table.py           writes it between the two marker comments of README.md
+    python benchmarks/table.py           writes it between the two marker comments of the page
     python benchmarks/table.py --print   prints it
 
 A part that has no file has no paragraph.
@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 MARKERS = ("<!-- made by benchmarks/table.py: begin -->", "<!-- made by benchmarks/table.py: end -->")
 
 Result = dict[str, Any]
@@ -78,13 +78,13 @@ def mebibytes(value: float) -> str:
 
 PEERS = {
     "plain_recipe": "the plain recipe: one `jit(vmap(train))`, as in PureJaxRL's meta-evolution notebook",
-    "one_vmap": "metadisco's own inner life in one `jit(vmap(…))`",
+    "one_vmap": "metadisco's own training run in one `jit(vmap(…))`",
     "stable_baselines3": "one agent of Stable-Baselines3's PPO (PyTorch, CPU) at equal settings",
 }
 
 
 def throughput(result: Result) -> Iterator[str]:
-    yield f"Environment steps per second of a generation, learning and all, sides timed in turn ({where(result)}):"
+    yield f"Environment steps per second of a generation, including learning, sides timed in turn ({where(result)}):"
     yield ""
     rows = [("", "environment steps per second", "", "compiling")]
     for name, task in result["tasks"].items():
@@ -124,11 +124,11 @@ def scaling(result: Result) -> Iterator[str]:
 
 
 MEASURES = ("compiled", "running", "process")
-AXES = {"population": "population", "num_updates": "updates of a life", "chunk_size": "chunk size"}
+AXES = {"population": "population", "num_updates": "updates of a lifetime", "chunk_size": "chunk size"}
 
 
 def memory(result: Result) -> Iterator[str]:
-    yield f"Memory: what the compiled program needs on a device, and the process beyond its imports ({where(result)}):"
+    yield f"Memory of the compiled program on a device, and of the process beyond its imports ({where(result)}):"
     yield ""
     rows = [("", "from, to", "compiled program", "added by running", "peak of the process, compiler included")]
     for axis, measured in result["axes"].items():
@@ -140,17 +140,17 @@ def memory(result: Result) -> Iterator[str]:
     grows = result["axes"]["num_updates"]["grows_by"]
     compiled, running = (f"{grows[name]:.1%}" for name in ("compiled", "running"))
     yield (
-        f"Over the length of lives the compiled program's memory differs by {compiled}, what running adds by "
-        f"{running}; the peak of the process is that of the compiler."
+        f"With the length of a lifetime, the memory of the compiled program differs by {compiled}, and the "
+        f"memory added by running by {running}. The peak of the process is that of the compiler."
     )
 
 
 def overhead(result: Result) -> Iterator[str]:
     real, toy = result["real"], result["toy"]
     took, generation = seconds(real["overhead_seconds"]), seconds(real["seconds_per_generation"])
-    yield f"Outside inner lives (ask, tell, metrics, log, a checkpoint every {result['checkpoint_every']} generations)"
-    yield f"`metadisco evolve` takes {took} of a generation of {generation}, {real['share']:.2%};"
-    yield f"a generation in which nothing is trained takes {seconds(toy['overhead_seconds'])} in all ({where(result)})."
+    yield f"Outside of training (ask, tell, metrics, log, a checkpoint every {result['checkpoint_every']} generations),"
+    yield f"`metadisco evolve` takes {took} of a generation of {generation}, {real['share']:.2%}."
+    yield f"A generation without any training takes {seconds(toy['overhead_seconds'])} in all ({where(result)})."
 
 
 DOUBLED = AXES | {"rollouts": "rollouts", "num_envs": "environments of an agent"}
@@ -171,7 +171,7 @@ def cost(result: Result) -> Iterator[str]:
 
 
 def starts(result: Result) -> Iterator[str]:
-    yield f"Starting `metadisco evolve`, with the cache of compiled programs empty and then filled ({where(result)}):"
+    yield f"Start of `metadisco evolve` with an empty and with a filled cache of compiled programs ({where(result)}):"
     yield ""
     rows = [("", "compiling, first start", "second start", "to the first generation, first start", "second start")]
     for name, task in result["tasks"].items():
@@ -189,8 +189,8 @@ def chunks(result: Result) -> Iterator[str]:
     yield ""
     speed = {name: f"{each['median']:.0%}" for name, each in result["speed_over_the_best"].items()}
     yield (
-        f"The best is {result['best']}. Left out, the size is {chosen['rule']}, {speed['rule']} as fast; "
-        f"`auto` picked {chosen['auto']}, {speed['auto']} as fast."
+        f"The best size is {result['best']}. By default the size is {chosen['rule']}, {speed['rule']} as fast as "
+        f"the best; `auto` chose {chosen['auto']}, {speed['auto']} as fast."
     )
 
 
@@ -255,7 +255,7 @@ def main() -> None:
     if options.print:
         print(section)
     else:
-        README.write_text(place(README.read_text(), section))
+        PAGE.write_text(place(PAGE.read_text(), section))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from metadisco.problems import make_fitness, make_problem
 from metadisco.storage.runs import MAY_CHANGE
 
 ROOT = Path(__file__).parent.parent
-EXTENDING = ROOT / "docs" / "extending.md"
+TUTORIAL = ROOT / "docs" / "tutorials" / "own_loss_and_environment.md"
+EXTEND = ROOT / "docs" / "how_to" / "extend.md"
 INTERFACES = ROOT / "docs" / "interfaces.md"
 SMALL_LIFE = ["inner.ppo.num_env_steps=1024", "inner.ppo.hidden_sizes=[8]"]
 SMALL_SEARCH = [
@@ -60,11 +61,11 @@ def run_metadisco(directory: Path, words: list[str]) -> "subprocess.CompletedPro
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the files of extending.md, in which its `evolve` command was run, made small."""
-    path = tmp_path_factory.mktemp("extending")
-    for name, text in named_files(EXTENDING).items():
+    """Return a directory with the files of both pages, in which the tutorial's `evolve` command was run, made small."""
+    path = tmp_path_factory.mktemp("own")
+    for name, text in (named_files(TUTORIAL) | named_files(EXTEND)).items():
         (path / name).write_text(text)
-    done = run_metadisco(path, commands(EXTENDING)[0] + SMALL_LIFE + SMALL_SEARCH)
+    done = run_metadisco(path, commands(TUTORIAL)[0] + SMALL_LIFE + SMALL_SEARCH)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -82,13 +83,14 @@ def in_directory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         sys.modules.pop(name, None)
 
 
-def test_extending_shows_a_file_for_each_thing_that_its_config_names() -> None:
-    shown = named_files(EXTENDING)
-    assert list(shown) == [
-        "my_loss.py", "my_env.py", "my_fitness.py", "mine.yaml", "look.py",
+def test_pages_show_a_file_for_each_thing_that_a_config_names() -> None:
+    shown = named_files(TUTORIAL)
+    assert list(shown) == ["my_objective.py", "my_loss.py", "my_env.py", "mine.yaml", "look.py"]
+    assert re.findall(r"(\w+):[A-Za-z]\w*$", shown["mine.yaml"], re.MULTILINE) == ["my_loss", "my_env"]
+    assert list(named_files(EXTEND)) == [
+        "my_game.yaml", "my_fitness.py", "my_goal.py",
         "my_problem.py", "my_problem.yaml", "read_steps.py", "search_mine.py",
     ]  # fmt: skip
-    assert re.findall(r"(\w+):[A-Za-z]\w*$", shown["mine.yaml"], re.MULTILINE) == ["my_loss", "my_env", "my_fitness"]
 
 
 def test_documented_evolve_command_writes_metrics_and_centres(directory: Path) -> None:
@@ -120,7 +122,7 @@ def test_interfaces_lists_the_keys_that_a_continued_run_may_change() -> None:
 
 @pytest.mark.slow
 def test_documented_train_command_trains_with_the_evolved_loss(directory: Path) -> None:
-    words = commands(EXTENDING)[1]
+    words = commands(TUTORIAL)[1]
     assert "runs/mine" in words
     seeds = words.index("--seeds") + 1
     done = run_metadisco(directory, [*words[:seeds], "2", *words[seeds + 1 :], *SMALL_LIFE])
@@ -131,7 +133,7 @@ def test_documented_train_command_trains_with_the_evolved_loss(directory: Path) 
 
 
 def test_documented_baseline_command_differs_in_the_objective_and_the_output_only() -> None:
-    learned, baseline = commands(EXTENDING)[1:3]
+    learned, baseline = commands(TUTORIAL)[1:3]
     assert [pair for pair in zip(learned, baseline, strict=True) if pair[0] != pair[1]] == [
         ("runs/mine", "ppo"),
         ("mine.json", "ppo.json"),
@@ -151,12 +153,12 @@ def test_documented_source_of_the_loss_is_that_of_bind() -> None:
     from metadisco.discoveries.pairs import make_pairs
     from metadisco.export.source import About, check_source, write_source
 
-    section = EXTENDING.read_text().split("### Source of it")[1].split("\n## ")[0]
+    section = EXTEND.read_text().split("### Export source of your parametrisation")[1].split("\n## ")[0]
     imports = "\n".join(re.findall(r"`(from metadisco(?:\.\w+)+ import [^`]+)`", section))
     method = re.search(r"^    def source_losses.*?(?=^```)", section, re.MULTILINE | re.DOTALL)
     assert method is not None
     scope: dict[str, Any] = {"__name__": "documented"}
-    exec(f"{imports}\n{named_files(EXTENDING)['my_loss.py']}\n{method[0]}", scope)
+    exec(f"{imports}\n{named_files(TUTORIAL)['my_loss.py']}\n{method[0]}", scope)
     huber = scope["AsymmetricHuber"](clip_eps=0.3)
     params = {"log_weights": jnp.log(jnp.array([0.5, 3.0])), "log_threshold": jnp.log(1.5)}
     pairs = make_pairs(huber.bind(params))
@@ -200,7 +202,7 @@ def test_documented_problem_without_an_environment_is_evolved_drawn_reported_and
 ) -> None:
     from metadisco.cli import main
 
-    evolve, plot, report, export = (words[1:] for words in commands(EXTENDING)[4:8])
+    evolve, plot, report, export = (words[1:] for words in commands(EXTEND)[1:5])
     for words in ([*evolve, "outer.num_generations=8", "outer.num_devices=1"], plot, report, export):
         assert main([*words, "--quiet"]) == 0, words
     rows = [json.loads(line) for line in Path("runs/steps/metrics.jsonl").read_text().splitlines()]
@@ -210,13 +212,13 @@ def test_documented_problem_without_an_environment_is_evolved_drawn_reported_and
     assert Path("figures/run.png").is_file()
     assert "my_problem:StepSizes" in Path("steps.html").read_text()
     capsys.readouterr()
-    exec(named_files(EXTENDING)["read_steps.py"], {})
+    exec(named_files(EXTEND)["read_steps.py"], {})
     assert float(capsys.readouterr().out.split()[-1]) > 0.01
 
 
 def test_documented_recorder_hands_back_what_a_search_saved(directory: Path) -> None:
     # The search is left out, which would compile; its state is stood in for.
-    shown = named_files(EXTENDING)["search_mine.py"]
+    shown = named_files(EXTEND)["search_mine.py"]
     scope: dict[str, Any] = {}
     exec(re.search(r"^class Memory:\n.*?(?=^\w)", shown, re.MULTILINE | re.DOTALL)[0], scope)
     memory = scope["Memory"]()
@@ -230,8 +232,8 @@ def test_documented_recorder_hands_back_what_a_search_saved(directory: Path) -> 
 
 
 def test_documented_refusal_is_the_real_one_and_writes_nothing(directory: Path) -> None:
-    documented = re.findall(r"^```text\n(.*?)^```$", EXTENDING.read_text(), re.MULTILINE | re.DOTALL)
-    done = run_metadisco(directory, commands(EXTENDING)[3])
+    documented = re.findall(r"^```text\n(.*?)^```$", TUTORIAL.read_text(), re.MULTILINE | re.DOTALL)
+    done = run_metadisco(directory, commands(TUTORIAL)[3])
     assert done.stderr == documented[0]
     assert done.returncode == 2
     assert not (directory / "runs" / "refused").exists()
@@ -249,7 +251,7 @@ def test_documented_refusal_is_the_real_one_and_writes_nothing(directory: Path) 
         ({"inner": {"fitness": "my_env:FORCE"}}, ["inner.fitness", "Box"]),
     ],
 )  # fmt: skip
-def test_what_extending_says_is_checked_is_refused_by_name(
+def test_mistakes_that_the_tutorial_lists_are_refused_by_name(
     in_directory: Path, change: dict[str, dict[str, object]], names: list[str]
 ) -> None:
     from metadisco import UserError
@@ -290,6 +292,34 @@ def cheap_talk(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def test_documented_objective_is_finite_and_is_ppo_within_the_clipping_range(in_directory: Path) -> None:
+    import my_objective
+
+    from metadisco import Sample, ppo
+
+    log_ratio = jnp.log(jnp.array([0.85, 1.0, 1.15, 0.3, 3.0]))
+    ones = jnp.ones(5)
+    sample = Sample(log_ratio, ones, ones, ones, 2 * ones, jnp.zeros(()))
+    ours, theirs = my_objective.policy_loss(sample), ppo().policy_loss(sample)
+    assert jnp.allclose(ours[:4], theirs[:4], rtol=1e-6)
+    assert theirs[4] - 0.2 <= ours[4] < theirs[4]
+    assert jnp.allclose(my_objective.value_loss(sample), 0.5)
+
+
+def test_documented_game_and_goal_are_accepted(in_directory: Path) -> None:
+    from metadisco.config import read_yaml
+    from metadisco.inner.envs.goals import make_goal
+    from metadisco.inner.games import make_game
+
+    game = make_game(read_yaml(Path("my_game.yaml")))
+    assert (game.name, game.own, game.other) == ("harmony", (4, 1, 3, 0), (4, 3, 1, 0))
+    goal = make_goal("gymnax/CartPole-v1", "my_goal:velocity")
+    wanted = goal.draw(jax.random.key(0))
+    at_goal = jnp.array([0.0, wanted, 0.0, 0.0])
+    assert goal.pay(wanted, at_goal, jnp.ones(()))[1] == 1
+    assert goal.pay(wanted, at_goal + 0.5, jnp.ones(()))[1] < 1
 
 
 def test_documented_cheap_talk_speaks_in_every_observation(cheap_talk: ModuleType, in_directory: Path) -> None:

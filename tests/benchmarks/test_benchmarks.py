@@ -1,4 +1,4 @@
-"""What measures nothing in the benchmarks: ratios, tables, options, and that the README shows what was measured."""
+"""What measures nothing in the benchmarks: ratios, tables, options, and that their page is up to date."""
 
 import json
 import subprocess
@@ -47,10 +47,10 @@ def test_make_bench_runs_every_part() -> None:
     assert tuple(line.split()[2:]) == PARTS
 
 
-def test_readme_shows_what_was_measured(load: Callable[[str], ModuleType]) -> None:
+def test_page_shows_what_was_measured(load: Callable[[str], ModuleType]) -> None:
     table = load("table")
-    readme = (ROOT / "README.md").read_text()
-    assert table.place(readme, table.markdown(table.read(BENCHMARKS / "results"))) == readme
+    page = table.PAGE.read_text()
+    assert table.place(page, table.markdown(table.read(BENCHMARKS / "results"))) == page
 
 
 def test_a_section_replaces_what_is_between_its_markers(load: Callable[[str], ModuleType]) -> None:

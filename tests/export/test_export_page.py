@@ -1,4 +1,4 @@
-"""The lines that README.md shows for using an exported loss are run."""
+"""The lines that the page on export shows for using an exported loss are run."""
 
 import re
 import sys
@@ -14,11 +14,11 @@ import metadisco
 from metadisco.cli import main
 
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "README.md").read_text().partition("## Use it in your PPO\n")[2].partition("\n## ")[0]
+PAGE = (ROOT / "docs" / "how_to" / "export.md").read_text().partition("## Check the result\n")[0]
 BLOCKS = dict(
     zip(
         ("torch", "sb3", "jax", "python", "numpy"),
-        re.findall(r"^```python\n(.*?)^```$", SECTION, re.M | re.S),
+        re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S),
         strict=True,
     )
 )
@@ -66,7 +66,7 @@ def export(language):
 
 
 def run(name, **given):
-    assert len(BLOCKS[name].replace("\n\n", "\n").splitlines()) <= 5
+    assert len(BLOCKS[name].replace("\n\n", "\n").splitlines()) <= 6
     namespace = {**COEFFICIENTS, **given}
     exec(BLOCKS[name], namespace)
     return namespace
@@ -93,7 +93,7 @@ def test_a_loop_in_numpy(arrays, expected):
     export("numpy")
     found = run("numpy", **arrays)
     for name, slope, coefficient in (("log_prob", expected[1][0], 1), ("value", expected[1][1], 0.5)):
-        np.testing.assert_allclose(coefficient * found[f"slope_of_{name}"] / SIZE, slope, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(coefficient * found[f"gradient_of_{name}"] / SIZE, slope, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.export
