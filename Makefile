@@ -13,7 +13,9 @@ BENCHES := throughput scaling cost chunks memory overhead starts games cheap_tal
 # pip takes each platform tag by itself.
 WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
 
-.PHONY: demo test test-ordinary test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
+DOCS := build/docs
+
+.PHONY: demo docs test test-ordinary test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +73,12 @@ test-export: $(VENV)/installed-dev
 test-browser: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[browser]'
 	$(BIN)/pytest -m browser tests/browser
+
+# Strict: a warning, a dead link within the site or a public name without documentation fails it. Notebooks run when they have
+# changed; craftax is there so that its environments are listed.
+docs: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs,craftax]'
+	$(BIN)/sphinx-build -W --keep-going -n -b html docs $(DOCS)
 
 # About half an hour on two cores with nothing else running. Without PyTorch and Stable-Baselines3 that peer alone is missing.
 bench: $(VENV)/installed

@@ -1,5 +1,6 @@
 from ._version import __version__ as __version__
 from .api.agents import train_agents as train_agents
+from .api.cards import write_card as write_card
 from .api.comparing import evaluate as evaluate
 from .api.distilling import distil as distil
 from .api.evolving import evolve as evolve

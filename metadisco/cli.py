@@ -108,7 +108,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
-    if rest and known.command in ("rollout", "report", "list"):
+    if rest and known.command in ("rollout", "report", "card", "list"):
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         key = "overrides" if known.command == "evolve" else "words"
@@ -217,6 +217,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "distil": _call("distil:distil"),
     "export": _call("export:export"),
     "report": _call("report:report"),
+    "card": _call("card:card"),
     "reference": _call("reference:reference"),
     "list": _call("listing:list_names"),
 }

@@ -106,6 +106,7 @@ COMMANDS = (
     "distil",
     "export",
     "report",
+    "card",
     "reference",
     "listing",
 )

@@ -85,6 +85,14 @@ EXPORT_EXAMPLE = """examples:
 An artefact needs no run: its path is the name of an objective. A file for NumPy, JAX or PyTorch requires only that
 library and checks itself when it is run."""
 
+CARD_EXAMPLE = """examples:
+  metadisco card runs/lpo
+  metadisco export runs/lpo --to artefact --output lpo
+  metadisco card lpo --output lpo/README.md
+
+The card has the metadata of Hugging Face at its head, so that the folder can be uploaded as it is. The text of a card
+that is in the folder already is kept."""
+
 LIST_EXAMPLE = """example:
   metadisco list"""
 
@@ -234,6 +242,11 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     report.add_argument("--evaluation", type=Path, metavar="DIR", help="output of metadisco evaluate")
     report.add_argument("--distilled", type=Path, metavar="DIR", help="output of metadisco distil")
     report.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents for the figures")
+
+    card = _command(commands, "card", "write the model card of a discovery", CARD_EXAMPLE)
+    card.add_argument("name", metavar="NAME", help="a run, an artefact or a published discovery")
+    card.add_argument("--output", type=Path, metavar="PATH", help="a file, or a folder for README.md in it")
+    _add_force(card)
 
 
 def _add_force(command: Parser, outputs: str = "--output") -> None:

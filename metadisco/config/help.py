@@ -12,12 +12,12 @@ def add_help(cls: Any) -> None:
     """Add the list of fields to the docstring of a settings class, and set its signature."""
     before, raises, after = inspect.cleandoc(cls.__doc__ or "").partition("\n\nRaises:")
     fields = dataclasses.fields(cls)
-    lines = [_line(field, _meaning(cls, field.name)) for field in fields]
+    lines = [_line(field, meaning_of(cls, field.name)) for field in fields]
     cls.__doc__ = "\n".join([before, *(["", "Fields:", *lines] if lines else [])]) + raises + after
     cls.__signature__ = inspect.Signature([_parameter(field) for field in fields])
 
 
-def _meaning(cls: type, name: str) -> str:
+def meaning_of(cls: type, name: str) -> str:
     """Return the string beneath a field; pydantic does not read those of base classes."""
     known = (vars(each).get("__pydantic_fields__", {}).get(name) for each in cls.__mro__)
     return next((" ".join(info.description.split()) for info in known if info and info.description), "")

@@ -35,7 +35,7 @@ class StrategyConfig:
     population_size: PositiveInt = 64
     """Members sampled per generation."""
     std: PositiveFloat | None = None
-    """Standard deviation of the perturbations at generation 0; default 0.03."""
+    """Standard deviation of the perturbations at generation 0, in units of the meta-parameters; default 0.03."""
     std_decay: Decay | None = None
     """Decay factor of a scheduled std per generation; skipped generations do not count; default 0.999."""
     std_limit: PositiveFloat | None = None
@@ -150,7 +150,7 @@ class OuterConfig:
     """Objective that is trained beside the search centre, on the same seeds and draws: names as for `metadisco train`.
     It costs population_size × num_rollouts lifetimes on each task whenever the centre is evaluated, and with
     capped_mean num_rollouts in every generation."""
-    chunk_size: Annotated[int | Literal["auto"] | None, SkipValidation] = None
+    chunk_size: Annotated[PositiveInt | Literal["auto"] | None, SkipValidation] = None
     """Evaluations (member × rollout) that one device runs in parallel; null: set by a fixed rule; auto: measured on
     shortened lifetimes when a run starts, and halved if memory runs out. With several processes, or with
     deterministic, auto is the fixed rule."""

@@ -53,7 +53,7 @@ class PPOConfig:
     adam_eps: PositiveFloat = 1e-5
     """Adam's ε, added to the denominator."""
     max_grad_norm: PositiveFloat | None = 0.5
-    """Maximum norm of the joint gradient of actor and critic; null: no clipping."""
+    """Maximum Euclidean norm of the joint gradient of actor and critic; null: no clipping."""
 
     gamma: Fraction = 0.99
     """Discount factor per environment step."""
@@ -62,14 +62,14 @@ class PPOConfig:
     value_coef: NonNegativeFloat = 0.5
     """Coefficient of the value loss."""
     entropy_coef: Float = 0.01
-    """Coefficient of the entropy bonus."""
+    """Coefficient of the entropy bonus; the entropy is in nats."""
     normalise_advantages: Literal["minibatch", "batch", "none"] = "minibatch"
     """Set over which advantages are standardised."""
     bootstrap_on_truncation: Bool = True
     """Bootstrap at truncation; false: as at termination (CleanRL)."""
 
     hidden_sizes: Sizes = (64, 64)
-    """Widths of the hidden layers of actor and critic."""
+    """Widths of the hidden layers of actor and critic, in units."""
     value_hidden_sizes: Sizes | None = None
     """Widths of the critic's hidden layers; null: as the actor's."""
     activation: Literal["tanh", "relu", "swish"] = "tanh"
@@ -84,7 +84,7 @@ class PPOConfig:
     normalise_observations: Bool = False
     """Standardise observations by running statistics."""
     observation_clip: PositiveFloat = 10.0
-    """Standardised observations are clipped to ± this value."""
+    """Standardised observations are clipped to ± this many standard deviations."""
     normalise_rewards: Bool = False
     """Divide rewards by the running std of the discounted return."""
     reward_clip: PositiveFloat = 10.0

@@ -17,7 +17,15 @@ from .presets import PRESETS
 PPO_KEYS = tuple(f"inner.ppo.{field.name}" for field in dataclasses.fields(PPOConfig))
 LIFETIME = "inner.ppo.num_env_steps"
 CONTROL = (0.25, 0.5, 2.0, 4.0)
-SECTIONS = ("settings", "lifetimes", "envs", "scale", "control")
+SECTIONS = {
+    "settings": "Points of the grid: cleanrl, purejaxrl or sb3, the defaults of these libraries; settings with a "
+    "`name`, and `from` for the defaults that they start from; or `grid`, all combinations of lists of values.",
+    "lifetimes": "Lengths of the trainings, in environment steps; empty for that of the config.",
+    "envs": "Settings that an environment needs at every point: a section by its name, with dotted keys.",
+    "scale": "Returns of random actions and of tuned PPO that are known and need not be measured.",
+    "control": "Factors of the learning rate in the control row; an empty list for no such row.",
+}
+"""Sections of the file, with their meanings."""
 
 
 @settings

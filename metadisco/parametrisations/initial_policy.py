@@ -39,7 +39,7 @@ class InitialPolicy(GamePolicy):
 
     features: ClassVar[tuple[int, str]] = (1, "none")
     learning_rate: PositiveFloat = 1.0
-    """Of the learner that starts there."""
+    """Step size of the learner that starts there."""
 
     @in_float32
     def init(self, key: Key) -> MetaParams:

@@ -10,7 +10,8 @@ from talking import talk_config
 
 import metadisco
 
-ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_source", "use_cores")
+ON_THE_RUN = ("Run", "load_objective", "plot", "report", "write_artefact", "write_card", "write_source",
+              "use_cores")  # fmt: skip
 COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_settings", "evaluate_talkers",
              "evaluate_players", "distil", "measure_reference", "tune", "evaluate_tuned")  # fmt: skip
 FUNCTIONS = (*COMPUTING, "load_message", "load_meta_policy", *ON_THE_RUN)

@@ -37,6 +37,7 @@ def look(run: metadisco.Run, envs: Sequence[str]) -> metadisco.Comparison:
     assert_type(metadisco.load_policy("agents")(jnp.zeros(4)), jax.Array)
     assert_type(metadisco.distil(run, run.path / "distilled"), dict[str, Any])
     assert_type(metadisco.write_artefact(run, "run.zip"), Path)
+    assert_type(metadisco.write_card(run, "card.md"), str)
     assert_type(metadisco.write_source(run, "torch", Path("loss.py")), Path)
     assert_type(metadisco.report(run, "run.html"), Path)
     found = metadisco.evaluate([run, "ppo"], envs, config=run)

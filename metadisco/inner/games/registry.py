@@ -1,6 +1,6 @@
 """Games by name, or given by their payoffs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from metadisco.errors import UserError, nearest, shown
@@ -21,7 +21,13 @@ GAMES: dict[str, Game] = {
 """Iterated prisoner's dilemma, iterated matching pennies (who sees it so wins on a match), chicken (one round; C is to
 swerve) and the iterated stag hunt (C is to hunt the stag)."""
 
-KEYS = ("name", "payoffs", "gamma")
+KEYS = {
+    "name": "What the game is called.",
+    "payoffs": "Rewards of both players after CC, CD, DC and DD from the viewpoint of the first player, its own action "
+    "named first: {own: [4], other: [4]}, each of at most 1e6 in size.",
+    "gamma": "Discount factor per round, from 0 to 0.9999; null for a game of one round.",
+}
+"""Keys of a game that is given by its payoffs, with their meanings."""
 
 
 def make_game(spec: Any, key: str = "problem.game") -> Game:
@@ -56,7 +62,7 @@ def make_game(spec: Any, key: str = "problem.game") -> Game:
     return Game(name, own, other, _discount(spec.get("gamma"), f"{key}.gamma"))
 
 
-def _refuse_unknown(section: Mapping[str, Any], allowed: tuple[str, ...], key: str) -> None:
+def _refuse_unknown(section: Mapping[str, Any], allowed: Collection[str], key: str) -> None:
     for each in section:
         if each not in allowed:
             raise UserError(

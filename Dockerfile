@@ -1,0 +1,20 @@
+# metadisco on CPU.
+#   docker build --tag metadisco .
+#   docker run --rm --volume "$PWD/runs:/work/runs" metadisco evolve /opt/metadisco/experiments/value_loss/demo.yaml --run runs/first
+FROM python:3.12-slim-bookworm
+
+ENV PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PYTHONUNBUFFERED=1 \
+    JAX_PLATFORMS=cpu
+
+WORKDIR /opt/metadisco
+COPY . .
+RUN pip install . \
+    && useradd --create-home --uid 1000 researcher \
+    && install --directory --owner=researcher /work
+
+USER 1000
+WORKDIR /work
+ENTRYPOINT ["metadisco"]
+CMD ["--help"]
