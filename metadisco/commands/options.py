@@ -86,8 +86,11 @@ EXPORT_EXAMPLE = """examples:
 An artefact needs no run: its path is the name of an objective. A file for NumPy, JAX or PyTorch requires only that
 library and checks itself when it is run. One for DiscoGen is loss.py of its domain OnPolicyRL."""
 
-LIST_EXAMPLE = """example:
-  metadisco list"""
+LIST_EXAMPLE = """examples:
+  metadisco list
+  metadisco list strategies devices
+
+Kinds are environments, objectives, discoveries, problems, parametrisations, fitness, strategies and devices."""
 
 OBJECTIVE = "a closed form, a published discovery, or the path of a run, artefact or distilled forms"
 
@@ -124,7 +127,8 @@ def make_parser() -> Parser:
 
     _add_training(commands)
     _add_tools(commands)
-    _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
+    listing = _command(commands, "list", "list environments, objectives, strategies and so on", LIST_EXAMPLE)
+    listing.add_argument("kinds", nargs="*", metavar="KIND", help="such as environments, strategies, devices (all)")
     return parser
 
 
