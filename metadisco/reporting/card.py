@@ -127,7 +127,7 @@ def _what(source: Source) -> str:
     cls = built_in(str(section.get("name")))
     if cls is None:
         return f"A discovery of the problem {source.problem['name']}, by the parametrisation {section.get('name')}."
-    sentence = inspect.getdoc(cls).partition("\n\n")[0].replace("\n", " ")
+    sentence = (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
     return re.sub(r" \(see `\w+`\)", "", sentence)
 
 
