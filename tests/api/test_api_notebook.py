@@ -22,7 +22,7 @@ NOTEBOOKS = sorted(path.stem for path in TUTORIALS.glob("*.ipynb"))
 STUDY = "full_study"
 SMALL = {
     STUDY: {
-        "NUM_UPDATES": 16, "AGENTS_PER_SETTING": 2, "NUM_GENERATIONS": 4, "POPULATION_SIZE": 8, "NUM_SEEDS": 4,
+        "NUM_UPDATES": 16, "AGENTS_PER_SETTING": 2, "NUM_GENERATIONS": 5, "POPULATION_SIZE": 8, "NUM_SEEDS": 4,
     },
     "opponent_shaping": {"NUM_GENERATIONS": 25, "NUM_LIFETIMES": 32},
     "cheap_talk": {"NUM_GENERATIONS": 2, "NUM_SEEDS": 2},
@@ -116,7 +116,7 @@ def cells_of(name: str) -> list[Any]:
 @pytest.mark.slow
 def test_the_study_shows_progress_tables_formulas_and_figures(study: list[Any]) -> None:
     text = shown(study)
-    for part in ("generation 4/4", "fitness_mean", "squared_error", "text/latex", "relative error"):
+    for part in ("generation 5/5", "fitness_mean", "squared_error", "text/latex", "relative error"):
         assert part in text
     assert text.count("image/png") == NUM_FIGURES[STUDY]
     assert "Warning" not in text
