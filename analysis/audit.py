@@ -19,13 +19,13 @@ import numpy as np
 from added_terms import TERMS, beside_ppo, halves
 from contenders import Closed, closed_objective
 from entropy import Watched, watched
-from steps import FRESH, say
+from steps import FRESH, compare, say
 from study import filled
-from summary import markdown_table
+from summary import markdown_table, summary
 
 import metadisco
 from metadisco import SettingsComparison, load_objective
-from metadisco.config import Config, parse_config, read_yaml
+from metadisco.config import Config, parse_config, read_yaml, write_yaml
 from metadisco.discoveries.published import FOLDER, published_names
 from metadisco.discoveries.sources import find_discovery, find_source
 from metadisco.errors import UserError
@@ -77,6 +77,9 @@ class Where(NamedTuple):
         settings = "".join(f", {key} {value:g}" for key, value in self.settings.items())
         return f"{self.env.rpartition('/')[2]}, {self.num_env_steps:,} steps{settings or ', defaults of CleanRL'}"
 
+
+SUITES = Path(__file__).with_name("suites.yaml")
+"""Environments of suites that no search has seen, with the settings of PPO there."""
 
 MECHANISM = Where("gymnax/Acrobot-v1", 200_000)
 ADDED = (
@@ -180,6 +183,17 @@ def added(output: Path, num_seeds: int, quick: bool) -> str:
     return markdown_table(["added to D", *headings], list(lines.values()))
 
 
+def on_suites(output: Path, num_seeds: int, quick: bool) -> str:
+    """Return tables of PPO, DPO and the drift on environments of other suites."""
+    file = output / "suites.yaml" if quick else SUITES
+    if quick:
+        ppo = {"num_envs": 2, "num_steps": 16, "num_env_steps": 64, "num_evaluation_episodes": 2}
+        write_atomically(file, write_yaml({"inner": {"env": "pgx/connect_four", "ppo": ppo}}))
+    envs = [task.env for task in parse_config(read_yaml(file)).inner.tasks]
+    names = {name: name for name in ("ppo", "dpo", DRIFT)}
+    return summary(compare(list(names), envs, file, 2 * num_seeds, output / "suites"), names)
+
+
 def _watched(case: Case, where: Where, num_seeds: int, output: Path) -> Watched:
     say(f"{case.identity if isinstance(case.identity, str) else case.identity[0]}: {where.label}")
     return watched(case.objective, case.identity, where.config(case.settings), num_seeds, output / "mechanism")
@@ -197,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=16, help="agents per cell")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(""), help="folder of the study")
-    parser.add_argument("--only", nargs="*", choices=(*GRIDS, "mechanism", "terms"), help="sections to make")
+    parser.add_argument("--only", nargs="*", choices=("mechanism", "terms", "suites", *GRIDS), help="sections to make")
     parser.add_argument("--quick", action="store_true", help="a few short lifetimes, to try the script")
     options = parser.parse_args()
     page = Path(__file__).with_suffix(".md")
@@ -208,6 +222,7 @@ def main() -> None:
     makers = {
         "mechanism": lambda: mechanism(output, num_seeds, options.quick),
         "terms": lambda: added(output, num_seeds, options.quick),
+        "suites": lambda: on_suites(output, num_seeds, options.quick),
         **{name: lambda name=name: judged(name, output, num_seeds, options.quick) for name in GRIDS},
     }
     sections = {}

@@ -22,7 +22,6 @@ from talk_searches import AIMS, REMEDIES, SEARCHES, run_all
 from talk_tables import AREA, FINAL, NONE, ZERO, Judge, by_victim, control, costs, medians, scrambled, talkers
 
 from metadisco import Run
-from metadisco.discoveries.published import FOLDER
 from metadisco.errors import UserError
 from metadisco.storage.files import write_atomically
 
@@ -77,12 +76,12 @@ def write(sections: Mapping[str, str], output: Path, published: bool) -> None:
     Args:
         sections: as Markdown by name.
         output: folder of the study.
-        published: whether pages are filled in, too.
+        published: whether the page is filled in, too.
     """
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
-    for page in (PAGE, *FOLDER.glob("talk_*/README.md")) if published else ():
-        write_atomically(page, filled(page.read_text(), sections))
+    if published:
+        write_atomically(PAGE, filled(PAGE.read_text(), sections))
 
 
 def make(judge: Judge, runs: Runs, parts: Sequence[str], sb3: str) -> Iterator[dict[str, str]]:

@@ -26,7 +26,6 @@ from shaping_tables import (
 from study import filled, search_options
 
 from metadisco import Run, plot
-from metadisco.discoveries.published import FOLDER
 from metadisco.errors import UserError
 from metadisco.plotting.cross_table import cross_table_figure
 from metadisco.plotting.style import save
@@ -64,8 +63,7 @@ def main() -> None:
         raise SystemExit(2) from error
     write_atomically(judge.output / "findings.md", "\n".join(f"## {name}\n\n{text}" for name, text in sections.items()))
     if not options.quick and options.output == PAGE.with_suffix(""):
-        for page in (PAGE, *FOLDER.glob("mfos_*/README.md")):
-            write_atomically(page, filled(page.read_text(), sections))
+        write_atomically(PAGE, filled(PAGE.read_text(), sections))
 
 
 def make(judge: Judge, runs: Runs) -> dict[str, str]:

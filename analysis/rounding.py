@@ -3,6 +3,7 @@
 import math
 
 from metadisco import Run
+from metadisco.evaluation.digits import decimals_of
 from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.storage.runs import RunDirectory
 
@@ -15,9 +16,8 @@ def rounded(estimate: Estimate | Difference | None, signed: bool = False) -> str
         return ""
     value, _, high = estimate
     half = high - value
-    decimals = MOST_DECIMALS
-    if math.isfinite(half) and half > 0:
-        decimals = min(max(1 - math.floor(math.log10(half)), 0), MOST_DECIMALS)
+    known = decimals_of(half)
+    decimals = MOST_DECIMALS if known is None else min(known, MOST_DECIMALS)
     return f"{number(value, decimals, signed)} ± {half:.{decimals}f}"
 
 

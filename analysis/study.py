@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from contenders import Closed, closed_objective, random_members
 from steps import compare, draw, find_forms
-from summary import FIRST_SCORE, course, markdown_table, summary
+from summary import FIRST_SCORE, course, in_short, markdown_table, summary
 from tuning import Grid, tuned_rows
 
 from metadisco.config import check_env_name, check_num_seeds, parse_config, to_plain
@@ -77,6 +77,9 @@ class Study(NamedTuple):
         everyone, envs = contenders | self._random_members(), [*self.trained(), *self.held_out]
         config = self.config or (run.config_path if run else None)
         sections = {"comparison": self._compare("evaluation", everyone, envs, config), "form": self._form()}
+        sections["short"] = in_short(
+            self.output / "evaluation" / "results.json", self.objective, next(iter(contenders))
+        )
         sections["course"] = "\n".join(
             course(self.output / "evaluation" / "results.json", contenders, env) for env in self.trained()
         )

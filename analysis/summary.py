@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from metadisco.evaluation.comparison import from_json
+from metadisco.evaluation.digits import decimals_of, interval, to_digits
 from metadisco.evaluation.statistics import Difference, Estimate, paired_difference
-from metadisco.evaluation.tables import SCORE_TITLES
+from metadisco.evaluation.tables import SCORE_TITLES, with_sign
 from metadisco.storage.rows import format_number
 
 FIRST_SCORE = "area_under_curve"  # the fitness of the searches
@@ -38,6 +39,28 @@ def summary(results: Path, labels: Mapping[str, str]) -> str:
         title = f"{SCORE_TITLES[score]}, mean of {data['seeds']} seeds; minus {baseline} on the same seeds [95 %]"
         parts.append(f"**{title[0].upper()}{title[1:]}**\n\n{markdown_table(['objective', *headings], lines)}")
     return "\n".join(parts)
+
+
+def in_short(results: Path, objective: str, baseline: str) -> str:
+    """Return what `metadisco evaluate` found of one objective beside another, a line for each environment, as Markdown.
+
+    Args:
+        results: a file results.json.
+        objective: name of the objective.
+        baseline: name of what it is compared with.
+    """
+    data = json.loads(results.read_text())
+    rows = {(row.score, row.objective, row.env): row for row in from_json(data["rows"])}
+    held_out = {cell["env"] for cell in data["cells"] if cell["held_out"]}
+    lines = []
+    for env in data["envs"]:
+        ours = {score: rows[score, objective, env] for score in SCORE_TITLES}
+        decimals = decimals_of(ours[FIRST_SCORE].half_width)
+        means = [to_digits(row.mean, decimals) for row in (ours[FIRST_SCORE], rows[FIRST_SCORE, baseline, env])]
+        differences = [with_sign(ours[score].difference) for score in sorted(SCORE_TITLES, key=FIRST_SCORE.__ne__)]
+        lines.append([env.removeprefix("gymnax/") + (", held out" if env in held_out else ""), *means, *differences])
+    headings = ["environment", "with it", baseline, f"minus {baseline} [95 %]", "final return, minus it [95 %]"]
+    return markdown_table(headings, lines)
 
 
 def course(results: Path, labels: Mapping[str, str], env: str) -> str:
@@ -76,9 +99,8 @@ def _entry(mean: float, difference: Difference | Estimate | None) -> str:
     if difference is None:
         return format_number(mean)
     value, low, high = difference
-    sign = "+" if value >= 0 else ""
-    words = f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
-    return f"{format_number(mean)}: **{words}**" if low > 0 or high < 0 else f"{format_number(mean)}: {words}"
+    words = interval(value, low, high, signed=True)
+    return f"{to_digits(mean, decimals_of((high - low) / 2))}: {f'**{words}**' if low > 0 or high < 0 else words}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,13 +10,12 @@ About two minutes on two cores.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from showing import run_part
-from turns import in_turn, ratio
+from turns import cpu_seconds, in_turn, ratio
 
 ENV = "gymnax/CartPole-v1"
 LIFETIMES, NUM_UPDATES = 16, 128
@@ -56,13 +55,6 @@ def lifetimes(env: Any, num_updates: int) -> Callable[[], Any]:
     keys = jax.random.split(jax.random.key(0), LIFETIMES)
     compiled = jax.jit(train).lower(keys).compile()
     return lambda: jax.block_until_ready(compiled(keys))
-
-
-def cpu_seconds(run: Callable[[], Any]) -> float:
-    """Return the seconds that all threads of this process took."""
-    begun = time.process_time()
-    run()
-    return time.process_time() - begun
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

@@ -13,15 +13,14 @@ About five minutes on two cores.
 
 import argparse
 import importlib.util
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from showing import run_part
-from turns import in_turn, ratio
+from turns import cpu_seconds, in_turn, ratio
 
-NUM_ENVS, NUM_STEPS = 64, 200
+NUM_ENVS, NUM_STEPS = 64, {"jumanji": 200, "pgx": 200, "craftax": 20}
 CASES = {
     "jumanji/Snake-v1": {"encoding": "raw"},
     "jumanji/Game2048-v1": {"encoding": "raw"},
@@ -117,7 +116,7 @@ def restarting(reset: Any, step: Any) -> tuple[Any, Any]:
     return reset, restarted
 
 
-def player(reset: Any, step: Any, num_actions: int, masked: bool) -> Callable[[], Any]:
+def player(reset: Any, step: Any, num_actions: int, suite: str) -> Callable[[], Any]:
     """Compile random play in NUM_ENVS environments; return a function that runs it."""
     import jax
     import jax.numpy as jnp
@@ -129,7 +128,7 @@ def player(reset: Any, step: Any, num_actions: int, masked: bool) -> Callable[[]
         def one(carry: Any, key: Any) -> Any:
             state, obs, running, total = carry
             key_act, key_step = jax.random.split(key)
-            legal = obs[-num_actions:] > 0.5 if masked else jnp.ones(num_actions, bool)
+            legal = obs[-num_actions:] > 0.5 if suite in MASKED else jnp.ones(num_actions, bool)
             action = jax.random.categorical(key_act, jnp.where(legal, 0.0, -1e9))
             state, (obs, reward, done, final_obs) = step(key_step, state, action)
             running = running + reward
@@ -137,7 +136,7 @@ def player(reset: Any, step: Any, num_actions: int, masked: bool) -> Callable[[]
             return (state, obs, jnp.where(done, 0, running), total), None
 
         start = (state, obs, jnp.zeros(()), jnp.zeros(()))
-        return jax.lax.scan(one, start, jax.random.split(key_steps, NUM_STEPS))[0][3]
+        return jax.lax.scan(one, start, jax.random.split(key_steps, NUM_STEPS[suite]))[0][3]
 
     keys = jax.random.split(jax.random.key(0), NUM_ENVS)
     compiled = jax.jit(jax.vmap(play)).lower(keys).compile()
@@ -154,14 +153,7 @@ def ours(name: str, settings: dict[str, Any]) -> Callable[[], Any]:
         state, seen = env.step(key, state, action)
         return state, (seen.obs, seen.reward, seen.terminated | seen.truncated, seen.final_obs)
 
-    return player(env.reset, step, env.action_space.num_actions, env.action_space.masked)
-
-
-def cpu_seconds(run: Callable[[], Any]) -> float:
-    """Return the seconds that all threads of this process took."""
-    begun = time.process_time()
-    run()
-    return time.process_time() - begun
+    return player(env.reset, step, env.action_space.num_actions, name.partition("/")[0])
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -172,7 +164,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         if importlib.util.find_spec(suite) is None:
             continue
         reset, step, num_actions = BARE[suite](theirs)
-        runs = {"bare": player(*restarting(reset, step), num_actions, suite in MASKED), "ours": ours(name, settings)}
+        runs = {"bare": player(*restarting(reset, step), num_actions, suite), "ours": ours(name, settings)}
         if settings:
             runs["default"] = ours(name, {})
         seconds = in_turn({side: partial(cpu_seconds, run) for side, run in runs.items()}, options.rounds)
@@ -181,7 +173,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "ours_to_bare": ratio(seconds["bare"], seconds["ours"]),
             **({"default_to_ours": ratio(seconds["ours"], seconds["default"])} if settings else {}),
         }
-    return {"what": f"{NUM_ENVS} environments x {NUM_STEPS} steps, random legal actions", "cases": results}
+    return {"what": f"{NUM_ENVS} environments, random legal actions", "cases": results}
 
 
 if __name__ == "__main__":

@@ -216,10 +216,10 @@ def cheap_talk(result: Result) -> Iterator[str]:
         "zero": "two zeros beside each observation", "small": "a message network 4-32-2",
         "wide": "a message network 4-64-64-2",
     }  # fmt: skip
-    rows = [("", "environment steps per second", "share of zeros")]
+    rows = [("", "environment steps per CPU second", "share of zeros")]
     for side, words in called.items():
         share = result[side].get("share_of_zero")
-        rows.append((words, f"{result[side]['frames_per_second']:,}", f"{share['median']:.0%}" if share else ""))
+        rows.append((words, f"{result[side]['frames_per_cpu_second']:,}", f"{share['median']:.0%}" if share else ""))
     yield from table(*rows)
 
 

@@ -100,8 +100,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for word in words:
         if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
             raise UserError(f"got {word.encode(errors='replace').decode()!r}, allowed: names in UTF-8")
+    if not words or words[0] == "help":
+        words = [*words[1:], "--help"]
     names = tuple(_COMMANDS)
-    if words and not words[0].startswith("-") and words[0] not in names:
+    if not words[0].startswith("-") and words[0] not in names:
         raise UserError(f"got command {words[0]!r}, allowed: {', '.join(names)}{nearest(words[0], names)}")
     parser = make_parser()
     known, rest = parser.parse_known_args(words)

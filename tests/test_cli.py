@@ -63,7 +63,8 @@ ANSWERED_AT_ONCE = [
     (["tune", "nowhere.yaml", "--output", "RUN"], 2, "nowhere.yaml"),
     (["list", "--help"], 0, "example"),
     (["--version"], 0, __version__),
-    ([], 2, "COMMAND"),
+    ([], 0, "evolve"),
+    (["help", "evolve"], 0, "outer.num_generations=8"),
     (["evlove"], 2, "did you mean 'evolve'"),
     (["evolve", "CONFIG"], 2, "--run"),
     (["evolve", "nowhere.yaml", "--run", "RUN"], 2, "nowhere.yaml"),
@@ -192,6 +193,15 @@ def test_list_names_what_a_config_may_use(capsys, monkeypatch):
     assert set(STRATEGIES) <= listed
     for name, reason in EXCLUDED_STRATEGIES.items():
         assert f"{name}: {reason}" in out
+
+
+def test_list_names_some_kinds_and_devices(capsys):
+    assert main(["list", "devices", "strategies"]) == 0
+    out, _ = capsys.readouterr()
+    assert "cpu:0" in out
+    assert "Open_ES" in out
+    assert "gymnax/" not in out
+    assert_refused(["list", "strategy"], ["'strategy'", "did you mean 'strategies'"], capsys)
 
 
 TINY = (

@@ -142,6 +142,7 @@ def test_a_point_replaces_what_the_environment_needs_and_words_replace_both(aske
     assert len(found.rows()) == 2 * 2 * 2
     assert "dpo" in repr(found)
     assert found._repr_html_().startswith("<table>")
+    assert set(metadisco.plot(found)) == {"settings_area_under_curve", "settings_final_return"}
 
 
 def test_continuous_actions_have_defaults_of_their_own(asked):

@@ -12,7 +12,7 @@ from metadisco.storage.files import Name, text_of
 from metadisco.storage.outputs import check_file, write_output
 from metadisco.storage.package import ARTEFACT, check_package
 
-LANGUAGES = ("numpy", "jax", "torch")
+LANGUAGES = ("numpy", "jax", "torch", "discogen")
 
 
 def write_artefact(
@@ -68,7 +68,8 @@ def write_source(
 
     Args:
         discovery: names as for `train_agents`, and of a meta-policy or a message.
-        language: "numpy", "jax" or "torch", the only dependency of the file.
+        language: "numpy", "jax" or "torch", the only dependency of the file; or "discogen", for an objective: the file
+            loss.py of DiscoGen's on-policy RL, which requires JAX.
         output: a file that ends in .py.
         form: "network" (as learned) or "closed" (the closest form distilled); whatever it is if left out.
         overrides: constants of a closed objective, such as {"objective.clip_eps": 0.1}.
@@ -90,7 +91,7 @@ def write_source(
         )
     named = _named(discovery, form, overrides)
     check_has_source(named)
-    if form:
+    if form or language == "discogen":
         check_objective(named)
     source = choose_form(named, form)
     if path.suffix != ".py":

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from metadisco.evaluation.evaluate import Comparison
+    from metadisco.evaluation.over_settings import SettingsComparison
 
 
 def plot(
-    discovery: "Name | Sequence[Name] | Comparison",
+    discovery: "Name | Sequence[Name] | Comparison | SettingsComparison",
     *,
     env: str | None = None,
     config: Name | None = None,
@@ -37,8 +38,8 @@ def plot(
 
     Args:
         discovery: a run of any problem, an objective (names as for `train_agents`), several runs, or a result of
-            `evaluate`, which takes only the argument `output`. Several runs must share problem, fitness and
-            environments; their learning curves are drawn in one figure, and their losses on common axes.
+            `evaluate` or `evaluate_settings`, which take only the argument `output`. Several runs must share problem,
+            fitness and environments; their learning curves are drawn in one figure, and their losses on common axes.
         env: where a few agents train, so that the figures show which part of a loss matters; the first environment of
             the run if left out.
         config: the settings of these trainings, as for `train_agents`; the objective's own if left out.
@@ -50,7 +51,8 @@ def plot(
 
     Returns:
         Figures of matplotlib by name, such as `run`, `runs`, `value_loss`, `drift`; of a comparison `returns`,
-        `intervals`, `profiles`, and learning curves by environment. A notebook shows them after `%matplotlib inline`.
+        `intervals`, `profiles`, and learning curves by environment; over settings, a heat map for each score. A
+        notebook shows them after `%matplotlib inline`.
 
     Raises:
         UserError: for input that cannot be used; nothing was written then.
@@ -61,8 +63,9 @@ def plot(
     """
     if not isinstance(discovery, str | PathLike | list):
         from metadisco.evaluation.evaluate import Comparison
+        from metadisco.evaluation.over_settings import SettingsComparison
 
-        if isinstance(discovery, Comparison):
+        if isinstance(discovery, Comparison | SettingsComparison):
             return _comparison_figures(discovery, output)
     forget_edited()
     given, config_name = settings_of(overrides), None if config is None else text_of(config, "config")
@@ -114,15 +117,20 @@ def _check_plotted(sources: Sequence[Source], three_d: bool, trains: bool) -> No
             check_objective(source)
 
 
-def _comparison_figures(comparison: "Comparison", output: Name | None) -> "dict[str, Figure]":
+def _comparison_figures(comparison: "Comparison | SettingsComparison", output: Name | None) -> "dict[str, Figure]":
     """Draw a comparison."""
     if output is not None:
         check_writable(Path(output), "output")
 
+    from metadisco.evaluation.evaluate import Comparison
     from metadisco.plotting.comparison import comparison_figures
+    from metadisco.plotting.over_settings import settings_figures
     from metadisco.plotting.style import save
 
-    figures = dict(comparison_figures(comparison))
+    if isinstance(comparison, Comparison):
+        figures = dict(comparison_figures(comparison))
+    else:
+        figures = settings_figures(comparison)
     if output is not None:
         for name, figure in figures.items():
             save(figure, Path(output) / name)

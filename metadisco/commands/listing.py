@@ -1,4 +1,6 @@
-"""`metadisco list`: the names that a config may use."""
+"""`metadisco list`: the names that a config may use, and the devices."""
+
+from collections.abc import Callable, Sequence
 
 from metadisco.config import (
     EXCLUDED_STRATEGIES,
@@ -9,26 +11,67 @@ from metadisco.config import (
 )
 from metadisco.config.problems import problem_kind
 from metadisco.discoveries.published import published_names
-from metadisco.errors import UserError
+from metadisco.errors import UserError, nearest
 
 
-def list_names() -> int:
-    """Print all names; return the exit code."""
+def list_names(kinds: Sequence[str] = ()) -> int:
+    """Print names; return the exit code.
+
+    Args:
+        kinds: which, of KINDS; all if there are none.
+
+    Raises:
+        UserError: for an unknown kind.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UserError(f"KIND: got {kind!r}, allowed: {', '.join(KINDS)}{nearest(kind, KINDS)}")
     from metadisco.outer.devices import start_jax
 
     start_jax(None)  # libraries of environments start JAX when they are imported
 
+    for kind in dict.fromkeys(kinds or KINDS):
+        KINDS[kind]()
+    return 0
+
+
+def _environments() -> None:
     for suite in SUITES:
         _print_suite(suite)
-    _print("objectives", list(OBJECTIVE_SETTINGS))
-    _print("discoveries", published_names())
-    _print("problems", list(PROBLEMS))
+
+
+def _of_problems(field: str) -> list[str]:
+    """Return the names in a field of all problems, each once."""
     kinds = [kind for kind in map(problem_kind, PROBLEMS) if kind is not None]
-    _print("parametrisations", list(dict.fromkeys(name for kind in kinds for name in kind.parametrisations)))
-    _print("fitness", list(dict.fromkeys(name for kind in kinds for name in kind.fitness_names)))
+    return list(dict.fromkeys(name for kind in kinds for name in getattr(kind, field)))
+
+
+def _strategies() -> None:
     _print("strategies", list(STRATEGIES))
     _print("strategies of evosax that are not offered", [f"{name}: {why}" for name, why in EXCLUDED_STRATEGIES.items()])
-    return 0
+
+
+def _devices() -> None:
+    """Print what JAX computes on here."""
+    import jax
+
+    devices = [f"{each.platform}:{each.id} {each.device_kind}" for each in jax.devices()]
+    if jax.devices()[0].platform == "cpu":
+        devices.append("no GPU: none here, or JAX without CUDA; pip install 'metadisco[cuda]' brings that")
+    _print("devices", devices)
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    "environments": _environments,
+    "objectives": lambda: _print("objectives", list(OBJECTIVE_SETTINGS)),
+    "discoveries": lambda: _print("discoveries", published_names()),
+    "problems": lambda: _print("problems", list(PROBLEMS)),
+    "parametrisations": lambda: _print("parametrisations", _of_problems("parametrisations")),
+    "fitness": lambda: _print("fitness", _of_problems("fitness_names")),
+    "strategies": _strategies,
+    "devices": _devices,
+}
+"""What prints each kind of names, in the order in which all are printed."""
 
 
 def _print_suite(suite: str) -> None:

@@ -40,7 +40,8 @@ TUNE_EXAMPLE = """example:
   sampler: tpe
 
 Repeat the command to continue after a stop. The best settings are chosen on seeds of a second set, and judged on those
-of a third one. DIR/best.yaml is a config; metadisco evaluate --tuned DIR compares objectives at their own settings."""
+of a third one. DIR/best.yaml is a config, DIR/objective has the best constants of an objective; metadisco evaluate
+--tuned DIR compares objectives at their own settings."""
 
 
 ROLLOUT_EXAMPLE = """examples:
@@ -80,9 +81,10 @@ EXPORT_EXAMPLE = """examples:
   metadisco export runs/lpo --to artefact --output lpo.zip
   metadisco export runs/lpo --to torch --output lpo_loss.py
   metadisco export runs/lpo --to numpy --form closed --output lpo_loss.py
+  metadisco export lpo_drift_classic --to discogen --output loss.py
 
 An artefact needs no run: its path is the name of an objective. A file for NumPy, JAX or PyTorch requires only that
-library and checks itself when it is run."""
+library and checks itself when it is run. One for DiscoGen is loss.py of its domain OnPolicyRL."""
 
 CARD_EXAMPLE = """examples:
   metadisco card runs/lpo
@@ -92,8 +94,11 @@ CARD_EXAMPLE = """examples:
 The card has the metadata of Hugging Face at its head, so that the folder can be uploaded as it is. The text of a card
 that is in the folder already is kept."""
 
-LIST_EXAMPLE = """example:
-  metadisco list"""
+LIST_EXAMPLE = """examples:
+  metadisco list
+  metadisco list strategies devices
+
+Kinds are environments, objectives, discoveries, problems, parametrisations, fitness, strategies and devices."""
 
 OBJECTIVE = "a closed form, a published discovery, or the path of a run, artefact or distilled forms"
 
@@ -130,7 +135,8 @@ def make_parser() -> Parser:
 
     _add_training(commands)
     _add_tools(commands)
-    _command(commands, "list", "list environments, objectives, parametrisations and strategies", LIST_EXAMPLE)
+    listing = _command(commands, "list", "list environments, objectives, strategies and so on", LIST_EXAMPLE)
+    listing.add_argument("kinds", nargs="*", metavar="KIND", help="such as environments, strategies, devices (all)")
     return parser
 
 
@@ -229,7 +235,9 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     export = _command(commands, "export", "export an objective as an artefact or source file", EXPORT_EXAMPLE)
     export.add_argument("name", metavar="O", help=OBJECTIVE)
     export.add_argument("words", nargs="*", metavar="KEY=VALUE", help="constants, such as objective.clip_eps=0.1")
-    export.add_argument("--to", dest="target", required=True, metavar="WHAT", help="artefact, numpy, jax or torch")
+    export.add_argument(
+        "--to", dest="target", required=True, metavar="WHAT", help="artefact, numpy, jax, torch or discogen"
+    )
     export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder or zip file; a .py file")
     _add_force(export)
     export.add_argument("--form", metavar="FORM", help="network (as learned) or closed (the closest distilled form)")

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from metadisco.discoveries.sources import short_names
+from metadisco.evaluation.digits import interval
 from metadisco.evaluation.statistics import Difference, half_width, paired_difference
-from metadisco.evaluation.tables import Table, with_interval, with_sign
+from metadisco.evaluation.tables import Table, with_sign
 from metadisco.storage.files import with_nulls
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _line(row: ControlRow) -> list[str]:
     differences = [with_sign(row.differences.get(name)) for name in COMPARED]
     return [
         row.steering,
-        with_interval(row.mean, row.mean - half, row.mean + half),
+        interval(row.mean, row.mean - half, row.mean + half),
         *differences,
         str(row.failed or ""),
     ]

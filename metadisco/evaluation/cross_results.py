@@ -11,10 +11,11 @@ import numpy as np
 from metadisco._version import __version__
 from metadisco.errors import UserError
 from metadisco.evaluation.cross_table import CrossTable, Row, Rules
+from metadisco.evaluation.digits import interval
 from metadisco.evaluation.entrants import Entrant
 from metadisco.evaluation.results import FILE, Results, figure_name
 from metadisco.evaluation.statistics import Difference, Estimate
-from metadisco.evaluation.tables import Table, in_markdown, with_interval
+from metadisco.evaluation.tables import Table, in_markdown
 from metadisco.inner.games import make_game
 from metadisco.storage.files import with_nulls, write_atomically
 
@@ -63,9 +64,7 @@ def _entry(row: Row, part: str) -> str:
     numbers = getattr(row, part)
     if numbers is None:
         return ""
-    text = with_interval(*numbers)
-    sign = "+" if part == "difference" and numbers[0] >= 0 and not math.isnan(numbers[0]) else ""
-    return f"{sign}{text}" + (f" ({row.failed} failed)" if row.failed else "")
+    return interval(*numbers, signed=part == "difference") + (f" ({row.failed} failed)" if row.failed else "")
 
 
 def _plain(table: CrossTable) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from metadisco.config.settings_grid import GivenScale
 from metadisco.evaluation.settings_cells import Place, SettingsCell
+from metadisco.evaluation.settings_scores import Scores, Task, filled_scores, measured_scales
 from metadisco.evaluation.statistics import Difference, paired_difference
 from metadisco.evaluation.verdicts import (
     CHOOSING,
@@ -15,7 +16,6 @@ from metadisco.evaluation.verdicts import (
     Scale,
     Spread,
     Verdict,
-    best,
     corrected,
     holm,
     p_value,
@@ -25,10 +25,6 @@ from metadisco.evaluation.verdicts import (
 
 MIN_SEEDS = 4
 """Half of the seeds choose and half of them judge, and an interval needs two."""
-Task: TypeAlias = tuple[str, int]
-"""An environment and a lifetime."""
-Scores: TypeAlias = Mapping[str, Sequence[np.ndarray]]
-"""[S] scores in every place, by entrant."""
 
 
 class SettingsRow(NamedTuple):
@@ -124,55 +120,6 @@ def judge(
 
 def _num_failed(cell: SettingsCell, score: str) -> int:
     return int((~np.isfinite(getattr(cell.lifetimes, score))).sum())
-
-
-def filled_scores(
-    cells: Sequence[SettingsCell], places: Sequence[Place], score: str, random: Mapping[str, float]
-) -> Scores:
-    """Return the scores of all seeds; failed lifetimes get the worst score of their environment and lifetime.
-
-    Args:
-        cells: of every entrant in every place.
-        places: in the order of the result.
-        score: one of SCORES.
-        random: by environment; the score where all failed.
-    """
-    by_task: dict[Task, list[np.ndarray]] = {}
-    for cell in cells:
-        by_task.setdefault((cell.place.env, cell.place.lifetime), []).append(getattr(cell.lifetimes, score))
-    worst = {}
-    for task, several in by_task.items():
-        finite = np.concatenate(several)
-        finite = finite[np.isfinite(finite)]
-        worst[task] = float(finite.min()) if finite.size else random[task[0]]
-    found: dict[str, dict[Any, np.ndarray]] = {}
-    for cell in cells:
-        values = np.asarray(getattr(cell.lifetimes, score), np.float64)
-        filled = np.where(np.isfinite(values), values, worst[cell.place.env, cell.place.lifetime])
-        found.setdefault(cell.entrant, {})[cell.place.key] = filled
-    return {entrant: [each[place.key] for place in places] for entrant, each in found.items()}
-
-
-def measured_scales(
-    baseline: Sequence[np.ndarray], places: Sequence[Place], random: Mapping[str, float], given: Sequence[GivenScale]
-) -> dict[Task, Scale]:
-    """Return the scale of each environment and lifetime, never of a single cell.
-
-    Tuned PPO is the baseline at its best setting, which is chosen on one half of the seeds and valued on the other.
-
-    Args:
-        baseline: its scores in every place.
-        places: likewise.
-        random: mean return of random actions by environment.
-        given: what is not measured.
-    """
-    known = {(each.env, each.lifetime): Scale(each.random, each.tuned, None) for each in given}
-    scales = {}
-    for task in dict.fromkeys((place.env, place.lifetime) for place in places):
-        here = [index for index, place in enumerate(places) if (place.env, place.lifetime) == task]
-        chosen, tuned = best([baseline[index] for index in here])
-        scales[task] = known.get(task, Scale(random[task[0]], tuned, places[here[chosen]].setting))
-    return scales
 
 
 class _Control(NamedTuple):

@@ -1,6 +1,5 @@
 """Tables of a comparison, as text."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -8,8 +7,8 @@ from typing import NamedTuple
 
 from metadisco.discoveries.sources import short_names
 from metadisco.evaluation.comparison import Row
+from metadisco.evaluation.digits import decimals_of, interval, to_digits
 from metadisco.evaluation.statistics import Difference, Estimate
-from metadisco.storage.rows import format_number
 
 HEADINGS = ("{compared}", "mean", "IQM (95 %)", "minus {baseline} (95 %)", "P(> {baseline})", "failed")
 NO_TALKER = "none"
@@ -23,10 +22,6 @@ LATEX = str.maketrans(
     }
 )  # fmt: skip
 """Escapes of characters that are special in LaTeX."""
-
-
-MAX_DECIMALS = 6
-"""Decimals of an interval in LaTeX; a smaller interval is written with an exponent."""
 
 
 class Table(NamedTuple):
@@ -74,30 +69,17 @@ def _line(row: Row, name: str, held_out: bool | None) -> list[str]:
     chance = row.probability_of_improvement
     return [
         name + note,
-        format_number(row.mean),
-        with_interval(*row.interquartile_mean),
+        to_digits(row.mean, decimals_of(row.half_width)),
+        interval(*row.interquartile_mean),
         with_sign(row.difference),
         "" if chance is None else f"{chance:.2f}",
         str(row.failed or ""),
     ]
 
 
-def with_interval(value: float, low: float, high: float) -> str:
-    """Return a number with its interval, if there is one."""
-    return (
-        format_number(value)
-        if math.isnan(low)
-        else f"{format_number(value)} [{format_number(low)}, {format_number(high)}]"
-    )
-
-
 def with_sign(difference: Difference | Estimate | None) -> str:
     """Return a difference with its interval; empty for none."""
-    if difference is None:
-        return ""
-    value, low, high = difference
-    sign = "+" if value >= 0 and not math.isnan(value) else ""
-    return f"{sign}{format_number(value)} [{format_number(low)}, {format_number(high)}]"
+    return "" if difference is None else interval(*difference, signed=True)
 
 
 def _markdown_line(line: Sequence[str]) -> str:
@@ -159,13 +141,10 @@ def latex(rows: Sequence[Row], baseline: str, num_seeds: int) -> str:
 
 def _mean_in_latex(row: Row, best: float) -> str:
     """Return mean and half-width with the same number of decimals; in bold for the best mean."""
-    mean, half = format_number(row.mean), ""
+    decimals = decimals_of(row.half_width)
+    mean, half = to_digits(row.mean, decimals), ""
     if row.half_width is not None:
-        decimals = 1 - math.floor(math.log10(row.half_width)) if row.half_width > 0 else 0
-        if decimals <= MAX_DECIMALS:
-            mean, half = (f"{number:,.{max(decimals, 0)}f}" for number in (row.mean, row.half_width))
-        else:
-            half = format_number(row.half_width)
+        half = to_digits(row.half_width, decimals)
     mean, half = (re.sub(r"e([+-]\d+)", r"\\cdot 10^{\1}", number).replace(",", "{,}") for number in (mean, half))
     shown = f"\\mathbf{{{mean}}}" if row.mean == best else mean
     return f"${shown} \\pm {half}$" if half else f"${shown}$"

@@ -10,16 +10,21 @@ import numpy as np
 
 from metadisco._version import __version__
 from metadisco.discoveries.pairs import INPUTS, OUTPUTS
+from metadisco.errors import UserError
 from metadisco.export.parts import check_itself
 from metadisco.export.writer import WIDTH, Writer, indented
 from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.losses import Losses
 
-LANGUAGES = {"numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch")}
+LANGUAGES = {
+    "numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch"), "discogen": ("jnp", "JAX"),
+}  # fmt: skip
+"""Module and name of the library of a file; that for DiscoGen is one for JAX with a function more."""
 CLIP_SETTINGS = {
     "numpy": "A clipping constant in your program then has no effect.",
     "jax": "PureJaxRL's CLIP_EPS then has no effect.",
     "torch": "CleanRL's --clip-coef and --clip-vloss then have no effect.",
+    "discogen": "DiscoGen's CLIP_EPS then has no effect.",
 }
 """Settings of well-known PPO implementations that lose their effect, by language."""
 TEMPLATES = Path(__file__).parent.parent / "templates" / "source"
@@ -49,14 +54,22 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
 
     Args:
         losses: of the objective.
-        language: `numpy`, `jax` or `torch`.
+        language: `numpy`, `jax`, `torch` or `discogen`.
         about: contents of the header.
         pairs: stored inputs and outputs, with which the file checks itself.
+
+    Raises:
+        UserError: if the losses need what DiscoGen does not pass on.
     """
     module, library = LANGUAGES[language]
     writer = Writer(module)
     policy, policy_gradient = writer.part("policy", losses.policy)
     value, value_gradient = writer.part("value", losses.value)
+    if language == "discogen" and writer.uses_progress:
+        raise UserError(
+            f"{about.name}: its loss depends on the progress of training, which DiscoGen does not pass on, allowed: "
+            "language jax, or an objective that is the same throughout training"
+        )
     return template(f"{language}.py.j2").render(
         about=about,
         clip_settings=CLIP_SETTINGS[language],

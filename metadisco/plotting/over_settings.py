@@ -133,12 +133,20 @@ def _ordered(cells: Panel, columns: Sequence[str]) -> Panel:
     return {(line, column): cells.get((line, column), nothing) for line in lines for column in columns}
 
 
-def draw_settings(found: SettingsComparison, output: Path) -> None:
-    """Write a figure for each score into the folder `figures` of the output, as `save` does."""
+def settings_figures(found: SettingsComparison) -> dict[str, Figure]:
+    """Return a figure for each score, by name; none where no cell was judged."""
     (baseline,) = short_names([found.baseline]).values()
+    figures = {}
     for score, judgement in found.judgements.items():
         panels = _panels(found, judgement)
         if panels:
             title = f"{SCORE_TITLES[score].capitalize()} minus {baseline}'s, {found.num_seeds} seeds; ▲ better, ▼ worse"
             label = f"difference (random actions 0, tuned {baseline} 1)"
-            save(settings_figure(panels, label=label, title=title), output / "figures" / f"settings_{score}")
+            figures[f"settings_{score}"] = settings_figure(panels, label=label, title=title)
+    return figures
+
+
+def draw_settings(found: SettingsComparison, output: Path) -> None:
+    """Write a figure for each score into the folder `figures` of the output, as `save` does."""
+    for name, figure in settings_figures(found).items():
+        save(figure, output / "figures" / name)

@@ -2,7 +2,8 @@
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,23 @@ def save(figure: Figure, path: Path) -> tuple[Path, ...]:
         The files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    files = tuple(path.with_name(f"{path.name}.{kind}") for kind in current().formats)
-    for file in files:
-        file.write_bytes(encoded(figure, file.suffix))
+    first, *others = files = tuple(path.with_name(f"{path.name}.{kind}") for kind in current().formats)
+    first.write_bytes(encoded(figure, first.suffix))
+    with _laid_out(figure):
+        for file in others:
+            file.write_bytes(encoded(figure, file.suffix))
     return files
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Keep everything in place while a figure is drawn again; finding the places takes most of the time."""
+    engine = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
 
 
 def encoded(figure: Figure, suffix: str) -> bytes:

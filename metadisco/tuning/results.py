@@ -6,34 +6,26 @@ Axes: S seeds, K environments.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from metadisco._version import __version__
-from metadisco.config import to_plain, write_yaml
-from metadisco.config.grid import split_objective
 from metadisco.discoveries.sources import short_names
 from metadisco.errors import UserError
+from metadisco.evaluation.digits import interval
 from metadisco.evaluation.results import figure_name
 from metadisco.evaluation.statistics import half_width, mean, paired_difference, stratified_bootstrap
-from metadisco.evaluation.tables import SCORE_TITLES, Table, in_html, with_interval, with_sign
-from metadisco.storage.files import write_atomically
+from metadisco.evaluation.tables import SCORE_TITLES, Table, in_html, with_sign
 from metadisco.storage.rows import format_number
 from metadisco.tuning.plan import Plan
 from metadisco.tuning.ranges import PPO, Values
-from metadisco.tuning.read import FILE, FORMAT, VERSION
 from metadisco.tuning.search import Best, Search, scaled_scores
-from metadisco.tuning.study import importances, write_journal
+from metadisco.tuning.study import importances
 from metadisco.tuning.trials import BASE, Trial, Trials
 
 if TYPE_CHECKING:
     import pandas
-
-
-BEST = "best.yaml"
 
 
 class Judged(NamedTuple):
@@ -148,7 +140,7 @@ def tables_of(tuned: Tuned) -> list[Table]:
     ]
     lines = []
     for name, each in tuned.judged.items():
-        report = with_interval(*_estimate(each.report))
+        report = interval(*estimate(each.report))
         lines.append(
             [
                 names[name],
@@ -156,7 +148,7 @@ def tables_of(tuned: Tuned) -> list[Table]:
                 "" if each.choice is None else format_number(each.choice),
                 report,
                 format_number(float(each.base.mean())),
-                with_sign(_difference(each.report, each.base)),
+                with_sign(difference(each.report, each.base)),
             ]
         )
     result = [Table(f"{where}: {SCORE_TITLES[space.score]}", headings, lines)]
@@ -171,11 +163,16 @@ def tables_of(tuned: Tuned) -> list[Table]:
     return [*result, Table("best settings", ["setting", *names.values()], settings)]
 
 
+def file_name(name: str) -> str:
+    """Return the part of a file name that stands for an objective."""
+    return figure_name(name)
+
+
 def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
-def _estimate(scores: Float[np.ndarray, "S K"]) -> tuple[float, float, float]:
+def estimate(scores: Float[np.ndarray, "S K"]) -> tuple[float, float, float]:
     """Return the mean and its 95 % interval: Student's t in one environment, else a stratified bootstrap."""
     value = float(scores.mean())
     if len(scores) < 2:
@@ -186,109 +183,10 @@ def _estimate(scores: Float[np.ndarray, "S K"]) -> tuple[float, float, float]:
     return value, value - half, value + half
 
 
-def _difference(ours: Float[np.ndarray, "S K"], theirs: Float[np.ndarray, "S K"]) -> Any:
+def difference(ours: Float[np.ndarray, "S K"], theirs: Float[np.ndarray, "S K"]) -> Any:
     """Return the mean difference on the same seeds with its 95 % interval; None for one seed."""
     if len(ours) < 2:
         return None
     if ours.shape[1] > 1:
         return stratified_bootstrap(ours - theirs, mean)
     return paired_difference(ours[:, 0], theirs[:, 0])
-
-
-def as_json(tuned: Tuned, trials: Trials, scale: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
-    """Return the results as plain data."""
-    plan = tuned.plan
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "metadisco": __version__,
-        "search": to_plain(plan.space),
-        "config": plan.origin,
-        "references": {env: {"random": scale[env][0], "ppo": scale[env][1]} for env in plan.configs if env in scale},
-        "agents": dict(tuned.agents),
-        "objectives": {name: _objective(name, each, tuned, trials) for name, each in tuned.judged.items()},
-    }
-
-
-def _objective(name: str, each: Judged, tuned: Tuned, trials: Trials) -> dict[str, Any]:
-    plan = tuned.plan
-    report = _estimate(each.report)
-    return {
-        "sha256": plan.sources[name].sha256,
-        "best": each.values,
-        "search": each.search,
-        "choice": each.choice,
-        "report": _numbers(report),
-        "before": float(each.base.mean()),
-        "minus_before": _numbers(_difference(each.report, each.base)),
-        "envs": {env: _in_env(name, env, each, tuned, trials) for env in plan.configs},
-        "finalists": list(each.finalists),
-        "importances": dict(each.importances),
-    }
-
-
-def _in_env(name: str, env: str, each: Judged, tuned: Tuned, trials: Trials) -> dict[str, Any]:
-    """Return the report in one environment: scores as they are, null for failed lifetimes."""
-    place = list(tuned.plan.configs).index(env)
-    found: dict[str, Any] = {"scaled": float(each.report[:, place].mean())}
-    for score in SCORE_TITLES:
-        by_number = trials.scores("report", name, env, score)
-        best = next(scores for number, scores in by_number.items() if number != BASE)
-        found[score] = {"best": _plain(best), "before": _plain(by_number[BASE])}
-    return found
-
-
-def _plain(scores: np.ndarray) -> list[float | None]:
-    return [float(score) if np.isfinite(score) else None for score in scores]
-
-
-def _numbers(estimate: Any) -> list[float | None] | None:
-    return None if estimate is None else _plain(np.asarray(estimate, float))
-
-
-def write_results(
-    tuned: Tuned, trials: Trials, scale: Mapping[str, tuple[float, float]], output: Path
-) -> dict[str, Path]:
-    """Write results.json, the best settings as configs, and Optuna's journal; return the configs by objective."""
-    configs = config_files(tuned, output)
-    for name, path in configs.items():
-        write_atomically(path, best_config(tuned.plan, name, tuned.judged[name].values))
-    write_journal(
-        output / "study.journal",
-        {name: (tuned.plan.ranges[name], each) for name, each in tuned.trials.items()},
-    )
-    write_atomically(output / FILE, json.dumps(as_json(tuned, trials, scale), allow_nan=False, indent=1) + "\n")
-    return configs
-
-
-def config_files(tuned: Tuned, output: Path) -> dict[str, Path]:
-    """Return the files of the best settings by objective: best.yaml for one, best_NAME.yaml for several."""
-    if len(tuned.judged) == 1:
-        return dict.fromkeys(tuned.judged, output / BEST)
-    return {name: output / f"best_{file_name(short)}.yaml" for name, short in short_names(tuned.judged).items()}
-
-
-def file_name(name: str) -> str:
-    """Return the part of a file name that stands for an objective."""
-    return figure_name(name)
-
-
-def best_config(plan: Plan, objective: str, values: Values) -> str:
-    """Return a config with the best settings, for `--config`.
-
-    A config has no constants of an objective; they are in the first line, as words for `metadisco train`.
-    """
-    constants, own = split_objective(values)
-    words = "".join(f" objective.{name}={json.dumps(value)}" for name, value in constants.items())
-    inner = dict(plan.space.inner)
-    inner["ppo"] = {**inner["ppo"], **{key.removeprefix(PPO): value for key, value in own.items()}}
-    if inner["envs"]:
-        inner["envs"] = [
-            {**each, "ppo": {key: value for key, value in each["ppo"].items() if f"{PPO}{key}" not in own}}
-            for each in inner["envs"]
-        ]
-    else:
-        envs = [{"env": env, "env_settings": each.inner.env_settings} for env, each in plan.configs.items()]
-        alone = envs[0] if len(envs) == 1 else {"env": None, "env_settings": {}, "envs": envs}
-        inner |= alone
-    return f"# metadisco train --objective {objective}{words}\n" + write_yaml({"inner": inner})

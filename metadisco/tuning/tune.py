@@ -11,10 +11,11 @@ from metadisco.storage.files import write_atomically
 from metadisco.storage.lock import RunLock
 from metadisco.tuning.plan import Plan
 from metadisco.tuning.read import FILE as RESULTS
-from metadisco.tuning.results import BEST, Tuned, judge, write_results
+from metadisco.tuning.results import Tuned, judge
 from metadisco.tuning.search import Progress, Search, Train
 from metadisco.tuning.train import Trainer
 from metadisco.tuning.trials import FILE, FORMAT, VERSION, Trials
+from metadisco.tuning.written import BEST, OBJECTIVE, write_results
 
 SPACE = "space.yaml"
 NUM_REFERENCE_SEEDS = 16
@@ -71,7 +72,7 @@ def tune(
 
 def _check_folder(output: Path) -> None:
     """Refuse a folder whose files a search would replace, though they are of something else."""
-    for name in (SPACE, RESULTS, BEST):
+    for name in (SPACE, RESULTS, f"{BEST}.yaml", OBJECTIVE):
         if (output / name).exists() and not (output / FILE).exists():
             raise UserError(f"output: {str(output)!r} holds {name} of something else, allowed: a new folder")
 

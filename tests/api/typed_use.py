@@ -45,6 +45,7 @@ def look(run: metadisco.Run, envs: Sequence[str]) -> metadisco.Comparison:
     metadisco.plot(found)["returns"].savefig("returns.pdf")
     judged = metadisco.evaluate_settings(run, envs, {"settings": ["cleanrl"]})
     assert_type(judged, metadisco.SettingsComparison)
+    metadisco.plot(judged)["settings_final_return"].savefig("settings.pdf")
     functions = metadisco.load_message("runs/harm")
     assert_type(functions, metadisco.MessageFunctions)
     functions.message(jnp.zeros(4)).sum()

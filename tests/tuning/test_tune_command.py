@@ -45,7 +45,7 @@ def tuned(tmp_path_factory):
 def test_everything_is_written(tuned):
     figures = {f"{name}.{kind}" for name in ("best_so_far", "settings", "pairs") for kind in ("png", "svg")}
     assert {path.name for path in (tuned / "figures").iterdir()} == figures
-    names = {"space.yaml", "trials.jsonl", "results.json", "best.yaml", "study.journal", "figures"}
+    names = {"space.yaml", "trials.jsonl", "results.json", "best.yaml", "objective", "study.journal", "figures"}
     assert {path.name for path in tuned.iterdir()} == names
     results = json.loads((tuned / "results.json").read_text())
     assert results["agents"] == {"search": 8, "choice": 4, "report": 6}
@@ -59,14 +59,14 @@ def test_the_best_settings_are_a_config(tuned):
     config = parse_config(read_yaml(tuned / "best.yaml"))
     assert config.inner.env == ENV
     assert config.inner.ppo.learning_rate == best["inner.ppo.learning_rate"]
-    first = (tuned / "best.yaml").read_text().splitlines()[0]
-    assert f"objective.clip_eps={best['objective.clip_eps']}" in first
+    objective = json.loads((tuned / "objective" / "artefact.json").read_text())["objective"]
+    assert objective["settings"]["clip_eps"] == best["objective.clip_eps"]
 
 
 @pytest.mark.slow
 def test_train_takes_the_best_settings(tuned):
-    words = ["train", "--objective", "ppo", "--config", str(tuned / "best.yaml"), "outer.num_devices=1", "--quiet"]
-    assert main([*words, "objective.clip_eps=0.3"]) == 0
+    words = ["train", "--objective", str(tuned / "objective"), "--config", str(tuned / "best.yaml"), "--quiet"]
+    assert main([*words, "outer.num_devices=1"]) == 0
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from made_up import BEST, plan_of, search
 from metadisco.config import parse_config
 from metadisco.config.text import parse_yaml
 from metadisco.errors import UserError
-from metadisco.tuning.results import best_config
 from metadisco.tuning.trials import BASE
+from metadisco.tuning.written import best_config
 
 HALVING = {"halving": {"num_seeds": [2, 8, 32], "keep": 0.25}, "num_settings": 32, "batch": 8}
 
@@ -177,7 +177,7 @@ def test_a_header_that_was_torn_is_written_again(tmp_path):
 def test_the_best_settings_are_a_config_with_the_environments_of_the_search(envs):
     inner = {"env": "gymnax/CartPole-v1", "env_settings": {"max_steps_in_episode": 50}}
     plan = plan_of(envs=envs, inner=inner)
-    text = best_config(plan, "ppo", {"inner.ppo.learning_rate": 0.02, "inner.ppo.gae_lambda": 0.5})
+    text = best_config(plan, {"inner.ppo.learning_rate": 0.02, "inner.ppo.gae_lambda": 0.5})
     config = parse_config(parse_yaml(text))
     assert {task.env: task.env_settings for task in config.tasks} == {
         env: {"max_steps_in_episode": 50} if "CartPole" in env else {} for env in envs
