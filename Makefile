@@ -15,7 +15,7 @@ WHEEL_TAGS := 2_28_x86_64 2_27_x86_64 2_17_x86_64
 
 DOCS := build/docs
 
-.PHONY: demo docs test test-ordinary test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
+.PHONY: demo docs test typed test-ordinary test-slow test-faults test-distributed test-export test-browser lint bench bench-wheels clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# As a strict user of the package sees its types.
+typed: $(VENV)/installed-dev
 	cd tests/api && $(abspath $(BIN))/mypy --strict --config-file= --cache-dir=$(CURDIR)/.mypy_cache/strict typed_use.py
 
 # More than half of the time of these tests is compiling; `make test-slow` and the others optimise as commands do. XLA's
@@ -49,7 +52,7 @@ test: lint
 test-ordinary: $(VENV)/installed-dev
 	XLA_FLAGS= $(BIN)/pytest -m "ordinary or not slow" tests/ordinary tests/inner/cpu/test_threefry.py
 	XLA_FLAGS= $(BIN)/pytest -m ordinary tests/problems/test_opponent_shaping.py
-	XLA_FLAGS= $(BIN)/pytest tests/test_evolve.py -k "changes_no_bit or again_and_again"
+	XLA_FLAGS= $(BIN)/pytest -m "ordinary or not slow" tests/test_evolve.py -k "changes_no_bit or again_and_again"
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import quick
 from refusals import assert_refused
 
 from metadisco import Sample, load_objective
@@ -68,7 +69,11 @@ def figures(drift_run, both_run, tmp_path_factory):
         assert main(["plot", str(run), "--output", str(output), *words, "--quiet"]) == 0
         return {path.name for path in output.glob("*.*")}
 
-    return {"drift": lambda: draw(drift_run, "--three-d"), "both": lambda: draw(both_run)}
+    return {
+        "drift": lambda: draw(drift_run),
+        "surfaces": lambda: draw(drift_run, "--three-d"),
+        "both": lambda: draw(both_run),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +97,11 @@ def page(drift_run, tmp_path_factory):
 
 
 class TestPlot:
-    @pytest.mark.parametrize("run", ["drift", pytest.param("both", marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("run", quick(["drift", "surfaces", "both"], ["drift"]))
     def test_every_figure_is_there_as_png_and_svg(self, run, figures):
         expected = {
-            "drift": ("run", "drift", "drift_slices", "drift_over_life", "drift_evolution", "drift_3d"),
+            "drift": ("run", "drift", "drift_slices", "drift_over_life", "drift_evolution"),
+            "surfaces": ("run", "drift", "drift_slices", "drift_over_life", "drift_evolution", "drift_3d"),
             "both": ("run", "drift", "drift_slices", "drift_evolution", "value_loss", "value_loss_evolution",
                      "value_loss_by_target", "value_loss_by_old_value"),
         }  # fmt: skip
@@ -120,7 +126,7 @@ class TestPlot:
 
 @pytest.mark.parametrize(
     ("section", "told"),
-    [({}, True), ({"inputs": ["error", "old_value"]}, False)],
+    [({}, True), pytest.param({"inputs": ["error", "old_value"]}, False, marks=pytest.mark.slow)],
 )
 def test_that_a_loss_of_one_input_has_no_surface_is_said(section, told, tmp_path, capsys, monkeypatch):
     section = {"hidden_sizes": [4], "start": "random", **section}
@@ -136,6 +142,7 @@ def test_that_a_loss_of_one_input_has_no_surface_is_said(section, told, tmp_path
     assert "three dimensions" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 class TestDistil:
     def test_forms_are_sorted_by_their_error(self, data):
         forms = data["policy"]["forms"]
@@ -207,6 +214,7 @@ class TestRetraining:
         load_objective(tmp_path / "out")
 
 
+@pytest.mark.slow
 class TestReport:
     def test_it_needs_nothing_beside_itself(self, page):
         assert page.count('src="data:image/png;base64,') == 5

@@ -197,6 +197,7 @@ def test_documented_search_from_python_moves_the_centre_in_every_generation(dire
     assert "log_threshold" in centre
 
 
+@pytest.mark.slow
 def test_documented_problem_without_an_environment_is_evolved_drawn_reported_and_loaded(
     in_directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

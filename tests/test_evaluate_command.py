@@ -94,6 +94,7 @@ def test_figures_are_drawn_for_each_environment(output):
     assert files == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
 
 
+@pytest.mark.slow
 def test_what_is_there_is_drawn_for_a_paper(output, run):
     assert main([*command(run, output), "--quiet", "--format", "pdf", "--style", "paper"]) == 0
     svg = (output / "figures" / "intervals.svg").read_text()

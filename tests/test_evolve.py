@@ -74,6 +74,7 @@ class TestUninterrupted:
         assert {path: path.read_bytes() for path in uninterrupted.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.ordinary
 def test_a_run_that_is_killed_again_and_again_gives_the_same_numbers(uninterrupted, config_path, folder, tmp_path):
     run = tmp_path / "killed"
     words = ["evolve", str(config_path), FOUR_DEVICES, "--run", str(run)]

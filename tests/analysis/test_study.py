@@ -95,6 +95,7 @@ def test_something_else_by_the_name_of_a_discovery_is_not_taken_for_it(study, tm
         study()
 
 
+@pytest.mark.slow
 def test_studies_leave_it_to_commands_to_start_jax():
     folders = [str(ROOT / "analysis"), str(ROOT / "experiments")]
     done = subprocess.run([sys.executable, "-c", START_JAX, *folders], capture_output=True, text=True, check=True)

@@ -35,17 +35,17 @@ def test_parts_of_a_life_are_compared_seed_by_seed(summary, tmp_path):
     # Differences 1 and 2: mean 1.5, and Student's 12.706 × their standard error 0.5 on either side.
     assert mine == [
         "mine",
-        "3: +1.5 [-4.853, 7.853]",
-        "5: +2.5 [-3.853, 8.853]",
+        "3.0: +1.5 [-4.9, 7.9]",
+        "5.0: +2.5 [-3.9, 8.9]",
         "3.5: +0 [0, 0]",
-        "2: -2.5 [-8.853, 3.853]",
+        "2.0: -2.5 [-8.9, 3.9]",
     ]
 
 
 def test_a_life_that_failed_is_the_worst_one(summary, tmp_path):
     failed = cell("mine", [[8, 8, None, None], [8, 8, 8, 8]], area_under_curve=[None, 8.0])
     _, _, mine = rows(summary, tmp_path, cell("ppo", [[1, 2, 3, 4], [2, 3, 4, 5]]), failed)
-    assert [entry.split(":")[0] for entry in mine[1:]] == ["4.5", "5", "5.5", "6"]
+    assert [entry.split(":")[0] for entry in mine[1:]] == ["4", "5", "6", "6"]  # to the digits of the interval
 
 
 def test_where_all_failed_they_are_equal(summary, tmp_path):

@@ -149,6 +149,7 @@ def pretended(study, monkeypatch, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_study_of_all_searches_has_every_section_and_figure(study, pretended):
     folder = pretended(study("talk_searches").SEARCHES)
     found = (folder / "findings.md").read_text()

@@ -135,6 +135,7 @@ def test_an_interrupt_before_the_search_raises_and_nothing_is_there(folder, conf
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_it_works_in_a_thread_and_inside_a_running_event_loop(folder, config, tmp_path):
     found = {}
 

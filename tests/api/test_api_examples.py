@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from api_examples import run_example
+from quick import quick
 from talking import talk_config
 
 import metadisco
@@ -17,7 +18,7 @@ COMPUTING = ("evolve", "train_agents", "rollout", "evaluate", "evaluate_settings
 FUNCTIONS = (*COMPUTING, "load_message", "load_meta_policy", *ON_THE_RUN)
 
 
-@pytest.mark.parametrize("name", ON_THE_RUN)
+@pytest.mark.parametrize("name", quick(ON_THE_RUN, [name for name in ON_THE_RUN if name != "Run"]))
 def test_the_example_runs(name, folder):
     made = run_example(name)
     for kind in (key for key in ("path", "page") if key in made):
@@ -27,6 +28,7 @@ def test_the_example_runs(name, folder):
         assert Path("value_loss.pdf").is_file()
 
 
+@pytest.mark.slow
 def test_agents_are_trained_and_play(folder):
     (trained,) = [run_example("train_agents")["trained"]]
     assert trained.lifetimes.final_return.shape == (4,)

@@ -68,6 +68,7 @@ def same(expression, formula, error, **others):
 
 
 class TestDrifts:
+    @pytest.mark.slow
     def test_both_branches_of_dpo_are_found_exactly(self, of_dpo):
         best = of_dpo[-1]
         assert best.relative_error < 1e-6

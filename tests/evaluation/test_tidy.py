@@ -99,7 +99,7 @@ def test_entries_are_mean_and_half_its_interval_and_the_best_is_bold():
     [
         (3725.61, 102.13, r"$\mathbf{3{,}726} \pm 102$"),
         (0.51234, 0.0123, r"$\mathbf{0.512} \pm 0.012$"),
-        (1.5, 0.0, r"$\mathbf{2} \pm 0$"),
+        (1.5, 0.0, r"$\mathbf{1.5} \pm 0$"),
         (500.0, None, r"$\mathbf{500}$"),
         (2e-9, 3e-10, r"$\mathbf{2\cdot 10^{-09}} \pm 3\cdot 10^{-10}$"),
     ],

@@ -19,7 +19,7 @@ def files_of(folder):
 
 
 class TestLoading:
-    @pytest.mark.parametrize("form", ["folder", "archive"])
+    @pytest.mark.parametrize("form", ["archive", pytest.param("folder", marks=pytest.mark.slow)])
     def test_losses_and_gradients_come_back_bit_for_bit(self, case, form):
         assert_bit_equal(load_objective(getattr(case, form)), case.objective)
 

@@ -130,6 +130,7 @@ def test_a_wrong_setting_is_refused_as_one_of_ours(run, capsys):
     assert "unknown key 'parametrisation.weigth'; did you mean 'weight'?" in told
 
 
+@pytest.mark.slow
 def test_its_loss_is_drawn(run, tmp_path, monkeypatch):
     drawn = set()
     monkeypatch.setattr("metadisco.plotting.style.save", lambda figure, path: drawn.add(path.name))

@@ -23,6 +23,7 @@ def test_a_single_file_does_not_import_metadisco(files):
         assert "metadisco" not in {name.partition(".")[0] for name in imported}
 
 
+@pytest.mark.slow
 def test_the_single_file_trains_with_an_exported_file(one_file, files, capsys):
     one_file.main(["--losses", files["dpo"], "--steps", "1024", "--seed", "1"])
     assert re.fullmatch(r"mean return over the last tenth of the training: \d+\.\d\n", capsys.readouterr().out)

@@ -144,6 +144,7 @@ def test_each_hyperparameter_may_be_traced_and_matters_where_it_should(one_updat
         assert differs(usual.params, other.params) == (name not in ("gamma", "gae_lambda")), name
 
 
+@pytest.mark.slow
 def test_the_default_fitness_ranks_by_how_long_episodes_last_where_they_outlast_the_lifetime():
     """A policy that never dies again is best, although few of its episodes end: here 97 % of the updates are gaps."""
 

@@ -91,6 +91,7 @@ class TestCurves:
 
 
 class TestTraining:
+    @pytest.mark.slow
     def test_a_constant_schedule_is_plain_training(self):
         scheduled, plain = trained()
         found, expected = scheduled(constant(Schedules()), traced()), plain(traced())

@@ -52,8 +52,11 @@ CASES = {
 @pytest.mark.parametrize(
     ("case", "style"),
     [
-        ("three", None), ("three", "paper"), ("one objective", None), ("one environment", "paper"), ("one seed", None),
-        ("eight", "paper"), pytest.param("eight", None, marks=pytest.mark.slow),
+        ("three", "paper"), ("one seed", None), *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [("three", None), ("one objective", None), ("one environment", "paper"), ("eight", "paper"),
+                         ("eight", None)]
+        ),
     ],
 )  # fmt: skip
 def test_figures_of_an_evaluation_leave_and_cover_nothing(case, style):

@@ -63,7 +63,12 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("rows", RUNS.values(), ids=RUNS)
+FEW = [RUNS[name] for name in ("a long run", "no rows", "five environments", "all failed")]
+
+
+@pytest.mark.parametrize(
+    "rows", [pytest.param(rows, id=name, marks=[] if rows in FEW else pytest.mark.slow) for name, rows in RUNS.items()]
+)
 def test_nothing_leaves_the_figure_or_covers_something_else(rows):
     assert_well_laid_out(run_figure(rows, title="A run"))
 

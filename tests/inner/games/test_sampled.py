@@ -176,6 +176,7 @@ def met(key, policy):
     return trace_lifetimes(key, Given(policy), learner, IPD, horizon=60, num_lifetimes=16)
 
 
+@pytest.mark.slow
 def test_it_learns_to_defect_against_defection_and_to_cooperate_with_tit_for_tat():
     defector, tit_for_tat = (met(KEY, logits_of(STRATEGIES[name])) for name in ("all_defect", "tit_for_tat"))
     assert defector.other_policy.mean[-1, 4] < 0.1  # after DD
