@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from metadisco.evaluation.comparison import from_json
+from metadisco.evaluation.comparison import Row, from_json
 from metadisco.evaluation.digits import decimals_of, interval, to_digits
 from metadisco.evaluation.statistics import Difference, Estimate, paired_difference
 from metadisco.evaluation.tables import SCORE_TITLES, with_sign
@@ -26,14 +26,12 @@ def summary(results: Path, labels: Mapping[str, str]) -> str:
         results: a file results.json.
         labels: what to call each objective, the baseline first.
     """
-    data = json.loads(results.read_text())
-    rows = {(row.score, row.objective, row.env): row for row in from_json(data["rows"])}
+    data, rows, called = _read(results)
     envs = list(data["envs"])
-    held_out = {cell["env"] for cell in data["cells"] if cell["held_out"]}
     baseline, *_ = labels.values()
     parts = []
     for score in sorted(SCORE_TITLES, key=FIRST_SCORE.__ne__):
-        headings = [env.removeprefix("gymnax/") + (", held out" if env in held_out else "") for env in envs]
+        headings = [called[env] for env in envs]
         found = {name: [rows[score, name, env] for env in envs] for name in labels}
         lines = [[labels[name], *(_entry(row.mean, row.difference) for row in each)] for name, each in found.items()]
         title = f"{SCORE_TITLES[score]}, mean of {data['seeds']} seeds; minus {baseline} on the same seeds [95 %]"
@@ -49,18 +47,25 @@ def in_short(results: Path, objective: str, baseline: str) -> str:
         objective: name of the objective.
         baseline: name of what it is compared with.
     """
-    data = json.loads(results.read_text())
-    rows = {(row.score, row.objective, row.env): row for row in from_json(data["rows"])}
-    held_out = {cell["env"] for cell in data["cells"] if cell["held_out"]}
+    data, rows, called = _read(results)
     lines = []
     for env in data["envs"]:
         ours = {score: rows[score, objective, env] for score in SCORE_TITLES}
         decimals = decimals_of(ours[FIRST_SCORE].half_width)
         means = [to_digits(row.mean, decimals) for row in (ours[FIRST_SCORE], rows[FIRST_SCORE, baseline, env])]
         differences = [with_sign(ours[score].difference) for score in sorted(SCORE_TITLES, key=FIRST_SCORE.__ne__)]
-        lines.append([env.removeprefix("gymnax/") + (", held out" if env in held_out else ""), *means, *differences])
+        lines.append([called[env], *means, *differences])
     headings = ["environment", "with it", baseline, f"minus {baseline} [95 %]", "final return, minus it [95 %]"]
     return markdown_table(headings, lines)
+
+
+def _read(results: Path) -> tuple[dict[str, Any], dict[tuple[str, str, str | None], Row], dict[str, str]]:
+    """Return results.json, its rows by score, objective and environment, and what to call each environment."""
+    data = json.loads(results.read_text())
+    rows = {(row.score, row.objective, row.env): row for row in from_json(data["rows"])}
+    held_out = {cell["env"] for cell in data["cells"] if cell["held_out"]}
+    called = {env: env.removeprefix("gymnax/") + (", held out" if env in held_out else "") for env in data["envs"]}
+    return data, rows, called
 
 
 def course(results: Path, labels: Mapping[str, str], env: str) -> str:

@@ -44,8 +44,8 @@ def test_parts_of_a_life_are_compared_seed_by_seed(summary, tmp_path):
 
 def test_a_life_that_failed_is_the_worst_one(summary, tmp_path):
     failed = cell("mine", [[8, 8, None, None], [8, 8, 8, 8]], area_under_curve=[None, 8.0])
-    _, _, mine = rows(summary, tmp_path, cell("ppo", [[1, 2, 3, 4], [2, 3, 4, 5]]), failed)
-    assert [entry.split(":")[0] for entry in mine[1:]] == ["4", "5", "6", "6"]  # to the digits of the interval
+    _, _, mine = rows(summary, tmp_path, cell("ppo", [[1, 2, 3, 4], [8, 8, 8, 8]]), failed)
+    assert mine[1:] == ["4.5: +0 [0, 0]", "5: +0 [0, 0]", "5.5: +0 [0, 0]", "6: +0 [0, 0]"]
 
 
 def test_where_all_failed_they_are_equal(summary, tmp_path):
