@@ -19,19 +19,17 @@ import numpy as np
 from added_terms import TERMS, beside_ppo, halves
 from contenders import Closed, closed_objective
 from entropy import Watched, watched
+from judging import judged
 from steps import FRESH, compare, say
 from study import filled
 from summary import markdown_table, summary
 
-import metadisco
-from metadisco import SettingsComparison, load_objective
+from metadisco import load_objective
 from metadisco.config import Config, parse_config, read_yaml, write_yaml
 from metadisco.discoveries.published import FOLDER, published_names
 from metadisco.discoveries.sources import find_discovery, find_source
 from metadisco.errors import UserError
-from metadisco.evaluation.settings_tables import settings_tables
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.evaluation.tables import in_markdown
 from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 from metadisco.types import Objective
@@ -44,7 +42,6 @@ CLOSED = (
     Closed("ppo_eps_0.1", "ppo", {"clip_eps": 0.1}),
 )  # fmt: skip
 DRIFT, SETBACKS = "lpo_drift_classic", "by_hand.json@setbacks"
-SCORE = "area_under_curve"
 
 
 class Case(NamedTuple):
@@ -97,30 +94,14 @@ def objectives(folder: Path, quick: bool) -> list[str]:
     return [*(closed_objective(each, folder / "contenders") for each in CLOSED), by_hand, *published]
 
 
-def judged(name: str, output: Path, num_seeds: int, quick: bool) -> str:
-    """Judge all objectives over a grid; return tables over all cells and over those of each environment."""
+def over_grid(name: str, output: Path, num_seeds: int, quick: bool) -> str:
+    """Judge all objectives over a grid; return its tables."""
     settings = read_yaml(GRIDS[name])
     if quick:
         points = [{"name": f"{name} {rate}", "inner.ppo.learning_rate": rate} for rate in (1e-3, 1e-2)]
         settings = {"settings": points, "lifetimes": [1024], "control": [2]}
-    found = metadisco.evaluate_settings(
-        objectives(output, quick), ENVS[:1] if quick else ENVS, settings, num_seeds,
-        overrides={"seed": FRESH}, output=output / name,
-    )  # fmt: skip
-    tables = settings_tables(found.judgements[SCORE], found.baseline, found.places, cells=False)
-    return f"{counts(found)}\n{in_markdown(tables)}"
-
-
-def counts(found: SettingsComparison) -> str:
-    """Return a table of cells better, level and worse by environment."""
-    overall = found.judgements[SCORE].overall
-    envs = list(dict.fromkeys(each.env for each in overall if each.env is not None))
-    by = {(each.entrant, each.env): f"{each.better}/{each.level}/{each.worse}" for each in overall}
-    lines = [
-        [Path(entrant).name, *(by[entrant, env] for env in envs)]
-        for entrant in dict.fromkeys(each.entrant for each in overall)
-    ]
-    return markdown_table(["better/level/worse", *(env.rpartition("/")[2] for env in envs)], lines)
+    envs = ENVS[:1] if quick else ENVS
+    return judged(objectives(output, quick), envs, settings, FRESH, num_seeds, output / name)
 
 
 def mechanism_cases(quick: bool) -> dict[str, Case]:
@@ -223,7 +204,7 @@ def main() -> None:
         "mechanism": lambda: mechanism(output, num_seeds, options.quick),
         "terms": lambda: added(output, num_seeds, options.quick),
         "suites": lambda: on_suites(output, num_seeds, options.quick),
-        **{name: lambda name=name: judged(name, output, num_seeds, options.quick) for name in GRIDS},
+        **{name: lambda name=name: over_grid(name, output, num_seeds, options.quick) for name in GRIDS},
     }
     sections = {}
     try:
