@@ -40,9 +40,9 @@ lint: $(VENV)/installed-dev
 typed: $(VENV)/installed-dev
 	cd tests/api && $(abspath $(BIN))/mypy --strict --config-file= --cache-dir=$(CURDIR)/.mypy_cache/strict typed_use.py
 
-# More than half of the time of these tests is compiling; `make test-slow` and the others optimise as commands do. XLA's
-# older emitters of fused code compile faster; newer versions have no others.
-COMPILE_FAST := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+# More than half of the time of these tests is compiling; `make test-slow` and the others optimise as commands do. A
+# program compiles faster in one piece, and with XLA's older emitters of fused code; newer versions have no others.
+COMPILE_FAST := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_parallel_codegen_split_count=1
 OLDER_EMITTERS := import jax; print("--xla_cpu_use_fusion_emitters=false" * (jax.__version_info__ < (0, 10)))
 
 test: lint

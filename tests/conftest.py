@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # locations take a tenth of the time of lowering
+
 import jax
 import pytest
 from jaxtyping import install_import_hook
