@@ -21,10 +21,10 @@ Result = dict[str, Any]
 
 
 def read(directory: Path) -> dict[str, Result]:
-    """Return the results by their part, of those that have been measured.
+    """Return the existing results by part.
 
     Raises:
-        SystemExit: for what a try with --quick left, whose numbers mean nothing.
+        SystemExit: for results of a trial with --quick, whose numbers mean nothing.
     """
     results = {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))}
     for part, result in results.items():
@@ -68,7 +68,7 @@ def table(*rows: tuple[Any, ...]) -> Iterator[str]:
 
 
 def seconds(value: float) -> str:
-    """Return seconds as they are read: milliseconds below a tenth of a second."""
+    """Return a readable duration: milliseconds below a tenth of a second."""
     return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.1f} s"
 
 
@@ -84,7 +84,7 @@ PEERS = {
 
 
 def throughput(result: Result) -> Iterator[str]:
-    yield f"Environment steps per second of a generation, including learning, sides timed in turn ({where(result)}):"
+    yield f"Environment steps per second of a generation, including learning, both sides timed alternately ({where(result)}):"
     yield ""
     rows = [("", "environment steps per second", "", "compiling")]
     for name, task in result["tasks"].items():
@@ -140,8 +140,8 @@ def memory(result: Result) -> Iterator[str]:
     grows = result["axes"]["num_updates"]["grows_by"]
     compiled, running = (f"{grows[name]:.1%}" for name in ("compiled", "running"))
     yield (
-        f"With the length of a lifetime, the memory of the compiled program differs by {compiled}, and the "
-        f"memory added by running by {running}. The peak of the process is that of the compiler."
+        f"Over these lengths of a lifetime, the memory of the compiled program changes by {compiled}, and the "
+        f"memory added by running by {running}. The compiler determines the peak of the process."
     )
 
 
@@ -157,7 +157,7 @@ DOUBLED = AXES | {"rollouts": "rollouts", "num_envs": "environments of an agent"
 
 
 def cost(result: Result) -> Iterator[str]:
-    yield f"Time of a generation as one thing doubles, relative to {result['what']} ({where(result)}):"
+    yield f"Time of a generation when one quantity doubles, relative to {result['what']} ({where(result)}):"
     yield ""
     by_axis: dict[str, dict[str, float]] = {}
     for name, point in result["points"].items():
@@ -210,13 +210,13 @@ def games(result: Result) -> Iterator[str]:
 
 
 def cheap_talk(result: Result) -> Iterator[str]:
-    yield f"Trainings beside a message, {result['what']} ({where(result)}):"
+    yield f"Training next to a message, {result['what']} ({where(result)}):"
     yield ""
     called = {
-        "zero": "two zeros beside each observation", "small": "a message network 4-32-2",
+        "zero": "two zeros next to each observation", "small": "a message network 4-32-2",
         "wide": "a message network 4-64-64-2",
     }  # fmt: skip
-    rows = [("", "environment steps per CPU second", "share of zeros")]
+    rows = [("", "environment steps per CPU second", "relative to zeros")]
     for side, words in called.items():
         share = result[side].get("share_of_zero")
         rows.append((words, f"{result[side]['frames_per_cpu_second']:,}", f"{share['median']:.0%}" if share else ""))

@@ -2,12 +2,10 @@
 
     python experiments/pilots.py experiments/value_loss/pilots.yaml --runs runs/value_loss_pilots
 
-The file names a config, `words` that all pilots set, the environment steps that each may spend, and by pilot the
-settings that it changes.
-Each pilot is a search in its own folder of --runs, so that the same command goes on where it was stopped. The
-centre that it ends with then trains agents on fresh seeds, under the settings of the config itself whatever the pilot
-changed, paired with those of a closed objective. What came out goes into `pilots.json` and `pilots.png` beside the
-file; those that are there are replaced by --force alone.
+The file names a config, `words` that all pilots set, the budget of each in environment steps, and by pilot the settings
+that it changes. Each pilot is a search in its own folder of --runs; rerun the command to resume. Its final centre then
+trains agents on fresh seeds with the settings of the config, whatever the pilot changed, paired with those of a closed
+objective. The results are `pilots.json` and `pilots.png` beside the file; --force replaces existing ones.
 """
 
 import argparse
@@ -44,7 +42,7 @@ from metadisco.types import Objective
 
 NUM_EVALUATIONS = 8
 OUTPUTS = (".json", ".png", ".svg")
-FRESH = 2_000_000  # added to the config's seed: agents that no search and no judgement trains
+FRESH = 2_000_000  # added to the config's seed: agents that no search or evaluation trains
 
 
 @settings
@@ -63,9 +61,9 @@ class Plan:
     config: str
     """File of the config beside it."""
     env_steps: PositiveFloat
-    """That each pilot may spend."""
+    """Budget of each pilot."""
     seeds: Annotated[int, Field(ge=2, le=100_000)]
-    """Fresh agents that the last centre of each trains, per environment."""
+    """Fresh agents that the final centre of each pilot trains, per environment."""
     baseline: Baseline
     pilots: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
     """Words KEY=VALUE that each sets, by its name."""
@@ -74,11 +72,11 @@ class Plan:
 
 
 def main() -> None:
-    """Run the pilots of a file that have not ended, and write what came out of all of them."""
+    """Run the unfinished pilots of a file, and write the results of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pilots", type=Path, help="file of pilots")
     parser.add_argument("--runs", type=Path, required=True, help="folder of their run directories")
-    parser.add_argument("--force", action="store_true", help="replace what came out before")
+    parser.add_argument("--force", action="store_true", help="replace existing results")
     options = parser.parse_args()
     try:
         plan = read_plan(options.pilots)
@@ -93,7 +91,7 @@ def main() -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """Return what a file of pilots says.
+    """Return the plan in a file of pilots.
 
     Raises:
         UserError: if any of it cannot be used.
@@ -113,7 +111,7 @@ def read_plan(path: Path) -> Plan:
 
 
 def check_outputs(path: Path, force: bool) -> None:
-    """Refuse to write over the plan itself, or without `force` over what came out before.
+    """Refuse to overwrite the plan itself, or without `force` existing results.
 
     Raises:
         UserError: naming the file.
@@ -135,7 +133,7 @@ def config_of(path: Path, words: Sequence[str]) -> Config:
 
 
 def run_pilots(plan: Plan, path: Path, folder: Path) -> None:
-    """Run the pilots of a plan, and write what came out beside its file.
+    """Run the pilots of a plan, and write the results beside its file.
 
     Args:
         plan: that was read.
@@ -159,7 +157,7 @@ def run_pilots(plan: Plan, path: Path, folder: Path) -> None:
 
 
 def run_pilot(config_path: Path, words: Sequence[str], env_steps: float, run: Path) -> None:
-    """Run one pilot, for as many generations as it may take environment steps."""
+    """Run one pilot for as many generations as its budget of environment steps allows."""
     config = config_of(config_path, words)
     lifetime = sum(task.ppo.executed_env_steps for task in config.inner.tasks)
     generations = max(1, round(env_steps / (lifetime * config.outer.num_evaluations)))
@@ -173,7 +171,7 @@ def scores(objective: Objective, config: Config, num_seeds: int) -> np.ndarray:
     """Return the area under the curve of agents trained with an objective on fresh seeds.
 
     With several environments it is the mean over them, on the scale of their references. A failed agent counts as
-    random actions do, or as 0 where there is no reference.
+    random actions, or as 0 without a reference.
     """
     total = np.zeros(num_seeds)
     for task, made in zip(config.inner.tasks, make_tasks(config), strict=True):
@@ -209,7 +207,7 @@ def draw(result: Mapping[str, Any]) -> Figure:
     uncluttered(axes)
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlabel("environment steps of the search")
-    axes.set_ylabel("fitness of the centre (by each pilot)")
+    axes.set_ylabel("fitness of the search centre (pilot's scale)")
     gains.axvline(0, color=GUIDE, linewidth=0.8, linestyle=":")
     finish_intervals(gains, len(found))
     gains.set_yticks(range(len(found)), [wrapped(figure, name, 10, 1.8) for name in found], parse_math=False)
