@@ -79,6 +79,13 @@ def test_every_key_has_a_type_a_default_and_a_meaning():
             assert key.meaning.rstrip().endswith((".", ";")), key
 
 
+def test_ranges_of_numbers_leave_something_to_choose():
+    allowed = {key.key: key.allowed for group in key_groups() for key in group.keys}
+    assert allowed["outer.strategy.std_decay"] == "above 0, at most 1"
+    assert allowed["inner.ppo.num_envs"] == "at least 1"
+    assert allowed["problem.seat"] == "1 to 2"
+
+
 def test_defaults_are_those_of_the_code():
     plain = flatten(to_plain(Config()))
     keys = [

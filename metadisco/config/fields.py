@@ -5,8 +5,17 @@ They do not need JAX, so an invalid key or value is reported immediately.
 
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from .help import add_help
 
@@ -21,12 +30,21 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _scales(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Describe in one sentence what is allowed; pydantic has one sentence for each type of a union."""
+    try:
+        return check(tuple(value) if isinstance(value, list) else value)
+    except ValidationError:
+        raise PydanticCustomError("scales", "a number above 0, or a list of such numbers") from None
+
+
 Int = Annotated[int, BeforeValidator(_whole), Strict()]
 PositiveInt = Annotated[Int, Field(gt=0, le=MAX_INT)]
 NonNegativeInt = Annotated[Int, Field(ge=0, le=MAX_INT)]
 Bool = Annotated[bool, Strict()]
 Float = Annotated[float, Strict(), Field(ge=-MAX_FLOAT, le=MAX_FLOAT)]
 PositiveFloat = Annotated[Float, Field(gt=0)]
+PositiveFloats = Annotated[PositiveFloat | tuple[PositiveFloat, ...], WrapValidator(_scales)]
 NonNegativeFloat = Annotated[Float, Field(ge=0)]
 Fraction = Annotated[Float, Field(ge=0, le=1)]
 ProperFraction = Annotated[Float, Field(ge=0, lt=1)]

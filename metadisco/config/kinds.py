@@ -78,7 +78,7 @@ def _described(base: Any, limits: tuple[Any, ...]) -> tuple[str, str]:
         return _list(get_args(base), limits)
     if get_origin(base) is dict or (dataclasses.is_dataclass(base) and isinstance(base, type)):
         return "section", ""
-    return SCALARS.get(base, "value"), _range(limits)
+    return SCALARS.get(base, "value"), _range(base, limits)
 
 
 def _list(elements: tuple[Any, ...], limits: tuple[Any, ...]) -> tuple[str, str]:
@@ -90,17 +90,18 @@ def _list(elements: tuple[Any, ...], limits: tuple[Any, ...]) -> tuple[str, str]
     sections = dataclasses.is_dataclass(base) or get_origin(base) is dict
     name = "sections" if sections else ELEMENTS.get(base, "values")
     least = next((each.min_length for each in _flat(limits) if getattr(each, "min_length", None)), 0)
-    allowed = [_range(inner) and f"each {_range(inner)}", f"{least} or more of them" if least else ""]
+    each = _range(base, inner)
+    allowed = [each and f"each {each}", f"{least} or more of them" if least else ""]
     return f"list {counted}of {name}".replace("of 2 of", "of two"), "; ".join(filter(None, allowed))
 
 
-def _range(limits: tuple[Any, ...]) -> str:
+def _range(base: Any, limits: tuple[Any, ...]) -> str:
     """Return the range of a number: `0 to 1`, `above 0`, `at least 1, below 5`."""
     found: dict[str, Any] = {}
     for each in _flat(limits):
         found.update({name: getattr(each, name) for name in BOUNDS if getattr(each, name, None) is not None})
     bounds = {name: bound for name, bound in found.items() if bound not in UNLIMITED}
-    if bounds.get("gt") == 0 and int in _types(limits):
+    if bounds.get("gt") == 0 and base is int:
         bounds = {"ge": 1} | {name: bound for name, bound in bounds.items() if name != "gt"}
     if bounds.keys() == {"ge", "le"}:
         return f"{_number(bounds['ge'])} to {_number(bounds['le'])}"
@@ -109,11 +110,6 @@ def _range(limits: tuple[Any, ...]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def _types(limits: tuple[Any, ...]) -> set[type]:
-    """Return int where the limits are those of whole numbers, which say so by their largest one."""
-    return {int for each in _flat(limits) if isinstance(getattr(each, "le", None), int)}
 
 
 def _flat(limits: tuple[Any, ...]) -> Iterator[Any]:

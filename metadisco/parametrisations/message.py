@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from metadisco.config.fields import NonNegativeInt, PositiveFloat, PositiveInt, Sizes, Width, settings
+from metadisco.config.fields import NonNegativeInt, PositiveFloat, PositiveFloats, PositiveInt, Sizes, Width, settings
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.parametrisations.source_message import SourceMessage
 from metadisco.parametrisations.source_policy import layers_of
@@ -41,7 +41,7 @@ class LearnedMessage:
     """Activation of the hidden layers."""
     scale: PositiveFloat = 2 * math.pi
     """Largest absolute value of each number of a message."""
-    input_scale: PositiveFloat | tuple[PositiveFloat, ...] = 1.0
+    input_scale: PositiveFloats = 1.0
     """Divides observations: one number, or one for each number of the flattened observation."""
     obs_size: PositiveInt | None = None
     """Numbers of an observation. The problem sets it."""

@@ -51,7 +51,7 @@ class OpponentShapingSettings:
     opponents: tuple[Any, ...] = ("naive",)
     """Learners and strategies by name, sections with `name` and settings, `package.module:MyLearner`, or the path of a
     meta-policy; each is a task."""
-    seat: Literal[1, 2] = 1
+    seat: Annotated[PositiveInt, Field(le=2)] = 1
     """Which player of the game the meta-policy is."""
     reset: Literal["shaper", "players"] = "shaper"
     """Who plays the unpaid first step: the opponent against a random policy, or the players themselves."""

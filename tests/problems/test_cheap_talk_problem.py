@@ -112,6 +112,8 @@ def test_what_is_no_message_is_not_loaded(name, told, folder, monkeypatch):
         (["parametrisation.num_channels=0"], ["parametrisation.num_channels: got 0"]),
         (["parametrisation.scale=0"], ["parametrisation.scale: got 0"]),
         (["parametrisation.obs_size=3"], ["parametrisation.obs_size: got 3, allowed: 1, or null"]),
+        (["parametrisation.input_scale=[0]"], ["parametrisation.input_scale: got [0], allowed: a number above 0"]),
+        (["parametrisation.input_scale=true"], ["parametrisation.input_scale: got True, allowed: a number above 0"]),
         (["parametrisation.input_scale=[1,2]"], ["parametrisation.input_scale: got 2 numbers, allowed: 1"]),
         (["problem.goal=null"], ["problem.goal: probes:matching_action has no goal", "gymnax/CartPole-v1"]),
         (["problem.goal=talking:nothing"], ["talking has no 'nothing'"]),

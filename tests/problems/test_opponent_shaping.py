@@ -71,6 +71,8 @@ def test_fitness_is_the_mean_reward_against_each_opponent(getkey):
         ({"problem": {"opponents": ["lola:form=exact,form=first_paper"]}}, "a setting of .* twice"),
         ({"problem": {"game": "imp", "self_play": {}}}, "problem.self_play: got the game imp, allowed: one that is"),
         ({"parametrisation": {"num_states": 3}}, "parametrisation.num_states: got 3, allowed: 5, or null"),
+        ({"problem": {"seat": True}}, "problem.seat: got True, allowed: a whole number"),
+        ({"problem": {"seat": 3}}, "problem.seat: got 3, allowed: a number at most 2"),
         ({"inner": {"horizon": 2**31 - 1}}, "inner.horizon: got 2147483647, allowed: a number at most 16777216"),
     ],
 )
