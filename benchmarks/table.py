@@ -84,7 +84,7 @@ PEERS = {
 
 
 def throughput(result: Result) -> Iterator[str]:
-    yield f"Environment steps per second of a generation, including learning, sides timed alternately ({where(result)}):"
+    yield f"Environment steps per second of a generation, learning included, sides timed alternately ({where(result)}):"
     yield ""
     rows = [("", "environment steps per second", "", "compiling")]
     for name, task in result["tasks"].items():

@@ -13,7 +13,7 @@ Key: TypeAlias = PRNGKeyArray
 """A typed JAX key, as made by `jax.random.key`."""
 
 MetaParams: TypeAlias = Any
-"""A pytree of float arrays: what the outer loop evolves."""
+"""A pytree of float arrays, which the outer loop evolves."""
 
 
 class Sample(NamedTuple):
@@ -90,7 +90,7 @@ Steer: TypeAlias = Callable[[Float[Array, "..."], Float[Array, "G"]], Float[Arra
 
 
 class MessageFunctions(NamedTuple):
-    """What an adversary says to a learner; deterministic and without memory."""
+    """Messages from an adversary to a learner; deterministic and without memory."""
 
     message: Message
     """While the learner trains."""

@@ -1,1 +1,1 @@
-"""The Python API: what the commands do, as functions. Names in, data and figures out; `metadisco` exports them."""
+"""The Python API: the commands as functions that take names and return data and figures; `metadisco` exports them."""

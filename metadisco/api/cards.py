@@ -8,7 +8,7 @@ from metadisco.storage.outputs import check_file, write_output
 
 
 def write_card(discovery: Name, output: Name | None = None, *, force: bool = False) -> str:
-    """Write the model card of a discovery: what it is, how it was found, and metadata for Hugging Face.
+    """Write the model card of a discovery: a description, its origin, and metadata for Hugging Face.
 
     The card goes beside the artefact, as README.md of the folder that is uploaded. The text of a card that is in the
     folder of the discovery already is kept; only its metadata are made anew.

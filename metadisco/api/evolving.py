@@ -30,7 +30,7 @@ def evolve(
     """Run a search, or continue it, with the numbers of `metadisco evolve`.
 
     Ctrl-C, or interrupting the kernel of a notebook, lets the current generation finish, saves it, and returns; a
-    second one raises KeyboardInterrupt at once, and saved states remain valid. In a thread other than the main
+    second one raises KeyboardInterrupt immediately, and saved states remain valid. In a thread other than the main
     one, which receives no signals, setting `stop` does the same. Repeat the call to resume.
 
     JAX is set up for all cores if it has not started. Otherwise call `metadisco.use_cores()` first.

@@ -86,7 +86,9 @@ def _writer(path: Path, num_envs: int) -> Callable[[list[dict[str, float]]], Non
 
     def write(references: list[dict[str, float]]) -> None:
         if _read(path) != text:
-            raise UserError(f"{str(path)!r} was changed meanwhile; measured for what it was: {references}")
+            raise UserError(
+                f"{str(path)!r} changed during the measurement; measured for its former content: {references}"
+            )
         write_atomically(path.resolve(), edited(references))
 
     return write

@@ -41,7 +41,7 @@ def evaluate_settings(
         envs: suite/name of each; none twice.
         settings: a YAML file, or a mapping like it. Its sections are `settings`, a list of points: `cleanrl`,
             `purejaxrl` and `sb3` by name, others by a `name`, their keys and, perhaps, `from` one of these names, or a
-            `grid` of lists by key; `lifetimes` in environment steps; `envs`, what an environment needs at every point;
+            `grid` of lists by key; `lifetimes` in environment steps; `envs`, settings of an environment at every point;
             `scale`, where it is not to be measured; and `control`, factors of the learning rate.
         num_seeds: agents per objective, environment, setting and lifetime; at least 4.
         baseline: the objective that others are compared with; PPO if left out. It is trained in any case.

@@ -34,7 +34,7 @@ def rollout(
     """Let trained agents play, here or in Gymnasium's own environment, with the numbers of `metadisco rollout`.
 
     Args:
-        agents: what `train_agents` wrote to `save`.
+        agents: folder or zip file that `train_agents` wrote to `save`.
         num_episodes: E, for each agent.
         agent: which of them, from 0; all if left out.
         env: suite/name; where they were trained if left out.
@@ -45,8 +45,8 @@ def rollout(
         force: overwrite an existing file.
 
     Returns:
-        `returns` [A, E], undiscounted, for A agents; `final_return` [A], at the end of their training; and what was
-        asked.
+        `returns` [A, E], undiscounted, for A agents; `final_return` [A], at the end of their training; and the
+        arguments.
 
     Raises:
         UserError: for agents or an environment that cannot be used; nothing was written then.

@@ -28,13 +28,13 @@ def tune(
     third one, beside the settings before tuning. No other command uses these seeds.
 
     Args:
-        space: a YAML file, or a mapping like it: `space` has a range for each key, docs/interfaces.md the rest.
+        space: a YAML file, or a mapping like it: `space` has a range for each key; docs/interfaces.md has the rest.
         overrides: settings of that file by dotted key, such as {"num_settings": 64, "inner.ppo.num_env_steps": 32768}.
         output: a folder for trials, results, best settings and figures. Repeat the call to resume.
         progress: show progress, on stderr.
 
     Returns:
-        A `Tuned`: `best()` are the winner's settings by dotted key, `judged` what agents scored with them, and
+        A `Tuned`: `best()` are the winner's settings by dotted key, `judged` the scores of agents with them, and
         `frame()` is a pandas DataFrame with a row per setting of the search.
 
     Raises:

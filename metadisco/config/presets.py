@@ -11,7 +11,7 @@ _COMMON: dict[str, Any] = {
     "shared_torso": False, "policy": "gaussian",
     "observation_clip": 10.0, "reward_clip": 10.0, "reward_scale": 1.0,
 }  # fmt: skip
-"""What these libraries have in common."""
+"""Settings common to these libraries."""
 _PLAIN = {"normalise_observations": False, "normalise_rewards": False}
 _NORMALISED = {"normalise_observations": True, "normalise_rewards": True}
 _UNBOUNDED = 1e30

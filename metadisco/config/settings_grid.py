@@ -30,7 +30,7 @@ SECTIONS = {
 
 @settings
 class GivenScale:
-    """What random actions and tuned PPO reach, where that is not to be measured."""
+    """Known scores of random actions and of tuned PPO, which are then not measured."""
 
     env: Text
     """`suite/name` of the environment."""
@@ -60,7 +60,7 @@ class SettingsPoint(NamedTuple):
 
 
 class SettingsGrid(NamedTuple):
-    """Settings of PPO, and what else a judgement over them needs."""
+    """Settings of PPO, and the other parts of a comparison over them."""
 
     points: tuple[SettingsPoint, ...]
     lifetimes: tuple[int, ...]
@@ -142,7 +142,7 @@ def _preset(name: Any) -> str:
 
 
 def _choices(key: str, values: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Return what to call each choice, and its settings; a choice may be a section with a name and several settings."""
+    """Return the name of each choice, and its settings; a choice may be a section with a name and several settings."""
     if not isinstance(values, list) or not values:
         raise UserError(f"settings: got {shown(values)} as {key} of a grid, allowed: a list of values")
     found = []

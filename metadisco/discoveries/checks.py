@@ -1,6 +1,6 @@
-"""What a discovery that is no objective gives for some inputs: an artefact of it is held to that when it is loaded.
+"""Stored inputs and outputs of discoveries other than objectives, with which an artefact is compared when it is loaded.
 
-Which inputs and outputs, each family of problems says in a file of its own; objectives have `pairs`.
+Each family of problems defines its inputs and outputs in its own file; objectives have `pairs`.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ INCOMPLETE = "its checks are incomplete"
 
 
 class Found(NamedTuple):
-    """What was found, as an artefact or a run says it."""
+    """A discovery, as described by an artefact or a run."""
 
     problem: Any
     """Settings of the section `problem`, all of them."""
@@ -34,29 +34,29 @@ class Found(NamedTuple):
 
 
 class Family(NamedTuple):
-    """What artefacts of a family hold beside sections of the config."""
+    """Contents of the artefacts of a family besides sections of the config."""
 
     facts: Callable[[Found], dict[str, Any]]
-    """Return what they say in words and numbers, by key of artefact.json; not read again."""
+    """Return facts for readers, by key of artefact.json; never read again."""
     inputs: Callable[[Found], dict[str, np.ndarray]]
-    """Return what to try it with, by name."""
+    """Return inputs for the check, by name."""
     outputs: Callable[[Found, Any, dict[str, np.ndarray]], dict[str, np.ndarray]]
-    """Return what it gives for such inputs, by name, from what its parametrisation binds to."""
+    """Return the outputs for such inputs, by name, given the function that its parametrisation binds."""
 
 
 def facts_and_checks(
     problem: Mapping[str, Any], learned: Mapping[str, Any], meta_params: MetaParams, where: str
 ) -> dict[str, Any]:
-    """Return what an artefact says of a discovery beside sections of its config; nothing for a problem of one's own.
+    """Return the facts and checks of an artefact; nothing for a user-defined problem.
 
     Args:
         problem: section of the config.
         learned: its sections `inner` and `parametrisation`.
-        meta_params: what was learned.
-        where: what to call it in complaints.
+        meta_params: of the discovery.
+        where: its name in messages.
 
     Raises:
-        UserError: if what it gives is no number.
+        UserError: if an output is not finite.
     """
     family = _family(problem)
     if family is None:
@@ -71,10 +71,10 @@ def facts_and_checks(
 
 
 def check_artefact(artefact: Package, meta_params: MetaParams) -> None:
-    """Refuse a discovery that does not give what it gave when its artefact was written.
+    """Refuse a discovery whose outputs differ from those stored in its artefact.
 
     Args:
-        artefact: what it says.
+        artefact: that was read.
         meta_params: as they were loaded.
 
     Raises:
@@ -99,7 +99,9 @@ def _check(family: Family, found: Found, meta_params: MetaParams, stored: Any) -
         expected = _array(stored, "outputs", name, ours.shape[1:])
         if len(expected) != len(ours):
             raise UserError(INCOMPLETE)
-        same = np.abs(ours - expected) <= TOLERANCE * np.maximum(1, np.abs(expected))  # never of what is not finite
+        same = np.abs(ours - expected) <= TOLERANCE * np.maximum(
+            1, np.abs(expected)
+        )  # false for numbers that are not finite
         if not same.all():
             first = np.unravel_index(np.argmin(same), same.shape)
             raise UserError(
@@ -115,7 +117,7 @@ def _family(problem: Mapping[str, Any]) -> Family | None:
 
 
 def found_in(problem: Mapping[str, Any], learned: Mapping[str, Any]) -> Found:
-    """Return what was found by a built-in problem, from sections of a config.
+    """Return the discovery of a built-in problem, from sections of a config.
 
     Raises:
         UserError: if settings do not fit.
@@ -130,10 +132,10 @@ def found_in(problem: Mapping[str, Any], learned: Mapping[str, Any]) -> Found:
 
 
 def check_facts(section: Mapping[str, Any] | None, where: str) -> None:
-    """Refuse a built-in parametrisation without what its problem told it, such as `num_states`.
+    """Refuse a built-in parametrisation without the facts that its problem provides, such as `num_states`.
 
     Raises:
-        UserError: naming what it lacks.
+        UserError: naming the missing fact.
     """
     name = section.get("name") if section else None
     facts = getattr(built_in(name), "facts", ()) if isinstance(name, str) else ()

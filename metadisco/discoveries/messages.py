@@ -1,4 +1,4 @@
-"""What artefacts say of messages, and what they are checked with.
+"""Facts about messages in artefacts, and inputs for checking them.
 
 Axes: Q observations, D numbers of each, N channels, G features of a goal.
 """
@@ -30,7 +30,7 @@ STEER = "(observation, features of the goal) -> what is appended instead for the
 
 
 def facts(found: Found) -> dict[str, Any]:
-    """Return what an artefact says of a message, of the learners that it was evolved against, and how it is called."""
+    """Return facts about a message and the learners that it was evolved against, and how to call it."""
     problem, parametrisation = found.problem, found.parametrisation
     input_scale = getattr(parametrisation, "input_scale", None)
     said = {
@@ -99,7 +99,7 @@ def _inputs(found: Found) -> dict[str, np.ndarray]:
 
 
 def _outputs(found: Found, bound: MessageFunctions, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the message of each observation, and what is said to steer."""
+    """Return the message of each observation, and the one that steers."""
     say: Callable[..., Any] = bound.message
     observations = jnp.asarray(inputs["observations"], jnp.float32)
     given = {"messages": np.asarray(jax.jit(jax.vmap(say))(observations))}

@@ -1,4 +1,4 @@
-"""What artefacts say of meta-policies, and what they are checked with.
+"""Facts about meta-policies in artefacts, and inputs for checking them.
 
 Axes: Q sequences of meta-states, T decisions of each, N states of a policy.
 """
@@ -46,7 +46,7 @@ def _game(found: Found) -> Game:
 
 
 def facts(found: Found) -> dict[str, Any]:
-    """Return what an artefact says of a meta-policy, and how it is called."""
+    """Return facts about a meta-policy, and how to call it."""
     game, problem = _game(found), found.problem
     said = {
         "game": {
@@ -67,7 +67,7 @@ def facts(found: Found) -> dict[str, Any]:
 
 
 def _opponent(spec: Any) -> dict[str, Any]:
-    """Return an opponent with all its settings; of a meta-policy or a class of somebody's, what the config says."""
+    """Return an opponent with all its settings; a meta-policy or a user-defined class as in the config."""
     if isinstance(spec, str) and spec.partition(":")[0] not in LEARNERS:
         return {"name": spec}
     section = parse_learner(spec)
@@ -97,7 +97,7 @@ def _outputs(found: Found, bound: Any, inputs: dict[str, np.ndarray]) -> dict[st
 
 
 def _decisions(policy: MetaPolicy, meta_states: Float[Array, "T 2*N"], game: Game) -> Float[Array, "T N"]:
-    """Return what a meta-policy says after each meta-state of a lifetime."""
+    """Return the logits that a meta-policy chooses after each meta-state of a lifetime."""
     del game
 
     def decide(memory: Any, meta_state: Array) -> tuple[Any, Array]:

@@ -81,7 +81,7 @@ def load_meta_params(name: str | PathLike[str]) -> MetaParams:
             raise UserError(f"{where}: {error}") from error
     else:
         raise UserError(
-            f"{text_of(name)!r} holds no meta-parameters, allowed: a run, or an artefact of what was learned"
+            f"{text_of(name)!r} holds no meta-parameters, allowed: a run, or an artefact with meta-parameters"
         )
     meta_params = from_arrays(arrays, jax.eval_shape(start, jax.random.key(0)), where)
     if source.artefact is not None:

@@ -1,4 +1,4 @@
-"""The reward of the best memory-one strategy against the opponents of a search: what can be had without adapting."""
+"""The reward of the best memory-one strategy against the opponents of a search: the most without adaptation."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ def best_static(
 
 
 def _kept(file: Path, problem: OpponentShaping, opponents: Sequence[Entrant]) -> float | None:
-    """Return what an evaluation found, if it has the same game, opponents and rules."""
+    """Return the result of an evaluation, if it has the same game, opponents and rules."""
     try:
         table, hashes = read_cross_table(file)
     except UserError:

@@ -116,7 +116,7 @@ def evolved(name: str, match: Match) -> Player:
 
     Args:
         name: one of `BUDGETS`.
-        match: what it is evolved for, on lifetimes other than those on which it is evaluated.
+        match: that it is evolved for, on lifetimes other than those on which it is evaluated.
     """
     budget = BUDGETS[name]
     problem = OpponentShaping(

@@ -44,7 +44,7 @@ RANGE, MARGIN = (0.5, 99.5), 0.1
 
 
 class MessageMap(NamedTuple):
-    """A message over two variables of an observation; the others are at the median of what victims see."""
+    """A message over two variables of an observation; the others are at the medians of victims' observations."""
 
     variables: tuple[int, int]
     """Where they stand in an observation."""
@@ -55,7 +55,7 @@ class MessageMap(NamedTuple):
     messages: Float[np.ndarray, "N G G"]
     """The first variable varies along the second axis."""
     visited: Float[np.ndarray, "M 2"]
-    """What victims see of both variables."""
+    """Values of both variables in observations of victims."""
 
 
 class Episodes(NamedTuple):
@@ -110,7 +110,7 @@ class Conversation(NamedTuple):
     unsteered: Episodes | None = None
     """The same episodes with the message of training in place of the one that steers."""
     unit: str = ""
-    """What the goal compares, in words; empty if nothing."""
+    """Name of the quantity that the goal compares; empty if there is none."""
     episode_length: int = 0
     """Longest episode, in steps."""
 
@@ -183,7 +183,7 @@ def message_maps(
 
     Args:
         message: of an observation.
-        obs: what victims see.
+        obs: observations of victims.
         pairs: of variables; by default those over which the message varies most.
     """
     low, high = np.percentile(obs, RANGE, axis=0)

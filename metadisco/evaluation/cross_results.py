@@ -88,7 +88,7 @@ def _plain(table: CrossTable) -> dict[str, Any]:
 
 
 def read_results(file: Path) -> Results:
-    """Read what a report shows of a cross table.
+    """Read the part of a cross table that a report shows.
 
     Raises:
         UserError: if the file cannot be read.

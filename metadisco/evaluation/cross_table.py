@@ -69,7 +69,7 @@ class Rules(NamedTuple):
 
 
 class CrossTable(NamedTuple):
-    """What players did against opponents in games."""
+    """Rewards of players against opponents in games."""
 
     players: Sequence[Entrant]
     opponents: Sequence[Entrant]
@@ -138,7 +138,7 @@ def cross_table(
         players: in the seat from which games are seen.
         opponents: in the other one.
         games: by different names.
-        config: of opponent shaping; its `outer` and `seed` are part of what cells depend on.
+        config: of opponent shaping; cells also depend on its `outer` and `seed`.
         rules: of lifetimes; opponents have the same starts against every player in every game.
         baseline: name of the player that others are compared with.
         output: folder, in which `cells` stores finished cells.

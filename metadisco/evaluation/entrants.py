@@ -30,7 +30,7 @@ class Entrant(NamedTuple):
     spec: Any
     """As it was given."""
     identity: Any
-    """What its policies depend on, as plain data."""
+    """Everything that its policies depend on, as plain data."""
 
     @property
     def sha256(self) -> str:

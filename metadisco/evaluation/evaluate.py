@@ -111,13 +111,13 @@ class Condition(NamedTuple):
     made: Env
     """The environment."""
     objective: Objective | None = None
-    """What agents minimise, where contenders do not say."""
+    """Objective of the agents, for contenders without one."""
     identity: Mapping[str, Any] = {}
     """Everything beside environment and config that determines the numbers, as plain data."""
 
 
 class Contender(NamedTuple):
-    """What is compared: an objective, or a wrapper of environments."""
+    """An objective, or a wrapper of environments, that is compared with others."""
 
     name: str
     identity: Mapping[str, Any]
@@ -125,9 +125,9 @@ class Contender(NamedTuple):
     trained_on: frozenset[str] | None = None
     """Environments of its meta-training, without backends; None if there was none."""
     objective: Objective | None = None
-    """What agents minimise; None for that of the condition."""
+    """Objective of the agents; None for that of the condition."""
     wrap: Callable[[Condition], tuple[Env | Callable[[Any], Env], Any]] = lambda condition: (condition.made, None)
-    """The environment in which agents are trained under a condition, and what it is made of, as for `run_lifetimes`."""
+    """The environment in which agents train under a condition, and its parts, as for `run_lifetimes`."""
     settings: Callable[[Condition], Config] = lambda condition: condition.config
     """Settings of its agents under a condition."""
 
@@ -196,7 +196,7 @@ def train_all(
     """Train agents for each contender under each condition, on the same seeds; kept cells are not trained again.
 
     Args:
-        contenders: what is compared.
+        contenders: that are compared.
         conditions: of distinct names.
         num_seeds: lifetimes per cell.
         output: folder; its subfolder `cells` keeps finished cells.
@@ -243,7 +243,7 @@ def _train_or_load(
     if kept is not None:
         return Lifetimes(**kept), True
     objective = contender.objective or condition.objective
-    assert objective is not None, "a contender or its condition says what agents minimise"
+    assert objective is not None, "a contender or its condition has the objective"
     env, given = contender.wrap(condition)
     (lifetimes,) = run_lifetimes(objective, env, [condition.config], num_seeds, given)
     store.keep(identity, lifetimes._asdict())

@@ -48,7 +48,7 @@ def share_of(outer: OuterConfig, num_agents: int) -> int:
 
     Args:
         outer: gives the chunk size, and the number of devices.
-        num_agents: what is usually asked for at a time.
+        num_agents: usual number of agents per call.
     """
     num_devices = outer.num_devices or jax.device_count()
     limit = outer.given_chunk_size or (CPU_CHUNK if jax.devices()[0].platform == "cpu" else ACCELERATOR_CHUNK)
@@ -84,7 +84,7 @@ class Program:
 
         Args:
             keys: [S], the same for all settings.
-            settings: what differs between agents.
+            settings: those in which agents differ.
             constants: of the objective, for each of `settings`.
         """
         num_seeds, total = len(keys), len(keys) * len(settings)

@@ -111,12 +111,12 @@ class Results(NamedTuple):
     """Results of an evaluation, as read from its files."""
 
     words: str
-    """What the numbers are, in a sentence or two."""
+    """Description of the numbers in a sentence or two."""
     tables: list[Table]
     figures: tuple[Path, ...]
     """Existing figures."""
     hashes: Collection[Any] | None
-    """SHA-256 of the identities of what was compared; None for files of an earlier version."""
+    """SHA-256 of the identities of the entrants; None for files of an earlier version."""
     names: Collection[str]
     """Their names at the time of writing."""
 

@@ -63,7 +63,7 @@ def _settings_in(path: Path, name: str) -> Mapping[str, Any]:
         raise UserError(str(error) if path.exists() else f"no YAML file, and {error}") from error
     own = own_settings(source)
     if not own:
-        raise UserError(f"{name!r} keeps no settings, allowed: a YAML file, or what a search found")
+        raise UserError(f"{name!r} keeps no settings, allowed: a YAML file, or a discovery")
     return own
 
 

@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """What tells it from others."""
+        """Identifies the place."""
         return (self.env, self.lifetime, self.setting)
 
 
@@ -68,8 +68,8 @@ def places(
 ) -> list[Place]:
     """Return all places, environment by environment.
 
-    Later ones of these win: the config, the defaults that a point starts from, what the environment needs, the point's
-    own settings, `overrides`, the lifetime.
+    Later ones override earlier ones: the config, the defaults that a point starts from, the settings of the
+    environment, those of the point, `overrides`, the lifetime.
 
     Args:
         base: data of the config.

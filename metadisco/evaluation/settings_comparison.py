@@ -67,7 +67,7 @@ class Overall(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What was found by one score."""
+    """Verdicts by one score."""
 
     rows: list[SettingsRow]
     """Of all entrants but the baseline; of the control the one that was chosen, on the seeds that did not choose it."""
@@ -152,7 +152,7 @@ def _rows(
     differences: Sequence[np.ndarray],
     extents: Sequence[float],
 ) -> list[SettingsRow]:
-    """Return a row for each place; those that do not count have the corrected p-value of what they equal."""
+    """Return a row for each place; duplicates have the corrected p-value of the place that they equal."""
     tested = [each for place, each in zip(places, differences, strict=True) if place.same_as is None]
     adjusted = iter(holm([p_value(each) for each in tested]))
     rows: list[SettingsRow] = []

@@ -47,13 +47,13 @@ def measured_scales(
 ) -> dict[Task, Scale]:
     """Return the scale of each environment and lifetime, never of a single cell.
 
-    Tuned PPO is the baseline at its best setting, which is chosen on one half of the seeds and valued on the other.
+    Tuned PPO is the baseline at its best setting, which is chosen on one half of the seeds and scored on the other.
 
     Args:
         baseline: its scores in every place.
         places: likewise.
         random: mean return of random actions by environment.
-        given: what is not measured.
+        given: scales that are known and not measured.
     """
     known = {(each.env, each.lifetime): Scale(each.random, each.tuned, None) for each in given}
     scales = {}

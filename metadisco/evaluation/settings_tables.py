@@ -18,11 +18,11 @@ OVERALL_HEADINGS = [
 
 
 def settings_tables(judgement: Judgement, baseline: str, places: Sequence[Place], cells: bool = True) -> list[Table]:
-    """Return tables of what was found by one score: over all cells, cell by cell, scales and controls.
+    """Return the tables of one score: over all cells, cell by cell, scales and controls.
 
     Args:
-        judgement: what was found.
-        baseline: whom the others were compared with.
+        judgement: verdicts by this score.
+        baseline: the objective that the others were compared with.
         places: in the order of the judgement.
         cells: whether cells are listed one by one.
     """

@@ -25,7 +25,7 @@ LATEX = str.maketrans(
 
 
 class Table(NamedTuple):
-    """Text by row and column; the first column names what is compared."""
+    """Text by row and column; the first column names the entrants."""
 
     title: str
     headings: list[str]

@@ -49,7 +49,7 @@ class Victim(NamedTuple):
     env: str
     config: Config
     objective: Source
-    """What it minimises."""
+    """Objective that it minimises."""
     constants: dict[str, Any]
     """Of a closed objective."""
 
@@ -84,7 +84,7 @@ def evaluate_talkers(
     for condition in conditions:
         for talker in talkers:
             check_talker(talker, channel, condition.env, condition.made)
-            if talker.kind != NONE:  # refuses what cannot be loaded
+            if talker.kind != NONE:  # refuses a message that cannot be loaded
                 make_talker(talker, channel, condition.made, partial(np.zeros, (1, *condition.made.obs_shape)))
     contenders = [
         Contender(

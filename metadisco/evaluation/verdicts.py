@@ -100,7 +100,7 @@ def _interquartile_mean(differences: Float[np.ndarray, "... S K"]) -> Float[np.n
 
 
 class Scale(NamedTuple):
-    """What random actions and tuned PPO reach on a task over a lifetime."""
+    """Scores of random actions and of tuned PPO on a task over a lifetime."""
 
     random: float
     tuned: float

@@ -67,7 +67,7 @@ def train_victims(
         task: plain environment and settings of PPO.
         message: function of the observation.
         num_channels: numbers of a message.
-        objective: what victims minimise.
+        objective: that victims minimise.
         outer: gives devices and chunk size.
     """
 

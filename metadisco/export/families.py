@@ -1,4 +1,4 @@
-"""Who writes the source of a discovery: each built-in problem names its own function. JAX is not started."""
+"""Selects the function that writes the source of a discovery; each built-in problem names its own. Needs no JAX."""
 
 from collections.abc import Callable
 
@@ -8,22 +8,22 @@ from metadisco.errors import UserError
 
 
 def check_has_source(source: Source) -> None:
-    """Refuse what no source can be written of.
+    """Refuse a discovery without source.
 
     Raises:
-        UserError: saying what it is.
+        UserError: naming its kind.
     """
     if part_of(source.problem, "source") is None:
         found = describe_discovery(source.problem)
         writing = " or ".join(name for name in PROBLEMS if part_of({"name": name}, "source"))
-        raise UserError(f"{source.name!r}: got {found}, allowed: what {writing} found; as an artefact, anything")
+        raise UserError(f"{source.name!r}: got {found}, allowed: a discovery of {writing}; as an artefact, any")
 
 
 def source_text(source: Source, named: Source, language: str, file: str) -> str:
     """Return the text of a file with a discovery.
 
     Args:
-        source: what is written.
+        source: of the discovery.
         named: the objective that it is the closed form of; or the same again.
         language: `numpy`, `jax` or `torch`.
         file: that the text will be in.

@@ -24,7 +24,7 @@ from metadisco.objectives.losses import Losses, Network, ppo_drift, ppo_value_lo
 
 CONSTANTS = {"ppo": {"epsilon": "clip_eps"}, "dpo": {"alpha": "alpha", "beta": "beta"}}
 CLIPPED = {"ppo_kl": KL, "ppo_total_variation": apply("absolute", GAP)}
-"""What closed objectives add to PPO's clipping, times `coef`; distillation does not fit these."""
+"""Terms that closed objectives add to PPO's clipping, times `coef`; distillation does not fit these."""
 _FORM_VARIABLES = {"policy": POLICY_VARIABLES, "value": VALUE_VARIABLES}
 _VARIABLES = {**_FORM_VARIABLES, "value": (*VALUE_VARIABLES, "value")}
 

@@ -30,14 +30,14 @@ AIMS = {
     "control": "This one was evolved to CONTROL learners: one that saw it while it trained, and is no longer trained, "
     "sees steer(obs, goal) in its place and is to follow a goal that it does not see.",
 }
-"""What a message does, by problem.aim."""
+"""The effect of a message, by problem.aim."""
 
 
 def source_text(source: Source, named: Source, language: str, file: str) -> str:
     """Return the text of a file with a message.
 
     Args:
-        source: what is written.
+        source: of the discovery.
         named: the same again: a message has no other form.
         language: `numpy`, `jax` or `torch`.
         file: that the text will be in.
@@ -48,7 +48,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     start_jax(None)
     data, _ = content_of(source)
     found = found_in(data["problem"], data["learned"])
-    said: dict[str, Any] = {**data, **facts(found)}  # of an artefact, what it says in words is not relied on
+    said: dict[str, Any] = {**data, **facts(found)}  # facts are computed anew, not read from an artefact
     message = _message(source, found.parametrisation, said)
     text = _render(message, "numpy", said, found.inner.tasks, named.short_name, file)
     check_itself(text, source.name, OTHERWISE)
@@ -57,7 +57,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
 
 @in_float32
 def _message(source: Source, parametrisation: Any, said: Mapping[str, Any]) -> SourceMessage:
-    """Return what the source of a message is written from."""
+    """Return the description from which the source of a message is written."""
     name = (source.section or {}).get("name")
     if not callable(getattr(parametrisation, "source_message", None)):
         raise UserError(
@@ -75,7 +75,7 @@ def _checked(message: Any, obs_size: int, num_goal_features: int | None) -> Sour
     """Return a description of a message, with arrays of float32, after seeing that it is one for these observations.
 
     Args:
-        message: what `source_message` returned.
+        message: returned by `source_message`.
         obs_size: D.
         num_goal_features: None where nothing is steered.
     """

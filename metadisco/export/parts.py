@@ -42,10 +42,10 @@ def in_single(layers: Sequence[tuple[Any, Any]]) -> list[tuple[np.ndarray, np.nd
 
 
 def check_layer(where: str, kernel: np.ndarray, bias: np.ndarray, width: int) -> None:
-    """Refuse weights that do not fit what they are multiplied with, or are no numbers.
+    """Refuse weights of the wrong shape, or that are not finite.
 
     Args:
-        where: what to call them, such as `source_policy: layers: 0`.
+        where: their name in messages, such as `source_policy: layers: 0`.
         kernel: [width, n].
         bias: [n].
         width: numbers that the layer sees.
@@ -64,7 +64,7 @@ def provenance(trained: Mapping[str, Any], unit: str) -> str:
 
     Args:
         trained: section `trained_on` of an artefact.
-        unit: what its env_steps are, such as `plays of the game`.
+        unit: of its env_steps, such as `plays of the game`.
     """
     spent = [
         f"{trained[key]:,} {words}"
@@ -77,7 +77,7 @@ def provenance(trained: Mapping[str, Any], unit: str) -> str:
 
 
 def learners(tasks: Sequence[TaskConfig]) -> list[str]:
-    """Return settings of PPO, one line per environment, and before them what several share."""
+    """Return settings of PPO, one line per environment, preceded by those that all share."""
     if not tasks:
         return []
     common, each = describe_tasks(tasks)
@@ -91,7 +91,7 @@ def check_itself(text: str, name: str, otherwise: str) -> None:
     Args:
         text: of the file.
         name: of the discovery, for messages.
-        otherwise: what is wrong if it fails.
+        otherwise: end of the message if it fails.
 
     Raises:
         UserError: if the check fails.

@@ -29,7 +29,7 @@ RESETS = {
     "shaper": "the opponent learned from a random policy in this player's seat",
     "players": "both players played the policies they start with; that of a meta-policy is random",
 }
-"""What the first, unpaid play was, by problem.reset."""
+"""Description of the first, unpaid play, by problem.reset."""
 
 SIGMOID = {"numpy": "1 / (1 + np.exp(-logits))", "jax": "jax.nn.sigmoid(logits)", "torch": "torch.sigmoid(logits)"}
 
@@ -38,7 +38,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     """Return the text of a file with a meta-policy.
 
     Args:
-        source: what is written.
+        source: of the discovery.
         named: the same again: a meta-policy has no other form.
         language: `numpy`, `jax` or `torch`.
         file: that the text will be in.
@@ -49,7 +49,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
     start_jax(None)
     data, _ = content_of(source)
     found = found_in(data["problem"], data["learned"])
-    said: dict[str, Any] = {**data, **facts(found)}  # of an artefact, what it says in words is not relied on
+    said: dict[str, Any] = {**data, **facts(found)}  # facts are computed anew, not read from an artefact
     policy = _policy(source, found.parametrisation, len(said["meta_policy"]["game"]["states"]))
     text = _render(policy, "numpy", said, named.short_name, file)
     check_itself(text, source.name, OTHERWISE)
@@ -58,7 +58,7 @@ def source_text(source: Source, named: Source, language: str, file: str) -> str:
 
 @in_float32
 def _policy(source: Source, parametrisation: Any, num_states: int) -> SourcePolicy:
-    """Return what the source of a meta-policy is written from."""
+    """Return the description from which the source of a meta-policy is written."""
     meta_params, name = load_meta_params(source.name), (source.section or {}).get("name")
     if not isinstance(parametrisation.bind(meta_params), MetaPolicy):
         raise UserError(

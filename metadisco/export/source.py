@@ -19,7 +19,7 @@ from metadisco.objectives.losses import Losses
 LANGUAGES = {
     "numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch"), "discogen": ("jnp", "JAX"),
 }  # fmt: skip
-"""Module and name of the library of a file; that for DiscoGen is one for JAX with a function more."""
+"""Module and name of the library of a file; the file for DiscoGen is one for JAX with a further function."""
 CLIP_SETTINGS = {
     "numpy": "A clipping constant in your program then has no effect.",
     "jax": "PureJaxRL's CLIP_EPS then has no effect.",
@@ -59,7 +59,7 @@ def write_source(losses: Losses, language: str, about: About, pairs: dict[str, A
         pairs: stored inputs and outputs, with which the file checks itself.
 
     Raises:
-        UserError: if the losses need what DiscoGen does not pass on.
+        UserError: if the losses need the progress of training, which DiscoGen does not pass on.
     """
     module, library = LANGUAGES[language]
     writer = Writer(module)

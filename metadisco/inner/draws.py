@@ -13,7 +13,7 @@ from metadisco.types import Key
 
 STREAM = 0x64726177
 """Folded into the key of a training to draw its settings. Training uses that key otherwise only by splitting it, and
-`split` gives what folding in small numbers gives."""
+`split` gives the same keys as folding in small numbers."""
 
 
 def draw(key: Key, ranges: Sequence[Range]) -> dict[str, Float[Array, ""]]:

@@ -16,7 +16,7 @@ from metadisco.types import Key
 class Decision(NamedTuple):
     """Actions of a policy for a batch of observations.
 
-    Log-probabilities and values are computed after the rollout, which is cheaper for all steps at once.
+    Log-probabilities and values are computed after the rollout, which is cheaper for all steps together.
     """
 
     action: Array
@@ -112,7 +112,7 @@ def rollout(
         return (state, sum_returns, num_episodes + done.sum()), transition
 
     start = (state, jnp.zeros(()), jnp.zeros((), jnp.int32))
-    # Split all keys at once: on CPU a split inside the loop costs as much as a step of a small environment.
+    # Split all keys together: on CPU a split inside the loop costs as much as a step of a small environment.
     key_act, key_env = jax.random.split(key)
     keys_env = plain_key(jax.random.split(key_env, (num_steps, num_envs)))
     keys = jax.random.split(key_act, num_steps), keys_env

@@ -28,7 +28,7 @@ NUM_OCTAVES = 18
 BOUND = NARROWEST * (
     2.0**NUM_OCTAVES - 1
 )  # of |x|; beyond it the function is taken to be constant, if it is flat there
-NUM_BLOCKS = 16  # a table is built in blocks: all nodes at once would take more memory than training an agent
+NUM_BLOCKS = 16  # a table is built in blocks: all nodes together would take more memory than training an agent
 LARGEST = np.nextafter(np.float32(BOUND + NARROWEST), np.float32(0))
 CELLS_PER_SIDE = NUM_OCTAVES << MANTISSA_BITS
 NUM_NODES = 2 * CELLS_PER_SIDE * NUM_COEFFICIENTS

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from metadisco.types import TaskLike
 
 ABOVE_ONE = 0.1
-"""Weight of what lies above 1 under `capped_mean`."""
+"""Weight of the excess above 1 under `capped_mean`."""
 LEAST_SCALE = 0.1
 """Smallest scale of `capped_mean`, as a share of that of the references: where the baseline hardly learns at a draw, or
 fails, the quotient would be noise."""

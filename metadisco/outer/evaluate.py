@@ -105,7 +105,7 @@ class Evaluator:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
     def _count_baselines(self, problem: MetaProblem) -> int:
-        """Count evaluations of the problem's baseline, if it has one; return how many its program does at once.
+        """Count evaluations of the problem's baseline, if it has one; return how many its program runs in parallel.
 
         One program serves both uses: with `capped_mean` it takes the rollouts of a generation, and those of the search
         centre in several batches. Batches are filled up to a multiple of the number of devices.

@@ -99,7 +99,7 @@ class LearnedMessage:
         return MessageFunctions(message, steer if self.num_goal_features else None)
 
     def source_message(self, meta_params: MetaParams) -> SourceMessage:
-        """Return what source is written from."""
+        """Return the description from which source is written."""
         steer = layers_of(meta_params["steer"]) if self.num_goal_features else None
         return SourceMessage(layers_of(meta_params["message"]), steer, self.activation, self.scale, self.input_scale)
 

@@ -125,7 +125,7 @@ class FeedForwardPolicy(NetworkPolicy):
         return MetaPolicy(lambda: (jnp.float32(0),) if self.time else (), act)
 
     def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
-        """Return what source is written from."""
+        """Return the description from which source is written."""
         return SourcePolicy(
             layers_of(meta_params), self.output_scale, time_scale=self.time_scale if self.time else None
         )

@@ -36,5 +36,5 @@ class OpenLoopPolicy(NetworkPolicy):
         return MetaPolicy(lambda: (jnp.float32(0),), act)
 
     def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
-        """Return what source is written from."""
+        """Return the description from which source is written."""
         return SourcePolicy(layers_of(meta_params), self.output_scale, sees_policies=False, time_scale=self.time_scale)

@@ -57,7 +57,7 @@ class RecurrentPolicy(NetworkPolicy):
         return MetaPolicy(lambda: jnp.zeros(self.memory_size), act)
 
     def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
-        """Return what source is written from."""
+        """Return the description from which source is written."""
         unit = Unit(**{name: np.asarray(array) for name, array in meta_params["unit"].items()})
         return SourcePolicy(layers_of(meta_params["network"]), self.output_scale, unit=unit)
 

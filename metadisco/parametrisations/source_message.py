@@ -1,4 +1,4 @@
-"""A message as source is written from: what `source_message(meta_params)` of a parametrisation returns."""
+"""Description of a message from which source is written: `source_message(meta_params)` of a parametrisation."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple

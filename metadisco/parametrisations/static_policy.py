@@ -40,6 +40,6 @@ class StaticPolicy(GamePolicy):
         return MetaPolicy(tuple, act)
 
     def source_policy(self, meta_params: MetaParams) -> SourcePolicy:
-        """Return what source is written from."""
+        """Return the description from which source is written."""
         logits = np.asarray(meta_params["logits"])
         return SourcePolicy(((np.zeros((0, len(logits))), logits),), self.output_scale, sees_policies=False)

@@ -34,7 +34,7 @@ class CheapTalkSettings:
     aim: Literal["harm", "help", "control"] = "harm"
     """Lower the learner's fitness, raise it, or make the trained learner follow a goal that it does not see."""
     objective: Text = "ppo"
-    """What the learner minimises: names as for `metadisco train`; a run with its generation, such as runs/x@200."""
+    """Objective of the learner: names as for `metadisco train`; a run with its generation, such as runs/x@200."""
     objective_settings: dict[str, Any] = field(default_factory=dict)
     """Constants of a closed objective, such as clip_eps."""
     goal: Text | None = None
@@ -51,7 +51,7 @@ class CheapTalk:
         parametrisation: the learned message; it binds to `MessageFunctions`.
         tasks: plain environments, with the learner's settings; one learner is trained on each.
         fitness: of a learner; its sign is reversed where the aim is harm.
-        objective: what learners minimise.
+        objective: that learners minimise.
         aim: harm, help or control.
         goals: of each task, where the aim is control.
         num_episodes: steered episodes of each learner.
@@ -163,7 +163,7 @@ class CheapTalk:
 def _aimed(task: Task, aim: str) -> Task:
     """Return a task whose scale is that of the aim: where harm is wanted, 0 is PPO's fitness and 1 a random agent's.
 
-    Goal returns have no scale: the references are of what the environment pays.
+    Goal returns have no scale: the references are returns of the environment.
     """
     if aim == "control":
         return task._replace(zero=0.0, one=1.0)

@@ -280,7 +280,7 @@ UNLEARNED: dict[str, Callable[[Channel], tuple[Callable[[Any], Talker], Any]]] =
 def _learned_weights(talker: TalkerName) -> tuple[Any, MetaParams]:
     """Return the parametrisation and the weights of the message of which a talker's name has the path."""
     assert talker.source is not None, talker.kind
-    _bound(talker.source)  # refuses what is no message
+    _bound(talker.source)  # refuses discoveries other than messages
     return parametrisation_of(talker.source), load_meta_params(talker.source.name)
 
 

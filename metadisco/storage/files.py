@@ -195,7 +195,7 @@ def _array(content: bytes, name: str) -> np.ndarray:
     return array
 
 
-MAX_BYTES = 256 * 2**20  # read into memory at once; networks of the literature take some kilobytes
+MAX_BYTES = 256 * 2**20  # read into memory as a whole; networks of the literature take some kilobytes
 
 
 def with_nulls(array: np.ndarray) -> list[Any]:

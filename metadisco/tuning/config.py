@@ -36,7 +36,7 @@ class HalvingConfig:
 
 @settings
 class SpaceConfig:
-    """What `metadisco tune` searches, how, and how the winner is chosen and judged."""
+    """The search of `metadisco tune`, and how the winner is chosen and evaluated."""
 
     seed: NonNegativeInt = 0
     """Determines all random numbers of the search."""
@@ -45,7 +45,7 @@ class SpaceConfig:
     envs: tuple[Text, ...] = ()
     """`suite/name` of each environment; those of the settings by default."""
     config: Text | None = None
-    """What the settings that are not searched start from, as `--config` of `metadisco train`."""
+    """Source of the settings that are not searched, as `--config` of `metadisco train`."""
     inner: dict[str, Any] = field(default_factory=dict)
     """Settings of trainings as in every config; they override those of `config`."""
     outer: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class SpaceConfig:
     lifetime: Annotated[Float, Field(gt=0, le=1)] = 1.0
     """Fraction of num_env_steps that agents of the search train; choice and report always train all of it."""
     score: Score = "area_under_curve"
-    """What is maximised."""
+    """Score that is maximised."""
     num_finalists: PositiveInt = 5
     """Best settings of the search, among which fresh agents choose."""
     num_choice_seeds: PositiveInt = 16

@@ -1,4 +1,4 @@
-"""What a search will do, checked as a whole before anything is trained."""
+"""The plan of a search, checked as a whole before anything is trained."""
 
 import dataclasses
 import math
@@ -17,12 +17,12 @@ OUTER = ("num_devices", "chunk_size")
 
 
 class Plan(NamedTuple):
-    """A search in full: what is searched, from which settings, and where."""
+    """A complete search: its ranges, the settings that it starts from, and its environments."""
 
     space: SpaceConfig
     """As resolved: with all settings of trainings filled in."""
     origin: str | None
-    """What the settings come from, as in `Settings`."""
+    """Source of the settings, as in `Settings`."""
     ranges: Mapping[str, Sequence[Range]]
     """By objective."""
     sources: Mapping[str, Source]
@@ -157,7 +157,7 @@ def _size_of_grid(space: SpaceConfig, ranges: Mapping[str, Sequence[Range]]) -> 
 
 
 def _check_values(name: str, ranges: Sequence[Range], configs: Iterable[Config], lifetime: float) -> None:
-    """Build all combinations of shapes, and the ends of what is traced, so that nothing is refused half-way."""
+    """Build all combinations of shapes, and the ends of traced ranges, so that nothing is refused half-way."""
     traced = [each for each in ranges if each.traced]
     ends = [{each.key: (each.choices or (each.low, each.high))[end] for each in traced} for end in (0, -1)]
     shapes = shapes_of(ranges)

@@ -1,4 +1,4 @@
-"""Ranges of settings: what a space file may say of a key, and the values that it stands for."""
+"""Ranges of settings in a space file, and the values that they contain."""
 
 import dataclasses
 import itertools

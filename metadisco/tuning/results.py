@@ -1,4 +1,4 @@
-"""What a search found: the winner of each objective, judged on fresh agents, as data, tables and files.
+"""Results of a search: the winner of each objective, evaluated on fresh agents, as data, tables and files.
 
 Axes: S seeds, K environments.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Judged(NamedTuple):
-    """The best settings of an objective, and what fresh agents scored with them.
+    """The best settings of an objective, and the scores of fresh agents with them.
 
     Scores are on the common scale where there are several environments, else as they are.
     """
@@ -54,7 +54,7 @@ class Tuned(NamedTuple):
     """Results of `metadisco.tune`, displayed in a notebook as a table."""
 
     plan: Plan
-    """What was searched, with all defaults filled in."""
+    """The search, with all defaults filled in."""
     judged: Mapping[str, Judged]
     """By objective."""
     trials: Mapping[str, Sequence[Trial]]
@@ -100,7 +100,7 @@ class Tuned(NamedTuple):
 def judge(
     plan: Plan, search: Search, trials: Trials, best: Mapping[str, Best], scale: Mapping[str, tuple[float, float]]
 ) -> Tuned:
-    """Return what was found; failed lifetimes of the report count as its worst, over all objectives."""
+    """Return the results; failed lifetimes of the report count as its worst, over all objectives."""
     reports = scaled_scores(trials, [("report", name) for name in best], plan, scale)
     judged, tried = {}, {}
     for name, each in best.items():

@@ -27,7 +27,7 @@ STD_CMA_ES = 0.3
 
 
 class Proposals(NamedTuple):
-    """What a sampler is asked."""
+    """The task of a sampler."""
 
     ranges: Sequence[Range]
     seed: int

@@ -19,7 +19,7 @@ from metadisco.tuning.trials import BASE, Job, Scores, Trial, Trials
 Train = Callable[[Job], Sequence[Scores]]
 """Trains the agents of a job; returns the scores of each of its settings."""
 Progress = Callable[[int, int, str], None]
-"""Called with lifetimes done, lifetimes in all and what was trained last; with 0 done before the first."""
+"""Called with lifetimes done, lifetimes in all and the last one in words; with 0 done before the first."""
 
 
 class Best(NamedTuple):
@@ -37,10 +37,10 @@ class Best(NamedTuple):
 
 
 class Search:
-    """Trains what a plan asks for, job by job; what the file of trials already holds is not trained again.
+    """Trains the jobs of a plan one by one, except those that are already in the file of trials.
 
     Args:
-        plan: what to search.
+        plan: of the search.
         trials: the file.
         train: trains the agents of a job.
         scale: scores that count as 0 and 1, by environment; with one environment unused.
@@ -102,7 +102,7 @@ class Search:
         self._do("search", objective, (0, self._plan.space.rounds[0]), dict(enumerate(values, start)))
 
     def _propose(self, objective: str, batch: int) -> list[Values]:
-        """Return the settings of a batch: those that are kept, else what the sampler proposes."""
+        """Return the settings of a batch: those on file, else the proposals of the sampler."""
         space, total = self._plan.space, self._plan.num_settings
         assert space.batch is not None
         start = batch * space.batch
@@ -152,7 +152,7 @@ def scaled_scores(
     environments a score R is (R − zero)/(one − zero); with one it is as it is.
 
     Args:
-        trials: what was trained.
+        trials: finished ones.
         which: stages and objectives.
         plan: with the environments.
         scale: scores that count as 0 and 1, by environment.

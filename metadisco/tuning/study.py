@@ -1,4 +1,4 @@
-"""Optuna: proposals of TPE, importances, and a journal that its dashboard opens. Its studies are held in memory."""
+"""Optuna: proposals of TPE, importances, and a journal that its dashboard opens. Its studies are kept in memory."""
 
 import contextlib
 import datetime

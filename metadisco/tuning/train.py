@@ -1,4 +1,4 @@
-"""Trains the agents of a search: settings that differ in what can be traced share one compiled program."""
+"""Trains the agents of a search: settings that differ only in traceable ones share one compiled program."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class Trainer:
     """Trains the agents of jobs. Compiled programs are kept, and all have a fixed number of agents.
 
     Args:
-        plan: what is searched.
+        plan: of the search.
 
     Raises:
         UserError: if an objective or an environment cannot be used.

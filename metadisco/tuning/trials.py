@@ -1,4 +1,4 @@
-"""What a search has trained, in a file of JSON lines, from which a stopped search goes on. Axes: S seeds."""
+"""Finished trials of a search, in a file of JSON lines from which a stopped search resumes. Axes: S seeds."""
 
 import contextlib
 import json
@@ -55,12 +55,12 @@ Scores = Mapping[str, np.ndarray]
 class Trials:
     """The file of a search: a header that says what is searched, then one line for each setting of each job.
 
-    Lines are appended job by job, each job in one piece, so that a kill can only tear the last one; what was torn is
-    trained again.
+    Lines are appended job by job, each job in one piece, so that a kill can only tear the last one, which is
+    then trained again.
 
     Args:
         path: of the file; may be missing.
-        header: what is searched, as plain data.
+        header: identity of the search, as plain data.
 
     Raises:
         UserError: if the file is of another search.
@@ -74,7 +74,7 @@ class Trials:
         self._begun, self._header = path.exists() and self._read(header), header
 
     def _read(self, header: Mapping[str, Any]) -> bool:
-        """Read what is there and cut off a torn line; return whether there was anything."""
+        """Read the file and cut off a torn line; return whether there was anything."""
         content = self._path.read_bytes()
         complete = content[: content.rfind(b"\n") + 1]
         if not complete and content.startswith(b'{"format"'):  # killed while the header was written
@@ -179,7 +179,7 @@ def _place(*parts: Any) -> tuple[Any, ...]:
 
 
 def _check_same(found: Any, header: Mapping[str, Any], folder: Path) -> None:
-    """Refuse the folder of another search, naming what differs."""
+    """Refuse the folder of another search, naming the first difference."""
     other = UserError(f"output: {str(folder)!r} holds a file {FILE} that is no search of this version")
     if not isinstance(found, dict) or found.get("format") != FORMAT or found.get("version") != VERSION:
         raise other
@@ -193,6 +193,6 @@ def _check_same(found: Any, header: Mapping[str, Any], folder: Path) -> None:
 
 
 def _without_outer(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a header without what may change between two starts."""
+    """Return a header without the parts that may change between two starts."""
     search = {key: value for key, value in header.get("search", {}).items() if key != "outer"}
     return {**header, "search": search, "metadisco": None}

@@ -23,7 +23,7 @@ NUM_REFERENCE_SEEDS = 16
 
 Scale = dict[str, tuple[float, float]]
 Start = Callable[[Plan], tuple[Train, Callable[[], Scale]]]
-"""Returns what trains the agents of a plan, and what measures the scale of its environments."""
+"""Returns functions that train the agents of a plan and measure the scale of its environments."""
 
 
 def start_trainer(plan: Plan) -> tuple[Train, Callable[[], Scale]]:
@@ -40,14 +40,14 @@ def tune(
     progress: Progress = lambda done, total, last: None,
     start: Start = start_trainer,
 ) -> Tuned:
-    """Search, choose and report, and write what was found; a stopped search goes on.
+    """Search, choose and report, and write the results; a stopped search resumes.
 
     Args:
-        plan: what to search.
+        plan: of the search.
         output: its folder; created if necessary.
         say: receives a few sentences about what will be trained.
         progress: called after each part of the search.
-        start: makes what trains agents.
+        start: returns the functions that train and measure.
 
     Raises:
         UserError: if the folder is in use or of another search, or an objective or environment cannot be used.
@@ -78,7 +78,7 @@ def _check_folder(output: Path) -> None:
 
 
 def header_of(plan: Plan) -> dict[str, Any]:
-    """Return what identifies a search: equal headers mean equal numbers on one machine."""
+    """Return the identity of a search: equal headers mean equal numbers on one machine."""
     objectives = {name: source.sha256 for name, source in plan.sources.items()}
     search = to_plain(plan.space)
     return {"format": FORMAT, "version": VERSION, "metadisco": __version__, "search": search, "objectives": objectives}

@@ -1,6 +1,6 @@
-"""What a search found, as files: results as JSON, the best settings as configs, the best objectives as artefacts.
+"""Results of a search as files: results as JSON, the best settings as configs, the best objectives as artefacts.
 
-The best constants of an objective are in its artefact, as a config has no place for them.
+The best constants of an objective are in its artefact, because a config cannot hold them.
 """
 
 import json
@@ -96,7 +96,7 @@ def write_results(tuned: Tuned, trials: Trials, scale: Mapping[str, tuple[float,
 
 
 def _words(tuned: Tuned) -> dict[str, str]:
-    """Return by objective what file names end in: nothing for one, its short name for several."""
+    """Return the ending of file names by objective: nothing for one, its short name for several."""
     if len(tuned.judged) == 1:
         return dict.fromkeys(tuned.judged, "")
     return {name: f"_{file_name(short)}" for name, short in short_names(tuned.judged).items()}

@@ -63,7 +63,7 @@ def _count(shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return the counters 0, 1, … in an array of this shape, as high and low words."""
     size = math.prod(shape)
     if size >= 2**32:
-        raise ValueError(f"random numbers of shape {shape}: allowed are fewer than 2³² at once")
+        raise ValueError(f"random numbers of shape {shape}: allowed are fewer than 2³² in one call")
     return jnp.zeros(shape, jnp.uint32), jnp.arange(size, dtype=jnp.uint32).reshape(shape)
 
 

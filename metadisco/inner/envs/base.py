@@ -31,7 +31,7 @@ class Discrete(NamedTuple):
 
 
 class MultiDiscrete(NamedTuple):
-    """Several choices at once, choice i one of 0, …, nums[i] − 1; an int32 vector with an entry for each choice."""
+    """Simultaneous choices, choice i one of 0, …, nums[i] − 1; an int32 vector with an entry for each choice."""
 
     nums: tuple[int, ...]
     """Number of actions of each choice."""

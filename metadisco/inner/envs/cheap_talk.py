@@ -72,7 +72,7 @@ def cheap_talk(env: Env, talker: Talker, num_channels: int) -> Env:
 def steered(env: Env, steer: Steer, num_channels: int, goal: Goal) -> Env:
     """Append a message that depends on a goal, too, and pay by the goal instead of by the environment.
 
-    The learner does not see the goal. A new one is drawn for each episode. What is paid depends on the final
+    The learner does not see the goal. A new one is drawn for each episode. The reward depends on the final
     observation of a step and on its reward, never on the state after a reset.
 
     Args:

@@ -36,7 +36,7 @@ def flags(read: Read) -> Part:
 
 
 def codes(read: Read, low: int, high: int) -> Part:
-    """Encode categories low, …, high as one-hot vectors; what is below or above is all zeros."""
+    """Encode categories low, …, high as one-hot vectors; values below or above are all zeros."""
     return Part(_reader(read), lambda field: jax.nn.one_hot(field - low, high - low + 1), indicator=True)
 
 

@@ -31,7 +31,7 @@ class Game(NamedTuple):
     """(key) -> the first state."""
     move: Move
     observe: Callable[[Any], Array]
-    """state -> what the current player sees, which ends with the mask of legal actions."""
+    """state -> observation of the current player, which ends with the mask of legal actions."""
 
 
 class _State(NamedTuple):
@@ -39,7 +39,7 @@ class _State(NamedTuple):
     memory: Memory
     """Of the opponent, for this game."""
     owed: Float[Array, ""]
-    """What the agent got before its first move; paid with it."""
+    """Reward of the agent before its first move; paid with it."""
 
 
 def folded(

@@ -1,7 +1,7 @@
-"""Goals toward which a message may steer a trained learner: what is wanted in an episode, and what it is worth.
+"""Goals towards which a message may steer a trained learner, and their rewards.
 
-Rewards as in Lu, Willi, Letcher, Foerster, "Adversarial Cheap Talk" (ICML 2023), but by the state that a step led to,
-before any reset, and with the sine of Pendulum's angle where their code has the cosine twice.
+Rewards are those of Lu, Willi, Letcher, Foerster, "Adversarial Cheap Talk" (ICML 2023), except that they depend on the
+state that a step led to, before any reset, and use the sine of Pendulum's angle where their code has the cosine twice.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,20 @@ GoalState: TypeAlias = Any
 
 
 class Goal(NamedTuple):
-    """What is wanted in an episode, as pure functions."""
+    """The goal of an episode, as pure functions."""
 
     draw: Callable[[Key], GoalState]
-    """(key) -> what is wanted in a new episode, a pytree of arrays."""
+    """(key) -> goal state of a new episode, a pytree of arrays."""
     features: Callable[[GoalState], Float[Array, "G"]]
-    """What the message may depend on. The docstrings of goals say what these are, for exported files."""
+    """Numbers that the message may depend on. The docstring of a goal describes them, for exported files."""
     pay: Callable[[GoalState, Array, Array], tuple[GoalState, Float[Array, ""]]]
     """(goal state, final observation of a step, its reward) -> (next goal state, reward of the goal)."""
     num_features: int
     """G."""
     compare: Callable[[GoalState, Array], tuple[Float[Array, ""], Float[Array, ""]]] | None = None
-    """For figures: (goal state after a step, final observation of it) -> what is wanted, and what has been reached."""
+    """For figures: (goal state after a step, final observation of it) -> wanted value, and value reached."""
     unit: str = ""
-    """What `compare` gives, in words."""
+    """Name of the compared quantity, such as `position of the cart`."""
 
 
 def cart_position() -> Goal:
@@ -79,7 +79,7 @@ def pendulum_angle() -> Goal:
 def breakout_score() -> Goal:
     """Breakout: score a number of points drawn from U(0, 50), and then no more.
 
-    A reward counts as it is until the score exceeds what is wanted, and negated from then on. Features: the number
+    A reward counts as it is until the score exceeds the wanted one, and negated from then on. Features: the number
     wanted and the score so far, each divided by 50.
     """
 

@@ -19,7 +19,7 @@ MAX_EXPONENT = 15
 
 
 class Facts(NamedTuple):
-    """What is known about an environment of Jumanji."""
+    """Facts about an environment of Jumanji."""
 
     parts: Callable[[Any], tuple[Part, ...]]
     """The encoding of an observation, without the mask."""
@@ -205,7 +205,7 @@ TASKS = {
     "TSP-v1": Facts(_tsp, lambda env: int(env.num_cities), "none"),
     "Tetris-v0": Facts(_tetris),
 }
-"""By name in Jumanji; what is missing here is not offered."""
+"""By name in Jumanji; others are not offered."""
 
 GENERATOR_DEFAULTS = {"num_edges": 72, "max_degree": 5}
 """Arguments of MMST's default generator that it does not keep."""

@@ -39,7 +39,7 @@ class Opponent(NamedTuple):
     """A player that does not learn."""
 
     begin: Callable[[Key], Memory]
-    """(key) -> what it keeps for one game, such as which of several agents plays."""
+    """(key) -> its state for one game, such as which of several agents plays."""
     act: Callable[[Key, GameState, Array, Memory], Int[Array, ""]]
     """(key, state, observation, memory) -> action; the observation ends with the mask of legal actions."""
     interface: Interface | None = None
@@ -54,9 +54,9 @@ def random_mover() -> Opponent:
 def planner(move: Move, *, replies: bool) -> Opponent:
     """Return the opponent that looks ahead, and draws one of the moves that are best so far.
 
-    Without `replies` it takes the move with the largest reward at once: it wins where it can, and is otherwise random.
-    With them it also takes off what the next player can win by the answer, so that it does not hand over a win. Where
-    it moves twice running, the answer is its own.
+    Without `replies` it takes the move with the largest immediate reward: it wins where it can, and is otherwise
+    random. With them it also subtracts the most that the next player can win in reply, so that it does not hand over a
+    win. Where it moves twice in a row, the reply is its own.
 
     Args:
         move: the rules.

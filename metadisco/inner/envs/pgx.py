@@ -64,7 +64,7 @@ def make(
 
     Args:
         name: Pgx's name, such as "connect_four".
-        opponent: "random"; "one_ply", which wins where it can at once and is otherwise random; "two_ply", which also
+        opponent: "random"; "one_ply", which takes an immediate win and is otherwise random; "two_ply", which also
             avoids to hand over such a win; an `Opponent`, such as `metadisco.make` loads from the path of saved agents;
             or a list of these, of which one is drawn for each episode. Of no account in games of one player.
         episode_length: time limit in decisions of the agent, which truncates; the default is beyond the longest game

@@ -65,18 +65,18 @@ def play_lifetimes(
     num_lifetimes: int,
     reset: Reset = "shaper",
 ) -> Outcome:
-    """Let a player meet many opponents, each in a lifetime of its own.
+    """Let a player meet many opponents, each in a separate lifetime.
 
     One play is unpaid: both are updated by it. Then there are `horizon` meta-steps: both policies play, both are paid
-    `game.scale` times their value, and both are updated at once by the same pair of policies. Where a player is a
-    `SampledPlayer` a play is sampled action by action: both are paid their mean reward per step, and such a player
+    `game.scale` times their value, and both are updated simultaneously from the same pair of policies. If a player is a
+    `SampledPlayer`, a play is sampled action by action: both are paid their mean reward per step, and such a player
     learns from its own states, actions and rewards.
 
     Args:
         key: determines the starts; consumed. The same key gives opponents the same starts against any player.
         player: in the seat from which `game` is seen.
         opponent: in the other one; it sees `game.swapped`.
-        game: what is played.
+        game: that is played.
         horizon: paid meta-steps, T.
         num_lifetimes: B.
         reset: who plays the unpaid play.

@@ -41,7 +41,7 @@ class Game:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """What a policy conditions on, in the order of its logits."""
+        """States that a policy conditions on, in the order of its logits."""
         return ("start",) if self.gamma is None else ("start", "CC", "CD", "DC", "DD")
 
     @property
@@ -51,7 +51,7 @@ class Game:
 
     @property
     def scale(self) -> float:
-        """What turns a value into the mean reward of a round: 1 − γ; 1 in a game of one round."""
+        """Factor from a value to the mean reward of a round: 1 − γ; 1 in a game of one round."""
         return 1.0 if self.gamma is None else 1.0 - self.gamma
 
     @property
@@ -70,13 +70,13 @@ class Gradients(NamedTuple):
     """All four gradients of the two values, each in the order of the policy by which it is taken."""
 
     own_by_own: Logits
-    """∂V_own/∂θ_own: what naive learners follow."""
+    """∂V_own/∂θ_own, the gradient that naive learners follow."""
     own_by_other: Logits
     """∂V_own/∂θ_other."""
     other_by_own: Logits
     """∂V_other/∂θ_own."""
     other_by_other: Logits
-    """∂V_other/∂θ_other: what the other player follows if it is naive."""
+    """∂V_other/∂θ_other, the gradient that the other player follows if it is naive."""
 
 
 class GradientChange(NamedTuple):

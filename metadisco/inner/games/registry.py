@@ -22,7 +22,7 @@ GAMES: dict[str, Game] = {
 swerve) and the iterated stag hunt (C is to hunt the stag)."""
 
 KEYS = {
-    "name": "What the game is called.",
+    "name": "Name of the game.",
     "payoffs": "Rewards of both players after CC, CD, DC and DD from the viewpoint of the first player, its own action "
     "named first: {own: [4], other: [4]}, each of at most 1e6 in size.",
     "gamma": "Discount factor per round, from 0 to 0.9999; null for a game of one round.",
@@ -36,7 +36,7 @@ def make_game(spec: Any, key: str = "problem.game") -> Game:
     Args:
         spec: a name of `GAMES`, or a mapping: `payoffs` is `{own: [4], other: [4]}`, after CC, CD, DC, DD from the
             viewpoint of the first player, its own action named first, each of at most 1e6 in size; `gamma` in
-            [0, 0.9999], or null (and by default) for a game of one round; `name` is what it is called.
+            [0, 0.9999], or null (and by default) for a game of one round; `name` is its name.
         key: the setting that holds it, for messages.
 
     Raises:

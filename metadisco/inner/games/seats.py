@@ -43,14 +43,14 @@ class Play(NamedTuple):
 
 
 class Seats(NamedTuple):
-    """Two players at an exact game; the functions are of all lifetimes at once."""
+    """Two players at an exact game; the functions act on all lifetimes together."""
 
     player: Player
     opponent: Player
     game: Game
 
     def begin(self, key: Key, num_lifetimes: int, is_random: bool) -> Table:
-        """Return what stands before the unpaid play, which the player's seat may play with N(0, 1) logits instead."""
+        """Return the state before the unpaid play, which the player's seat may play with N(0, 1) logits instead."""
 
         def in_each(key: Key, draw: Callable[[Key], Any]) -> Any:
             return jax.vmap(draw, out_axes=-1)(jax.random.split(key, num_lifetimes))
@@ -110,7 +110,7 @@ class SampledSeats(NamedTuple):
         return SampledTable(key=key_plays, table=self.seats.begin(key_begin, num_lifetimes, is_random))
 
     def play(self, before: SampledTable) -> tuple[SampledTable, Play]:
-        """Return what stands after the next play, and mean rewards of its steps."""
+        """Return the state after the next play, and mean rewards of its steps."""
         key_plays, key_actions, key_player, key_opponent = jax.random.split(before.key, 4)
         (player, opponent, game), table = self.seats, before.table
         outcomes = sample_outcomes(key_actions, table.own, table.other, game, self.num_steps, self.num_envs)
@@ -125,7 +125,7 @@ class SampledSeats(NamedTuple):
 
 
 def about_to_play(seats: Seats, player: Any, opponent: Any) -> Table:
-    """Return what stands before a play, by the states of both players."""
+    """Return the state before a play, from the states of both players."""
     own, other = seats.player.logits(player), seats.opponent.logits(opponent)
     return Table(player=player, opponent=opponent, own=own, other=other)
 

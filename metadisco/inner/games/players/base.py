@@ -23,7 +23,7 @@ CERTAIN = 100.0
 class Player(Protocol):
     """A player, in either seat. Frozen, with static settings.
 
-    Policies are logits [S, ...], each in the order of its own player's states; what follows S are lifetimes, none or
+    Policies are logits [S, ...], each in the order of its own player's states; the axes after S are lifetimes, none or
     many, that must not touch each other: arithmetic by the element does that by itself, and is quick. A player that is
     written for one lifetime alone, with policies [S] and any state, is made one for many by `ByLifetime`.
     `game` is as this player sees it. All three methods are pure, and safe under `jit` and `vmap`.

@@ -23,8 +23,8 @@ class LOLA(RandomStart):
     look_ahead: NonNegativeFloat = 1.0
     """Step that it expects of the other player; 0: a naive learner."""
     form: Literal["exact", "first_paper"] = "exact"
-    """What is differentiated of ∂V_own/∂θ_other · ∂V_other/∂θ_other: the whole product, as in M-FOS and in Letcher et
-    al., "Stable Opponent Shaping" (2019); or the other player's step alone, as in the first paper."""
+    """Part of ∂V_own/∂θ_other · ∂V_other/∂θ_other that is differentiated: the whole product, as in M-FOS and in Letcher
+    et al., "Stable Opponent Shaping" (2019); or the other player's step alone, as in the first paper."""
 
     def update(
         self,

@@ -28,7 +28,7 @@ class Static(Fixed):
     """Any memory-one strategy."""
 
     probabilities: tuple[Fraction, ...]
-    """Of C after start, CC, CD, DC, DD, one's own action named first; a single one in a game of one round."""
+    """Of C after start, CC, CD, DC, DD, own action first; a single one in a game of one round."""
 
     def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.
@@ -46,7 +46,7 @@ class Named(Fixed):
     strategy: ClassVar[str]
     """Its name."""
     after: ClassVar[tuple[float, ...]]
-    """Probabilities of C after start, CC, CD, DC, DD, one's own action named first."""
+    """Probabilities of C after start, CC, CD, DC, DD, own action first."""
 
     def init(self, key: Key, game: Game) -> Logits:
         """Return its policy.

@@ -81,7 +81,7 @@ class TabularPPO:
     learning_rate: PositiveFloat = 1.0
     """Of Adam: about how far a gradient step moves each number of the table."""
     num_epochs: PositiveInt = 2
-    """Passes over what a meta-step has shown."""
+    """Passes over the experience of a meta-step."""
     num_minibatches: PositiveInt = 4
     """Gradient steps of an epoch; divides num_steps · num_envs."""
     gamma: ProperFraction | None = None
