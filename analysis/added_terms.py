@@ -1,4 +1,4 @@
-"""Objectives that tell a drift apart into its parts: terms beside PPO's clipping, and halves of a learned drift."""
+"""Objectives that separate a drift into its parts: terms added to PPO's clipping, and halves of a learned drift."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from metadisco.types import Objective, Sample
 MEAN_GAIN = 0.4  # E[A⁺] of standardised advantages: 1/√(2π) of normal ones
 
 Term = Callable[[Array, Array], Array]
-"""(r, A) -> what is added to PPO's drift."""
+"""(r, A) -> term that is added to PPO's drift."""
 
 TERMS: dict[str, Term] = {
     "0.6·A⁺·relu(0.999 − r)": lambda ratio, advantage: 0.6 * relu(advantage) * relu(0.999 - ratio),

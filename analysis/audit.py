@@ -1,10 +1,10 @@
-"""What the published objectives are worth at other settings of PPO, and by what mechanism the drift works.
+"""Scores of the published objectives at other settings of PPO, and the mechanism of the drift.
 
     python analysis/audit.py
     python analysis/audit.py --output studies/audit --seeds 8
 
-The first makes all tables and figures of `audit.md`. What was made before is not made again. `--quick` tries the script
-on a few short lifetimes.
+The first makes all tables and figures of `audit.md`. Existing results are kept. `--quick` tries the script on a few
+short lifetimes.
 """
 
 import argparse
@@ -70,7 +70,7 @@ class Where(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to call it in a table."""
+        """Its label in a table."""
         settings = "".join(f", {key} {value:g}" for key, value in self.settings.items())
         return f"{self.env.rpartition('/')[2]}, {self.num_env_steps:,} steps{settings or ', defaults of CleanRL'}"
 
@@ -86,7 +86,7 @@ ADDED = (
 
 
 def objectives(folder: Path, quick: bool) -> list[str]:
-    """Return by what names objectives are loaded: all that are published, forms read off by eye, and closed ones."""
+    """Return the names by which objectives are loaded: all published ones, forms read off by eye, and closed ones."""
     by_hand = str(Path(FOLDER.resolve()).relative_to(ROOT) / DRIFT / SETBACKS)
     if quick:
         return ["ppo_kl"]
@@ -95,7 +95,7 @@ def objectives(folder: Path, quick: bool) -> list[str]:
 
 
 def over_grid(name: str, output: Path, num_seeds: int, quick: bool) -> str:
-    """Judge all objectives over a grid; return its tables."""
+    """Evaluate all objectives over a grid; return its tables."""
     settings = read_yaml(GRIDS[name])
     if quick:
         points = [{"name": f"{name} {rate}", "inner.ppo.learning_rate": rate} for rate in (1e-3, 1e-2)]
@@ -105,7 +105,7 @@ def over_grid(name: str, output: Path, num_seeds: int, quick: bool) -> str:
 
 
 def mechanism_cases(quick: bool) -> dict[str, Case]:
-    """Return PPO and what the table of the mechanism has beside it."""
+    """Return PPO and the other rows of the table of the mechanism."""
     ppo = Case(load_objective("ppo"), "ppo")
     if quick:
         return {"ppo": ppo, "ppo without entropy bonus": ppo._replace(settings={"entropy_coef": 0.0})}
@@ -150,7 +150,7 @@ def mechanism(output: Path, num_seeds: int, quick: bool) -> str:
 
 
 def added(output: Path, num_seeds: int, quick: bool) -> str:
-    """Return a table of what terms beside PPO's clipping change."""
+    """Return a table of the effects of terms added to PPO's clipping."""
     places = [where._replace(num_env_steps=2048) for where in ADDED[:1]] if quick else ADDED
     ppo = Case(load_objective("ppo"), "ppo")
     names = list(TERMS)[:1] if quick else list(TERMS)

@@ -4,11 +4,10 @@
     python analysis/cheap_talk.py --finished
     python analysis/cheap_talk.py --quick --runs runs/try --output runs/try/study
 
-The first makes all figures and numbers of `cheap_talk.md`; what was made before is not made again. Searches take some
-hours on two cores, most of them for control, and any can be left out with `--leave-out`. With `--finished` none is
-begun: sections whose searches are there are made, others stay as they are. The third tries the script in some minutes;
-its numbers mean nothing. `--only` names parts, where not all are to be made, and `--sb3` a Python that has
-Stable-Baselines3, where this one has not.
+The first makes all figures and numbers of `cheap_talk.md`; existing results are kept. Searches take some hours
+on two cores, most of them for control; `--leave-out` skips some. With `--finished` none is started: sections whose
+searches exist are made, others stay unchanged. The third tries the script in a few minutes; its numbers mean nothing.
+`--only` selects parts, and `--sb3` names a Python that has Stable-Baselines3, if this one has not.
 """
 
 import sys
@@ -71,7 +70,7 @@ def main() -> None:
 
 
 def write(sections: Mapping[str, str], output: Path, published: bool) -> None:
-    """Write what was found so far.
+    """Write the results so far.
 
     Args:
         sections: as Markdown by name.
@@ -85,7 +84,7 @@ def write(sections: Mapping[str, str], output: Path, published: bool) -> None:
 
 
 def make(judge: Judge, runs: Runs, parts: Sequence[str], sb3: str) -> Iterator[dict[str, str]]:
-    """Give what was found, part by part, as Markdown by the name of a section; what lacks its searches is left out.
+    """Yield the results, part by part, as Markdown by the name of a section; parts without their searches are skipped.
 
     Args:
         judge: of messages.
@@ -120,27 +119,27 @@ def make(judge: Judge, runs: Runs, parts: Sequence[str], sb3: str) -> Iterator[d
 
 
 def of_env(env: str, runs: Runs) -> dict[str, Run]:
-    """Return what was found in another environment, by aim."""
+    """Return the messages found in another environment, by aim."""
     return {aim: runs[name][0] for aim in AIMS if runs.get(name := f"{env}_{aim}")}
 
 
 def labelled(runs: Runs) -> dict[str, str]:
-    """Return what to call messages, by their names."""
+    """Return the labels of messages, by their names."""
     return {str(run): f"{aim}, meta-seed {run.config.seed}" for aim, group in runs.items() for run in group}
 
 
 def controls(judge: Judge) -> dict[str, str]:
-    """Return what to call talkers that were not learned, by their names."""
+    """Return the labels of talkers that were not learned, by their names."""
     return {NONE: "none", ZERO: "zero", **{name: name.replace(":", " ") for name in judge.untrained}}
 
 
 def of_unrelated(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return what to call messages of unrelated observations, by their names."""
+    """Return the labels of messages of unrelated observations, by their names."""
     return {scrambled(name): f"{label}, scrambled" for name, label in labels.items()}
 
 
 def harm_and_help(judge: Judge, aims: Runs) -> dict[str, str]:
-    """Return tables of messages that harm and help, beside controls, and draw learning curves."""
+    """Return tables of messages that harm and help, with controls, and draw learning curves."""
     messages = labelled(aims)
     labels = {**controls(judge), **messages, **of_unrelated(messages)}
     scores = judge.meet("harm_help", labels, aims["harm"][0])
@@ -154,7 +153,7 @@ def harm_and_help(judge: Judge, aims: Runs) -> dict[str, str]:
 
 
 def held_out(judge: Judge, aims: Runs) -> str:
-    """Return tables of messages beside learners that no search has seen."""
+    """Return tables of messages to learners that no search has seen."""
     labels = {judge.untrained[0]: "random 0"}
     labels |= {str(run): f"{aim} {run.config.seed}" for aim, group in aims.items() for run in group}
     victims = dict(list(VICTIMS.items())[:1]) if judge.quick else VICTIMS
@@ -164,7 +163,7 @@ def held_out(judge: Judge, aims: Runs) -> str:
 
 
 def normalised(judge: Judge, run: Run, plain: Mapping[str, Run]) -> str:
-    """Return a table of learners that normalise observations, beside what was evolved against them and what was not."""
+    """Return a table of learners that normalise observations, with messages evolved against them and others."""
     messages = {str(run): "harm, evolved against them"}
     labels = {**controls(judge), **messages, **of_unrelated(messages)}
     labels |= {str(each): f"{aim}, evolved against others" for aim, each in plain.items()}
@@ -189,7 +188,7 @@ def steered(judge: Judge, searches: Runs) -> str:
 
 
 def draw(runs: Runs, folder: Path) -> dict[str, str]:
-    """Draw what the first meta-seeds found; there is nothing to write of it."""
+    """Draw the messages of the first meta-seeds; no text."""
     for aim in AIMS:
         if runs.get(aim):
             draw_run(runs[aim][0], aim, folder, OF_A_MESSAGE)

@@ -1,4 +1,4 @@
-"""What a discovery is compared with, beside closed objectives: where its search began, and what no search found."""
+"""Objectives that a discovery is compared with, besides closed ones: the start of its search, and random members."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class Closed(NamedTuple):
 
 
 def closed_objective(closed: Closed, folder: Path) -> str:
-    """Return by what name a closed objective can be loaded: its own, or with constants the path of an artefact."""
+    """Return the name by which a closed objective can be loaded: its own, or with constants the path of an artefact."""
     if not closed.settings:
         return closed.name
     path = folder / closed.label

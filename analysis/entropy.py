@@ -1,4 +1,4 @@
-"""Agents whose entropy is watched while they train. Axes: S seeds, U updates."""
+"""Agents whose entropy is recorded while they train. Axes: S seeds, U updates."""
 
 import hashlib
 from pathlib import Path
@@ -25,7 +25,7 @@ LAST = 0.25  # of a lifetime
 
 
 class Watched(NamedTuple):
-    """What agents reached, and how random they were at the end."""
+    """Scores of agents, and their entropy at the end."""
 
     area_under_curve: np.ndarray
     """[S] mean of the gap-filled learning curve."""
@@ -34,7 +34,7 @@ class Watched(NamedTuple):
 
 
 def watched(objective: Objective, identity: Any, config: Config, num_seeds: int, folder: Path) -> Watched:
-    """Train agents as `run_lifetimes` does, on the same seeds; what was trained before is not trained again.
+    """Train agents as `run_lifetimes` does, on the same seeds; finished agents are not trained again.
 
     Args:
         objective: the losses.

@@ -3,7 +3,7 @@
     python analysis/lpo_drift.py
     python analysis/lpo_drift.py runs/lpo --output studies/lpo
 
-The first makes all figures and numbers of `lpo_drift.md`. What was made before is not made again; most of the time
+The first makes all figures and numbers of `lpo_drift.md`. Existing results are kept; most of the time
 goes into the comparison.
 """
 
@@ -41,7 +41,7 @@ SMALL = 0.5  # advantages that are told apart from larger ones
 
 
 def features(study: Study) -> str:
-    """Return what is particular about a drift, beside PPO's and DPO's."""
+    """Return the particular features of a drift, compared with PPO's and DPO's."""
     visits = np.repeat(np.repeat(np.asarray(study.visits(study.env).policy), FINER, 0), FINER, 1)
     log_ratio, advantage = _finer(LOG_RATIO_EDGES), _finer(ADVANTAGE_EDGES)
     losses = {name: load_objective(name).policy_loss for name in (study.objective, *study.again, *BESIDE)}

@@ -1,11 +1,11 @@
-"""Study of opponent shaping: searches, baselines, what was found against learners, and what was not.
+"""Study of opponent shaping: searches, baselines, and meta-policies against learners of all kinds.
 
     python analysis/opponent_shaping.py
     python analysis/opponent_shaping.py --quick --runs runs/try --output runs/try/study
 
-The first makes all figures and numbers of `opponent_shaping.md`; what was made before is not made again. Searches take
-three quarters of an hour of CPU time, those against LOLA and in sampled games a third of it; `--leave-out` leaves
-some out. The second tries the script in a few minutes; its numbers mean nothing.
+The first makes all figures and numbers of `opponent_shaping.md`; existing results are kept. Searches take three
+quarters of an hour of CPU time, those against LOLA and in sampled games a third of it; `--leave-out` skips some.
+The second tries the script in a few minutes; its numbers mean nothing.
 """
 
 import sys
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def make(judge: Judge, runs: Runs) -> dict[str, str]:
-    """Return what was found, as Markdown by the name of a section."""
+    """Return the results, as Markdown by the name of a section."""
     maml = {game: runs[f"{game}_maml"] for game in ("ipd", "imp", "chicken") if runs.get(f"{game}_maml")}
     reference = "The original: −0.48 (PPO, own runs of its code), −0.69 (GA), −0.51 (paper). Prototype: −0.43 to −0.46."
     ipd = labelled(runs["ipd"])
@@ -88,7 +88,7 @@ def make(judge: Judge, runs: Runs) -> dict[str, str]:
 
 
 def labelled(runs: Sequence[Run]) -> dict[str, Run]:
-    """Return runs by what to call them: their meta-seeds."""
+    """Return runs by their labels: their meta-seeds."""
     return {f"M-FOS, meta-seed {run.config.seed}": run for run in runs}
 
 
@@ -98,7 +98,7 @@ def recurrent(runs: Runs) -> dict[str, Run]:
 
 
 def against_maml(judge: Judge, runs: Runs) -> str:
-    """Return a table of what was evolved against our M-MAML, and of its control; nothing if it was left out."""
+    """Return a table of meta-policies evolved against our M-MAML, and of their control; nothing if left out."""
     if not runs.get("ipd_against_maml"):
         return "Left out.\n"
     opponent, found = runs["ipd_maml"][0], labelled(runs["ipd_against_maml"])
@@ -108,7 +108,7 @@ def against_maml(judge: Judge, runs: Runs) -> str:
 
 
 def against_lola(judge: Judge, runs: Runs) -> str:
-    """Return a table of everything that was evolved against LOLA, and of what was evolved against naive learners."""
+    """Return a table of all meta-policies evolved against LOLA, and of those evolved against naive learners."""
     found = {"M-FOS of the naive learner": runs["ipd"][0]}
     for name, label in {"ipd_lola_small": "small search", "ipd_lola": "large search"}.items():
         found |= dict.fromkeys([label], runs[name][0]) if runs.get(name) else {}
@@ -138,7 +138,7 @@ def cross_section(judge: Judge, runs: Runs) -> str:
 
 
 def draw(runs: Runs, folder: Path) -> None:
-    """Draw what the first meta-seed found, and the training of all."""
+    """Draw the meta-policy of the first meta-seed, and the training of all."""
     plot(runs["ipd"][0], output=folder)
     for name in ("ipd", "ipd_self_play"):
         save(plot(list(runs[name]))["training"], folder / f"training_{name}")

@@ -1,13 +1,13 @@
-"""Make a checkpoint of a run: what it found, of whatever kind, and as much of the run as its study needs.
+"""Make a checkpoint of a run: its discovery, of any kind, and the parts of the run that its study needs.
 
     python analysis/publish.py runs/value_loss value_loss_cartpole
     python analysis/publish.py runs/opponent_shaping/ipd_1 mfos_ipd
     python analysis/publish.py runs/cheap_talk/harm_1 talk_cartpole_harm
 
 `checkpoints/NAME` becomes an artefact (`artefact.json`, `arrays.npz`) and a run that all commands read: its config,
-where it ran, every eighth row of its metrics and those with a `centre_fitness`, and up to sixteen centres beside the
-first. It is `load_objective("NAME")`, `load_meta_policy("NAME")` or `load_message("NAME")` then. The model card,
-`README.md`, is written by hand. What is published already is not replaced: delete it first.
+its provenance, every eighth row of its metrics and those with a `centre_fitness`, and up to sixteen centres besides the
+first. Then `load_objective("NAME")`, `load_meta_policy("NAME")` or `load_message("NAME")` loads it. The model card,
+`README.md`, is written by hand. An existing checkpoint is not replaced: delete it first.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def check_run(name: str) -> RunDirectory:
 
 
 def publish(run: RunDirectory, folder: Path) -> None:
-    """Copy what is kept of a run; all of it, or nothing.
+    """Copy the published part of a run; all of it, or nothing.
 
     Args:
         run: whole.

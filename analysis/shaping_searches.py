@@ -1,4 +1,4 @@
-"""The searches that the study of opponent shaping is about, each once for every meta-seed."""
+"""The searches of the study of opponent shaping, each once for every meta-seed."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path

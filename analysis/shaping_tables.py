@@ -1,4 +1,4 @@
-"""Tables of the study of opponent shaping: players and opponents on fresh lifetimes, beside numbers from elsewhere."""
+"""Tables of the study of opponent shaping: players and opponents on fresh lifetimes, with published numbers."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ REFERENCE_STATIC: Mapping[str, tuple[float, float]] = {
 
 
 class Judge(NamedTuple):
-    """How players are judged, and where that is kept."""
+    """How players are evaluated, and where results are kept."""
 
     output: Path
     num_lifetimes: int
@@ -64,7 +64,7 @@ class Judge(NamedTuple):
         horizon: int = 100,
         baseline: Any = None,
     ) -> CrossTable:
-        """Let players meet opponents; what was played before in the folder of this name is not played again."""
+        """Let players meet opponents; finished cells in the folder of this name are not played again."""
         return evaluate_players(
             [str(each) for each in players], [str(each) for each in opponents], game, self.num_lifetimes,
             horizon=horizon, reset=reset, baseline=None if baseline is None else str(baseline),
@@ -78,7 +78,7 @@ class Judge(NamedTuple):
 
     @property
     def controls(self) -> list[str]:
-        """Players that show what adapting and reacting add."""
+        """Players that show the gain of adapting and reacting."""
         return [self.best_static, *([] if self.quick else ["open_loop"])]
 
 
@@ -137,7 +137,7 @@ def static_strategies(judge: Judge) -> str:
 
 
 def shapers(judge: Judge, name: str, runs: Mapping[str, Run], opponent: Any, game: str, reference: str) -> str:
-    """Return a table of meta-policies against one opponent, beside controls: rewards, gain, and time of the search.
+    """Return a table of meta-policies against one opponent, with controls: rewards, gain, and time of the search.
 
     Args:
         judge: of them.
@@ -180,7 +180,7 @@ def _shaper_line(label: str, row: Row, time: str) -> list[str]:
 
 
 def held_out(judge: Judge, runs: Mapping[str, Run], opponents: Iterable[str], horizon: int) -> str:
-    """Return a table of meta-policies against other learners, and over a longer horizon, beside the best static."""
+    """Return a table of meta-policies against other learners, and over a longer horizon, and the best static strategy."""
     table = judge.meet("held_out", [judge.best_static, *runs.values()], list(opponents))
     longer = judge.meet("held_out_horizon", [judge.best_static, *runs.values()], ["naive"], horizon=horizon)
     cases: list[tuple[str, Callable[[Any], Row]]] = [
@@ -224,7 +224,7 @@ def self_play(judge: Judge, groups: Mapping[str, Sequence[Run]]) -> str:
 
 
 def cross(judge: Judge, players: Mapping[str, Any]) -> tuple[str, CrossTable]:
-    """Return a table of players against each other, and what it is made from."""
+    """Return a table of players against each other, and its data."""
     names = list(players.values())
     table = judge.meet("cross", names, names, reset="players")
     lines = [

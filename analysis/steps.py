@@ -1,4 +1,4 @@
-"""The steps of a study: figures, closed forms and comparisons, each as the command of that name makes it."""
+"""The steps of a study: figures, closed forms and comparisons, each as made by the command of that name."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ FRESH = 1_000_000  # seed of agents that no search trained
 
 
 def say(text: str) -> None:
-    """Tell what is being done."""
+    """Print the current step."""
     print(text, file=sys.stderr)
 
 

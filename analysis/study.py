@@ -29,14 +29,14 @@ from metadisco.storage.files import write_atomically
 NUM_RANDOM = 3
 
 Sections = Mapping[str, str]
-"""What a study finds, as Markdown by the name of a section."""
+"""Results of a study, as Markdown by the name of a section."""
 
 
 class Plan(NamedTuple):
     """A study of a kind of objective."""
 
     baselines: tuple[Closed, ...]
-    """What is compared with; the first is what differences are from."""
+    """Objectives to compare with; differences are from the first."""
     published: str
     """The checkpoint that is studied where no other objective is named."""
     again: tuple[str, ...]
@@ -48,13 +48,13 @@ class Plan(NamedTuple):
     grid: Grid
     """Settings of PPO that everybody is tuned over, in the environments of the search."""
     by_hand: tuple[tuple[str, str], ...] = ()
-    """Closed forms that were read off by eye: what to call each, and its path below the published discovery."""
+    """Closed forms that were read off by eye: label of each, and its path below the published discovery."""
     whole: tuple[tuple[str, ...], Path] | None = None
     """Environments and settings for lifetimes longer than those of the search, at common defaults."""
 
 
 class Study(NamedTuple):
-    """A learned objective, and where what is found of it goes."""
+    """A learned objective, and the folder for results about it."""
 
     plan: Plan
     objective: str
@@ -69,7 +69,7 @@ class Study(NamedTuple):
     """Folder of the closed forms."""
 
     def make(self) -> Sections:
-        """Draw, distil, compare; return what came out."""
+        """Draw, distil, compare; return the results."""
         draw(self.objective, self.env, self.config, self.output / "figures")
         if not self._is_distilled():
             find_forms(self.objective, self.env, self.config, self.forms)
@@ -94,7 +94,7 @@ class Study(NamedTuple):
         return [self.env, *(env for env in seen if env != self.env)]
 
     def contenders(self) -> dict[str, str]:
-        """Return what is compared, by name what to call it; the baseline first."""
+        """Return the labels of all objectives, by name; the baseline first."""
         names = {closed_objective(each, self.output / "contenders"): each.label for each in self.plan.baselines}
         names |= {name: self.short(name) for name in (self.objective, *self.again)}
         names |= {str(self.forms): "its closed form"}
@@ -105,13 +105,13 @@ class Study(NamedTuple):
 
     @property
     def _start(self) -> str:
-        """What to call the objective before its first generation."""
+        """Label of the objective before its first generation."""
         centre = find_source(self.objective).centre
         assert centre is not None
         return f"{self.objective.removesuffix(f'@{int(centre.stem)}')}@0"
 
     def _by_hand(self) -> dict[str, str]:
-        """Return paths of closed forms that were read off by eye, by what to call them."""
+        """Return paths of closed forms that were read off by eye, by their labels."""
         if self.objective != self.plan.published:
             return {}
         return {label: str(_published(self.objective) / path) for label, path in self.plan.by_hand}
@@ -137,7 +137,7 @@ class Study(NamedTuple):
         folder = self.output / "contenders"
         names = {closed_objective(each, folder): each.label for each in self.plan.baselines}
         names |= {self.objective: self.short(self.objective), str(self.forms): "its closed form"}
-        names |= {path: label for label, path in itertools.islice(self._by_hand().items(), 1)}  # what is put forward
+        names |= {path: label for label, path in itertools.islice(self._by_hand().items(), 1)}  # the proposed one
         return "\n".join(self._tuned_on(env, names) for env in self.trained())
 
     def _tuned_on(self, env: str, names: Mapping[str, str]) -> str:
@@ -181,7 +181,7 @@ class Study(NamedTuple):
         return cached_histograms(source, config, env, self.output / "figures", say=lambda sentence: None)
 
     def short(self, name: str) -> str:
-        """Return what to call an objective; a learned one is never called as a baseline is."""
+        """Return the label of an objective; that of a learned one never equals that of a baseline."""
         label = short_names([self.objective, *self.again, *(each.name for each in self.plan.baselines)])[name]
         taken = label in {each.label for each in self.plan.baselines} and name in (self.objective, *self.again)
         return f"{label} (learned)" if taken else label
@@ -192,8 +192,8 @@ def run(description: str, plan: Plan, features: Callable[[Study], str]) -> None:
 
     Args:
         description: of the study.
-        plan: what is compared, and where.
-        features: returns what is particular about the objective.
+        plan: objectives, environments and settings.
+        features: returns the particular features of the objective.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options = _with_options(parser).parse_args()

@@ -20,11 +20,11 @@ NUM_PARTS = 4  # of a lifetime
 
 
 def summary(results: Path, labels: Mapping[str, str]) -> str:
-    """Return what `metadisco evaluate` found, as Markdown: means, and their differences from the first objective's.
+    """Return the results of `metadisco evaluate` as Markdown: means, and their differences from the first objective's.
 
     Args:
         results: a file results.json.
-        labels: what to call each objective, the baseline first.
+        labels: of the objectives, the baseline first.
     """
     data, rows, called = _read(results)
     envs = list(data["envs"])
@@ -40,12 +40,12 @@ def summary(results: Path, labels: Mapping[str, str]) -> str:
 
 
 def in_short(results: Path, objective: str, baseline: str) -> str:
-    """Return what `metadisco evaluate` found of one objective beside another, a line for each environment, as Markdown.
+    """Return the results of `metadisco evaluate` for one objective and another as Markdown, a line per environment.
 
     Args:
         results: a file results.json.
         objective: name of the objective.
-        baseline: name of what it is compared with.
+        baseline: name of the other one.
     """
     data, rows, called = _read(results)
     lines = []
@@ -60,7 +60,7 @@ def in_short(results: Path, objective: str, baseline: str) -> str:
 
 
 def _read(results: Path) -> tuple[dict[str, Any], dict[tuple[str, str, str | None], Row], dict[str, str]]:
-    """Return results.json, its rows by score, objective and environment, and what to call each environment."""
+    """Return results.json, its rows by score, objective and environment, and a label for each environment."""
     data = json.loads(results.read_text())
     rows = {(row.score, row.objective, row.env): row for row in from_json(data["rows"])}
     held_out = {cell["env"] for cell in data["cells"] if cell["held_out"]}
@@ -75,7 +75,7 @@ def course(results: Path, labels: Mapping[str, str], env: str) -> str:
 
     Args:
         results: a file results.json.
-        labels: what to call each objective, the baseline first.
+        labels: of the objectives, the baseline first.
         env: where they learned.
     """
     cells = {cell["objective"]: cell for cell in json.loads(results.read_text())["cells"] if cell["env"] == env}

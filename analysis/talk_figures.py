@@ -16,7 +16,7 @@ OF_A_MESSAGE = ("learning", "message_map", "messages", "interference")
 OF_CONTROL = ("reached", "steering", "goal_return")
 USUAL = {"num_channels": USUAL_CHANNELS, "scale": USUAL_SCALE}
 ALONG = {"num_channels": "channels", "scale": "scale"}
-"""What varies, and what its figure and its searches are called by."""
+"""The quantity that varies, and the names of its figure and searches."""
 
 
 def draw_curves(scores: Scores, labels: Mapping[str, str], file: Path) -> None:
@@ -45,7 +45,7 @@ def draw_run(run: Run, name: str, folder: Path, kinds: tuple[str, ...]) -> None:
 
 
 def effects(judge: Judge, runs: Mapping[str, list[Run]]) -> dict[str, pd.DataFrame]:
-    """Judge messages of other channels; return tidy data for figures, by what varies, where something does.
+    """Evaluate messages of other channels; return tidy data for figures, by the varied quantity, if any varies.
 
     Of the usual channel, the first SHORT_GENERATIONS of the search are judged, as many as the others have.
     """
@@ -60,13 +60,13 @@ def effects(judge: Judge, runs: Mapping[str, list[Run]]) -> dict[str, pd.DataFra
 
 
 def _found(runs: Mapping[str, list[Run]], key: str, value: float) -> dict[str, Run]:
-    """Return what was found for a channel, by aim."""
+    """Return the messages found for a channel, by aim."""
     channel = {**USUAL, key: value}
     return {aim: runs[name][0] for aim in AIMS if runs.get(name := name_of(aim, **channel))}
 
 
 def _effects_of(judge: Judge, found: Mapping[str, Run], key: str, value: float) -> list[dict[str, object]]:
-    """Judge messages of one channel; return a row for each."""
+    """Evaluate messages of one channel; return a row for each."""
     messages = {aim: f"{run}@{_short(run)}" for aim, run in found.items()}
     folder = "usual_channel" if value == USUAL[key] else f"{ALONG[key]}_{value:g}"
     scores = judge.meet(folder, messages.values(), next(iter(found.values())))
@@ -84,7 +84,7 @@ def _short(run: Run) -> int:
 
 
 def draw_effects(frames: Mapping[str, pd.DataFrame], folder: Path) -> dict[str, str]:
-    """Draw what messages do to the area, over the number of channels and over the scale; there is nothing to write."""
+    """Draw the effect of messages on the area, over the number of channels and over the scale; no text."""
     for key, frame in frames.items():
         figure = effect_figure(frame, title=f"Messages after {SHORT_GENERATIONS} generations, CartPole")
         save(figure, folder / f"effect_{ALONG[key]}")

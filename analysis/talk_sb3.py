@@ -1,4 +1,4 @@
-"""Learners that are not ours: PPO of Stable-Baselines3 beside exported messages."""
+"""Learners from another library: PPO of Stable-Baselines3 that sees exported messages."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def table_of_sb3(messages: Mapping[str, Run], folder: Path, python: str, quick: 
     """Return a table of learners of Stable-Baselines3; empty where that is not installed and nothing was kept.
 
     Args:
-        messages: runs by what their exported files are called.
+        messages: runs by the names of their exported files.
         folder: for exported files, and for scores, which are kept.
         python: an interpreter that has Stable-Baselines3.
         quick: whether to train briefly.
@@ -58,7 +58,7 @@ def _has_sb3(python: str) -> bool:
 
 
 def _train(messages: Mapping[str, Run], folder: Path, python: str, num_seeds: int, num_steps: int) -> Any:
-    """Export messages and train beside them; return area and final return of each seed by settings and message."""
+    """Export messages, train learners with them; return area and final return of each seed by settings and message."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [write_source(run, "numpy", folder / f"{name}.py", force=True) for name, run in messages.items()]
     scores = folder / "scores.json"

@@ -1,4 +1,4 @@
-"""The searches that the study of adversarial cheap talk is about, each once for every meta-seed."""
+"""The searches of the study of adversarial cheap talk, each once for every meta-seed."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping
@@ -32,7 +32,7 @@ class Search(NamedTuple):
 
 
 def name_of(aim: str, num_channels: int = USUAL_CHANNELS, scale: float = USUAL_SCALE) -> str:
-    """Return what the search for a message of another channel is called; for the usual one, the aim.
+    """Return the name of the search for a message of another channel; for the usual one, the aim.
 
     Args:
         aim: harm or help.

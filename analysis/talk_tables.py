@@ -1,4 +1,4 @@
-"""Tables of the study of adversarial cheap talk: what messages do to fresh learners, beside controls. Axes: S seeds."""
+"""Tables of the study of adversarial cheap talk: effects on fresh learners, with controls. Axes: S seeds."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ GOAL_RANGE = 2.4
 
 
 class Judge(NamedTuple):
-    """How messages are judged, and where that is kept."""
+    """How messages are evaluated, and where results are kept."""
 
     output: Path
     num_victims: int
@@ -39,7 +39,7 @@ class Judge(NamedTuple):
         victims: Mapping[str, Mapping[str, Any]] | None = None,
         num_victims: int | None = None,
     ) -> "Scores":
-        """Train learners beside talkers; what was trained before in the folder of this name is not trained again.
+        """Train learners next to talkers; finished cells in the folder of this name are not trained again.
 
         Args:
             name: of the folder.
@@ -66,7 +66,7 @@ class Scores:
     """Scores of learners beside talkers. The worst score of all stands for a failed learner.
 
     Args:
-        found: what was compared.
+        found: the comparison.
     """
 
     def __init__(self, found: Comparison):
@@ -105,7 +105,7 @@ def talkers(scores: Scores, labels: Mapping[str, str], untrained: Sequence[str])
 
     Args:
         scores: of all of them.
-        labels: what to call each, by its name.
+        labels: of talkers, by name.
         untrained: names of the untrained networks, of which the mean is compared with.
     """
     lines = []
@@ -119,7 +119,7 @@ def talkers(scores: Scores, labels: Mapping[str, str], untrained: Sequence[str])
 
 
 def medians(scores: Scores, runs: Mapping[str, Sequence[Run]], untrained: Sequence[str]) -> str:
-    """Return a table of medians of meta-seeds, by aim, with what is left of effects once messages are scrambled."""
+    """Return a table of medians of meta-seeds, by aim, with the share of the effect that remains when scrambled."""
     lines = []
     for aim, group in runs.items():
         from_zero, from_random = (
@@ -149,12 +149,12 @@ def lost(whole: float, left: float) -> str:
 
 
 def by_victim(scores: Scores, victims: Mapping[str, str], labels: Mapping[str, str], score: str) -> str:
-    """Return a table of kinds of learners: their score beside zeros, and what each talker adds.
+    """Return a table of kinds of learners: their score next to zeros, and the effect of each talker.
 
     Args:
         scores: of all of them.
-        victims: what to call each kind, by its name.
-        labels: what to call each talker.
+        victims: labels of the kinds, by name.
+        labels: of the talkers.
         score: AREA or FINAL.
     """
     lines = [
@@ -171,7 +171,7 @@ def control(rows: Mapping[str, tuple[Run, Sequence[ControlRow]]]) -> str:
     """Return a table of searches for control.
 
     Args:
-        rows: of each search, by what to call it: its run, and goal returns by steering.
+        rows: of each search, by its label: its run, and goal returns by steering.
     """
     lines = []
     for label, (run, found) in rows.items():
@@ -201,7 +201,7 @@ def blind_balancing(run: Run) -> float:
 
 
 def costs(runs: Mapping[str, Sequence[Run]]) -> str:
-    """Return a table of what searches cost, and of the fitness of their members and of their centres.
+    """Return a table of the cost of searches, and of the fitness of their members and of their centres.
 
     Members' with its standard deviation, a centre's with half of its 95 % interval.
     """
@@ -223,7 +223,7 @@ def costs(runs: Mapping[str, Sequence[Run]]) -> str:
 
 
 def _last_centre(run: Run) -> str:
-    """Return the fitness of the centre where it was last judged, on learners of a stream of its own."""
+    """Return the fitness of the centre at its last evaluation, on learners from a separate stream."""
     if "centre_fitness" not in run.metrics:
         return ""
     row = run.metrics.dropna(subset=["centre_fitness"]).iloc[-1]

@@ -24,12 +24,12 @@ def tuned_rows(
     counts as the worst one. Tables that were published before came from other seeds of tuning and judgement.
 
     Args:
-        names: what to call each objective; differences are from the first.
+        names: labels of the objectives; differences are from the first.
         env: where they train.
         config: with the settings that the grid does not vary.
         grid: the same for all.
         num_seeds: fresh agents of each.
-        folder: where what was found is kept, and read from the next time; a folder in it for each environment.
+        folder: for results, which are read from it the next time; it has a folder for each environment.
     """
     plain = to_plain(config)
     space = {

@@ -3,7 +3,7 @@
     python analysis/value_loss.py
     python analysis/value_loss.py runs/value_loss --output studies/value_loss
 
-The first makes all figures and numbers of `value_loss.md`. What was made before is not made again; most of the time
+The first makes all figures and numbers of `value_loss.md`. Existing results are kept; most of the time
 goes into the comparison.
 """
 

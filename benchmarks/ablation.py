@@ -1,6 +1,6 @@
-"""What each arrangement of small arrays for CPU pays: a generation of the demo with all of them, and with all but one.
+"""Gain of each optimisation for small arrays on CPU: a generation of the demo with all of them, and with all but one.
 
-What JAX, optax or flax would do is put in the place of the one that is left out, from outside:
+The usual code of JAX, optax or flax replaces the one that is left out, from outside:
 
 - `adam`: optax's chain of clipping, Adam and learning rate;
 - `random_keys`: JAX's own keys;
@@ -9,8 +9,8 @@ What JAX, optax or flax would do is put in the place of the one that is left out
 - `final_values`: values of the final observations of all steps;
 - `value_table`: the learned value loss itself, for every sample.
 
-Each arrangement has two children of its own, which run in turn and then compile in turn, as they did at their start.
-Ratios are without to with, so that above 1 the arrangement pays, and medians over the pairs.
+Each optimisation has two child processes, which run alternately and then compile alternately, as at their start. Ratios
+are without to with, so above 1 the optimisation is a gain; they are medians over the pairs.
 
     python benchmarks/ablation.py --output benchmarks/results/ablation.json
 
@@ -30,14 +30,14 @@ from showing import run_part
 from turns import Channel, Child, in_turn, rate, ratio, timed
 
 DEMO = (("anneal_learning_rate", False), ("num_evaluation_episodes", 2))  # as in experiments/value_loss/demo.yaml
-LIVES = CARTPOLE._replace(num_updates=128, population=16, rollouts=1, ppo=DEMO)  # on two cores one chunk for each
+LIFETIMES = CARTPOLE._replace(num_updates=128, population=16, rollouts=1, ppo=DEMO)  # on two cores one chunk for each
 COMPILED_AGAIN = 2  # pairs
-QUICK_LIVES, QUICK_ARRANGEMENTS = LIVES._replace(num_updates=8, population=4), 2
+QUICK_LIFETIMES, QUICK_ARRANGEMENTS = LIFETIMES._replace(num_updates=8, population=4), 2
 WITH, WITHOUT = "with", "without"
 RUN, COMPILE = "run", "compile"
 
 Patch = Mapping[tuple[str, str], Any]
-"""From a module of `metadisco.inner` and a name in it to what takes its place."""
+"""Replacements, by a module of `metadisco.inner` and a name in it."""
 
 
 def random_keys() -> Patch:
@@ -82,7 +82,7 @@ def final_values() -> Patch:
 
 
 def value_table() -> Patch:
-    """Call every life too short."""
+    """Call every lifetime too short."""
     return {("train", "NUM_NODES"): math.inf}
 
 
@@ -98,7 +98,7 @@ ARRANGEMENTS: dict[str, Callable[[], Patch]] = {
 
 
 def leave_out(name: str, put: Callable[[Any, str, Any], None] = setattr) -> None:
-    """Put what is plain in the place of an arrangement."""
+    """Replace an optimisation by plain code."""
     for (module, attribute), plain in ARRANGEMENTS[name]().items():
         place = importlib.import_module(f"metadisco.inner.{module}")
         assert hasattr(place, attribute), (module, attribute)
@@ -106,7 +106,7 @@ def leave_out(name: str, put: Callable[[Any, str, Any], None] = setattr) -> None
 
 
 def worker(specification: dict[str, Any]) -> None:
-    """Run or compile the generation, whatever is asked for."""
+    """Run or compile the generation, as requested."""
     from metadisco.outer.devices import start_jax
 
     channel = Channel()
@@ -146,9 +146,9 @@ def compare(name: str, generation: Generation, num_rounds: int, num_again: int) 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Compare with and without each arrangement."""
-    names, generation, num_again = list(ARRANGEMENTS), LIVES, COMPILED_AGAIN
+    names, generation, num_again = list(ARRANGEMENTS), LIFETIMES, COMPILED_AGAIN
     if options.quick:
-        names, generation, num_again = names[:QUICK_ARRANGEMENTS], QUICK_LIVES, 0
+        names, generation, num_again = names[:QUICK_ARRANGEMENTS], QUICK_LIFETIMES, 0
     compared = {name: compare(name, generation, options.rounds, num_again) for name in names}
     return {"what": generation.what, "arrangements": compared}
 

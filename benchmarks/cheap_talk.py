@@ -1,4 +1,4 @@
-"""What a message costs a learner: trainings beside a learned message, and beside zero inputs of the same size.
+"""Cost of a message to a learner: training next to a learned message, and next to zero inputs of the same size.
 
 The learner of experiments in CartPole-v1 with 200 steps: 4 environments x 256 steps, 16 epochs of one minibatch, 32-32.
 A generation of 32 members is judged as `metadisco evolve` does it, with
@@ -7,7 +7,7 @@ A generation of 32 members is judged as `metadisco evolve` does it, with
 - `small`: a message network 4-32-2;
 - `wide`: a message network 4-64-64-2, as in the original;
 - `small_without_final`, `wide_without_final`: the same, where a final observation carries the message of the
-  observation after the reset: what could be saved by computing it only where an episode ended, at most.
+  observation after the reset: the most that could be saved by computing it only where an episode ended.
 
 All are compiled in one process and then timed in turn, by the seconds of the CPU, so that other programs count little.
 Shares are environment steps per CPU second relative to `zero`, and medians over the rounds.

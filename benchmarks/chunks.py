@@ -41,8 +41,8 @@ def measured(generation: Generation) -> int:
     from metadisco.problems import make_problem
 
     problem, mesh = make_problem(parse_config(generation.settings())), make_mesh()
-    lives = generation.population * generation.rollouts // mesh.size
-    return measure_chunk_size(problem.rehearsal(REHEARSED_UPDATES), lives, mesh, problem.init(jax.random.key(0)))[0]
+    lifetimes = generation.population * generation.rollouts // mesh.size
+    return measure_chunk_size(problem.rehearsal(REHEARSED_UPDATES), lifetimes, mesh, problem.init(jax.random.key(0)))[0]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

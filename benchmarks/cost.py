@@ -1,4 +1,4 @@
-"""What a generation costs as population, rollouts, the length of lives and the environments of an agent double.
+"""Cost of a generation when population, rollouts, the lifetime or the environments of an agent double.
 
 All generations are compiled in one process and timed in turn. A ratio is to the generation with nothing doubled, the
 median over the rounds: 2 would be in proportion.

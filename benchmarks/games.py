@@ -1,6 +1,6 @@
-"""Meta-steps per second of opponent shaping: ours beside a straightforward implementation in JAX, and in a search.
+"""Meta-steps per second of opponent shaping: ours, a straightforward implementation in JAX, and in a search.
 
-Both implementations judge a population of meta-policies (10-32-5, tanh) on many lifetimes of 100 meta-steps of the
+Both implementations evaluate a population of meta-policies (10-32-5, tanh) on many lifetimes of 100 meta-steps of the
 iterated prisoner's dilemma, against naive learners or LOLA. The straightforward one writes the game as papers do:
 `jnp.linalg.solve` on the 4×4 chain, derivatives by nested automatic differentiation, `vmap` over all. Both run on
 one device in one process, compiled, in turn; the ratio is the median over the rounds.
@@ -34,7 +34,7 @@ CONFIG = Path(__file__).parents[1] / "experiments" / "opponent_shaping" / "ipd.y
 MEMBERS = 128
 SEARCHES = {"128 members x 256 lifetimes": 256, "128 members x 32 lifetimes, as in ipd.yaml": 32}
 EVERY = 20  # generations between evaluations of the centre, as in ipd.yaml, and between checkpoints, more than there
-CHUNK = 4096  # lifetimes of members that are judged at once where the evaluation is timed alone
+CHUNK = 4096  # lifetimes of members that are evaluated together where the evaluation is timed alone
 
 
 def init_population(population: int) -> Any:

@@ -17,7 +17,7 @@ class Generation(NamedTuple):
 
     env: str = "gymnax/CartPole-v1"
     num_updates: int = 64
-    """PPO updates of one life."""
+    """PPO updates of one lifetime."""
     num_envs: int = 4
     num_steps: int = 64
     population: int = 64
@@ -28,7 +28,7 @@ class Generation(NamedTuple):
 
     @property
     def frames(self) -> int:
-        """Environment steps of a generation, those of the evaluation episodes at the end of a life apart."""
+        """Environment steps of a generation, those of the evaluation episodes at the end of a lifetime excluded."""
         return self.population * self.rollouts * self.num_updates * self.num_envs * self.num_steps
 
     @property
@@ -55,7 +55,7 @@ class Generation(NamedTuple):
         return {"inner": {"env": self.env, "ppo": ppo}, "outer": ours | outer}
 
     def shortened(self, quick: bool) -> "Generation":
-        """Return what `--quick` runs in its place."""
+        """Return the smaller generation that `--quick` runs."""
         if not quick:
             return self
         small = {"num_updates": max(1, self.num_updates // 32), "population": max(2, self.population // 16)}
@@ -75,7 +75,7 @@ class Built(NamedTuple):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is said of it beside its time."""
+        """Facts reported next to its time."""
         names = ("compile_seconds", "chunk_size", "chunk_bytes")
         return {"devices": self.evaluator.num_devices} | {name: getattr(self.evaluator, name) for name in names}
 

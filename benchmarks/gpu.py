@@ -1,14 +1,14 @@
-"""Meta-evolution on a GPU: experiments/value_loss/cartpole.yaml with shortened lives, and what the whole would take.
+"""Meta-evolution on a GPU: experiments/value_loss/cartpole.yaml with shortened lifetimes, extrapolated to the whole.
 
-Stages, the results so far being written after each, so that a time-out leaves what was measured:
+Stages; the results so far are written after each, so that a time-out loses only the current one:
 
 - populations of 512 × 1 and 512 × 2 rollouts: frames per second and seconds per generation;
-- two lengths of life, from which the hours of the whole experiment follow: a generation costs a + b × updates;
-- a profile of one short generation, summed up by kernel.
+- two lengths of lifetime, from which the hours of the whole experiment follow: a generation costs a + b × updates;
+- a profile of one short generation, summed by kernel.
 
     python benchmarks/gpu.py --output benchmarks/results/gpu.json
 
-Sized for ten minutes with compilation; a stage is left out when less time is left than the longest so far took.
+Sized for ten minutes with compilation; a stage is skipped if less time remains than the longest so far took.
 benchmarks/gpu.sh runs it where nothing can be installed. It also runs on a CPU, to be tried with --quick.
 """
 
@@ -32,7 +32,7 @@ TOP_KERNELS = 15
 
 
 class Size(NamedTuple):
-    """What is replaced in the experiment."""
+    """Settings that replace those of the experiment."""
 
     population: int
     rollouts: int
@@ -51,7 +51,7 @@ QUICK = {SHORT: Size(4, 1, 1), LONG: Size(4, 1, 2)}
 
 
 def experiment(size: Size) -> "Config":
-    """Return the experiment with another population and shorter lives."""
+    """Return the experiment with another population and shorter lifetimes."""
     from metadisco.config import parse_config, read_yaml
 
     settings = read_yaml(EXPERIMENT)
@@ -81,7 +81,7 @@ def time_generations(size: Size, num_rounds: int) -> dict[str, Any]:
 
 
 def project(short: dict[str, Any], long: dict[str, Any]) -> dict[str, float]:
-    """Return what the whole experiment takes, from two lengths of life with its number of lives."""
+    """Return the duration of the whole experiment, from two lengths of lifetime with its number of lifetimes."""
     from metadisco.config import parse_config, read_yaml
 
     config = parse_config(read_yaml(EXPERIMENT))
@@ -102,7 +102,7 @@ def project(short: dict[str, Any], long: dict[str, Any]) -> dict[str, float]:
 
 
 def profile(size: Size) -> dict[str, Any]:
-    """Run one generation under JAX's profiler, and sum up what the device did."""
+    """Run one generation under JAX's profiler, and sum up the work of the device."""
     import jax
 
     built = compile_once(size)
@@ -129,7 +129,7 @@ def profile(size: Size) -> dict[str, Any]:
 
 
 def device_events(data: Any) -> Any:
-    """Yield name and seconds of what ran on GPUs, by their streams; on a CPU of what its threads ran."""
+    """Yield name and seconds of each kernel on GPUs, by stream; on a CPU those of its threads."""
     planes = list(data.planes)
     gpus = [plane for plane in planes if plane.name.startswith("/device:GPU")]
     for plane in gpus or [plane for plane in planes if plane.name == "/host:CPU"]:

@@ -1,4 +1,4 @@
-"""Levels of PPO and DPO on continuous control, what bootstrapping at time limits is worth, and PPO's level on MinAtar.
+"""Returns of PPO and DPO on continuous control, the gain of bootstrapping at time limits, and PPO's return on MinAtar.
 
     python benchmarks/levels.py --output benchmarks/results/levels.json
     python benchmarks/levels.py breakout --output benchmarks/results/breakout.json
@@ -52,24 +52,24 @@ REFERENCE = {
 
 
 def level(row: Row) -> dict:
-    """Train the agents of one row, and return what they reached."""
+    """Train the agents of one row, and return their scores."""
     config = parse_config(read_yaml(PRESETS / f"{row.preset}.yaml"))
     ppo = dataclasses.replace(config.inner.ppo, **row.settings)
     config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, ppo=ppo))
     (task,) = config.inner.tasks
     env = make(task.env, **task.env_settings)
-    lives = run_lifetimes(load_objective(row.objective), env, [config], row.num_seeds)[0]
+    lifetimes = run_lifetimes(load_objective(row.objective), env, [config], row.num_seeds)[0]
     return {
         "env": task.env,
         "objective": row.objective,
         **row.settings,
         "env_steps": ppo.executed_env_steps,
         "seeds": row.num_seeds,
-        "final_return_mean": round(float(lives.final_return.mean()), 2),
-        "final_return_standard_error": round(float(lives.final_return.std(ddof=1) / row.num_seeds**0.5), 2),
-        "area_under_curve_mean": round(float(lives.area_under_curve.mean()), 2),
-        "final_return": [round(float(x), 2) for x in lives.final_return],
-        "area_under_curve": [round(float(x), 2) for x in lives.area_under_curve],
+        "final_return_mean": round(float(lifetimes.final_return.mean()), 2),
+        "final_return_standard_error": round(float(lifetimes.final_return.std(ddof=1) / row.num_seeds**0.5), 2),
+        "area_under_curve_mean": round(float(lifetimes.area_under_curve.mean()), 2),
+        "final_return": [round(float(x), 2) for x in lifetimes.final_return],
+        "area_under_curve": [round(float(x), 2) for x in lifetimes.area_under_curve],
         "reported_by_others": REFERENCE.get(row.preset, {}),
     }
 

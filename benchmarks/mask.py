@@ -1,8 +1,8 @@
-"""What a mask of legal actions costs: lifetimes of PPO in CartPole without a mask, and with one of legal actions only.
+"""Cost of a mask of legal actions: lifetimes of PPO in CartPole without a mask, and with one of legal actions only.
 
-Both learn the same, number by number, so that what differs is the mask: two more entries in every observation, which
-are cut off before the network, and logits that are replaced where it is 0. Sides run in turn; seconds are those of the
-CPU, so that other programs count little. Ratios are masked to plain: 1.03 means that the mask costs 3 %.
+Both learn the same, number by number, so the mask is the only difference: two more entries in every observation, which
+are cut off before the network, and logits that are replaced where it is 0. Sides run alternately; seconds are those of
+the CPU, so other programs count little. Ratios are masked to plain: 1.03 means that the mask costs 3 %.
 
     python benchmarks/mask.py --output benchmarks/results/mask.json
 

@@ -1,4 +1,4 @@
-"""PPO with legal actions beside MaskablePPO of SB3-contrib, at equal settings on one environment.
+"""PPO with legal actions compared with MaskablePPO of SB3-contrib, at equal settings on one environment.
 
 Both learn in the same environment: MaskablePPO through a view of it as a Gymnasium environment.
 

@@ -1,10 +1,10 @@
-"""Peak memory of a generation against population, length of lives and chunk size.
+"""Peak memory of a generation over population, lifetime and chunk size.
 
 Every point is a process of its own. Three numbers, in bytes:
 
-- `compiled`: what the compiled program needs on one device by JAX's own analysis (temporaries, arguments, results);
-- `running`: peak resident memory while a generation runs, beyond what was resident just before;
-- `process`: peak resident memory of the whole process beyond what was resident when everything had been imported. Most
+- `compiled`: memory of the compiled program on one device by JAX's own analysis (temporaries, arguments, results);
+- `running`: peak resident memory while a generation runs, beyond the resident memory just before;
+- `process`: peak resident memory of the whole process beyond the resident memory after all imports. Most
   of it is the compiler's.
 
     python benchmarks/memory.py --output benchmarks/results/memory.json

@@ -1,13 +1,13 @@
-"""What a generation of the real `metadisco.evolve` costs outside inner lives: ask, tell, metrics, logs, checkpoints.
+"""Cost of a generation of `metadisco.evolve` outside training: ask, tell, metrics, logs, checkpoints.
 
 Two searches, one after the other:
 
-- `real`: generations of about ten seconds; overhead is the time from one generation's start to the next less the time
-  that judging the population took;
-- `toy`: the same meta-parameters judged by a sum of squares, so that the whole generation is overhead: handing the
-  population out to devices and collecting fitness too, which the first run counts as judging.
+- `real`: generations of about ten seconds; overhead is the time from one generation's start to the next minus the
+  time of evaluating the population;
+- `toy`: the same meta-parameters evaluated by a sum of squares, so that the whole generation is overhead, including
+  distributing the population to devices and collecting fitness, which the first run counts as evaluation.
 
-Evaluations of the centre are inner lives as well and are turned off. Overhead is weighted as with a checkpoint every
+Evaluations of the centre are training as well and are turned off. Overhead is weighted as with a checkpoint every
 `outer.checkpoint_every` generations at its default; the runs write one every second generation, so that both kinds are
 seen.
 
@@ -94,11 +94,11 @@ def worker(specification: dict[str, Any]) -> None:
 
 
 def account(times: list[list[float]], inner: bool, every: int) -> dict[str, Any]:
-    """Split generations into judging and the rest.
+    """Split generations into evaluation and the rest.
 
     Args:
-        times: when the judging of each population began and ended.
-        inner: whether judging is inner lives; else it is overhead like the rest.
+        times: when the evaluation of each population began and ended.
+        inner: whether evaluation is training; else it is overhead like the rest.
         every: generations between checkpoints in the mean.
     """
     plain, with_checkpoint, periods = [], [], []

@@ -1,4 +1,4 @@
-"""PPO's level with CleanRL's settings, beside what CleanRL reports for its own.
+"""PPO's returns with CleanRL's settings, compared with those that CleanRL reports.
 
 128 agents on CartPole-v1 and 16 on Acrobot-v1, 500k steps, time limits treated as termination as CleanRL does. One
 agent that ends CartPole far below the rest moves a mean over 16 by more than CleanRL's own spread.
@@ -30,19 +30,19 @@ def level(env: str, num_seeds: int) -> dict:
     """Train on one environment and return levels over training and at the end."""
     config = parse_config(read_yaml(PRESET))
     config = dataclasses.replace(config, inner=dataclasses.replace(config.inner, env=env))
-    lives = run_lifetimes(load_objective("ppo"), make(env), [config], num_seeds)[0]
-    filled = lives.filled
+    lifetimes = run_lifetimes(load_objective("ppo"), make(env), [config], num_seeds)[0]
+    filled = lifetimes.filled
     at = {}
     for percent in range(5, 101, 5):
         end = filled.shape[1] * percent // 100
         at[f"{percent}%"] = round(float(filled[:, end - filled.shape[1] // 20 : end].mean()), 1)
     return {
         "seeds": num_seeds,
-        "final_return_mean": round(float(lives.final_return.mean()), 2),
-        "final_return_median": round(float(np.median(lives.final_return)), 2),
-        "final_return_mean_of_the_first_16": round(float(lives.final_return[:16].mean()), 2),
-        "final_return_standard_error": round(float(lives.final_return.std(ddof=1) / num_seeds**0.5), 2),
-        "final_return": lives.final_return.round(2).tolist(),
+        "final_return_mean": round(float(lifetimes.final_return.mean()), 2),
+        "final_return_median": round(float(np.median(lifetimes.final_return)), 2),
+        "final_return_mean_of_the_first_16": round(float(lifetimes.final_return[:16].mean()), 2),
+        "final_return_standard_error": round(float(lifetimes.final_return.std(ddof=1) / num_seeds**0.5), 2),
+        "final_return": lifetimes.final_return.round(2).tolist(),
         "mean_return_of_the_5_percent_before": at,
         "cleanrl": REFERENCE[env],
     }

@@ -1,8 +1,8 @@
-"""The recipe of PureJaxRL's meta-evolution notebook, written anew as a yardstick: one closure, one jit(vmap(train)).
+"""The recipe of PureJaxRL's meta-evolution notebook, rewritten as a yardstick: one closure, one jit(vmap(train)).
 
-It does what that recipe does (gymnax's LogWrapper, an optax chain with a schedule over gradient steps, a permutation
-per epoch, truncation as termination, `info` stacked over the whole life, fitness the mean of the last returned episode
-returns) and nothing of metadisco is used, so that it stays put while metadisco gets faster.
+It follows that recipe (gymnax's LogWrapper, an optax chain with a schedule over gradient steps, a permutation per
+epoch, truncation as termination, `info` stacked over the whole lifetime, fitness the mean of the last returned episode
+returns) and uses nothing of metadisco, so it stays unchanged while metadisco gets faster.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What all benchmarks share: their options, the machine they ran on, and what becomes of what they measured."""
+"""Shared by all benchmarks: options, the machine they ran on, and output of results."""
 
 import argparse
 import importlib.metadata
@@ -33,7 +33,7 @@ def write(measured: Any, output: Path | None) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Return what numbers depend on, and nothing that tells whose machine it is."""
+    """Return the facts that numbers depend on, and nothing that identifies the machine."""
     from metadisco import __version__
 
     versions: dict[str, str | None] = {"metadisco": __version__}
@@ -71,7 +71,7 @@ def make_parser(doc: str | None, rounds: int) -> argparse.ArgumentParser:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where results go."""
     parser.add_argument("--output", type=Path, help="where to write JSON")
-    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument("--force", action="store_true", help="replace existing results")
 
 
 def check_output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

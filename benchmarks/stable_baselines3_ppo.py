@@ -1,4 +1,4 @@
-"""Stable-Baselines3's PPO on CartPole-v1 as a yardstick: one agent for one life of ours, at equal settings."""
+"""Stable-Baselines3's PPO on CartPole-v1 as a yardstick: one agent for one of our lifetimes, at equal settings."""
 
 import os
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What starting costs: the same `metadisco evolve` with an empty and then a filled cache of compiled programs.
+"""Cost of starting: the same `metadisco evolve` with an empty and then a filled cache of compiled programs.
 
 Each start is a new process with a new run directory and one short generation. `to_first_generation` is the time from
 the command to the first line of metrics.jsonl: importing, compiling, and that generation.
@@ -29,7 +29,7 @@ MOST_ROUNDS = {"Brax reacher": 2}  # which takes a minute to compile
 
 
 def start(generation: Generation, cache: Path) -> dict[str, float]:
-    """Start the command; return what the start cost, in seconds."""
+    """Start the command; return the duration of the start in seconds."""
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     with files_of_search(generation, num_generations=1, evaluate_every=0) as (config, run), TemporaryFile("w+") as said:
         begun = time.monotonic()

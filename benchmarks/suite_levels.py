@@ -1,4 +1,4 @@
-"""Levels of PPO on environments with legal actions, under the settings of `experiments/lpo_drift/{jumanji,pgx}.yaml`.
+"""Returns of PPO on environments with legal actions, under the settings of `experiments/lpo_drift/{jumanji,pgx}.yaml`.
 
 For each environment: random legal actions, the mean training return over the last 5 % of the lifetime with its standard
 error, evaluation episodes after it, and the area under the curve, which is the reference in these files.

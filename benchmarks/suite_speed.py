@@ -1,8 +1,8 @@
-"""Speed of adapters: environment steps per second beside the bare library under `vmap`, with equal bookkeeping.
+"""Speed of adapters: environment steps per second compared with the bare library under `vmap`, with equal bookkeeping.
 
 Both sides play random legal actions and keep returns; both restart episodes that have ended, the bare library by its
-own reset at every step, as ours. Observations are raw and flat on both sides; `default` has our default settings: the
-encoding for learners, and in Craftax a bank of initial states. Sides run in turn; seconds are those of the CPU, so that
+own reset at every step, like ours. Observations are raw and flat on both sides; `default` has our default settings: the
+encoding for learners, and in Craftax a bank of initial states. Sides run alternately; seconds are those of the CPU, so
 other programs count little. Ratios are ours to the library's steps per second: 0.95 means that the adapter costs 5 %.
 Craftax is left out where it is not installed.
 
@@ -102,7 +102,7 @@ MASKED = ("jumanji", "pgx")
 
 
 def restarting(reset: Any, step: Any) -> tuple[Any, Any]:
-    """Add what any training loop needs: restarts, and the observation that an episode ended on."""
+    """Add the parts that any training loop needs: restarts, and the final observation of an episode."""
     import jax
     import jax.numpy as jnp
 

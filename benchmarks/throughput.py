@@ -1,13 +1,13 @@
 """Frames per second of meta-evolution on three tasks, beside its peers on CartPole-v1.
 
-Per task, in one process as `metadisco evolve` sets it up (one device per core, lives in chunks):
+Per task, in one process as `metadisco evolve` sets it up (one device per core, lifetimes in chunks):
 
 - `metadisco`: a generation judged by the compiled evaluation;
 - `search`: a whole generation of the search loop (ask, judge, aggregate, tell, metrics), without a run directory.
 
 On CartPole-v1 also, each in a process of its own:
 
-- `one_vmap`: the same inner lives, on one device in one jit(vmap(...));
+- `one_vmap`: the same training runs, on one device in one jit(vmap(...));
 - `plain_recipe`: PureJaxRL's meta-evolution recipe written anew (plain_recipe.py), on one device in one jit(vmap(...));
 - `stable_baselines3`: one agent of Stable-Baselines3's PPO on PyTorch at equal settings, where that is installed.
 
@@ -47,7 +47,7 @@ class PacedRecorder:
         self.stopped = False
 
     def start(self, evaluator: "Evaluator") -> None:
-        """Warm the evaluation up, and say what it is."""
+        """Warm the evaluation up, and report its facts."""
         self._evaluator = evaluator
         timed(self._judge)
 
@@ -110,17 +110,17 @@ def serve_plain_recipe(generation: Generation, channel: Channel) -> None:
 
 
 def serve_compiled(name: str, generation: Generation, channel: Channel, train: Any, init: Any) -> None:
-    """Compile jit(vmap(train)) over all lives and time it."""
+    """Compile jit(vmap(train)) over all lifetimes and time it."""
     import jax
     import jax.numpy as jnp
 
     population = perturbed(init, generation.population)
-    lives = jax.tree.map(lambda leaf: jnp.repeat(leaf, generation.rollouts, 0), population)
+    members = jax.tree.map(lambda leaf: jnp.repeat(leaf, generation.rollouts, 0), population)
     keys = jnp.tile(jax.random.split(jax.random.key(1), generation.rollouts), generation.population)
     begun = time.monotonic()
-    program = jax.jit(jax.vmap(train)).lower(keys, lives).compile()
+    program = jax.jit(jax.vmap(train)).lower(keys, members).compile()
     facts = {"compile_seconds": time.monotonic() - begun, "devices": 1, "chunk_size": keys.shape[0]}
-    channel.serve(facts, {name: lambda: program(keys, lives)})
+    channel.serve(facts, {name: lambda: program(keys, members)})
 
 
 def worker(specification: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def worker(specification: dict[str, Any]) -> None:
 
 
 def measure_task(name: str, generation: Generation, num_rounds: int) -> dict[str, Any]:
-    """Start all sides of a task, time them in turn, and return what came out."""
+    """Start all sides of a task, time them alternately, and return the results."""
     children = {side: Child(__file__, {"side": side, "generation": generation._asdict()}) for side in sides(name)}
     missing = {side: child.facts for side, child in children.items() if "missing" in child.facts}
     present = {side: child for side, child in children.items() if side not in missing}

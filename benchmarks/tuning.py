@@ -1,4 +1,4 @@
-"""Agents per minute of `metadisco tune` on CartPole-v1, beside one agent after another, and Stable-Baselines3.
+"""Agents per minute of `metadisco tune` on CartPole-v1, compared with one agent at a time, and with Stable-Baselines3.
 
 - `tune`: a batch of a search by TPE: settings proposed, trained on four seeds each on all cores, and kept on the disk;
 - `one_by_one`: our own agents with the same settings, one after another in one compiled program on one core;
@@ -106,7 +106,7 @@ def serve_one_by_one(sizes: Sizes, channel: Channel) -> None:
 
 
 def serve_stable_baselines3(sizes: Sizes, channel: Channel) -> None:
-    """Time trainings of Stable-Baselines3 whose settings Optuna proposes, or say what is missing."""
+    """Time trainings of Stable-Baselines3 whose settings Optuna proposes, or report a missing package."""
     try:
         import optuna
         import stable_baselines3  # noqa: F401

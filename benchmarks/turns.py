@@ -39,7 +39,7 @@ class Channel:
         runs: Mapping[str, Callable[[], Any]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Run everything once, so that it is warm; then send facts and time what is asked for, by `clock`."""
+        """Run everything once, so that it is warm; then send facts and time each request by `clock`."""
         for run in runs.values():
             timed(run)
         self.send(facts)
@@ -51,7 +51,7 @@ class Child:
     """The parent's end: a process of `script` that is given `specification`.
 
     Attributes:
-        facts: what the child said when it was ready. Waiting for it keeps children from compiling beside each other.
+        facts: sent by the child when it was ready. Waiting for it keeps children from compiling at the same time.
     """
 
     def __init__(self, script: str, specification: Mapping[str, Any]):
@@ -63,7 +63,7 @@ class Child:
         self.facts: dict[str, Any] = self._receive()
 
     def ask(self, name: str) -> float:
-        """Let the child run what is called `name` there; return the seconds."""
+        """Let the child run its function `name`; return the seconds."""
         assert self._process.stdin is not None
         self._process.stdin.write(name + "\n")
         self._process.stdin.flush()
@@ -82,7 +82,7 @@ class Child:
 
 
 def timed(run: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> float:
-    """Return the seconds until what `run` returns has been computed."""
+    """Return the seconds until the result of `run` has been computed."""
     begun = clock()
     result = run()
     if "jax" in sys.modules:
@@ -105,7 +105,7 @@ def in_turn(sides: Mapping[str, Callable[[], float]], num_rounds: int) -> dict[s
 
 
 def ask_in_turn(children: Mapping[str, Child], num_rounds: int) -> dict[str, list[float]]:
-    """Ask every child for what carries its name once per round, then let all of them end."""
+    """Ask every child for the function of its name once per round, then let all of them end."""
     seconds = in_turn({name: partial(child.ask, name) for name, child in children.items()}, num_rounds)
     for child in set(children.values()):
         child.close()

@@ -1,4 +1,4 @@
-"""PPO of Stable-Baselines3 that sees messages exported by metadisco: are they what they were evolved to be?
+"""PPO of Stable-Baselines3 that sees messages exported by metadisco: do they have the intended effect?
 
     metadisco export runs/harm --to numpy --output harm.py
     metadisco export runs/help --to numpy --output help.py
@@ -51,16 +51,16 @@ class SharedTorso(torch.nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what policy and value are computed from."""
+        """Return the features of policy and value."""
         latent = self.layers(features)
         return latent, latent
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """Return what the policy is computed from."""
+        """Return the features of the policy."""
         return self.layers(features)
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
-        """Return what the value is computed from."""
+        """Return the features of the value."""
         return self.layers(features)
 
 
@@ -109,7 +109,7 @@ def load_message(path: str | Path) -> ModuleType:
 
 
 def make_env(module: ModuleType, say: Say) -> gymnasium.Env:
-    """Return CartPole with messages beside its observations."""
+    """Return CartPole with messages appended to its observations."""
     return module.wrap(TimeLimit(gymnasium.make("CartPole-v1").unwrapped, EPISODE_LENGTH), say)
 
 

@@ -1,12 +1,14 @@
-"""PPO in one file of PyTorch, in the manner of CleanRL, whose losses can be exchanged for exported ones.
+"""PPO in one file of PyTorch, in the style of CleanRL, whose losses can be replaced by exported ones.
 
     python examples/cleanrl_style_ppo.py --env CartPole-v1 --seed 0
     metadisco export dpo --to torch --output discovered.py
     python examples/cleanrl_style_ppo.py --env CartPole-v1 --seed 0 --losses discovered.py
 
-Clipping is inside the losses: beside exported ones CleanRL's --clip-coef and --clip-vloss would be without effect.
-For vectors as observations and discrete actions; settings are CleanRL's for classic control. Time limits are no
-terminations: their last observation is bootstrapped from. Needs `pip install torch "gymnasium[classic-control]>=1.1"`.
+The losses contain the clipping: with exported ones, CleanRL's --clip-coef and --clip-vloss have no effect. For vector
+observations and discrete actions; the settings are CleanRL's for classic control. Unlike in CleanRL, a time limit is no
+termination: the value beyond it is bootstrapped from the last observation.
+
+Needs `pip install torch "gymnasium[classic-control]>=1.1"`.
 
 Shapes: T steps, N environments, B samples of a minibatch.
 """
@@ -31,7 +33,7 @@ from torch.distributions import Categorical
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of a training."""
+    """Settings of a training run."""
 
     env: str = "CartPole-v1"
     seed: int = 0
@@ -114,7 +116,7 @@ class Agent(nn.Module):
 
 
 def network(num_inputs: int, num_outputs: int, gain: float) -> nn.Sequential:
-    """Return two tanh layers of 64 and a linear one, orthogonal at the start with this gain at the output."""
+    """Return two tanh layers of 64 and a linear one, initialised orthogonally with this gain at the output."""
     layers = [nn.Linear(num_inputs, 64), nn.Linear(64, 64), nn.Linear(64, num_outputs)]
     for layer, layer_gain in zip(layers, (2**0.5, 2**0.5, gain), strict=True):
         nn.init.orthogonal_(layer.weight, layer_gain)
@@ -123,7 +125,7 @@ def network(num_inputs: int, num_outputs: int, gain: float) -> nn.Sequential:
 
 
 class Rollout(NamedTuple):
-    """What happened, [T, N] of each."""
+    """The steps of a rollout, [T, N] of each."""
 
     obs: Tensor
     action: Tensor
@@ -137,7 +139,7 @@ class Rollout(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What is learned from, one entry per sample."""
+    """The samples of a batch, one entry each."""
 
     obs: Tensor
     action: Tensor
@@ -148,7 +150,7 @@ class Batch(NamedTuple):
 
 
 def make_envs(config: Config) -> VectorEnv:
-    """Return environments that reset within the step that ends an episode, so that no step is a reset alone."""
+    """Return environments that reset in the step that ends an episode, so that no step is only a reset."""
     return gymnasium.make_vec(
         config.env,
         config.num_envs,
@@ -206,7 +208,7 @@ def loss_of(agent: Agent, batch: Batch, losses: Losses, config: Config, progress
 
 
 def train(config: Config, losses: Losses) -> Iterator[tuple[int, Agent, list[float]]]:
-    """Train an agent; after each update yield environment steps, agent, and the returns of episodes since the last."""
+    """Train an agent; after each update yield environment steps, agent, and the returns of its episodes."""
     torch.manual_seed(config.seed)
     envs = make_envs(config)
     agent = Agent(envs.single_observation_space.shape[0], int(envs.single_action_space.n))

@@ -1,9 +1,9 @@
-"""A training loop of one's own, in plain Python with flax and optax, that learns with any objective of metadisco.
+"""A training loop in plain Python with flax and optax that learns with any objective of metadisco.
 
     python examples/optax_flax_loop.py --objective ppo
     python examples/optax_flax_loop.py --objective runs/lpo --env gymnax/Acrobot-v1 --steps 200000
 
-The objective is two elementwise losses, which are called in `make_update`. Discrete actions.
+`make_update` calls the two elementwise losses of the objective. Discrete actions.
 
 Axes: T steps, N environments, B samples of a minibatch.
 """
@@ -30,7 +30,7 @@ VALUE_COEF, ENTROPY_COEF, MAX_GRAD_NORM = 0.5, 0.01, 0.5
 
 
 class Transition(NamedTuple):
-    """What is kept of each step, [T, N, ...]."""
+    """The data of each step, [T, N, ...]."""
 
     obs: Array
     action: Array
@@ -73,7 +73,7 @@ def log_prob_of(logits: Array, action: Array) -> Array:
 def act(
     key: Array, learner: TrainState, env_state: Any, obs: Array, env: metadisco.Env
 ) -> tuple[Any, Array, Transition]:
-    """Act once in all environments; return their state, what they show next, and what is kept."""
+    """Act once in all environments; return their state, the next observations, and the transitions."""
     key_act, key_env = jax.random.split(key)
     logits, value = learner.apply_fn(learner.params, obs)
     action = jax.random.categorical(key_act, logits)
@@ -84,7 +84,7 @@ def act(
 
 
 def gae(steps: Transition) -> np.ndarray:
-    """Return advantages[T, N]: whatever ends an episode stops the recursion, only termination the bootstrap."""
+    """Return advantages[T, N]: the end of an episode stops the recursion, but only termination stops the bootstrap."""
     advantage = steps.reward + GAMMA * steps.next_value - steps.value
     for t in reversed(range(len(advantage) - 1)):
         advantage[t] += GAMMA * GAE_LAMBDA * ~steps.done[t] * advantage[t + 1]
@@ -120,7 +120,7 @@ def make_update(policy_loss: Callable[..., Array], value_loss: Callable[..., Arr
 def train(
     key: Array, learner: TrainState, update: Callable[..., TrainState], env: metadisco.Env, num_updates: int
 ) -> tuple[TrainState, list[float]]:
-    """Return what was learned, and the returns of the episodes in the order in which they ended.
+    """Return the trained learner, and the returns of the episodes in the order in which they ended.
 
     Args:
         key: for environments, actions and minibatches.

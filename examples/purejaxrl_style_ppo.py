@@ -1,11 +1,11 @@
-"""PPO in one file, in the manner of PureJaxRL: environments, network and the whole training in one jit.
+"""PPO in one file, in the style of PureJaxRL: environments, network and the whole training in one jit.
 
     metadisco export dpo --to jax --output dpo.py
     python examples/purejaxrl_style_ppo.py --losses dpo.py --env CartPole-v1 --steps 500000 --seed 0
 
-Needs JAX, flax, optax and gymnax 1.x, and not metadisco. PPO's two clipped losses are called in `total_loss`; a file
-given as --losses replaces them, and PureJaxRL's CLIP_EPS would be without effect beside it. Discrete actions; the
-settings are CleanRL's for CartPole. Unlike in PureJaxRL the value beyond a time limit is bootstrapped.
+Needs JAX, flax, optax and gymnax 1.x, but not metadisco. `total_loss` calls PPO's two clipped losses; a file given as
+--losses replaces them, after which PureJaxRL's CLIP_EPS has no effect. Discrete actions; the settings are CleanRL's for
+CartPole. Unlike in PureJaxRL, the value beyond a time limit is bootstrapped.
 
 Axes: T steps, N environments, B samples of a minibatch.
 """
@@ -110,17 +110,17 @@ def log_prob_of(logits: Array, action: Array) -> Array:
 
 
 class State(NamedTuple):
-    """What the next update starts from."""
+    """The state from which the next update starts."""
 
     key: Array
     learner: TrainState
     env_state: Any
     obs: Array
-    episode_return: Array  # [N], of the episodes in hand
+    episode_return: Array  # [N], of the running episodes
 
 
 class Transition(NamedTuple):
-    """What is kept of each step, [T, N, ...]."""
+    """The data of each step, [T, N, ...]."""
 
     obs: Array
     action: Array
@@ -151,7 +151,7 @@ def rollout(state: State, env_step: Callable[..., Any], config: Config) -> tuple
 
 
 def gae(transitions: Transition, config: Config) -> Array:
-    """Return advantages[T, N]: whatever ends an episode stops the recursion, only termination the bootstrap."""
+    """Return advantages[T, N]: the end of an episode stops the recursion, but only termination stops the bootstrap."""
     deltas = transitions.reward + config.gamma * transitions.next_value - transitions.value
     decays = config.gamma * config.gae_lambda * jnp.where(transitions.done, 0.0, 1.0)
 
@@ -172,7 +172,7 @@ def total_loss(
     losses: Losses,
     config: Config,
 ) -> Array:
-    """Return what is minimised on a minibatch: here the losses are called."""
+    """Return the loss of a minibatch: here the losses are called."""
     logits, value = apply(params, batch.obs)
     standardised = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
     policy_loss = losses.policy_loss(log_prob_of(logits, batch.action), batch.log_prob, standardised, progress).mean()
@@ -231,7 +231,7 @@ def make_learner(config: Config, losses: Losses) -> tuple[Callable[..., State], 
 
 
 def make_train(config: Config, losses: Losses) -> Callable[[Array], tuple[State, tuple[Array, Array]]]:
-    """Return `train(key)`, to be jitted, or vmapped over keys: the last state, and what each update tells."""
+    """Return `train(key)`, to be jitted, or vmapped over keys: the last state, and the metrics of each update."""
     if config.num_updates < 1:
         raise ValueError(f"--steps: got {config.num_env_steps}, allowed: {config.num_envs * config.num_steps} or more")
     init, update = make_learner(config, losses)

@@ -51,7 +51,7 @@ def load_losses(path: str | Path) -> Losses:
 
 
 class DiscoveredPPO(PPO):
-    """Stable-Baselines3's PPO, whose policy and value loss are given.
+    """Stable-Baselines3's PPO with other policy and value losses.
 
     All else is as it is there, and so are its settings, except for:
 
@@ -63,7 +63,7 @@ class DiscoveredPPO(PPO):
     Args:
         policy: as for PPO.
         env: as for PPO.
-        losses: what is minimised; not saved with the agent. `DiscoveredPPO.load(path, losses=losses)` goes on
+        losses: to minimise; not saved with the agent. `DiscoveredPPO.load(path, losses=losses)` continues
             training; without them an agent can only act.
         vf_coef: coefficient of the mean of `value_loss`.
         **settings: all others of PPO, by name.
@@ -96,7 +96,7 @@ class DiscoveredPPO(PPO):
         self._log(means | {"loss": shown[-1]["loss"]})
 
     def _epoch(self) -> Iterator[dict[str, float]]:
-        """Take a step for each minibatch, until the policy went too far; yield what is logged of each."""
+        """Take a step for each minibatch, until the policy has moved too far; yield the metrics of each."""
         for batch in self.rollout_buffer.get(self.batch_size):
             loss, shown = self._loss(batch)
             yield shown
@@ -111,7 +111,7 @@ class DiscoveredPPO(PPO):
         return self.target_kl is not None and approx_kl > 1.5 * self.target_kl
 
     def _loss(self, batch: RolloutBufferSamples) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of a minibatch, and what is logged of it."""
+        """Return the loss of a minibatch, and its metrics."""
         if self.losses is None:
             raise TypeError("losses: none are given, and none are saved with an agent; load it with losses=…")
         discrete = isinstance(self.action_space, spaces.Discrete)
@@ -153,7 +153,7 @@ class DiscoveredPPO(PPO):
 
 
 def main() -> None:
-    """Train an agent and print what it scores."""
+    """Train an agent and print its score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("losses", type=Path, help="file that metadisco export --to torch wrote")
     parser.add_argument("--env", default="CartPole-v1", help="name of a Gymnasium environment (default: %(default)s)")
