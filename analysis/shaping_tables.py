@@ -180,7 +180,7 @@ def _shaper_line(label: str, row: Row, time: str) -> list[str]:
 
 
 def held_out(judge: Judge, runs: Mapping[str, Run], opponents: Iterable[str], horizon: int) -> str:
-    """Return a table of meta-policies against other learners, and over a longer horizon, and the best static strategy."""
+    """Return a table of meta-policies against other learners, over a longer horizon, and of the best static one."""
     table = judge.meet("held_out", [judge.best_static, *runs.values()], list(opponents))
     longer = judge.meet("held_out_horizon", [judge.best_static, *runs.values()], ["naive"], horizon=horizon)
     cases: list[tuple[str, Callable[[Any], Row]]] = [

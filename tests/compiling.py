@@ -1,3 +1,3 @@
 """Compiler options for programs whose speed does not matter."""
 
-QUICK = {"xla_backend_optimization_level": 0}  # compiling is what takes the time
+QUICK = {"xla_backend_optimization_level": 0}  # compilation takes most of the time

@@ -15,7 +15,7 @@ from metadisco.inner.envs import Box, Discrete, Env, auto_reset
 
 ONE_STEP = 8  # a time limit that one-step episodes never reach
 TARGET_ACTION = 0.5  # where the reward of the continuous probe is highest
-NO_ACTIONS = Discrete(2)  # the value probes ignore what the agent does
+NO_ACTIONS = Discrete(2)  # the value probes ignore actions
 END = jnp.ones((), bool)
 
 

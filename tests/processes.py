@@ -20,12 +20,12 @@ PATIENCE = 600  # seconds until one counts as hanging: physics take minutes to c
 class Process:
     """A command in a process of its own; compiled programs are kept for the next one.
 
-    What it prints goes to files: a full pipe would stop it.
+    Its output goes to files: a full pipe would block it.
 
     Args:
-        words: what follows `metadisco`.
-        folder: where it leaves what it prints and compiles.
-        compiled: where it leaves what it compiles, if elsewhere.
+        words: arguments of `metadisco`.
+        folder: for its output and compiled programs.
+        compiled: folder for its compiled programs, if elsewhere.
     """
 
     def __init__(self, words: Sequence[str], folder: Path, compiled: Path | None = None):

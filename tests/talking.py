@@ -1,4 +1,4 @@
-"""Tiny searches of cheap talk on a probe environment, and a goal of one's own."""
+"""Tiny searches of cheap talk on a probe environment, and a user-defined goal."""
 
 from typing import Any
 

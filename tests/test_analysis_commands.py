@@ -62,7 +62,7 @@ def both_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def figures(drift_run, both_run, tmp_path_factory):
-    """Return a function that draws a run, and gives the names of what was drawn."""
+    """Return a function that draws a run, and returns the names of the figures."""
 
     def draw(run, *words):
         output = tmp_path_factory.mktemp("figures")

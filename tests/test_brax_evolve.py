@@ -46,7 +46,7 @@ CONFIG = {
 
 
 def searched(config: Path, run: Path) -> str:
-    """Search in a process of its own; return what it said."""
+    """Search in a separate process; return its output."""
     with Process(["evolve", str(config), "--run", str(run)], config.parent) as process:
         code, out, err = process.finish()
     assert (code, out) == (0, ""), err

@@ -28,7 +28,7 @@ TUTORIAL = ROOT / "docs" / "tutorials" / "own_loss_and_environment.md"
 EXTEND = ROOT / "docs" / "how_to" / "extend.md"
 INTERFACES = ROOT / "docs" / "interfaces.md"
 METRICS = ROOT / "docs" / "reference" / "metrics.md"
-SMALL_LIFE = ["inner.ppo.num_env_steps=1024", "inner.ppo.hidden_sizes=[8]"]
+SHORT_TRAINING = ["inner.ppo.num_env_steps=1024", "inner.ppo.hidden_sizes=[8]"]
 SMALL_SEARCH = [
     "outer.num_generations=2", "outer.num_rollouts=1", "outer.num_devices=1", "outer.evaluate_every=2",
     "outer.strategy.population_size=4",
@@ -66,7 +66,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("own")
     for name, text in (named_files(TUTORIAL) | named_files(EXTEND)).items():
         (path / name).write_text(text)
-    done = run_metadisco(path, commands(TUTORIAL)[0] + SMALL_LIFE + SMALL_SEARCH)
+    done = run_metadisco(path, commands(TUTORIAL)[0] + SHORT_TRAINING + SMALL_SEARCH)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -127,7 +127,7 @@ def test_documented_train_command_trains_with_the_evolved_loss(directory: Path) 
     words = commands(TUTORIAL)[1]
     assert "runs/mine" in words
     seeds = words.index("--seeds") + 1
-    done = run_metadisco(directory, [*words[:seeds], "2", *words[seeds + 1 :], *SMALL_LIFE])
+    done = run_metadisco(directory, [*words[:seeds], "2", *words[seeds + 1 :], *SHORT_TRAINING])
     assert done.returncode == 0, done.stderr
     result = json.loads((directory / "mine.json").read_text())
     assert len(result["final_return"]) == 2
@@ -172,7 +172,7 @@ def test_documented_source_of_the_loss_is_that_of_bind() -> None:
 def test_a_closed_form_of_the_loss_is_distilled_and_written_as_source(directory: Path) -> None:
     from metadisco import Sample, load_objective
 
-    small = ["--shapes", "square", "--max-terms", "1", "--seeds", "0", "outer.num_devices=1", *SMALL_LIFE]
+    small = ["--shapes", "square", "--max-terms", "1", "--seeds", "0", "outer.num_devices=1", *SHORT_TRAINING]
     first = ["metadisco", "distil", "runs/mine", "--output", "runs/mine/distilled", *small]
     then = ["metadisco", "export", "runs/mine", "--form", "closed", "--to", "numpy", "--output", "closed.py"]
     for words in (first, then):
@@ -344,7 +344,7 @@ def test_documented_cheap_talk_is_a_meta_problem(cheap_talk: ModuleType, in_dire
     config = PPOConfig(num_envs=2, num_steps=8, num_env_steps=16, hidden_sizes=(4,))
     problem = cheap_talk.CheapTalk(cheap_talk.LinearMessage(2, 1), make_env(), config, final_return)
     population = jnp.stack([problem.init(jax.random.key(0))] * 3)
-    # Traced only: what is shown fits together under vmap, with shapes checked; compiling would tell nothing more.
+    # Traced only: this checks that the parts fit together under vmap, with shapes; compiling would add nothing.
     evaluation = jax.eval_shape(jax.vmap(problem.evaluate, (None, 0)), jax.random.key(1), population)
     assert evaluation.fitness.shape == (3, 1)
     assert problem.env_steps == 16

@@ -1,4 +1,4 @@
-"""`metadisco evaluate --players`: what it writes, that it goes on where it was, and what it refuses."""
+"""`metadisco evaluate --players`: outputs, resumption and refusals."""
 
 import json
 from dataclasses import replace

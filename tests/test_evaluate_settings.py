@@ -41,7 +41,7 @@ def grid(tmp_path):
 
 @pytest.fixture(scope="module")
 def asked():
-    """Replace training by scores that follow from the settings; list what was asked for."""
+    """Replace training by scores that follow from the settings; list the requests."""
     asked = []
 
     def made_up(objective, env, configs, num_seeds):

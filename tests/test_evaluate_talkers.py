@@ -47,7 +47,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(runs):
-    """Return the folder with what an evaluation wrote, too."""
+    """Return the folder, to which an evaluation has written as well."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(runs)
         assert main([*command("out"), "--quiet"]) == 0

@@ -31,7 +31,7 @@ def config_path(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where processes leave what they print and compile."""
+    """Folder for output and compiled programs of processes."""
     return tmp_path_factory.mktemp("processes")
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_numbers(uninterrupt
             assert process.finish()[0] == -signal.SIGKILL
         seen.append(num_rows(run))
     assert max(seen) < NUM_GENERATIONS
-    with (run / "metrics.jsonl").open("a") as file:  # what a kill in the middle of a write leaves behind
+    with (run / "metrics.jsonl").open("a") as file:  # as after a kill in the middle of a write
         file.write('{"generation": 9, "fitness_me')
     with Process(words, folder) as process:
         code, _, err = process.finish()

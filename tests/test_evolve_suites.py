@@ -1,4 +1,4 @@
-"""A search over several suites at once, with and without legal actions, on two devices."""
+"""A search over several suites together, with and without legal actions, on two devices."""
 
 from pathlib import Path
 

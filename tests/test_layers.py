@@ -14,7 +14,7 @@ FLOORS = (
     ("distillation", "tuning"), ("evaluation", "evolution"), ("problems",), ("discoveries",), ("storage",),
     ("parametrisations", "outer"), ("inner",), ("objectives",), ("config",), ("types", "errors", "_version"),
 )  # fmt: skip
-"""From the top: a part imports what is below it, and not what is beside or above it."""
+"""From the top: a layer imports those below it, and none beside or above it."""
 LEVELS = {part: level for level, floor in enumerate(FLOORS) for part in floor}
 
 
@@ -25,7 +25,7 @@ def module_of(file: Path) -> str:
 
 
 def absolute(node: ast.ImportFrom, file: Path) -> str:
-    """Return what `from X import …` imports from, relative dots resolved."""
+    """Return the module of `from X import …`, relative dots resolved."""
     if not node.level:
         return node.module or ""
     package = ["metadisco", *file.relative_to(ROOT).parts[:-1]]

@@ -1,4 +1,4 @@
-"""Pilots: files of them are refused in one sentence, and the pages of `experiments` say what came out."""
+"""Pilots: files of them are refused in one sentence, and the pages of `experiments` show their results."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def test_files_of_pilots_can_be_read(path, pilots):
 
 
 def ask(pilots, monkeypatch, capsys, path, *words):
-    """Return what is said of a plan that is refused."""
+    """Return the message about a plan that is refused."""
     monkeypatch.setattr("sys.argv", ["pilots.py", str(path), "--runs", str(path.parent / "runs"), *words])
     with pytest.raises(SystemExit) as exit_:
         pilots.main()

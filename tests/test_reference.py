@@ -53,7 +53,7 @@ NUM_SEEDS = 4
 
 @pytest.fixture(scope="module")
 def measurement(tmp_path_factory):
-    """A config file after references were measured, and what was printed."""
+    """A config file after references were measured, and the output."""
     path = tmp_path_factory.mktemp("measured") / "two.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     out, err = io.StringIO(), io.StringIO()
@@ -138,7 +138,7 @@ inner:   # two of them
 
 
 class TestRefusals:
-    """The file must be what it was, to the byte."""
+    """The file must be unchanged, to the byte."""
 
     @pytest.fixture
     def refused(self, tmp_path, capsys):
@@ -205,11 +205,11 @@ class TestRefusals:
 
 
 class TestOutcomes:
-    """What is made of measurements, which are given here: random and PPO on either probe of TINY."""
+    """References from given measurements: random and PPO on either probe of TINY."""
 
     @pytest.fixture
     def outcome(self, tmp_path, capsys, monkeypatch):
-        """(one measurement per environment) -> exit code, what was said, the file's text."""
+        """(one measurement per environment) -> exit code, output, the file's text."""
 
         def outcome(*measurements):
             results = iter(measurements)

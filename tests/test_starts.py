@@ -13,7 +13,7 @@ from metadisco.config import SUITES
 
 
 def run(words, folder, **variables):
-    """Run Python in a folder, with what is installed alone."""
+    """Run Python in a folder, with installed packages only."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *variables)}
     environment |= {name: value for name, value in variables.items() if value is not None}
     return subprocess.run(
@@ -78,7 +78,7 @@ class TestWhatIsInstalled:
         for suite in extra:
             (each,) = declared["options.extras_require"][suite]
             assert each in declared["options.extras_require"]["dev"]  # or its tests would never run
-        assert declared["options.extras_require"]["brax"] == []  # what was an extra once can still be asked for
+        assert declared["options.extras_require"]["brax"] == []  # a former extra can still be requested
 
     def test_jax_for_cuda_is_of_the_same_versions(self, declared):
         (jax,) = (each for each in declared["options"]["install_requires"] if each.startswith("jax>"))

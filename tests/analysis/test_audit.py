@@ -1,4 +1,4 @@
-"""The audit: its agents are those of an evaluation, and its terms are what they are called."""
+"""The audit: its agents are those of an evaluation, and its terms match their names."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a study compares, and where it writes."""
+"""Comparisons of a study, and its output."""
 
 import subprocess
 import sys

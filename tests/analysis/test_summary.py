@@ -1,4 +1,4 @@
-"""What the studies say of a comparison."""
+"""How the studies summarise a comparison."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The study of adversarial cheap talk: what it searches for, how it compares, and a try of all of it."""
+"""The study of adversarial cheap talk: its searches, its comparisons, and a trial of the whole."""
 
 import re
 import subprocess

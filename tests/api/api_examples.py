@@ -15,7 +15,7 @@ def example_of(name: str) -> str:
 
 
 def run_example(name: str) -> dict[str, Any]:
-    """Run the code in the docstring of a public name; return what it has defined."""
+    """Run the code in the docstring of a public name; return the names that it defined."""
     defined: dict[str, Any] = {"metadisco": metadisco}
     exec(example_of(name), defined)
     return defined

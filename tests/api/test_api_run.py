@@ -1,4 +1,4 @@
-"""What `Run` reads of a run directory."""
+"""`Run` reads a run directory."""
 
 import jax
 import numpy as np

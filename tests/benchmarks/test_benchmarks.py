@@ -1,4 +1,4 @@
-"""What measures nothing in the benchmarks: ratios, tables, options, and that their page is up to date."""
+"""The parts of the benchmarks that measure nothing: ratios, tables, options, and that their page is up to date."""
 
 import json
 import subprocess
@@ -174,8 +174,8 @@ def test_what_takes_the_place_of_an_arrangement_learns_alike(
 
     def learned() -> Any:
         objective = plain._replace(value_loss=TabulableLoss(plain.value_loss, tabulate))
-        life = jax.jit(lambda key: train(key, matching_action(), config, objective), compiler_options=QUICK)
-        return jax.device_get(life(jax.random.key(1)).state.params)
+        lifetime = jax.jit(lambda key: train(key, matching_action(), config, objective), compiler_options=QUICK)
+        return jax.device_get(lifetime(jax.random.key(1)).state.params)
 
     with_it = learned()
     ablation.leave_out(name, monkeypatch.setattr)

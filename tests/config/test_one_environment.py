@@ -29,7 +29,7 @@ ONE = {"inner": {"env": CARTPOLE, "env_settings": {"max_steps_in_episode": 30}, 
 
 
 def task_of(base, env, **overrides):
-    """Return what one lifetime is under a base config, an environment by name, and words for single keys."""
+    """Return the settings of one lifetime under a base config, an environment by name, and words for single keys."""
     before = copy.deepcopy(base)
     config = config_at(one_environment(base, env), overrides)
     assert base == before
@@ -94,14 +94,14 @@ class TestOne:
         assert task_of(base, ACROBOT).env_settings == {}
 
 
-LIFE = {
+TRAINING = {
     "num_envs": 2, "num_steps": 8, "num_env_steps": 32, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": [4],
     "num_evaluation_episodes": 2,
 }  # fmt: skip
 PROBES = {
     "inner": {
         "envs": [{"env": "probes:constant_reward"}, {"env": "probes:time_limit", "ppo": {"num_env_steps": 64}}],
-        "ppo": LIFE,
+        "ppo": TRAINING,
     }
 }
 

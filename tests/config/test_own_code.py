@@ -43,7 +43,7 @@ ENV = "own_env:make_env"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with modules of one's own, which are forgotten afterwards."""
+    """A folder with user-defined modules, which are forgotten afterwards."""
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

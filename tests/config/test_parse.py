@@ -26,7 +26,7 @@ def nested(dotted: str, value: object) -> dict:
 
 
 WRONG = [
-    # unknown keys: the key in full, the nearest, and what there is
+    # unknown keys: the key in full, the nearest, and all keys
     ("seeed", 1, ["unknown key 'seeed'", "did you mean 'seed'", "outer"]),
     ("inner.ppo.num_env", 4, ["unknown key 'inner.ppo.num_env'", "did you mean 'num_envs'", "gae_lambda"]),
     ("outer.strategy.sdt", 0.1, ["unknown key 'outer.strategy.sdt'", "did you mean 'std'"]),

@@ -1,4 +1,4 @@
-"""Ranges from which settings are drawn: what they are, and what is refused."""
+"""Ranges from which settings are drawn: valid ones, and refusals."""
 
 from typing import ClassVar
 

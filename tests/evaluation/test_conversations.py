@@ -1,4 +1,4 @@
-"""What a message says to fresh victims, and how their gradients agree."""
+"""Messages to fresh victims, and the agreement of their gradients."""
 
 import jax
 import jax.numpy as jnp

@@ -67,7 +67,7 @@ with Interrupt(lambda text: print(text, flush=True)) as interrupt:
         interrupt.begin()
     print("ready", flush=True)
     for _ in range(1000):
-        ctypes.CDLL(None).sleep(60)  # what JAX is like: the main thread runs no Python
+        ctypes.CDLL(None).sleep(60)  # like JAX: the main thread runs no Python
 """
 
 

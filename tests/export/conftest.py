@@ -141,7 +141,7 @@ def refused(place, capsys):
     def refused(words, *told):
         before = tree(place)
         assert_refused(["export", *words], told, capsys)
-        caches = {path for path in tree(place) if "__pycache__" in path.parts}  # of a module of one's own
+        caches = {path for path in tree(place) if "__pycache__" in path.parts}  # of a user-defined module
         assert {path: content for path, content in tree(place).items() if path not in caches} == before
 
     return refused

@@ -167,7 +167,7 @@ def put(*keys_and_value):
 
 
 def drop(*keys):
-    """Return the change that removes what is below some keys."""
+    """Return the change that removes everything below some keys."""
     *above, last = keys
 
     def change(data):

@@ -1,4 +1,4 @@
-"""The command `metadisco export`, and what its tests give it."""
+"""The command `metadisco export`, and inputs for its tests."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What every exported file must do, whatever it is written for."""
+"""The contract of every exported file, in any language."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TOLERANCES = {np.float32: 1e-5, np.float64: 1e-10}
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return the error relative to what is expected, or to 1 where that is less."""
+    """Return the error relative to the expected value, or to 1 if that is smaller."""
     return np.abs(found - expected) / np.maximum(1, np.abs(expected))
 
 

@@ -35,8 +35,8 @@ def _ordinary() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     ratio, advantage = (x.ravel() for x in np.meshgrid(np.linspace(-1.5, 1.5, 60), np.linspace(-4, 4, 41)))
     extreme = (0.0, 1e-6, -1e-6, 5.0, -5.0, 20.0, -20.0, 39.0, 41.0, -41.0, 90.0, -90.0, 1e4, -1e4)
-    wild, strong = (x.ravel() for x in np.meshgrid(extreme, (-30.0, -1.1, -1e-3, 0.0, 1e-3, 1.1, 30.0)))
-    log_ratio = np.concatenate([ratio, rng.normal(0, 0.3, 3000), wild])
+    extreme_ratios, strong = (x.ravel() for x in np.meshgrid(extreme, (-30.0, -1.1, -1e-3, 0.0, 1e-3, 1.1, 30.0)))
+    log_ratio = np.concatenate([ratio, rng.normal(0, 0.3, 3000), extreme_ratios])
     size = len(log_ratio)
     value, old_value, target = 5.0 * rng.normal(size=(3, size))
     near = rng.random(size) < 0.5

@@ -1,4 +1,4 @@
-"""Messages that are exported: runs of them, and what the original gives for observations."""
+"""Messages that are exported: their runs, and the outputs of the original for observations."""
 
 import functools
 import importlib.util
@@ -69,7 +69,7 @@ def goals(name: str) -> np.ndarray:
 
 
 class Messages:
-    """Runs of messages, the files that are written of them, and what the original gives, each made once.
+    """Runs of messages, their exported files, and the outputs of the original, each made once.
 
     Args:
         folder: where they are.
@@ -88,7 +88,7 @@ class Messages:
         self.module = functools.cache(lambda name, language: import_file(self.path(name, language)))
 
     def steered(self, name: str) -> np.ndarray:
-        """Return what the original says to steer."""
+        """Return the steering messages of the original."""
         steer = jax.vmap(self.bound(name).steer)
         return np.asarray(steer(jnp.asarray(observations(name)), jnp.asarray(goals(name))))
 
@@ -104,7 +104,7 @@ def import_file(path: Path) -> Any:
 
 
 def check_all(messages: Messages, names: tuple[str, ...], language: str) -> dict[tuple[str, str], str]:
-    """Return what files say that check themselves, as they are and with a weight of a part changed; "" is nothing."""
+    """Return the output of the self-check of files, unchanged and with a weight of a part changed; "" is nothing."""
     paths = {}
     for name in names:
         path = messages.path(name, language)

@@ -1,4 +1,4 @@
-"""Meta-policies that are exported: runs of them, and what the original gives for sequences of meta-states."""
+"""Meta-policies that are exported: their runs, and the outputs of the original for sequences of meta-states."""
 
 import functools
 import importlib.util
@@ -70,7 +70,7 @@ def meta_states(run: str, num_lifetimes: int = 2, num_decisions: int = 9) -> np.
 
 
 def original_logits(run: str) -> np.ndarray:
-    """Return what the original gives for `meta_states`, [B, T, N]."""
+    """Return the outputs of the original for `meta_states`, [B, T, N]."""
     policy = bound(run)
 
     def decide(memory, meta_state):
@@ -82,7 +82,7 @@ def original_logits(run: str) -> np.ndarray:
 
 
 def file_logits(module: Any, meta_states: Any) -> list[Any]:
-    """Return what a file gives for the meta-states [..., T, 2N] of lifetimes, decision by decision."""
+    """Return the outputs of a file for the meta-states [..., T, 2N] of lifetimes, decision by decision."""
     memory, given = module.initial_memory(), []
     for decision in range(meta_states.shape[-2]):
         logits, memory = module.act(meta_states[..., decision, :], memory)
@@ -91,7 +91,7 @@ def file_logits(module: Any, meta_states: Any) -> list[Any]:
 
 
 class Policies:
-    """Runs of meta-policies, the files that are written of them, and what the original gives, each made once.
+    """Runs of meta-policies, their exported files, and the outputs of the original, each made once.
 
     Args:
         folder: where they are.
@@ -117,7 +117,7 @@ class Policies:
 
 
 def check_all(policies: Policies, names: tuple[str, ...], language: str) -> dict[tuple[str, bool], str]:
-    """Return what files say that check themselves, as they are and with the largest weight changed; "" is nothing."""
+    """Return the output of the self-check of files, unchanged and with the largest weight changed; "" is nothing."""
     paths = {}
     for name in names:
         text = policies.path(name, language).read_text()

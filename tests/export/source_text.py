@@ -1,4 +1,4 @@
-"""Whether the text of exported files is what a person would have written."""
+"""Whether exported files read as if a person had written them."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ LIBRARIES = {"numpy": {"numpy"}, "jax": {"jax"}, "torch": {"torch", "functools"}
 
 
 def assert_needs_its_library_alone(path: Path, language: str, *on_demand: str) -> None:
-    """Nothing is imported but the library, and functools for PyTorch; inside functions also what is named."""
+    """Nothing is imported but the library, and functools for PyTorch; inside functions also the named modules."""
     imported, tree = set(), ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -35,7 +35,7 @@ def assert_helpers_are_used(path: Path) -> None:
 
 
 def lint(path: Path) -> str:
-    """Return what ruff says of line lengths, unused names and imports, and style."""
+    """Return the complaints of ruff about line lengths, unused names and imports, and style."""
     options = ["--isolated", "--no-cache", "--select", "F,E,W", "--line-length", "120", "--output-format", "concise"]
     ran = subprocess.run(
         [sys.executable, "-m", "ruff", "check", *options, str(path)], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The artefact: what it says, and that an objective comes back from it bit for bit."""
+"""The artefact: its contents, and that an objective is restored from it bit for bit."""
 
 import dataclasses
 import json

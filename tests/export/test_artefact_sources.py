@@ -1,4 +1,4 @@
-"""An artefact as what an objective is found by: its identity, its training, a parametrisation of one's own."""
+"""Finding an objective by an artefact: its identity, its training, a user-defined parametrisation."""
 
 import importlib
 import json
@@ -96,7 +96,7 @@ class Steep:
 class TestOnesOwnParametrisation:
     @pytest.fixture
     def own(self, tmp_path, monkeypatch):
-        """The artefact of a run of a parametrisation that is no longer imported, and what its import leaves."""
+        """The artefact of a run of a parametrisation that is no longer imported, without traces of its import."""
         marker = tmp_path / "imported"
         (tmp_path / "steep_losses.py").write_text(OWN.format(marker=str(marker)))
         monkeypatch.syspath_prepend(tmp_path)

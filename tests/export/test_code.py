@@ -1,4 +1,4 @@
-"""Expressions as lines of Python, and their derivatives: random ones, compared with what JAX makes of them."""
+"""Expressions as lines of Python, and their derivatives: random ones, compared with JAX."""
 
 import random
 

@@ -73,7 +73,7 @@ class TestArrays:
             refuse(folder(seal(sound.data, packed), packed))
 
     def test_nothing_is_unpickled(self, sound, folder, place):
-        """Not even where the size is what it should be."""
+        """Not even if the size is right."""
         marker = place / "ran"
 
         class Trap:

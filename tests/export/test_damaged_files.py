@@ -1,6 +1,6 @@
 """Folders and zip files that are damaged: refused in one sentence, by `load_objective` and by the commands.
 
-What keeps its content, such as a zip file whose unused bits were flipped, may be loaded: as exactly the same objective.
+A file with intact content, such as a zip file with flipped unused bits, may be loaded, as exactly the same objective.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""What a changed or malicious artefact says: refused in one sentence, and nothing is executed or written."""
+"""A changed or malicious artefact is refused in one sentence, and nothing is executed or written."""
 
 import json
 
@@ -207,7 +207,7 @@ class TestText:
 
 
 class TestCode:
-    """A parametrisation of one's own may be named, but a name is not an order."""
+    """A user-defined parametrisation may be named, but a name is not an order."""
 
     @pytest.mark.parametrize(
         ("name", "settings"),

@@ -1,4 +1,4 @@
-"""`metadisco export`: what it replaces, what names mean, and what it says."""
+"""`metadisco export`: replacement of files, meaning of names, and messages."""
 
 import json
 import zipfile
@@ -55,7 +55,7 @@ def contents(path):
 
 
 class TestNames:
-    """A built-in name means what is built in, whatever lies in the working directory."""
+    """A built-in name means the built-in objective, whatever is in the working directory."""
 
     def test_an_artefact_in_a_folder_of_that_name_is_not_meant(self, place):
         export("ppo", "artefact", place / "ppo")

@@ -1,4 +1,4 @@
-"""`metadisco export`: what it refuses, writing nothing then, and which form of an objective it takes."""
+"""`metadisco export`: refusals, after which nothing is written, and the form of an objective that it takes."""
 
 import errno
 import os
@@ -165,7 +165,7 @@ class TestForms:
 
     @pytest.mark.parametrize("target", ["artefact", "numpy"])
     def test_a_learned_artefact_has_no_closed_form(self, refused, artefact, target):
-        """What was asked for is not there; the network in its place would be another objective."""
+        """The requested form is missing; the network in its place would be another objective."""
         refused([artefact, "--to", target, "--form", "closed", "--output", "a.py"], "--form")
 
     def test_closed_forms_are_closed_when_they_are_asked_to_be(self, distilled_run, place):

@@ -1,4 +1,4 @@
-"""`metadisco export` of runs: those it refuses, and of what a parametrisation of one's own learned."""
+"""`metadisco export` of runs: refusals, and runs of a user-defined parametrisation."""
 
 import sys
 from pathlib import Path
@@ -71,7 +71,7 @@ class Odd(Mine):
 
 @pytest.fixture
 def make_own_run(place, monkeypatch):
-    """(class) -> a run of a parametrisation of one's own."""
+    """(class) -> a run of a user-defined parametrisation."""
     (place / "mine_alone.py").write_text(OWN)
     monkeypatch.setattr(sys, "path", [str(place), *sys.path])
 

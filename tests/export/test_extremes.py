@@ -1,4 +1,4 @@
-"""Exported files for NumPy and JAX at NaN, infinity and what is close to overflow."""
+"""Exported files for NumPy and JAX at NaN, at infinity and close to overflow."""
 
 import pytest
 from exported import FEW, NAMES

@@ -1,4 +1,4 @@
-"""Artefacts that version 1 wrote: every later version must load them, and they must give what they gave.
+"""Artefacts that version 1 wrote: every later version must load them, with the same outputs.
 
 They are runs with random weights, exported once, from the root of the repository:
 
@@ -10,7 +10,7 @@ They are runs with random weights, exported once, from the root of the repositor
     metadisco export runs/golden/lpo_drift --to artefact --output tests/export/golden/lpo_drift
     metadisco export runs/golden/value_loss --to artefact --output tests/export/golden/value_loss.zip
 
-losses.json holds what `in_numpy` below gives for SAMPLES, which knows neither JAX nor metadisco:
+losses.json holds the results of `in_numpy` below for SAMPLES, which uses neither JAX nor metadisco:
 
     PYTHONPATH=tests:tests/export python -c "import test_golden_artefact as t; t.write_losses()"
 """

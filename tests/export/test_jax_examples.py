@@ -1,4 +1,4 @@
-"""The examples in JAX: objectives of metadisco take the place of PPO's own losses, and do there what these did."""
+"""The examples in JAX: objectives of metadisco replace PPO's own losses, with the same results."""
 
 import functools
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def steps(request):
 
 
 def primal(x):
-    """Return the value of what is differentiated."""
+    """Return the value of the differentiated function."""
     return getattr(x, "primal", x)
 
 

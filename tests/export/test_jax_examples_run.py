@@ -1,4 +1,4 @@
-"""The examples in JAX as programs: what they import, that they train, and what they refuse."""
+"""The examples in JAX as programs: their imports, training and refusals."""
 
 import ast
 import re

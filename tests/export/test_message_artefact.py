@@ -1,4 +1,4 @@
-"""Messages as artefacts: what they say, and that one which gives something else is refused."""
+"""Messages as artefacts: their contents, and that one with other outputs is refused."""
 
 import json
 from pathlib import Path

@@ -151,7 +151,7 @@ class Silent(LearnedMessage):
 class TestRefusals:
     @pytest.fixture
     def own(self, place, monkeypatch):
-        """(class, change of what it says) -> the run of a parametrisation of one's own."""
+        """(class, change of its outputs) -> the run of a user-defined parametrisation."""
 
         def own(name, change=""):
             module = f"own_message_{len(list(place.iterdir()))}"

@@ -1,4 +1,4 @@
-"""Meta-policies as artefacts: what they say, and that one which gives something else is refused."""
+"""Meta-policies as artefacts: their contents, and that one with other outputs is refused."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Meta-policies as source for NumPy and JAX: what the original gives, decision by decision."""
+"""Meta-policies as source for NumPy and JAX: the outputs of the original, decision by decision."""
 
 import jax
 import jax.numpy as jnp
@@ -114,7 +114,7 @@ class Silent(FeedForwardPolicy):
 class TestRefusals:
     @pytest.fixture
     def own(self, place, monkeypatch):
-        """(class, change of what it says) -> the run of a parametrisation of one's own."""
+        """(class, change of its outputs) -> the run of a user-defined parametrisation."""
 
         def own(name, change=""):
             module = f"own_policy_{len(list(place.iterdir()))}"

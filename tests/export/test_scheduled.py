@@ -1,4 +1,4 @@
-"""An objective with a schedule: what an artefact holds of it, and what cannot hold it."""
+"""An objective with a schedule: its artefact, and the forms that cannot contain it."""
 
 import json
 

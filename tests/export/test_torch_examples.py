@@ -191,7 +191,7 @@ class TestStableBaselines3:
 
 
 def logged(agent) -> dict[str, float]:
-    """Return what the last update logged, the value loss as the mean of ½(V − G)²."""
+    """Return the log of the last update, the value loss as the mean of ½(V − G)²."""
     values = {key: float(each) for key, each in agent.logger.name_to_value.items() if key.startswith("train/")}
     if type(agent) is stable_baselines3.PPO:
         values["train/value_loss"] *= 0.5

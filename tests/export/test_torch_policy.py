@@ -34,7 +34,7 @@ def test_without_a_memory_logits_alone_are_returned(policies, name):
     logits, memory = module.act(states, module.initial_memory())
     assert memory == ()
     torch.testing.assert_close(module.act(states), logits)
-    logits += 1  # a result of one's own, and no weights of the file
+    logits += 1  # a separate result, not the weights of the file
     torch.testing.assert_close(module.act(states), logits - 1)
 
 

@@ -25,7 +25,7 @@ def config_path(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Where commands leave what they print and compile."""
+    """Folder for output and compiled programs of commands."""
     return tmp_path_factory.mktemp("commands")
 
 

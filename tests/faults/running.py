@@ -31,7 +31,7 @@ class RunningCommand:
     Args:
         pid: its process.
         launcher: who waits for it.
-        folder: where it leaves what it prints.
+        folder: for its output.
     """
 
     def __init__(self, pid: int, launcher: "Launcher", folder: Path):
@@ -66,7 +66,7 @@ class Launcher:
     """Starts commands, one at a time, in children of a process that has done the imports.
 
     Args:
-        folder: where commands leave what they print and compile.
+        folder: for output and compiled programs of commands.
         variables: of the environment, beside those of this process.
     """
 
@@ -97,7 +97,7 @@ class Launcher:
         """Start a command.
 
         Args:
-            words: what follows `metadisco`.
+            words: arguments of `metadisco`.
             err: where its stderr goes, if not to a file of the launcher's.
             toy: whether a toy takes the place of the meta-problem.
         """
@@ -145,7 +145,7 @@ class Launcher:
 
 
 def files_of(run: Path) -> dict[Path, bytes]:
-    """Return what is in every file of a run."""
+    """Return the contents of every file of a run."""
     return {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
 
@@ -164,7 +164,7 @@ def assert_equal_in_every_bit(run: Path, other: Path) -> None:
 
 
 def assert_one_sentence(ended: Ended, code: int, *told: str) -> None:
-    """Check the exit code and that the last line, and no traceback before it, says what is wrong."""
+    """Check the exit code and that the last line, and no traceback before it, explains the error."""
     assert ended.code == code, ended.err
     assert ended.out == ""
     assert "Traceback" not in ended.err and "Error" not in ended.err, ended.err

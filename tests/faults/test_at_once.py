@@ -21,7 +21,7 @@ def test_a_second_command_is_refused_at_once_and_writes_nothing(undisturbed, evo
     run = tmp_path / "run"
     running = launcher.start(evolve(run))
     assert running.wait_until(lambda: num_rows(run) >= 2)
-    running.send(signal.SIGSTOP)  # so that what is written now is not the first command's
+    running.send(signal.SIGSTOP)  # so that the first command writes nothing now
     time.sleep(0.2)
     before = files_of(run)
     ended = second.run(evolve(run))

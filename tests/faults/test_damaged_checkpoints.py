@@ -53,7 +53,7 @@ def template(undisturbed):
 
 
 def read(run, template):
-    """Return generation and checksum of what is restored, and what is said."""
+    """Return generation and checksum of the restored state, and the messages."""
     said = []
     checkpoints = Checkpoints(run / "checkpoints", keep=3)
     state, progress = checkpoints.restore(template, said.append)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.faults
 
 
 def seconds_of(command, launcher):
-    """Run a command; return what it took, its exit code and what it said."""
+    """Run a command; return its duration, exit code and output."""
     started = time.monotonic()
     ended = launcher.run(command)
     return time.monotonic() - started, ended.code, ended.err

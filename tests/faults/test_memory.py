@@ -41,7 +41,7 @@ CONFIG = {
 
 
 def evolve(tmp_path, folder, *words, bound=BOUND):
-    """Evolve in a process with bounded memory; return exit code and what it said."""
+    """Evolve in a process with bounded memory; return exit code and output."""
     config = tmp_path / "wide.yaml"
     config.write_text(write_yaml(CONFIG))
     command = [sys.executable, str(HERE / "small_memory.py"), str(bound), "evolve", str(config)]

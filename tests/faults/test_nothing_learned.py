@@ -43,7 +43,7 @@ def infinite(result):
 
 @pytest.fixture
 def ran(evolve, tmp_path, monkeypatch, capfd):
-    """Return a function that runs twelve generations, and gives rows and what was on the screen."""
+    """Return a function that runs twelve generations, and returns rows and output."""
     (tmp_path / "broken_parts.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
 

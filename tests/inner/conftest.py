@@ -6,5 +6,5 @@ from jaxtyping import config as type_checks
 
 @pytest.fixture
 def _types_unchecked(monkeypatch):
-    """As users have it: what they hand over is for us to check."""
+    """As for users, whose input we have to check ourselves."""
     monkeypatch.setattr(type_checks, "jaxtyping_disable", True)

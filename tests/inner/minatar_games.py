@@ -10,7 +10,7 @@ from lockstep import Moment
 
 
 class Script:
-    """Stands in for numpy's RandomState and gives what was written down, in order."""
+    """Stands in for numpy's RandomState and returns recorded numbers in order."""
 
     def __init__(self, values):
         self._values = iter(values)
@@ -23,16 +23,16 @@ class Script:
 
 
 class Game(NamedTuple):
-    """How a game's state here is written there, and what chance may bring."""
+    """How a state here translates to MinAtar's, and the possible random outcomes."""
 
     actions: list[int]
     """Of the original, in our order."""
     put: Callable[[Any, Any], None]
     """(game, state): set the original's state to ours."""
     chances: Callable[[Moment], Iterator[list]]
-    """moment -> what the original's source of randomness could say in this step, all of it."""
+    """moment -> all possible random numbers of the original in this step."""
     hidden: Callable[[Any], dict]
-    """game -> what a state holds that is not seen, to be equal to fields of ours."""
+    """game -> hidden parts of a state, which must equal fields of ours."""
 
 
 def as_list(array: np.ndarray, count: int | None = None) -> list[list[int]]:
@@ -71,7 +71,7 @@ def put_freeway(game, state):
 
 
 def freeway_chances(moment):
-    speeds = moment.after.cars[:, 3]  # read off what was drawn
+    speeds = moment.after.cars[:, 3]  # read off the drawn state
     yield [np.abs(speeds), np.where(speeds > 0, 0.9, 0.1)]
 
 

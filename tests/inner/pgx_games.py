@@ -1,4 +1,4 @@
-"""Games of Pgx for tests of what is made of them."""
+"""Games of Pgx for tests of their adapter."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ JOURNEYS = [
     ("space_invaders", {}, 16, 400),
 ]
 REWARDS = {"asterix": 10, "breakout": 300, "freeway": 15, "seaquest": 50, "space_invaders": 200}
-"""What a journey gets at least, so that it has seen the game."""
+"""Least return of a trajectory, so that it has covered the game."""
 
 
 def player(name, env):
@@ -83,7 +83,7 @@ def test_the_actions_are_the_minimal_ones_of_minatar():
 
 @pytest.mark.parametrize("name", GAMES)
 def test_an_episode_starts_as_in_minatar(name):
-    """Compares what is seen at the start of many episodes: the same set, or where that is too large the same cells."""
+    """Compares the first observations of many episodes: the same set, or if that is too large the same cells."""
     env, original = envs.make(f"gymnax/{NAMES[name]}-MinAtar"), make_original(name)
     ours = np.asarray(jax.jit(jax.vmap(lambda key: env.reset(key)[1]))(jax.random.split(jax.random.key(0), 256)))
     theirs = []

@@ -1,4 +1,4 @@
-"""The channel of cheap talk: what it changes, what it leaves alone, and who speaks."""
+"""The channel of cheap talk: its effects on an environment, and who speaks."""
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def cart_pole():
 
 @pytest.fixture(scope="module", params=[cart_pole, grid], ids=["one axis", "two axes"])
 def played(request):
-    """Return a plain environment, and what happens in it without and with a message for the same keys and actions."""
+    """Return a plain environment, and trajectories in it without and with a message for the same keys and actions."""
     env, key = request.param(), jax.random.key(3)
     actions = jax.random.randint(jax.random.key(4), (NUM_STEPS,), 0, 2)
     return env, play(env, key, actions), play(cheap_talk(env, memoryless(message), N), key, actions)

@@ -11,7 +11,7 @@ from metadisco.inner.envs.jumanji_tasks import TASKS
 from metadisco.inner.train import train
 from metadisco.objectives import ppo
 
-LIFE = {"num_envs": 2, "num_steps": 16, "num_env_steps": 64, "num_evaluation_episodes": 2, "hidden_sizes": (8,)}
+SMALL = {"num_envs": 2, "num_steps": 16, "num_env_steps": 64, "num_evaluation_episodes": 2, "hidden_sizes": (8,)}
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_a_lifetime_ends_with_finite_parameters_and_full_evaluation(name):
     env = make(f"gymnax/{name}", max_steps_in_episode=20)
     policies = ("gaussian", "tanh_gaussian") if isinstance(env.action_space, Box) else ("gaussian",)
     for policy in policies:
-        config = PPOConfig(**LIFE, policy=policy, normalise_observations=True, normalise_rewards=True)
+        config = PPOConfig(**SMALL, policy=policy, normalise_observations=True, normalise_rewards=True)
         result = jax.jit(lambda key, config=config: train(key, env, config, ppo()))(jax.random.key(0))
         assert bool(result.finite)
         assert np.isfinite(result.evaluation).all()
@@ -35,7 +35,7 @@ WITH_MASKS = ("connect_four", "kuhn_poker", "leduc_holdem", "othello", "tic_tac_
 def test_a_lifetime_with_legal_actions_begins_with_a_ratio_of_one(name):
     bank = {"num_initial_states": 4} if name.startswith("jumanji/") else {}
     env = make(name, episode_length=20, **bank)
-    config = PPOConfig(**LIFE, normalise_observations=True, normalise_rewards=True)
+    config = PPOConfig(**SMALL, normalise_observations=True, normalise_rewards=True)
     result = jax.jit(lambda key: train(key, env, config, ppo()), compiler_options=QUICK)(jax.random.key(0))
     assert bool(result.finite)
     assert np.isfinite(result.evaluation).all()

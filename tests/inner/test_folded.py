@@ -1,4 +1,4 @@
-"""Games of several players as environments of one agent: what they pay, and when the agent is to move."""
+"""Games of several players as environments of one agent: rewards, and turns of the agent."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from metadisco.inner.envs.opponents import random_mover
 
 
 class Ledger(NamedTuple):
-    """A state of a game, with what was paid by all moves so far."""
+    """A state of a game, with the rewards of all moves so far."""
 
     game: Any
     paid: Any
@@ -28,7 +28,7 @@ class Ledger(NamedTuple):
 
 
 def with_ledger(game: Game) -> Game:
-    """Show what was paid, who is to move, whether the opponent moved twice in a row, and whether the game is over."""
+    """Show rewards, who is to move, whether the opponent moved twice in a row, and whether the game is over."""
 
     def move(key, state, action):
         after = game.move(key, state.game, action)
@@ -87,7 +87,7 @@ def first_ends(done):
 
 
 def assert_accounts(name, num_steps, *, several):
-    """Check that complete random games pay what the library says, and that the agent is always to move."""
+    """Check that complete random games pay the rewards of the library, and that the agent is always to move."""
     env, num_players = ledger_env(name, 10_000)
     steps = jax.tree.map(np.asarray, play_randomly(env, num_steps, jax.random.key(0)))
     ends = first_ends(steps.terminated)

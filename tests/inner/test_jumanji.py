@@ -1,4 +1,4 @@
-"""The adapter of Jumanji: its trajectories are Jumanji's own, but for time limits, and what agents see of them."""
+"""The adapter of Jumanji: its trajectories are Jumanji's own, except for time limits, and their observations."""
 
 from functools import partial
 

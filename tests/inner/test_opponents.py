@@ -51,7 +51,7 @@ class TestPlanners:
     @pytest.fixture(scope="class")
     @staticmethod
     def consequences(positions):
-        """Return for each position and action: what it pays, and the best that the answer can pay to the other."""
+        """Return for each position and action: its reward, and the best reward of the reply to the other player."""
         game, states = positions
         actions = jnp.arange(9)
 

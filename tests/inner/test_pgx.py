@@ -1,4 +1,4 @@
-"""The adapter of Pgx: what it offers, observations and masks, games for one player, and refusals."""
+"""The adapter of Pgx: games offered, observations and masks, games for one player, and refusals."""
 
 import jax
 import jax.numpy as jnp

@@ -44,7 +44,7 @@ CONFIG = PPOConfig(
 
 
 class Learned(NamedTuple):
-    """What agents, one per seed, believe and do at each observation."""
+    """Values and action probabilities of agents, one per seed, at each observation."""
 
     value: dict[float, np.ndarray]
     policy: dict[float, np.ndarray]

@@ -38,7 +38,7 @@ OTHERS = {
     "numpy_rank_promotion": "raise",
     "transfer_guard": "disallow",
 }
-"""What a caller may have set; in `jax.jit` of his own NaN would not come out, which is a test of its own."""
+"""Settings of a caller; inside the caller's `jax.jit` NaN would not come out, which has a separate test."""
 CONFIG = PPOConfig(
     num_envs=2,
     num_steps=8,

@@ -153,7 +153,7 @@ def half_width(settings, params, max_advantage):
 
     There |log r| ≤ g and |1 − r| ≤ g, so the four features of the ratio have a norm of at most √(2(g² + g⁴)), all eight
     one of at most √(1 + A²) times that, and sixteen one of at most √(1 + progress²) ≤ √2 times that; clipping shortens
-    them. As tanh is 1-Lipschitz and 0 at 0 and nothing has a bias, what the network returns is at most the product of
+    them. As tanh is 1-Lipschitz and 0 at 0 and nothing has a bias, the output of the network is at most the product of
     the spectral norms of its kernels times the norm of its features. D = 0 where output_scale times that is below the
     margin, that is where g√(1 + g²) < q, and where D_PPO is 0, that is where g ≤ ε.
     """

@@ -1,4 +1,4 @@
-"""A program to be run by itself: compile a short training, and say what it gives. `--jax-keys` takes JAX's own keys."""
+"""A program to be run by itself: compile a short training, and print its results. `--jax-keys` takes JAX's own keys."""
 
 import hashlib
 import sys

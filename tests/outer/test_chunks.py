@@ -52,7 +52,7 @@ def enough_memory():
 
 @pytest.fixture
 def small_memory(monkeypatch):
-    """Devices on which more than two evaluations at once do not fit, from the third generation on."""
+    """Devices on which more than two parallel evaluations do not fit, from the third generation on."""
     plain, calls = Evaluator.population, []
 
     def population(self, key, members, *rest):
@@ -66,7 +66,7 @@ def small_memory(monkeypatch):
 
 
 class Slow:
-    """Lives that take a while each, so that the largest chunk cannot win by chance."""
+    """Lifetimes that take a while each, so that the largest chunk cannot win by chance."""
 
     tasks, env_steps = (TaskInfo("spin"),), 1
 
@@ -138,7 +138,7 @@ def test_a_given_chunk_size_is_not_changed_but_a_smaller_one_named(small_memory)
     recorder = MemoryRecorder()
     with pytest.raises(MachineError, match=r"chunks of 8 evaluations, allowed: outer\.chunk_size=4, or auto"):
         searched(8, recorder)
-    assert sorted(recorder.states) == [0, 1, 2]  # nothing of what was done is lost
+    assert sorted(recorder.states) == [0, 1, 2]  # no finished generation is lost
 
 
 def test_chunks_of_one_cannot_be_halved(monkeypatch):

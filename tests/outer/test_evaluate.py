@@ -216,7 +216,7 @@ def sizes_named(error: UserError) -> list[int]:
 
 
 class TestContract:
-    """What a meta-problem returns is checked before anything is compiled."""
+    """The results of a meta-problem are checked before anything is compiled."""
 
     def test_a_fitness_that_is_no_vector_over_tasks_is_refused(self):
         class OneNumber(Quadratic):

@@ -59,7 +59,7 @@ class TestSchedules:
         for _ in range(5):
             state, report = generation(strategy, state, 0, fitness)
             steps.append(float(report.step_norm))
-        np.testing.assert_allclose(steps[0], np.sqrt(8) * 0.1, rtol=1e-2)  # less what Adam's ε takes off
+        np.testing.assert_allclose(steps[0], np.sqrt(8) * 0.1, rtol=1e-2)  # slightly less because of Adam's ε
         np.testing.assert_allclose(np.asarray(steps) / steps[0], [1, 0.5, 0.25, 0.2, 0.2], rtol=1e-4)
 
 

@@ -21,7 +21,7 @@ COUNT = 3
 
 
 def together(work: Callable[[Team, int], Any]) -> list[Any]:
-    """Return what each of three processes returns or raises."""
+    """Return the result or exception of each of three processes."""
     barrier, told = threading.Barrier(COUNT, timeout=600), [b""] * COUNT
 
     def run(number: int) -> Any:

@@ -104,7 +104,7 @@ def config_of(num_generations: int = 6, name: str = "Open_ES", **settings: Any) 
 
 
 def ran(problem: Any = NOISY, *, saved: Any = None, seed: int = 0, **settings: Any) -> tuple[Any, MemoryRecorder]:
-    """Search, and return the centre with what was recorded."""
+    """Search, and return the centre with the records."""
     recorder = MemoryRecorder(saved)
     return search(problem, config_of(**settings), recorder, seed=seed), recorder
 

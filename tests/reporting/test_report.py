@@ -1,4 +1,4 @@
-"""What a report says of a run, and what it takes for that run's: nothing is trained or drawn here."""
+"""Contents of a report about a run, and which results it accepts as those of the run: nothing is trained or drawn."""
 
 import json
 from pathlib import Path
@@ -138,7 +138,7 @@ def write_forms(folder, **more):
 
 
 class TestWhatIsTakenForTheRuns:
-    """Evaluations and forms, by what they say; `run` at two generations are two objectives."""
+    """Evaluations and forms, by their contents; `run` at two generations gives two objectives."""
 
     @pytest.fixture
     def run(self, place):

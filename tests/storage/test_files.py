@@ -13,7 +13,7 @@ from metadisco.storage.files import check_writable, read_arrays, with_nulls, wri
 
 ARRAYS = {
     "Dense_0/kernel": np.asarray([[0.1, -0.0], [np.pi, 1e-45]], np.float32),
-    "file": np.arange(3),  # what `np.savez` calls its own argument
+    "file": np.arange(3),  # the name of an argument of `np.savez`
     "flags": np.asarray([True, False]),
     "nothing": np.zeros((0, 2)),
     "one": np.asarray(np.nan),

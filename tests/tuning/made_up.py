@@ -25,7 +25,7 @@ class MadeUp:
     """Scores settings by the distance from the best ones, with noise that depends on the seed and the stage.
 
     Args:
-        plan: what is searched.
+        plan: of the search.
         noise: standard deviation.
         stop_after: jobs after which it raises a KeyboardInterrupt.
         fails: which settings fail.
@@ -68,7 +68,7 @@ class MadeUp:
 
 
 def search(plan: Plan, output: Path, **made_up: Any) -> tuple[Tuned, MadeUp]:
-    """Run a search; return what was found, and what trained."""
+    """Run a search; return its results and the trainer."""
     trainer = MadeUp(plan, **made_up)
     return tune(plan, output, start=lambda _: (trainer, dict)), trainer
 

@@ -1,4 +1,4 @@
-"""Samplers on a score that is known: where they get, and that a batch depends on nothing but what it should."""
+"""Samplers on a known score: how close they come, and that a batch depends only on its seed and earlier scores."""
 
 import pytest
 from made_up import distances, plan_of, search

@@ -1,4 +1,4 @@
-"""What a search trains, keeps and finds: halving, resumption, seeds, failures, and who is judged on what."""
+"""Training, records and results of a search: halving, resumption, seeds, failures, and the seeds of each evaluation."""
 
 import json
 

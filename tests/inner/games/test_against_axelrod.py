@@ -1,4 +1,4 @@
-"""Our strategies as memory-one players of the Axelrod library, round by round, earn what our closed form says."""
+"""Our strategies as memory-one players of the Axelrod library, round by round, earn the rewards of our closed form."""
 
 from itertools import combinations_with_replacement
 

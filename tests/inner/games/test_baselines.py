@@ -1,4 +1,4 @@
-"""What learners earn of one another, against published and recomputed numbers."""
+"""Rewards of learners against one another, compared with published and recomputed numbers."""
 
 import jax
 import pytest

@@ -1,4 +1,4 @@
-"""Lifetimes: the time line, seats, and what is reduced over lifetimes."""
+"""Lifetimes: timing, seats, and reductions over lifetimes."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Values of games against what is known by hand, and derivatives against finite and automatic differences."""
+"""Values of games against hand calculations, and derivatives against finite and automatic differences."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Players: what they do, and which are refused."""
+"""Players: their behaviour, and refusals."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 
 
 class Averse(NamedTuple):
-    """A learner of one's own whose arithmetic is only right for one lifetime."""
+    """A user-defined learner whose arithmetic is only right for one lifetime."""
 
     step: float = 0.1
 

@@ -1,4 +1,4 @@
-"""Sampled games: what is played, what players see of it, and what PPO on a table learns from it."""
+"""Sampled games: the plays, the observations of players, and tabular PPO that learns from them."""
 
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Given(NamedTuple):
 
 
 class Recorder(NamedTuple):
-    """Learns nothing, and keeps what it has seen last."""
+    """Learns nothing, and keeps its last observation."""
 
     num_steps: int = 6
     num_envs: int = 2
