@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metadisco.api.inputs import Overrides, path_of, settings_of, texts_of
 from metadisco.config.code.own_code import forget_edited
@@ -31,6 +31,7 @@ def plot(
     overrides: Overrides = None,
     visit: bool = True,
     three_d: bool = False,
+    annotate: bool = False,
     output: Name | None = None,
     progress: bool = True,
 ) -> "dict[str, Figure]":
@@ -46,6 +47,9 @@ def plot(
         overrides: settings of these trainings by dotted key.
         visit: whether to train them at all.
         three_d: draw surfaces in three dimensions, too; of one objective.
+        annotate: mark what is notable about the loss of one objective. Of a value loss: the nearest Huber loss, its
+            mirror image and minimum, and where it is flat or not convex. Of a drift: where the gradient opposes the
+            advantage (rollback), and where it follows the advantage beyond PPO's clipping (optimism).
         output: a folder for the figures as PNG and SVG, and minibatch statistics; nothing is kept if left out.
         progress: show settings and progress, on stderr.
 
@@ -70,7 +74,7 @@ def plot(
     forget_edited()
     given, config_name = settings_of(overrides), None if config is None else text_of(config, "config")
     sources = [find_discovery(name) for name in dict.fromkeys(texts_of(discovery, "discovery"))]
-    _check_plotted(sources, three_d, any((env, config_name, given)))
+    _check_plotted(sources, three_d, annotate, any((env, config_name, given)))
     if output is not None:
         check_writable(Path(output), "output")
     there = [settings_for(each, env, config_name, given) for each in sources if each.is_objective]
@@ -89,9 +93,8 @@ def plot(
             check_comparable(sources)
             figures = several_figures(sources, configs, place, kept, visit=visit, say=say, announced=announced)
         elif there:
-            figures = objective_figures(
-                sources[0], configs[0], place, kept, visit=visit, three_d=three_d, say=say, announced=announced
-            )
+            drawing: Any = {"visit": visit, "three_d": three_d, "annotate": annotate}
+            figures = objective_figures(sources[0], configs[0], place, kept, **drawing, say=say, announced=announced)
         else:
             figures = all_run_figures(sources[0], say)
         for name, figure in figures:
@@ -102,18 +105,19 @@ def plot(
     return drawn
 
 
-def _check_plotted(sources: Sequence[Source], three_d: bool, trains: bool) -> None:
+def _check_plotted(sources: Sequence[Source], three_d: bool, annotate: bool, trains: bool) -> None:
     """Refuse discoveries that cannot be drawn with these arguments.
 
     Raises:
-        UserError: for no discovery, several in three dimensions, or one without an objective where that is needed.
+        UserError: for no discovery, several where only one can be drawn, or one without an objective where it is needed.
     """
     if not sources:
         raise UserError("discovery: got no name, allowed: a run, several runs, or an objective")
-    if three_d and len(sources) > 1:
-        raise UserError(f"three_d: got {len(sources)} discoveries, allowed: one")
+    for name, given in (("three_d", three_d), ("annotate", annotate)):
+        if given and len(sources) > 1:
+            raise UserError(f"{name}: got {len(sources)} discoveries, allowed: one")
     for source in sources:
-        if source.run is None or trains or three_d:
+        if source.run is None or trains or three_d or annotate:
             check_objective(source)
 
 

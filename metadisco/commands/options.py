@@ -214,6 +214,9 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--no-visits", dest="visit", action="store_false", help="train no agents; no minibatch statistics"
     )
     plot.add_argument("--three-d", action="store_true", help="also draw surfaces in three dimensions")
+    plot.add_argument(
+        "--annotate", action="store_true", help="mark what is notable about a loss: convexity, symmetry, rollback, …"
+    )
     _add_figure_options(plot)
 
     distil = _command(commands, "distil", "find closed forms of an objective, and train with them", DISTIL_EXAMPLE)

@@ -15,6 +15,7 @@ def plot(
     config: str | None,
     visit: bool,
     three_d: bool,
+    annotate: bool,
     words: Sequence[str],
     formats: Sequence[str],
     style: str | None,
@@ -37,6 +38,7 @@ def plot(
             overrides=settings_in(words),
             visit=visit,
             three_d=three_d,
+            annotate=annotate,
             output=output,
             progress=not quiet,
         )

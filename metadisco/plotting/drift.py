@@ -11,24 +11,29 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator
-from matplotlib.typing import LineStyleType
+from scipy.interpolate import RegularGridInterpolator
 
 from metadisco.distillation.features import NEGLIGIBLE_GRADIENT, densest_levels, optimism, relative_gradient, rollback
 from metadisco.distillation.surfaces import DriftSurface
 from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 from metadisco.plotting.heat import Scale, heat_map, outline
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import set_legend, set_title, short, uncluttered, wrapped
 
 RATIO, ADVANTAGE = "probability ratio r (log scale)", "advantage A"
 DRIFT = "drift D(r, A)"
 RELATIVE_GRADIENT = "∂(rA − D)/∂r / |A|"
 CLIP_EPS = 0.2  # of the PPO that optimism is measured against
-SHARES: dict[float, LineStyleType] = {0.5: "-", 0.9: "--", 0.99: ":"}  # of the samples, that contours enclose
+SHARE = 0.99
+"""Of the samples in minibatches, that a contour encloses; outside it a drift hardly matters."""
 ROLLBACK_STYLE = {"colors": "black", "linewidths": 1.6, "linestyles": "-"}
 OPTIMISM_STYLE = {"colors": "black", "linewidths": 1.2, "linestyles": "--"}
-VISITS_COLOUR = "#e8175d"
-PANEL = 3.4  # inches
+VISITS_STYLE = {"colors": "black", "linewidths": 1.0, "linestyles": ":"}
+VEIL = 0.65
+"""Opacity of the white that covers what hardly any sample meets."""
+PANEL, BESIDE = 2.05, 1.5  # inches of a panel, and of what is beside all of them
 MAX_PANELS = 8
+MAX_ROOMY = 3  # columns, with room for a long label below each
 ROUNDING = 1e-9
 """Of a drift, whose size is that of rA."""
 RATIO_TICKS = (1, 0.5, 2, 0.25, 4, 0.1, 10, 0.05, 20, 0.02, 50, 0.8, 1.25, 0.9, 1.1, 0.95, 1.05, 0.98, 1.02)
@@ -40,66 +45,92 @@ def drift_figure(
     *,
     title: str,
     visits: Int[np.ndarray, "G H"] | None = None,
+    annotate: bool = False,
 ) -> Figure:
-    """Draw drifts side by side on common scales, and below each the gradient of its surrogate with respect to r.
+    """Draw for drifts side by side the gradient of the surrogate with respect to r, and below it the drift.
 
-    The surrogate is r·A − D(r, A), which the policy maximises: a positive gradient raises r. Two regions are outlined:
-    rollback, where the gradient has the sign opposite to the advantage; and optimism, where it has the sign of the
-    advantage although that of PPO-clip is zero.
+    The surrogate is r·A − D(r, A), which the policy maximises: a positive gradient raises r. It is drawn in units of
+    |A|, in which that of the policy gradient is ±1.
 
     Args:
         surfaces: by name, one for each column; ascending grids of log r and A.
         title: of the figure.
-        visits: histogram of the samples in minibatches, by LOG_RATIO_EDGES and ADVANTAGE_EDGES; drawn as contours.
+        visits: histogram of the samples in minibatches, by LOG_RATIO_EDGES and ADVANTAGE_EDGES; a contour encloses
+            99 % of them, and what is outside is paler.
+        annotate: whether to outline two regions of the gradient: rollback, where it has the sign opposite to the
+            advantage; and optimism, where it has the sign of the advantage although that of PPO-clip is zero.
     """
-    figure = Figure(figsize=(1.6 + PANEL * len(surfaces), 2.1 + 2 * PANEL), layout=ConstrainedLayoutEngine(wspace=0.05))
+    figure = _figure(2, len(surfaces))
     panels = figure.subplots(2, len(surfaces), squeeze=False)
     slopes = [relative_gradient(surface) for surface in surfaces.values()]
     drifts = [without_rounding(surface.drift) for surface in surfaces.values()]
-    heights = Scale(drifts, signed=False)
     pushes = Scale(slopes, signed=True, unit=1.0)
-    for (upper, lower), (name, surface), drift, slope in zip(panels.T, surfaces.items(), drifts, slopes, strict=True):
-        heat_map(upper, surface.log_ratio, surface.advantage, drift, heights)
-        heat_map(lower, surface.log_ratio, surface.advantage, slope, pushes)
-        _outline_regions(lower, surface)
-        if visits is not None and visits.any():
-            _draw_visits((upper, lower), visits)
-        upper.set_title(wrapped(figure, name, 11, 0.95 * PANEL), fontsize=11, parse_math=False)
+    heights = Scale(drifts, signed=False)
+    size = points(figure, 10)
+    for (upper, lower), (name, surface), slope, drift in zip(panels.T, surfaces.items(), slopes, drifts, strict=True):
+        heat_map(upper, surface.log_ratio, surface.advantage, slope, pushes)
+        heat_map(lower, surface.log_ratio, surface.advantage, drift, heights)
+        _draw_visits((upper, lower), surface, visits)
+        if annotate:
+            _outline_regions(upper, surface)
+        room = 0.95 * (figure.get_figwidth() - BESIDE) / len(surfaces)
+        upper.set_title(wrapped(figure, name, size, room), fontsize=size, parse_math=False)
     _label(list(panels.flat), list(surfaces.values()))
-    heights.bar(figure, panels[0], DRIFT)
-    pushes.bar(figure, panels[1], RELATIVE_GRADIENT)
+    pushes.bar(figure, panels[0], f"gradient {RELATIVE_GRADIENT}\nabove 0 it raises r")
+    heights.bar(figure, panels[1], DRIFT)
     set_title(figure, title)
-    set_legend(figure, [*_region_handles(list(surfaces.values())), *_visit_handles(visits)])
+    regions = _region_handles(list(surfaces.values())) if annotate else []
+    set_legend(figure, [*regions, *_visit_handles(visits)])
     return figure
 
 
-def drift_evolution_figure(surfaces: Mapping[int, DriftSurface], *, title: str) -> Figure:
+def drift_evolution_figure(
+    surfaces: Mapping[int, DriftSurface],
+    *,
+    title: str,
+    visits: Int[np.ndarray, "G H"] | None = None,
+    annotate: bool = False,
+) -> Figure:
     """Draw how the gradient of the surrogate changed over the generations, in at most eight maps on one scale.
 
     Args:
         surfaces: by number of generations; of more than eight some are left out, evenly.
         title: of the figure.
+        visits: as for `drift_figure`.
+        annotate: as for `drift_figure`.
     """
     generations = sorted(surfaces)
     chosen = [generations[place] for place in _evenly(len(generations), MAX_PANELS)]
     num_rows = 1 if len(chosen) <= MAX_PANELS // 2 else 2
     num_columns = -(-len(chosen) // num_rows)
-    figure = Figure(
-        figsize=(1.6 + 2.7 * num_columns, 1.5 + 2.7 * num_rows), layout=ConstrainedLayoutEngine(wspace=0.05)
-    )
+    figure = _figure(num_rows, num_columns)
     panels = [figure.add_subplot(num_rows, num_columns, number) for number in range(1, len(chosen) + 1)]
     drawn = [surfaces[generation] for generation in chosen]
     slopes = [relative_gradient(surface) for surface in drawn]
     scale = Scale(slopes, signed=True, unit=1.0)
     for axes, generation, surface, slope in zip(panels, chosen, drawn, slopes, strict=True):
         heat_map(axes, surface.log_ratio, surface.advantage, slope, scale)
-        _outline_regions(axes, surface)
-        axes.set_title(f"{generation:,} generation{'' if generation == 1 else 's'}", fontsize=10)
+        _draw_visits((axes,), surface, visits)
+        if annotate:
+            _outline_regions(axes, surface)
+        heading = f"{generation:,} generation{'' if generation == 1 else 's'}"
+        axes.set_title(heading, fontsize=points(figure, 9))
     _label(panels, drawn)
-    scale.bar(figure, panels, RELATIVE_GRADIENT)
+    scale.bar(figure, panels, f"gradient {RELATIVE_GRADIENT}\nabove 0 it raises r")
     set_title(figure, title)
-    set_legend(figure, _region_handles(drawn))
+    set_legend(figure, [*(_region_handles(drawn) if annotate else []), *_visit_handles(visits)])
     return figure
+
+
+def _figure(num_rows: int, num_columns: int) -> Figure:
+    """Return a figure for a grid of maps, which are about square."""
+    if current().paper:
+        width = COLUMN if num_columns == 1 else TEXT
+    else:
+        width = max(BESIDE + PANEL * num_columns, 5.0) if num_columns < 3 else max(WIDE, BESIDE + 1.6 * num_columns)
+    across = min((width - BESIDE) / num_columns, PANEL)
+    height = 1.25 + num_rows * (across + 0.15)
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.05))
 
 
 def ratio_axis(axes: Axes, low: float, high: float, room: float = 0.11) -> None:
@@ -139,16 +170,18 @@ def _label(panels: Sequence[Axes], surfaces: Sequence[DriftSurface]) -> None:
     high, top = (max(float(surface[axis][-1]) for surface in surfaces) for axis in (0, 1))
     places = {axes: spec for axes in panels if (spec := axes.get_subplotspec()) is not None}
     taken = {(place.rowspan.start, place.colspan.start) for place in places.values()}
+    crowded = len({column for _, column in taken}) > MAX_ROOMY
     for axes, place in places.items():
         lowest, leftmost = (place.rowspan.stop, place.colspan.start) not in taken, place.colspan.start == 0
         uncluttered(axes)
-        ratio_axis(axes, low, high)
+        ratio_axis(axes, low, high, 0.18 if crowded else 0.11)
         axes.set_ylim(bottom, top)
         axes.axhline(0, color="black", linewidth=0.5, alpha=0.5)
         axes.axvline(0, color="black", linewidth=0.5, alpha=0.5)
-        axes.set_xlabel(RATIO if lowest else "", fontsize=9)
-        axes.set_ylabel(ADVANTAGE if leftmost else "", fontsize=9)
-        axes.tick_params(labelbottom=lowest, labelleft=leftmost)
+        size = points(axes.get_figure(root=True), 9)  # type: ignore[arg-type]
+        axes.set_xlabel("" if not lowest else "ratio r" if crowded else RATIO, fontsize=size)
+        axes.set_ylabel(ADVANTAGE if leftmost else "", fontsize=size)
+        axes.tick_params(labelbottom=lowest, labelleft=leftmost, labelsize=size)
 
 
 def _outline_regions(axes: Axes, surface: DriftSurface) -> None:
@@ -173,23 +206,24 @@ def _handle(style: Mapping[str, Any], name: str) -> Line2D:
     return Line2D([], [], color=color, linewidth=width, linestyle=dashes, label=name)
 
 
-def _draw_visits(panels: Sequence[Axes], visits: Int[np.ndarray, "G H"]) -> None:
-    """Draw the contours of the smallest regions that hold given shares of all samples."""
+def _draw_visits(panels: Sequence[Axes], surface: DriftSurface, visits: Int[np.ndarray, "G H"] | None) -> None:
+    """Draw the contour of the smallest region that holds most samples, and a veil over what is outside."""
+    if visits is None or not visits.any():
+        return
     smooth = scipy.ndimage.gaussian_filter(visits.astype(float), 1.0)
     density = smooth / np.outer(np.diff(LOG_RATIO_EDGES), np.diff(ADVANTAGE_EDGES))
-    levels = densest_levels(density, smooth, tuple(SHARES))
-    log_ratio, advantage = ((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
+    (level,) = densest_levels(density, smooth, (SHARE,))
+    centres = tuple((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
+    at = RegularGridInterpolator(centres, density, bounds_error=False, fill_value=0.0)
+    place = np.meshgrid(surface.log_ratio, surface.advantage)
+    shown = at((place[0], place[1]))
     for axes in panels:
-        for level, dashes in zip(levels, SHARES.values(), strict=True):
-            axes.contour(log_ratio, advantage, density.T, levels=[level], **_visits_style(dashes))
-
-
-def _visits_style(dashes: LineStyleType) -> dict[str, Any]:
-    return {"colors": VISITS_COLOUR, "linewidths": 1.2, "linestyles": dashes}
+        if shown.min() < level:
+            axes.contourf(*place, shown, levels=[-1.0, level], colors="white", alpha=VEIL)
+        axes.contour(*place, shown, levels=[level], **VISITS_STYLE)
 
 
 def _visit_handles(visits: Int[np.ndarray, "G H"] | None) -> list[Line2D]:
     if visits is None or not visits.any():
         return []
-    names = {f"{100 * share:g} % of the samples in minibatches": dashes for share, dashes in SHARES.items()}
-    return [_handle(_visits_style(dashes), name) for name, dashes in names.items()]
+    return [_handle(VISITS_STYLE, f"{100 * SHARE:g} % of the samples in minibatches are inside; paler outside")]

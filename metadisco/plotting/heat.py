@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import Normalize, PowerNorm, SymLogNorm
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from metadisco.plotting.look import points
 from metadisco.plotting.style import short
 
 MAGNITUDES, SLOPES = "cividis", "PuOr_r"  # the second is white at 0
@@ -30,8 +31,8 @@ class Scale:
         grids: everything that is drawn with it.
         signed: whether values of either sign are expected: then white is 0 and both signs reach equally far. Otherwise
             so only if there are values below zero.
-        unit: what signed values are compared with: there is always room for ±2 of it, and what is beyond ±1 of it is
-            drawn logarithmically if it reaches further. None for a linear scale.
+        unit: what signed values are compared with: colours reach from −2 to 2 of it, and what is beyond has the colour
+            of the end. None to reach as far as the values.
     """
 
     def __init__(
@@ -46,14 +47,9 @@ class Scale:
         self.norm: Normalize
         if not signed and values.min() >= -NEGATIVE * top:
             self.norm, self.colours = PowerNorm(0.5, 0.0, top), MAGNITUDES
-        elif unit is None:
-            self.norm, self.colours = Normalize(-top, top), SLOPES
-        elif top <= 2 * unit:
-            top = 2 * unit
-            self.norm, self.colours = Normalize(-top, top), SLOPES
         else:
-            self.norm, self.colours = SymLogNorm(unit, vmin=-top, vmax=top, base=10), SLOPES
-        self.top = top
+            top = top if unit is None else 2 * unit
+            self.norm, self.colours = Normalize(-top, top), SLOPES
         above, below = values.max() > top * (1 + 1e-9), self.colours == SLOPES and values.min() < -top * (1 + 1e-9)
         self.extend = {(0, 0): "neither", (1, 0): "max", (0, 1): "min", (1, 1): "both"}[above, below]
 
@@ -62,12 +58,7 @@ class Scale:
         mappable = ScalarMappable(self.norm, self.colours)
         fraction = 0.5 / figure.get_figwidth()
         bar = figure.colorbar(mappable, ax=panels, extend=self.extend, fraction=fraction, pad=0.02, aspect=25)
-        bar.set_label(label, fontsize=9)
-        if isinstance(self.norm, SymLogNorm):
-            steps = (step * 10.0**power for power in range(-2, 9) for step in (1, 2, 5))
-            ticks = [tick for tick in steps if 0.45 * self.norm.linthresh <= tick <= self.top]
-            bar.set_ticks([*(-tick for tick in reversed(ticks)), 0.0, *ticks])
-            bar.minorticks_off()
+        bar.set_label(label, fontsize=points(figure, 9))
         bar.formatter = FuncFormatter(lambda number, _: short(number))
         bar.update_ticks()
         return bar

@@ -14,8 +14,9 @@ from matplotlib.text import Text
 
 COLUMN, TEXT = 3.3, 6.9
 """Inches: one column of a paper in two columns, and both."""
+WIDE = 8.0
+"""Inches: the widest figure on a screen, so that letters of 9 points can be read where it is shown 700 pixels wide."""
 SMALLEST, LARGEST = 6.0, 8.0  # points, in a paper
-SMALLEST_SCALED = 5.0  # of what was laid out for the screen
 ZOOM = 0.8  # of what has three dimensions
 PAPER: Any = {
     "font.size": 7, "axes.titlesize": 7, "xtick.labelsize": SMALLEST, "ytick.labelsize": SMALLEST,
@@ -86,7 +87,7 @@ def fit(figure: Figure) -> None:
         return
     figure.set_size_inches(scale * width, scale * figure.get_figheight())
     for text in figure.findobj(Text):
-        text.set_fontsize(min(max(scale * float(text.get_fontsize()), SMALLEST_SCALED), LARGEST))
+        text.set_fontsize(min(max(scale * float(text.get_fontsize()), SMALLEST), LARGEST))
     for line in figure.findobj(Line2D):
         line.set_linewidth(scale * line.get_linewidth())
         line.set_markersize(scale * line.get_markersize())
@@ -96,9 +97,9 @@ def fit(figure: Figure) -> None:
     for axes in figure.axes:
         if axes.name == "3d":  # whose labels stay as far from it as they are
             axes.set_box_aspect(None, zoom=ZOOM)
-        axes.tick_params(labelsize=max(scale * 10, SMALLEST_SCALED))
+        axes.tick_params(labelsize=max(scale * 10, SMALLEST))
         for name in ("xaxis", "yaxis", "zaxis"):
             if hasattr(axes, name):
                 axis = getattr(axes, name)
                 axis.labelpad *= scale
-                axis.label.set_fontsize(max(scale * 10, SMALLEST_SCALED))
+                axis.label.set_fontsize(max(scale * 10, SMALLEST))

@@ -1,13 +1,15 @@
 """All figures of an objective: of the run that found it, and of its losses where agents train."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from metadisco.config import Config
+from metadisco.config.problems import finds_objective
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source
 from metadisco.distillation.surfaces import (
@@ -41,7 +43,10 @@ LOG_RATIO = np.linspace(-MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_LOG_RATIO, NUM_RATIO
 ADVANTAGE = np.linspace(-MAX_PLOTTED_ADVANTAGE, MAX_PLOTTED_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
 MAX_ERROR = 10.0  # where no minibatches were counted
+ERRORS_DRAWN = 0.95  # of those in minibatches
+ROOM = 0.25  # of the longer side of 0, that the other side has at least
 
+SCALE = "random actions 0, PPO 1"
 PPO, DPO = "PPO, ε = 0.2", "DPO"
 
 Named = Iterator[tuple[str, Figure]]
@@ -55,6 +60,7 @@ def draw_objective(
     *,
     visit: bool = True,
     three_d: bool = False,
+    annotate: bool = False,
     say: Callable[[str], None] = lambda text: None,
     announced: Callable[[], None] = lambda: None,
 ) -> Iterator[Path]:
@@ -67,13 +73,16 @@ def draw_objective(
         output: folder of the figures; the counts are kept there, too.
         visit: whether to train at all.
         three_d: draw surfaces in three dimensions as well.
+        annotate: mark what is notable about a loss, too.
         say: told of the training runs, and of what has no figure.
         announced: called before them.
 
     Raises:
         UserError: for what cannot be loaded or drawn.
     """
-    figures = objective_figures(source, config, env, output, visit=visit, three_d=three_d, say=say, announced=announced)
+    figures = objective_figures(
+        source, config, env, output, visit=visit, three_d=three_d, annotate=annotate, say=say, announced=announced
+    )
     for name, figure in figures:
         save(figure, output / name)
         yield output / name
@@ -90,7 +99,16 @@ def run_figures(source: Source) -> Named:
     """Give the figure of a run, of whatever problem it is, with its name; none where it has no metrics yet."""
     rows = source.run.metrics() if source.run else []
     if rows:
-        yield "run", run_figure(rows, title=source.short_name)
+        guides = fitness_guides(source.config)
+        yield "run", run_figure(rows, title=source.short_name, guides=guides, scale=SCALE if guides else "")
+
+
+def fitness_guides(config: Config | None) -> Mapping[str, float]:
+    """Return PPO's fitness, 1, if fitness is on the scale from random actions to PPO; a message's may be on another."""
+    if config is None or not finds_objective(config.problem):
+        return {}
+    referred = config.tasks and all(task.reference is not None for task in config.tasks)
+    return {"PPO (reference)": 1.0} if referred else {}
 
 
 def all_run_figures(source: Source, say: Callable[[str], None]) -> Named:
@@ -109,6 +127,7 @@ def objective_figures(
     *,
     visit: bool,
     three_d: bool,
+    annotate: bool = False,
     say: Callable[[str], None],
     announced: Callable[[], None],
 ) -> Named:
@@ -123,7 +142,7 @@ def objective_figures(
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
         flat = True
-        for name, figure in figures(source, objective, visits, where, three_d):
+        for name, figure in figures(source, objective, visits, where, three_d, annotate):
             flat = flat and not name.endswith("_3d")
             yield name, figure
         if three_d and flat:
@@ -161,19 +180,26 @@ def references() -> dict[str, DriftSurface]:
     return {PPO: surface_of(ppo().policy_loss), DPO: surface_of(dpo().policy_loss)}
 
 
-def errors_drawn(counts: Int[np.ndarray, "N"] | None) -> Float[np.ndarray, "G"]:
+def errors_drawn(counts: Int[np.ndarray, "N"] | None, *, mirrored: bool = False) -> Float[np.ndarray, "G"]:
     """Return the value errors over which losses are drawn: most of those in minibatches, or a default range.
 
     Args:
         counts: histogram of the value errors in minibatches, by VALUE_EDGES.
+        mirrored: whether the range reaches equally far to both sides.
     """
-    low, high = (-MAX_ERROR, MAX_ERROR) if counts is None else _range(counts, 0.005)
+    low, high = (-MAX_ERROR, MAX_ERROR) if counts is None or not counts.any() else _shortest(counts)
+    low, high = min(low, -ROOM * high), max(high, -ROOM * low)
     furthest = max(-low, high)
-    return np.linspace(-furthest, furthest, NUM_ERRORS)
+    return np.linspace(*((-furthest, furthest) if mirrored else (low, high)), NUM_ERRORS)
 
 
 def _drift_figures(
-    source: Source, objective: Objective, visits: MinibatchHistograms | None, where: str, three_d: bool
+    source: Source,
+    objective: Objective,
+    visits: MinibatchHistograms | None,
+    where: str,
+    three_d: bool,
+    annotate: bool,
 ) -> Named:
     name, loss = source.short_name, objective.policy_loss
     drawn = surface_of(loss)
@@ -183,30 +209,38 @@ def _drift_figures(
     beside = {label: surface for label, surface in references().items() if label != own}
     surfaces = {f"{name} (this)" if name in beside else name: drawn, **beside}
     counts = None if visits is None else np.asarray(visits.policy)
-    yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", visits=counts)
-    yield "drift_slices", drift_slices_figure(surfaces, title=f"Gradient of the surrogate of {name}", visits=counts)
+    drawing: Any = {"visits": counts, "annotate": annotate}
+    yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", **drawing)
+    title = f"Gradient of the surrogate of {name}: above 0 it raises r"
+    yield "drift_slices", drift_slices_figure(surfaces, title=title, visits=counts)
     if depends_on(loss, "progress"):
         lifetime = {f"at {share:.0%} of the lifetime": surface_of(loss, share) for share in (0.0, 0.5, 1.0)}
         title = f"Drift of {name} over a lifetime{where}"
-        yield "drift_over_life", drift_figure(lifetime, title=title, visits=counts)
+        yield "drift_over_life", drift_figure(lifetime, title=title, **drawing)
     history = _history(source)
     if len(history) > 1:
         evolved = {generation: surface_of(each.policy_loss) for generation, each in history.items()}
-        yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {name} over generations")
+        yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {name} over generations", **drawing)
     if three_d:
         yield "drift_3d", drift_3d_figure(drawn, title=f"Drift of {name}")
 
 
 def _value_figures(
-    source: Source, objective: Objective, visits: MinibatchHistograms | None, where: str, three_d: bool
+    source: Source,
+    objective: Objective,
+    visits: MinibatchHistograms | None,
+    where: str,
+    three_d: bool,
+    annotate: bool,
 ) -> Named:
     counts = None if visits is None else np.asarray(visits.error)
-    error = errors_drawn(counts)
+    error = errors_drawn(counts, mirrored=annotate)
     loss, title = objective.value_loss, f"Value loss of {source.short_name}"
     curve = value_loss_curve(loss, error)
     if not np.isfinite(curve.derivative).all():
         raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
-    yield "value_loss", value_loss_figure(curve, title=f"{title}{where}", label="φ", error_counts=counts)
+    drawing: Any = {"label": "learned loss φ", "error_counts": counts, "annotate": annotate}
+    yield "value_loss", value_loss_figure(curve, title=f"{title}{where}", **drawing)
     history = _history(source)
     if len(history) > 1:
         curves = {generation: value_loss_curve(each.value_loss, error) for generation, each in history.items()}
@@ -237,3 +271,12 @@ def _range(counts: np.ndarray, tail: float) -> tuple[float, float]:
     below = np.cumsum(counts) / counts.sum()
     low, high = np.searchsorted(below, (tail, 1 - tail))
     return float(VALUE_EDGES[low]), float(VALUE_EDGES[high + 1])
+
+
+def _shortest(counts: Int[np.ndarray, "N"]) -> tuple[float, float]:
+    """Return the edges of the shortest interval that holds most samples of a histogram over VALUE_EDGES."""
+    below = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+    last = np.searchsorted(below, np.minimum(below + ERRORS_DRAWN, 1.0) - 1e-12)
+    starts = np.flatnonzero(below <= 1 - ERRORS_DRAWN)
+    first = starts[np.argmin(VALUE_EDGES[last[starts]] - VALUE_EDGES[starts])]
+    return float(VALUE_EDGES[first]), float(VALUE_EDGES[last[first]])

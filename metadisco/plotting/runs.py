@@ -1,23 +1,20 @@
 """Learning curves of several searches in one figure. Axes: R rows of metrics."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from metadisco.plotting.look import COLUMN, current
+from metadisco.plotting.rows import Rows, column
 from metadisco.plotting.style import GUIDE, ROUND, line_style, robust_limits, say, set_legend, set_title, uncluttered
 
 MAX_MARKED = 64
 """Points of a line, beyond which markers would touch each other."""
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 class _Quantity(NamedTuple):
@@ -50,9 +47,9 @@ def runs_figure(runs: Mapping[str, Rows], *, title: str, guides: Mapping[str, fl
     figure = Figure(figsize=(COLUMN, 2.5) if paper else (6.4, 4.6), layout="constrained")
     axes = figure.subplots()
     ordered = {name: sorted(rows, key=lambda row: row["generation"]) for name, rows in runs.items()}
-    evaluated = all(np.isfinite(_column(rows, CENTRE.key)).any() for rows in ordered.values())
+    evaluated = all(np.isfinite(column(rows, CENTRE.key)).any() for rows in ordered.values())
     quantity = CENTRE if evaluated else POPULATION
-    steps = all(np.nan_to_num(_column(rows, "env_steps")).any() for rows in ordered.values())
+    steps = all(np.nan_to_num(column(rows, "env_steps")).any() for rows in ordered.values())
     x = "env_steps" if steps else "generation"
     lines = [_draw(axes, number, name, rows, quantity, x) for number, (name, rows) in enumerate(ordered.items())]
     lines += _draw_guides(axes, {**_baseline(ordered.values()), **(guides or {})})
@@ -62,21 +59,16 @@ def runs_figure(runs: Mapping[str, Rows], *, title: str, guides: Mapping[str, fl
     axes.set_xlabel("environment steps of the search" if steps else "generation")
     axes.set_ylabel(quantity.label)
     _limit(axes)
-    known = any(np.isfinite(_column(rows, quantity.spread)).any() for rows in ordered.values())
+    known = any(np.isfinite(column(rows, quantity.spread)).any() for rows in ordered.values())
     set_title(figure, f"{title}, {quantity.band}" if known else title)
     set_legend(figure, lines)
     return figure
 
 
-def _column(rows: Rows, key: str) -> Float[np.ndarray, "R"]:
-    """Return a quantity of all rows, NaN where it is null or missing."""
-    return np.array([math.nan if row.get(key) is None else row[key] for row in rows], float)
-
-
 def _draw(axes: Axes, number: int, name: str, rows: Rows, quantity: _Quantity, x: str) -> Line2D:
     """Draw one run; return the line for the legend."""
     style, width = line_style(number), 1.2 if current().paper else 2.0
-    along, values, half = (_column(rows, key) for key in (x, quantity.key, quantity.spread))
+    along, values, half = (column(rows, key) for key in (x, quantity.key, quantity.spread))
     known = np.isfinite(values) & np.isfinite(along)
     along, values, half = along[known], values[known], half[known]
     marker, size = "o" if known.sum() <= MAX_MARKED else None, 2 if current().paper else 4
@@ -87,7 +79,7 @@ def _draw(axes: Axes, number: int, name: str, rows: Rows, quantity: _Quantity, x
 
 def _baseline(runs: Any) -> dict[str, float]:
     """Return the mean of the problem's baseline over all runs, where it has one."""
-    values = np.concatenate([_column(rows, "baseline_fitness") for rows in runs])
+    values = np.concatenate([column(rows, "baseline_fitness") for rows in runs])
     known = values[np.isfinite(values)]
     return {"baseline": float(known.mean())} if known.size else {}
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from metadisco.config import Config, lifetime
-from metadisco.config.problems import finds_objective
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source, short_names
 from metadisco.distillation.surfaces import value_loss_curve
@@ -18,7 +17,7 @@ from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_figure
 from metadisco.plotting.drift_lines import drift_slices_figure
 from metadisco.plotting.families import family_of
-from metadisco.plotting.objective import Named, errors_drawn, references, surface_of
+from metadisco.plotting.objective import Named, errors_drawn, fitness_guides, references, surface_of
 from metadisco.plotting.runs import runs_figure
 from metadisco.plotting.value_loss import value_losses_figure
 from metadisco.types import Objective
@@ -93,7 +92,7 @@ def several_figures(
     """
     short = short_names(each.name for each in sources)
     rows = {short[each.name]: each.run.metrics() for each in sources if each.run is not None}
-    guides = _guides(sources[0].config)
+    guides = fitness_guides(sources[0].config)
     yield "runs", runs_figure(rows, title=f"Fitness of {len(sources)} runs", guides=guides)
     family = family_of(sources[0].problem)
     if family is not None:
@@ -108,14 +107,6 @@ def several_figures(
         learned = {short[each.name]: objectives[short[each.name]] for each in sources if part in each.parts}
         if learned:
             yield from figures(learned, visits, where, say)
-
-
-def _guides(config: Config | None) -> Mapping[str, float]:
-    """Return PPO's fitness, 1, if fitness is on the scale from random actions to PPO; a message's may be on another."""
-    if config is None or not finds_objective(config.problem):
-        return {}
-    referred = config.tasks and all(task.reference is not None for task in config.tasks)
-    return {"PPO (reference)": 1.0} if referred else {}
 
 
 def _all_visits(

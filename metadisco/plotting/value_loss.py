@@ -1,7 +1,6 @@
-"""The learned value loss as a curve, beside the losses that it replaces, and over the generations."""
+"""The learned value loss as a curve, beside the squared error that it replaces, and over the generations."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,19 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from metadisco.distillation.features import (
-    FLAT,
-    asymmetry,
-    flat_intervals,
-    minimum,
-    mirror_image,
-    nearest_huber,
-    non_convex_intervals,
-    quantiles,
-    squared_error_scale,
-)
+from metadisco.distillation.features import squared_error_scale
 from metadisco.distillation.surfaces import ValueLossCurve
 from metadisco.evaluation.histograms import VALUE_EDGES
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current
 from metadisco.plotting.style import (
     GUIDE,
     PALETTE,
@@ -37,11 +27,13 @@ from metadisco.plotting.style import (
     short,
     uncluttered,
 )
+from metadisco.plotting.value_loss_notes import annotate_value_loss
 
 ERROR = "value error δ = V − target (return)"
-LOSS = "φ(δ) − φ(0) (unit of the loss)"
-DERIVATIVE = "∂φ/∂V (unit of the loss / return)"
-NON_CONVEX, FLAT_PART, VISITED = PALETTE[4], PALETTE[7], PALETTE[5]
+LOSS = "loss φ(δ) − φ(0)"
+DERIVATIVE = "gradient ∂φ/∂V"
+VISITED = PALETTE[5]
+NOTES = 5  # lines in a legend
 
 
 def value_loss_figure(
@@ -50,23 +42,37 @@ def value_loss_figure(
     title: str,
     label: str = "evolved φ",
     error_counts: Int[np.ndarray, "N"] | None = None,
+    annotate: bool = False,
 ) -> Figure:
-    """Draw a value loss and its derivative, what is notable about them, and the nearest squared error and Huber loss.
+    """Draw a value loss beside the squared error; below it their gradients, and where errors lie.
 
     A loss is identified only up to a constant, so it is drawn as 0 at error 0; and its scale matters little to PPO,
-    which clips the norm of the gradient, so the losses beside it are scaled to the same root mean square derivative.
+    which clips the norm of the gradient, so the squared error is scaled to the same root mean square derivative.
 
     Args:
         curve: the loss over errors in units of return; all numbers finite.
         title: of the figure.
         label: of the loss in the legend.
         error_counts: histogram of the value errors in minibatches, by VALUE_EDGES; drawn in a strip below.
+        annotate: whether to draw the nearest Huber loss and the mirror image, too, and to mark the minimum and where
+            the loss is flat or not convex.
     """
-    figure, left, right, strips = _panels(error_counts is not None)
-    handles = _draw_lines(left, right, curve, label) + _draw_notable(left, right, curve)
-    handles += _finish(left, right, strips, curve.error, error_counts)
-    left.set_ylabel(LOSS)
-    right.set_ylabel(DERIVATIVE)
+    figure, upper, lower, strip = _panels(error_counts is not None, NOTES if annotate else 0)
+    thick, thin = (1.5, 1.0) if current().paper else (2.4, 1.6)
+    error, loss, derivative = curve
+    style = line_style(0) | {"linewidth": thick, "label": label, "zorder": 3}
+    lower.plot(error, derivative, **style)
+    handles: list[Artist] = [*upper.plot(error, loss, **style)]
+    if derivative.any():
+        scale = squared_error_scale(error, derivative)
+        style = line_style(1) | {"linewidth": thin, "label": f"squared error ½δ², scaled to φ (× {short(scale, 3)})"}
+        handles += upper.plot(error, 0.5 * scale * error**2, **style)
+        lower.plot(error, scale * error, **style)
+    if annotate:
+        handles += annotate_value_loss(upper, lower, curve)
+    handles += _finish(upper, lower, strip, error, error_counts)
+    upper.set_ylabel(LOSS)
+    lower.set_ylabel(DERIVATIVE)
     set_title(figure, title)
     set_legend(figure, handles)
     return figure
@@ -85,7 +91,7 @@ def value_losses_figure(
         title: of the figure.
         error_counts: as for `value_loss_figure`.
     """
-    figure, left, right, strips = _panels(error_counts is not None)
+    figure, upper, lower, strip = _panels(error_counts is not None)
     error = next(iter(curves.values())).error
     handles: list[Artist] = []
     squared = ValueLossCurve(error, 0.5 * error**2, error)
@@ -94,119 +100,65 @@ def value_losses_figure(
         style = line_style(number) | {"linewidth": 1.8, "label": name}
         if curve is squared:
             style |= {"color": GUIDE, "linestyle": "-", "linewidth": 1.2, "zorder": 1.5}
-        handles += left.plot(error, curve.loss / size, **style)
-        right.plot(error, curve.derivative / size, **style)
-    handles += _finish(left, right, strips, error, error_counts)
-    left.set_ylabel("φ(δ) − φ(0), scaled alike (return)")
-    right.set_ylabel("∂φ/∂V (root mean square 1)")
+        handles += upper.plot(error, curve.loss / size, **style)
+        lower.plot(error, curve.derivative / size, **style)
+    handles += _finish(upper, lower, strip, error, error_counts)
+    upper.set_ylabel("loss φ(δ) − φ(0), scaled alike")
+    lower.set_ylabel("gradient ∂φ/∂V, scaled alike")
     set_title(figure, title)
     set_legend(figure, handles)
     return figure
 
 
-def _panels(with_strips: bool) -> tuple[Figure, Axes, Axes, Sequence[Axes]]:
-    """Return a figure, its panels of the loss and of the derivative, and the strips below them, if it has some."""
-    figure = Figure(figsize=(11, 6.2 if with_strips else 5.4), layout="constrained")
-    heights = [1.0, 0.16] if with_strips else [1.0]
-    panels = figure.subplots(len(heights), 2, sharex=True, squeeze=False, height_ratios=heights)
-    (left, right), *strips = panels.tolist()
-    return figure, left, right, strips[0] if strips else ()
+def _panels(with_strip: bool, more_lines: int = 0) -> tuple[Figure, Axes, Axes, Axes | None]:
+    """Return a figure, its panels of the loss and of the derivative, and a strip below them, if it has one.
+
+    There is room for so many more lines in the legend than a figure without notes has.
+    """
+    width, upper, strip = (COLUMN, 1.35, 0.4) if current().paper else (6.4, 2.3, 0.6)
+    heights = [1.0, 0.9, strip / upper] if with_strip else [1.0, 0.9]
+    size = (width, upper * sum(heights) + (0.9 + 0.13 * more_lines if current().paper else 1.4 + 0.19 * more_lines))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights).tolist()
+    return figure, panels[0], panels[1], panels[2] if with_strip else None
 
 
 def _finish(
-    left: Axes,
-    right: Axes,
-    strips: Sequence[Axes],
+    upper: Axes,
+    lower: Axes,
+    strip: Axes | None,
     error: Float[np.ndarray, "G"],
     error_counts: Int[np.ndarray, "N"] | None,
 ) -> list[Artist]:
     """Draw what all such figures have; return its legend."""
     limits = float(error[0]), float(error[-1])
-    handles = [] if error_counts is None else _draw_density(strips, error_counts, limits)
-    for axes in (left, right):
+    for axes in (upper, lower):
         axes.axhline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
         axes.axvline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
         uncluttered(axes)
-    for axes in strips or (left, right):
-        axes.set_xlabel(ERROR)
-        axes.set_xlim(*limits)
-    return handles
+    lowest = lower if strip is None else strip
+    lowest.set_xlabel(ERROR)
+    lowest.set_xlim(*limits)
+    upper.get_figure(root=True).align_ylabels()  # type: ignore[union-attr]
+    return [] if strip is None or error_counts is None else _draw_density(strip, error_counts, limits)
 
 
-def _draw_lines(left: Axes, right: Axes, curve: ValueLossCurve, label: str) -> list[Artist]:
-    """Draw the loss and its mirror image, and what it is compared with; return their legend."""
-    error, loss, derivative = curve
-    lines = []
-    for number, (name, (values, slopes)) in enumerate(_references(curve).items(), 1):
-        style = line_style(number) | {"linewidth": 1.5, "label": name}
-        lines += left.plot(error, values, **style)
-        right.plot(error, slopes, **style)
-    if np.isfinite(share := asymmetry(error, derivative)):
-        name = f"mirror image φ(−δ), −φ′(−δ): asymmetry {share:.2f} of 1"
-        style = {"color": PALETTE[0], "linestyle": (0, (2, 2)), "linewidth": 1.0, "label": name}
-        lines += left.plot(error, mirror_image(error, loss), **style)
-        right.plot(error, -mirror_image(error, derivative), **style)
-    style = line_style(0) | {"linewidth": 2.2, "label": label}
-    right.plot(error, derivative, **style)
-    return [*left.plot(error, loss, **style), *lines]
-
-
-def _references(curve: ValueLossCurve) -> dict[str, tuple[Float[np.ndarray, "G"], Float[np.ndarray, "G"]]]:
-    """Return by label the losses, and their derivatives, that a loss is compared with; none if it is constant."""
-    error, _, derivative = curve
-    if not derivative.any():
-        return {}
-    scale, huber = squared_error_scale(error, derivative), nearest_huber(error, derivative)
-    squared = f"squared error ½δ² × {short(scale, 3)}"
-    lines = 0.5 * scale * error**2, scale * error
-    if huber.threshold >= np.abs(error).max():
-        return {f"{squared} (no Huber loss is nearer)": lines}
-    smallest = "≤ " if huber.threshold <= np.diff(error).min() else ""
-    name = f"Huber loss, threshold {smallest}{short(huber.threshold, 3)}, × {short(huber.scale, 3)}"
-    return {squared: lines, name: (huber.loss(error), huber.derivative(error))}
-
-
-def _draw_notable(left: Axes, right: Axes, curve: ValueLossCurve) -> list[Artist]:
-    """Mark the minimum, and where the loss is not convex or flat; return their legend."""
-    error, loss, derivative = curve
-    handles: list[Artist] = []
-    least = minimum(error, loss, derivative)
-    if np.isfinite(least.error):
-        where = "minimum of φ" if least.inside else "φ is least at the end of the range,"
-        name = f"{where} at δ = {short(round(least.error, 9), 3)}"
-        style: dict[str, Any] = {"marker": "D", "color": "black", "linestyle": "none", "clip_on": False, "label": name}
-        handles += left.plot(least.error, np.interp(least.error, error, loss), **style)
-        right.plot(least.error, np.interp(least.error, error, derivative), **style)
-    flat = f"flat: |φ′| < {100 * FLAT:g} % of its maximum" if derivative.any() else "φ is constant"
-    for name, colour, hatch, intervals in (
-        (flat, FLAT_PART, None, flat_intervals(error, derivative)),
-        ("not convex: φ′ falls", NON_CONVEX, "/", non_convex_intervals(error, derivative)),
-    ):
-        style = {"facecolor": f"{colour}2a", "edgecolor": f"{colour}66", "hatch": hatch, "linewidth": 0, "label": name}
-        spans = [axes.axvspan(*interval, zorder=0, **style) for axes in (left, right) for interval in intervals]
-        handles += spans[:1]
-    return handles
-
-
-def _draw_density(strips: Sequence[Axes], counts: Int[np.ndarray, "N"], limits: tuple[float, float]) -> list[Artist]:
-    """Draw the histogram of value errors, with the intervals that hold half and 90 % of them; return its legend."""
-    low, quarter, three_quarters, high = quantiles(counts, VALUE_EDGES, (0.05, 0.25, 0.75, 0.95))
+def _draw_density(strip: Axes, counts: Int[np.ndarray, "N"], limits: tuple[float, float]) -> list[Artist]:
+    """Draw the histogram of value errors; return its legend."""
     density = counts / np.diff(VALUE_EDGES)
     inside = (VALUE_EDGES[1:] > limits[0]) & (VALUE_EDGES[:-1] < limits[1])
     top = np.max(density[inside], initial=0.0) or 1.0
-    for axes in strips:
-        axes.stairs(density / top, VALUE_EDGES, fill=True, color=VISITED)
-        axes.hlines(-0.25, low, high, color="black", linewidth=1.5)
-        axes.hlines(-0.25, quarter, three_quarters, color="black", linewidth=5)
-        axes.set_ylim(-0.5, 1.05)
-        axes.set_yticks([])
-        axes.set_ylabel("samples", rotation=0, ha="right", va="center")
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        if not counts.any():
-            say(axes, "no samples")
+    strip.stairs(density / top, VALUE_EDGES, fill=True, color=VISITED)
+    strip.set_ylim(0, 1.05)
+    strip.set_yticks([])
+    strip.set_ylabel("errors")
+    uncluttered(strip)
+    strip.spines["left"].set_visible(False)
+    if not counts.any():
+        say(strip, "no samples")
     outside = 1 - int(counts[inside].sum()) / max(int(counts.sum()), 1)
     note = f"; {100 * outside:.1f} % outside" if outside > 0.001 and counts.any() else ""
-    return [Patch(color=VISITED, label=f"errors in minibatches (bars: middle 50, 90 %{note})")]
+    return [Patch(color=VISITED, label=f"value errors in minibatches{note}")]
 
 
 def value_loss_evolution_figure(curves: Mapping[int, ValueLossCurve], *, title: str) -> Figure:
@@ -216,12 +168,13 @@ def value_loss_evolution_figure(curves: Mapping[int, ValueLossCurve], *, title: 
         curves: by number of generations.
         title: of the figure.
     """
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    paper = current().paper
+    figure = Figure(figsize=(TEXT, 2.4) if paper else (WIDE, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     first, last = min(curves), max(curves)
     colours = ScalarMappable(Normalize(min(first, last - 1), last), light_to_dark("viridis"))
     for generation, curve in sorted(curves.items()):
-        width = 2.2 if generation == last else 1.2
+        width = (0.6 if paper else 0.5) * (4.0 if generation == last else 2.0)
         colour = colours.to_rgba(np.array(generation))
         left.plot(curve.error, curve.loss, color=colour, linewidth=width)
         right.plot(curve.error, curve.derivative, color=colour, linewidth=width)

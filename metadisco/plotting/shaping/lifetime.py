@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from metadisco.inner.games import Game
 from metadisco.inner.games.lifetime import Spread, Trace
+from metadisco.plotting.labels import Label, guide, label_ends
 from metadisco.plotting.look import COLUMN, TEXT, current, points
-from metadisco.plotting.shaping.labels import Label, guide, label_ends
 from metadisco.plotting.shaping.words import BAND, META_STEP, OPPONENT, REWARD, SHAPER, Names, panel_titles
 from metadisco.plotting.style import GUIDE, robust_limits, set_title, uncluttered
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from metadisco.plotting.labels import Label, label_ends
 from metadisco.plotting.look import COLUMN, current
-from metadisco.plotting.shaping.labels import Label, label_ends
 from metadisco.plotting.shaping.lifetime import draw_guides
 from metadisco.plotting.shaping.words import BAND, OPPONENT, REWARD, SHAPER
 from metadisco.plotting.style import PALETTE, say, set_title, uncluttered

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from metadisco.plotting.labels import Label, guide, label_ends
 from metadisco.plotting.look import COLUMN, current, points
-from metadisco.plotting.shaping.labels import Label, guide, label_ends
 from metadisco.plotting.style import GUIDE, PALETTE, ROUND, robust_limits, say, set_legend, set_title, uncluttered
 from metadisco.plotting.talk.words import HEARD
 

@@ -9,8 +9,8 @@ from matplotlib.ticker import PercentFormatter
 from matplotlib.typing import LineStyleType
 
 from metadisco.evaluation.resampling import mean_band
+from metadisco.plotting.labels import Label, label_ends
 from metadisco.plotting.look import COLUMN, current
-from metadisco.plotting.shaping.labels import Label, label_ends
 from metadisco.plotting.style import GUIDE, say, set_title, uncluttered
 from metadisco.plotting.talk.words import BAND, HEARD, SILENT
 

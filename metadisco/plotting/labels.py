@@ -31,15 +31,21 @@ def guide(y: float, name: str) -> Label:
     return Label(y, f"{name}, {short(y, 3)}", GUIDE)
 
 
-def label_ends(figure: Figure, axes: Axes, labels: Sequence[Label]) -> None:
+def label_ends(figure: Figure, axes: Axes, labels: Sequence[Label], panel: float = PANEL) -> None:
     """Write labels to the right of a panel, each as close to its place as the others let it be.
 
     The vertical limits must be set by now, and the axis linear.
+
+    Args:
+        figure: that of the panel.
+        axes: the panel.
+        labels: in any order.
+        panel: height of the panel, as a share of its figure's.
     """
     size = points(figure, LEGEND_SIZE)
     low, high = axes.get_ylim()
     ordered = sorted(labels, key=lambda label: label.y)
-    room = figure.get_figheight() * PANEL * 72
+    room = figure.get_figheight() * panel * 72
     heights = np.array([LINE * size * (1 + label.text.count("\n")) for label in ordered]) / room
     wanted = np.array([(label.y - low) / (high - low) for label in ordered])
     for label, place in zip(ordered, _apart(wanted, heights), strict=True):
