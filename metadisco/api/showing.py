@@ -109,7 +109,7 @@ def _check_plotted(sources: Sequence[Source], three_d: bool, annotate: bool, tra
     """Refuse discoveries that cannot be drawn with these arguments.
 
     Raises:
-        UserError: for no discovery, several where only one can be drawn, or one without an objective where it is needed.
+        UserError: for no discovery, several where one is allowed, or one without an objective where it is needed.
     """
     if not sources:
         raise UserError("discovery: got no name, allowed: a run, several runs, or an objective")

@@ -23,6 +23,7 @@ from metadisco.plotting.style import set_legend, set_title, short, uncluttered, 
 RATIO, ADVANTAGE = "probability ratio r (log scale)", "advantage A"
 DRIFT = "drift D(r, A)"
 RELATIVE_GRADIENT = "∂(rA − D)/∂r / |A|"
+GRADIENT_BAR = f"{RELATIVE_GRADIENT}\n(above 0 it raises r)"
 CLIP_EPS = 0.2  # of the PPO that optimism is measured against
 SHARE = 0.99
 """Of the samples in minibatches, that a contour encloses; outside it a drift hardly matters."""
@@ -76,7 +77,7 @@ def drift_figure(
         room = 0.95 * (figure.get_figwidth() - BESIDE) / len(surfaces)
         upper.set_title(wrapped(figure, name, size, room), fontsize=size, parse_math=False)
     _label(list(panels.flat), list(surfaces.values()))
-    pushes.bar(figure, panels[0], f"gradient {RELATIVE_GRADIENT}\nabove 0 it raises r")
+    pushes.bar(figure, panels[0], GRADIENT_BAR)
     heights.bar(figure, panels[1], DRIFT)
     set_title(figure, title)
     regions = _region_handles(list(surfaces.values())) if annotate else []
@@ -116,7 +117,7 @@ def drift_evolution_figure(
         heading = f"{generation:,} generation{'' if generation == 1 else 's'}"
         axes.set_title(heading, fontsize=points(figure, 9))
     _label(panels, drawn)
-    scale.bar(figure, panels, f"gradient {RELATIVE_GRADIENT}\nabove 0 it raises r")
+    scale.bar(figure, panels, GRADIENT_BAR)
     set_title(figure, title)
     set_legend(figure, [*(_region_handles(drawn) if annotate else []), *_visit_handles(visits)])
     return figure

@@ -104,39 +104,41 @@ def test_maps_hold_the_drift_and_the_slope_per_advantage_on_one_scale_for_each_r
     upper, lower = np.asarray(panels_of(figure)).reshape(2, 3)
     assert [axes.get_title() for axes in upper] == list(surfaces)
     for top, bottom, shown in zip(upper, lower, surfaces.values(), strict=True):
-        assert (maps(top)[1] == shown.drift.T).all()
-        assert (maps(bottom)[1] == relative_gradient(shown).T).all()
+        assert (maps(top)[1] == relative_gradient(shown).T).all()
+        assert (maps(bottom)[1] == shown.drift.T).all()
     for row, bar in zip((upper, lower), colour_bars_of(figure), strict=True):
         (limits,) = {(maps(axes)[0].norm.vmin, maps(axes)[0].norm.vmax) for axes in row}
         assert bar.get_ylim() == pytest.approx(limits)
-    assert maps(upper[0])[0].norm.vmin == 0
-    assert maps(lower[0])[0].norm.vmin == -maps(lower[0])[0].norm.vmax
+    assert (maps(upper[0])[0].norm.vmin, maps(upper[0])[0].norm.vmax) == (-2, 2)
+    assert maps(lower[0])[0].norm.vmin == 0
 
 
 def test_a_corner_does_not_swallow_the_scale_and_the_bar_says_that_values_go_beyond():
     drift = np.array(ppo().drift)
     drift[-1, -1] = 1e6
     figure = drift_figure({"learned": ppo()._replace(drift=drift)}, title="A drift")
-    assert maps(panels_of(figure)[0])[0].norm.vmax < 20
-    assert colour_bars_of(figure)[0]._colorbar.extend == "max"
+    assert maps(panels_of(figure)[1])[0].norm.vmax < 20
+    assert colour_bars_of(figure)[1]._colorbar.extend == "max"
 
 
 def test_a_drift_of_nothing_but_rounding_is_drawn_as_zero():
-    mesh, values = maps(panels_of(drift_figure({"policy gradient": policy_gradient(1e-15)}, title="A drift"))[0])
+    mesh, values = maps(panels_of(drift_figure({"policy gradient": policy_gradient(1e-15)}, title="A drift"))[1])
     assert not values.any()
     assert (mesh.norm.vmin, mesh.norm.vmax) == (0, 1)
 
 
 def test_values_below_zero_are_told_from_values_above_it():
-    mesh, _ = maps(panels_of(drift_figure({"no drift at all": quadratic(-1.0)}, title="A drift"))[0])
+    mesh, _ = maps(panels_of(drift_figure({"no drift at all": quadratic(-1.0)}, title="A drift"))[1])
     assert mesh.norm.vmin == -mesh.norm.vmax
 
 
-def test_regions_are_outlined_and_explained_where_there_are_any():
-    def regions(surfaces):
-        return [text.split(":")[0] for text in legend_of(drift_figure(surfaces, title="A drift"))]
+def test_regions_are_outlined_and_explained_where_there_are_any_and_they_are_asked_for():
+    def regions(surfaces, annotate=True):
+        figure = drift_figure(surfaces, title="A drift", annotate=annotate)
+        return [text.split(":")[0] for text in legend_of(figure)]
 
     assert regions({"PPO": ppo()}) == []
+    assert regions({"PPO": ppo(), "quadratic": quadratic()}, annotate=False) == []
     assert regions({"policy gradient": policy_gradient()}) == ["optimism"]
     assert regions({"PPO": ppo(), "quadratic": quadratic()}) == ["rollback", "optimism"]
 
@@ -148,8 +150,8 @@ def borders(axes):
 
 
 def test_optimism_is_outlined_where_ppo_has_ceased_and_closed_at_the_edge():
-    _, lower = panels_of(drift_figure({"policy gradient": policy_gradient()}, title="A drift"))
-    (corners,) = borders(lower)
+    upper, _ = panels_of(drift_figure({"policy gradient": policy_gradient()}, title="A drift", annotate=True))
+    (corners,) = borders(upper)
     upper_part = corners[corners[:, 1] > 0]
     half = (LOG_RATIO[1] - LOG_RATIO[0]) / 2
     assert upper_part[:, 0].min() == pytest.approx(math.log(1.2), abs=2 * half)
@@ -158,19 +160,20 @@ def test_optimism_is_outlined_where_ppo_has_ceased_and_closed_at_the_edge():
     assert lower_part[:, 0].max() == pytest.approx(math.log(0.8), abs=2 * half)
 
 
-def test_contours_of_visits_hold_the_shares_that_the_legend_names():
+def test_the_contour_of_visits_holds_the_share_that_the_legend_names_and_all_outside_is_veiled():
     figure = drift_figure({"PPO": ppo()}, title="A drift", visits=VISITS)
-    assert legend_of(figure) == [f"{share} % of the samples in minibatches" for share in (50, 90, 99)]
-    log_ratio, advantage = ((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
+    assert [text.split(" of")[0] for text in legend_of(figure)] == ["99 %"]
+    radius = np.sqrt(-2 * math.log(0.01))  # of the normal distribution that holds this share
     for axes in panels_of(figure):
-        for corners, share in zip(borders(axes), (0.5, 0.9, 0.99), strict=True):
-            radius = np.sqrt(-2 * math.log(1 - share))  # of the normal distribution that holds this share
-            assert corners[:, 0].max() == pytest.approx(0.1 * radius, rel=0.15)
-            assert corners[:, 1].max() == pytest.approx(radius, rel=0.15)
-    assert (len(log_ratio), len(advantage)) == VISITS.shape
+        veil, corners = borders(axes)
+        assert corners[:, 0].max() == pytest.approx(0.1 * radius, rel=0.15)
+        assert corners[:, 1].max() == pytest.approx(radius, rel=0.15)
+        assert (veil[:, 0].max(), veil[:, 1].max()) == (LOG_RATIO[-1], ADVANTAGE[-1])
+        assert np.hypot(veil[:, 0] / 0.1, veil[:, 1]).min() == pytest.approx(radius, rel=0.15)
+    assert not borders(panels_of(drift_figure({"PPO": ppo()}, title="A drift", visits=0 * VISITS))[0])
 
 
-def test_slices_draw_the_slope_at_the_nearest_advantage_of_the_grid():
+def test_slices_draw_the_slope_per_advantage_at_the_nearest_advantage_of_the_grid():
     surfaces = {"learned": quadratic(), "PPO": ppo()}
     figure = drift_slices_figure(surfaces, title="A drift", advantages=(-2.06, 0.5, 1.0), visits=VISITS)
     assert [axes.get_title() for axes in panels_of(figure)] == ["A = −2", "A = 0.5", "A = 1"]
@@ -178,23 +181,41 @@ def test_slices_draw_the_slope_at_the_nearest_advantage_of_the_grid():
         column = list(ADVANTAGE).index(advantage)
         for line, shown in zip(axes.lines[:2], surfaces.values(), strict=True):
             assert (line.get_xdata() == LOG_RATIO).all()
-            assert (line.get_ydata() == shown.gradient[:, column]).all()
+            assert line.get_ydata() == pytest.approx(shown.gradient[:, column] / abs(advantage))
         assert [line.get_linestyle() for line in axes.lines[:2]] == ["-", "--"]
-    assert legend_of(figure)[:2] == ["learned", "PPO"]
+    assert {"learned", "PPO"} <= {text.get_text() for axes in panels_of(figure) for text in axes.texts}
 
 
-def test_slices_shade_the_middle_of_what_is_visited_at_their_advantage():
+def test_names_that_do_not_fit_beside_the_lines_are_in_the_legend():
+    assert legend_of(drift_slices_figure({LONG: ppo(), "PPO": ppo()}, title="A"))[1] == "PPO"
+    assert legend_of(drift_slices_figure({"learned": ppo(), "PPO": ppo()}, title="A")) == []
+
+
+def test_slices_share_limits_that_show_what_samples_meet_and_tell_how_far_a_line_goes_beyond():
+    wide = drift_slices_figure({"steep": quadratic(10.0)}, title="A", advantages=(1.0, 2.0))
+    near = drift_slices_figure({"steep": quadratic(10.0)}, title="A", advantages=(1.0, 2.0), visits=VISITS)
+    for figure, limits in ((wide, (-4, 4)), (near, (-4, 4))):
+        assert {axes.get_ylim() for axes in panels_of(figure)} == {limits}
+    gentle = drift_slices_figure({"gentle": quadratic(1.0)}, title="A", advantages=(1.0,), visits=VISITS)
+    (axes,) = panels_of(gentle)
+    low, high = axes.get_ylim()
+    assert -1.51 < low < -1.4 and 1.5 <= high < 1.7
+    assert [text.get_text() for text in axes.texts if "↓" in text.get_text()] == ["↓ −5"]  # 1 − 2 (4 − 1)
+
+
+def test_slices_shade_what_is_outside_the_middle_of_the_samples_at_their_advantage():
     figure = drift_slices_figure({"PPO": ppo()}, title="A drift", advantages=(1.0,), visits=VISITS)
-    (band,) = panels_of(figure)[0].patches
+    left, right = panels_of(figure)[0].patches
     expected = quantiles(VISITS.sum(1), LOG_RATIO_EDGES, (0.005, 0.995))  # log r and A are independent here
-    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx(expected, rel=0.01)
+    assert (left.get_x() + left.get_width(), right.get_x()) == pytest.approx(expected, rel=0.01)
+    assert (left.get_x(), right.get_x() + right.get_width()) == pytest.approx((LOG_RATIO[0], LOG_RATIO[-1]))
     assert not panels_of(drift_slices_figure({"PPO": ppo()}, title="A", advantages=(1.0,)))[0].patches
 
 
-def test_there_is_no_band_at_an_advantage_that_is_never_visited():
+def test_nothing_is_shaded_at_an_advantage_that_is_never_visited():
     visits = np.where(ADVANTAGE_EDGES[:-1] > 0, VISITS, 0)
     lowest, highest = panels_of(drift_slices_figure({"PPO": ppo()}, title="A", advantages=(-3, 1), visits=visits))
-    assert (len(lowest.patches), len(highest.patches)) == (0, 1)
+    assert (len(lowest.patches), len(highest.patches)) == (0, 2)
 
 
 def test_an_evolution_keeps_the_first_and_the_last_of_at_most_eight_on_one_scale():

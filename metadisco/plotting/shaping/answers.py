@@ -7,13 +7,14 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from metadisco.inner.games import Game
 from metadisco.plotting.heat import MAGNITUDES
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.shaping.words import Names, panel_titles
-from metadisco.plotting.style import set_title, uncluttered
+from metadisco.plotting.style import set_legend, set_title, uncluttered
 
 CC, DC = 1, 3
 """Where these states stand in a policy."""
@@ -40,7 +41,7 @@ def answers_figure(
     """
     titles, paper = panel_titles(game), current().paper
     several = len(titles) > 1
-    size = ((TEXT, 1.85) if several else (COLUMN, 2.8)) if paper else ((11, 2.8) if several else (5.6, 4.8))
+    size = ((TEXT, 2.0) if several else (COLUMN, 3.0)) if paper else ((WIDE, 2.7) if several else (5.6, 5.0))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
     way = (other[:, CC], other[:, DC]) if several else (other[:, 0], own[:, 0])
@@ -58,8 +59,9 @@ def answers_figure(
         axes.set_xlabel("opponent: C after CC" if several else "opponent: probability of C")
     panels[0].set_ylabel("opponent: C after DC" if several else "shaper: probability of C")
     bar = figure.colorbar(mesh, ax=list(panels), fraction=0.5 / figure.get_figwidth(), pad=0.01, aspect=20)
-    bar.set_label("next probability of C", fontsize=points(figure, 9))
-    set_title(figure, names.title("What the shaper answers", game))
+    bar.set_label("shaper's next\nprobability of C", fontsize=points(figure, 9))
+    set_title(figure, names.title("How the shaper responds", game))
+    set_legend(figure, [_course()])
     return figure
 
 
@@ -70,3 +72,9 @@ def _draw_way(axes: Axes, x: Float[np.ndarray, "H"], y: Float[np.ndarray, "H"]) 
     style: dict[str, Any] = {"color": "white", "path_effects": outlined, "clip_on": False}
     axes.plot(x, y, linewidth=1.0 if paper else 1.6, **style)
     axes.plot(x[:1], y[:1], "o", markersize=2.5 if paper else 4.5, **style)
+
+
+def _course() -> Line2D:
+    """Return the entry of a legend for where lifetimes go."""
+    words = "mean course of lifetimes, from the dot on"
+    return Line2D([], [], color="black", linewidth=1.4, marker="o", markersize=3.5, markevery=[0], label=words)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from metadisco.inner.games import Game
 from metadisco.inner.games.lifetime import Spread, Trace
 from metadisco.plotting.labels import Label, guide, label_ends
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.shaping.words import BAND, META_STEP, OPPONENT, REWARD, SHAPER, Names, panel_titles
 from metadisco.plotting.style import GUIDE, robust_limits, set_title, uncluttered
 
@@ -34,19 +34,19 @@ def cooperation_figure(trace: Trace, game: Game, names: Names) -> Figure:
     """
     titles, paper = panel_titles(game), current().paper
     several = len(titles) > 1
-    size = ((TEXT, 2.1) if several else (COLUMN, 2.5)) if paper else ((11, 3.4) if several else (6.4, 4.6))
+    size = ((TEXT, 2.1) if several else (COLUMN, 2.5)) if paper else ((WIDE, 2.9) if several else (6.4, 4.6))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
     for state, (axes, title) in enumerate(zip(panels, titles, strict=True)):
         for spread, colour in ((trace.own_policy, SHAPER), (trace.other_policy, OPPONENT)):
             _draw(axes, Spread(spread.mean[:, state], spread.quantiles[:, :, state]), colour)
         axes.set_title(title, fontsize=points(figure, 10))
-        _finish(axes, len(trace.own_policy.mean), 3 if several else 6)
+        _finish(axes, len(trace.own_policy.mean), 2 if several else 6)
     panels[0].set_ylim(-0.03, 1.03)
     panels[0].set_ylabel("probability of C")
     ends = ((trace.own_policy, "shaper", SHAPER), (trace.other_policy, "opponent", OPPONENT))
     label_ends(figure, panels[-1], [Label(float(spread.mean[-1, -1]), *rest) for spread, *rest in ends])
-    set_title(figure, names.title("Probability of C", game))
+    set_title(figure, names.title("Probability of playing C, by the round before", game))
     return figure
 
 
@@ -68,7 +68,7 @@ def rewards_figure(trace: Trace, game: Game, names: Names, guides: Mapping[str, 
     drawn = draw_guides(axes, values, guides or {})
     axes.set_ylabel(REWARD)
     label_ends(figure, axes, [*(Label(float(spread.mean[-1]), *rest) for spread, *rest in ends), *drawn])
-    set_title(figure, names.title("Reward", game))
+    set_title(figure, names.title("Both players' rewards", game))
     return figure
 
 
@@ -92,7 +92,7 @@ def visits_figure(trace: Trace, game: Game, names: Names) -> Figure:
     top = np.cumsum(trace.visits[-1])
     labels = zip(top - trace.visits[-1] / 2, OUTCOMES, strict=True)
     label_ends(figure, axes, [Label(float(y), name.replace(": ", ":\n"), letters) for y, (name, _, letters) in labels])
-    set_title(figure, names.title("What is played", game))
+    set_title(figure, names.title("How rounds end", game))
     return figure
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FuncFormatter
 
@@ -15,7 +16,7 @@ from metadisco.inner.games import Game
 from metadisco.inner.games.players.zero_determinant import is_dilemma
 from metadisco.plotting.look import COLUMN, current, points
 from metadisco.plotting.shaping.words import META_STEP, REWARD, Names
-from metadisco.plotting.style import GUIDE, light_to_dark, robust_limits, set_title, short, uncluttered
+from metadisco.plotting.style import GUIDE, light_to_dark, robust_limits, set_legend, set_title, short, uncluttered
 
 OUTCOMES = ("CC", "CD", "DC", "DD")
 CHI = 3.0
@@ -110,12 +111,16 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
     uncluttered(axes)
     axes.set_xlabel(f"shaper's {REWARD}")
     axes.set_ylabel(f"opponent's {REWARD}")
-    bar = figure.colorbar(lines, ax=axes, fraction=0.05, aspect=25, label=META_STEP)
+    bar = figure.colorbar(lines, ax=axes, fraction=0.05, aspect=25, label=f"{META_STEP} (log scale)")
     bar.set_ticks([step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if step <= own.shape[1]])
     bar.minorticks_off()
     bar.formatter = FuncFormatter(lambda number, _: short(number))
     bar.update_ticks()
-    set_title(figure, names.title(f"{len(own)} lifetimes", game))
+    set_title(figure, names.title(f"Where {len(own)} lifetimes go", game))
+    end = Line2D(
+        [], [], color="black", marker="o", linestyle="", markersize=1.5 if paper else 3, label="end of a lifetime"
+    )
+    set_legend(figure, [end])
     return figure
 
 

@@ -28,12 +28,14 @@ CAPTIONS = {
     "cooperation": "Probability of C of both players after each outcome of the round before, over the meta-steps of a "
     "meta-episode; each player's own action is named first. Lines are means over lifetimes, bands hold 80 % of them.",
     "rewards": "Reward of both players over the meta-steps of a meta-episode; lines are means over lifetimes, bands "
-    "hold 80 % of them.",
+    "hold 80 % of them. The extortion limit is the most that can be had while the opponent gets what mutual defection "
+    "pays.",
     "training": "Reward of the shaper and of its opponents over the generations of the search. The line 'best static', "
     "where it is drawn, is what can be had without adapting: the mean reward of a memory-one strategy that was evolved "
     "against the same opponent; with several opponents, of one for each.",
     "payoff_plane": "Some lifetimes in the plane of both players' rewards, a dot where each ends; grey is all that the "
-    "game can pay.",
+    "game can pay, with the shaper's action named first at its corners. On the line of extortion with factor χ the "
+    "shaper's surplus over mutual defection is χ times that of its opponent.",
     "visits": "What is played: shares of the four outcomes of a round, the shaper's action named first.",
     "answers": "What the shaper plays next, by what it has seen of its opponent; the line is where the mean opponent "
     "goes, from the dot on, and all that is not along the axes is at its median.",

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import GUIDE, set_legend, set_title, short, uncluttered
 from metadisco.plotting.talk.words import CHANNELS, channel
 
@@ -31,12 +31,14 @@ def messages_figure(
     paper = current().paper
     ncols = min(len(messages), 2)
     nrows = -(-len(messages) // ncols)
-    width = COLUMN if paper else 9.0
+    width = COLUMN if paper else WIDE
     figure = Figure(figsize=(width, 0.5 + (1.15 if paper else 2.1) * nrows), layout="constrained")
     grid = figure.subplots(nrows, ncols, sharex=True, sharey=True, squeeze=False)
     for axes, said, episode_return in zip(grid.ravel(), messages, returns, strict=False):
         _draw_messages(axes, said)
-        axes.set_title(f"return {short(float(episode_return), 3)}", fontsize=points(figure, 10), loc="left")
+        axes.set_title(
+            f"episode with return {short(float(episode_return), 3)}", fontsize=points(figure, 10), loc="left"
+        )
     for axes in grid.ravel()[len(messages) :]:
         axes.remove()
     for axes in grid[:, 0]:
@@ -93,7 +95,7 @@ def steering_figure(
         title: of the figure.
     """
     paper, num = current().paper, len(wanted)
-    figure = Figure(figsize=(TEXT if paper else 11.0, 2.5 if paper else 4.6), layout="constrained")
+    figure = Figure(figsize=(TEXT if paper else WIDE, 2.5 if paper else 4.6), layout="constrained")
     grid = figure.subplots(2, num, sharex=True, sharey="row", squeeze=False, height_ratios=(1.4, 1))
     thick = 1.0 if paper else 1.6
     for (above, below), wants, has, said in zip(grid.T, wanted, reached, messages, strict=True):

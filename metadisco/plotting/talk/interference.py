@@ -55,7 +55,7 @@ def interference_figure(
     axes.set_xlim(float(share[0]), float(share[-1]))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.set_xlabel("elapsed share of the lifetime")
-    axes.set_ylabel("cosine of early and late gradients")
+    axes.set_ylabel("cosine of early and late gradients\n(below 0 they undo each other)")
     label_ends(figure, axes, labels)
     set_title(figure, title)
     return figure

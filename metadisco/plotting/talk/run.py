@@ -90,14 +90,14 @@ def _of(talk: Conversation, source: Source) -> Named:
     if talk.steered is not None and talk.unsteered is not None:
         yield from _of_control(talk, talk.steered, talk.unsteered, source)
     curves = {name: (talk.env_steps.tolist(), each.curve) for name, each in _kinds(talk)}
-    yield "learning", learning_curves_figure(curves, title=f"{2 * num} fresh victims: {where}")
+    yield "learning", learning_curves_figure(curves, title=f"Learning curves of {2 * num} fresh victims: {where}")
     if talk.maps:
         yield "message_map", message_map_figure(talk.maps, scale=scale, env=talk.env, title=f"The message of {where}")
     else:
         yield "said", said_figure(talk.said, scale=scale, title=f"What {where} says")
     messages = [said[:length] for said, length in _first(talk.episodes.messages, talk.episodes)]
     returns = talk.episodes.episode_return[:, 0]
-    title = f"The message along episodes: {where}"
+    title = f"The message along episodes of trained victims: {where}"
     yield "messages", messages_figure(messages, returns[: len(messages)].tolist(), scale=scale, title=title)
     cosines = {name: each.cosine for name, each in _kinds(talk)}
     yield "interference", interference_figure(np.array(POINTS), cosines, title=f"Interference of gradients: {where}")
