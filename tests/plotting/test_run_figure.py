@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from layout import assert_well_laid_out, panels_of
 
+from metadisco.evaluation.statistics import half_width
 from metadisco.plotting import run_figure
+from metadisco.plotting.fitness import CENTRE, POPULATION
 
-SMALL = ["failed members", "step of the centre", "perturbations", "speed"]
+SMALL = {"step of the centre": "step_norm", "perturbations": "std", "speed": "env_steps_per_second"}
 LONG = "Evolution in /some/folder/whose/name/has/no/space/" + "m" * 150
 
 
@@ -44,9 +46,22 @@ def axes_by_title(figure):
     return {axes.get_title().replace("\n", ""): axes for axes in panels_of(figure)}
 
 
-def line(axes, label):
-    (found,) = (line for line in axes.lines if line.get_label() == label)
+def lines_of(axes, colour):
+    return [line for line in axes.lines if line.get_color() == colour and line.get_linestyle() == "-"]
+
+
+def population(figure):
+    (found,) = lines_of(panels_of(figure)[0], POPULATION)
     return found
+
+
+def legend(figure):
+    return [text.get_text() for text in panels_of(figure)[0].get_legend().get_texts()]
+
+
+def ends(figure):
+    """Return what is written at the ends of lines, without numbers."""
+    return {text.get_text().split(",")[0] for text in panels_of(figure)[0].texts}
 
 
 RUNS = {
@@ -86,28 +101,76 @@ def test_signs_of_mathematics_in_a_title_are_written_as_they_are():
 
 
 def test_what_is_drawn_is_what_the_rows_hold():
-    rows = RUNS["a short run"]
+    rows = [row(g, **({"centre_half_width": 7.0} if g % 4 == 3 else {})) for g in range(24)]
     figure = run_figure(rows, title="A run")
     fitness = panels_of(figure)[0]
-    for label, key in (("mean of the population", "fitness_mean"), ("best member", "fitness_best")):
-        drawn = line(fitness, label)
-        assert list(drawn.get_xdata()) == list(range(24))
-        assert list(drawn.get_ydata()) == [row[key] for row in rows]
-    centre = line(fitness, "centre")
-    assert list(centre.get_xdata()) == [3, 7, 11, 15, 19, 23]
-    assert list(centre.get_ydata()) == [row["centre_fitness"] for row in rows if "centre_fitness" in row]
-    (band,) = (each for each in fitness.collections if each.get_label() == "mean ± std")
-    corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
-    assert {(5.0, rows[5]["fitness_mean"] - 20), (5.0, rows[5]["fitness_mean"] + 20)} <= corners
-    keys = dict(zip(SMALL, ("failed_members", "step_norm", "std", "env_steps_per_second"), strict=True))
-    for title, key in keys.items():
+    assert population(figure).get_xdata().tolist() == list(range(24))
+    assert population(figure).get_ydata().tolist() == [row["fitness_mean"] for row in rows]
+    (centre,) = lines_of(fitness, CENTRE)
+    evaluated = [row["centre_fitness"] for row in rows if "centre_fitness" in row]
+    assert centre.get_xdata().tolist() == [4, 8, 12, 16, 20, 24]
+    assert centre.get_ydata().tolist() == evaluated
+    interval, spread = (band.get_paths()[0].vertices.tolist() for band in reversed(fitness.collections))
+    assert [4.0, evaluated[0] - 7] in interval and [4.0, evaluated[0] + 7] in interval
+    assert [5.0, rows[5]["fitness_mean"] - 20] in spread and [5.0, rows[5]["fitness_mean"] + 20] in spread
+    for title, key in SMALL.items():
         (drawn, *_) = axes_by_title(figure)[title].lines
         assert list(drawn.get_ydata()) == [row[key] for row in rows]
 
 
+def test_the_best_so_far_never_falls():
+    figure = run_figure(RUNS["a short run"], title="A run")
+    (best,) = (each for each in panels_of(figure)[0].lines if each.get_label().startswith("best evaluation"))
+    centre = [row["centre_fitness"] for row in RUNS["a short run"] if "centre_fitness" in row]
+    assert best.get_ydata().tolist() == np.maximum.accumulate(centre).tolist()
+    assert legend(run_figure(RUNS["one row"], title="A run"))[-1] == "best member so far"
+
+
+def test_without_intervals_in_the_rows_a_running_mean_of_the_centre_has_that_of_its_scatter():
+    rng = np.random.default_rng(0)
+    rows = [row(g, centre_fitness=5 + rng.normal()) for g in range(400)]
+    figure = run_figure(rows, title="A run")
+    line, *_ = lines_of(panels_of(figure)[0], CENTRE)
+    assert np.std(line.get_ydata()) < 0.5
+    assert "mean of 9 evaluations" in legend(figure)[0]
+    interval = panels_of(figure)[0].collections[1].get_paths()[0].get_extents()
+    values = np.array([row["centre_fitness"] for row in rows[100:109]])
+    x = list(line.get_xdata()).index(105)
+    assert line.get_ydata()[x] == pytest.approx(values.mean())
+    assert interval.y1 > values.mean() + half_width(values) > interval.y0
+    assert "mean of" not in legend(run_figure(RUNS["a short run"], title="A"))[0]  # six evaluations are too few
+
+
+def test_numbers_of_single_generations_are_averaged_where_rows_are_many_or_thinned():
+    rows = RUNS["a long run"]
+    drawn = population(run_figure(rows, title="A run"))
+    assert len(drawn.get_xdata()) == 25
+    assert (drawn.get_xdata()[0], drawn.get_ydata()[0]) == (0, rows[0]["fitness_mean"])  # where the search began
+    width = math.ceil(1024 / 24)
+    assert drawn.get_ydata()[1] == pytest.approx(np.mean([row["fitness_mean"] for row in rows[1 : width + 1]]))
+    thinned = [rows[g] for g in range(0, 96) if g % 8 == 0 or g % 16 == 15]
+    drawn = population(run_figure(thinned, title="A run"))
+    assert len(drawn.get_xdata()) <= len(thinned) / 2 + 2
+    assert f"in bins of {width} generations" in legend(run_figure(rows, title="A"))[1]
+
+
+def test_the_baseline_and_guides_are_level_lines_with_names_unless_they_are_far_off():
+    rows = [row(g, baseline_fitness=90.0 + g % 2) for g in range(8)]
+    figure = run_figure(rows, title="A run", guides={"PPO (reference)": 100.0, "far": 1e6}, scale="random actions 0")
+    levels = [each.get_ydata()[0] for each in panels_of(figure)[0].lines if each.get_linestyle() == "--"]
+    assert levels == [90.5, 100.0]
+    assert ends(figure) == {"baseline", "PPO (reference)", "centre", "population"}
+    assert "random actions 0" in panels_of(figure)[0].get_ylabel()
+
+
+def test_what_is_zero_or_unknown_everywhere_has_no_panel():
+    titles = set(axes_by_title(run_figure(RUNS["a short run"], title="A run"))) - {""}
+    assert titles == set(SMALL)
+    assert len(panels_of(run_figure(RUNS["nothing known"], title="A run"))) == 1
+
+
 def test_rows_in_any_order_are_drawn_in_order():
-    figure = run_figure(RUNS["a short run"][::-1], title="A run")
-    assert list(line(panels_of(figure)[0], "mean of the population").get_xdata()) == list(range(24))
+    assert list(population(run_figure(RUNS["a short run"][::-1], title="A run")).get_xdata()) == list(range(24))
 
 
 def test_the_title_tells_what_the_run_took():
@@ -121,49 +184,38 @@ def test_the_title_tells_what_the_run_took():
 def test_a_generation_without_fitness_is_a_gap_and_one_between_two_gaps_a_marker():
     unknown = {"fitness_mean": None, "fitness_std": None}
     rows = [row(g, **(unknown if g in (2, 4) else {})) for g in range(7)]
-    drawn = line(panels_of(run_figure(rows, title="A run"))[0], "mean of the population")
+    drawn = population(run_figure(rows, title="A run"))
     assert [math.isnan(y) for y in drawn.get_ydata()] == [False, False, True, False, True, False, False]
     assert (drawn.get_marker(), list(drawn.get_markevery())) == ("o", [3])
 
 
-def test_one_row_is_seen_as_markers_that_differ():
-    fitness = panels_of(run_figure(RUNS["one row"], title="A run"))[0]
-    markers = [each.get_marker() for each in fitness.lines if np.isfinite(each.get_ydata()).any()]
-    assert sorted(markers) == ["^", "o", "v"]
+def test_one_row_is_seen():
+    drawn = population(run_figure(RUNS["one row"], title="A run"))
+    assert (drawn.get_marker(), list(drawn.get_markevery())) == ("o", [0])
 
 
 def test_the_legend_leaves_out_what_is_not_known():
-    fitness = panels_of(run_figure(RUNS["one row"], title="A run"))[0]
-    names = [text.get_text() for text in fitness.get_legend().get_texts()]
-    assert names == ["mean of the population", "mean ± std", "best member", "worst member"]
+    assert [name.split(":")[0] for name in legend(run_figure(RUNS["one row"], title="A run"))] == [
+        "population", "best member so far"
+    ]  # fmt: skip
 
 
-def test_one_catastrophic_member_in_a_long_run_does_not_flatten_the_rest_and_is_told():
-    rows = [row(g, **({"fitness_worst": -1e7} if g == 500 else {})) for g in range(1024)]
-    fitness = panels_of(run_figure(rows, title="A run"))[0]
-    low, high = fitness.get_ylim()
-    assert -1000 < low < 20
-    assert 157 < high < 1000
-    assert fitness.get_xlabel() == "generation (1 of 1,024 outside)"
-
-
-def test_failures_and_skipped_steps_are_marked():
+def test_failures_and_skipped_steps_have_panels_once_there_are_some():
     rows = [row(g, failed_members=3 * (g == 2), step_skipped=g == 4) for g in range(6)]
-    axes = axes_by_title(run_figure(rows, title="A run"))["failed members (×: no step)"]
-    failed, skipped = axes.lines
-    assert list(failed.get_ydata()) == [0, 0, 3, 0, 0, 0]
-    assert list(skipped.get_xdata()) == [4]
-    assert skipped.get_ydata()[0] < axes.get_ylim()[1]
+    titles = axes_by_title(run_figure(rows, title="A run"))
+    for title, expected in (("failed members", [0, 0, 3, 0, 0, 0]), ("skipped steps", [0, 0, 0, 0, 1, 0])):
+        (drawn,) = titles[title].lines
+        assert list(drawn.get_ydata()) == expected
 
 
 def test_several_environments_get_a_panel_each_on_its_own_scale():
     figure = run_figure(RUNS["five environments"], title="A run")
     titles = axes_by_title(figure)
     names = [key.split("/", 1)[1] for key in several(0) if key.startswith("fitness_mean/")]
-    assert list(titles)[5:] == names
-    mean, centre = titles["gymnax/Breakout-MinAtar"].lines
+    assert list(titles)[1:6] == names
+    mean, centre = titles["gymnax/Breakout-MinAtar"].lines[:2]
     assert list(mean.get_ydata()) == [10.0] * 12
-    assert list(centre.get_ydata()) == [12.0 + generation for generation in range(12)]
+    assert centre.get_ydata() == pytest.approx(12.0 + np.arange(12.0), abs=1.01)  # a running mean
     low, high = titles["brax/humanoid"].get_ylim()
     assert low < 1e4 < high
     assert high - low < 1e4
