@@ -11,14 +11,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from metadisco.evaluation.resampling import mean_interval
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import GUIDE, ROUND, line_style, say, set_legend, set_title, uncluttered, wrapped
 
 Curves = Mapping[str, tuple[Sequence[int], Float[np.ndarray, "S U"]]]
 """By objective: environment steps at the end of each update, and returns without gaps, NaN for a seed left out."""
 
 NUM_COLUMNS = 2
-WIDE = 4
+MANY = 4
 """Panels, beyond which a figure for a paper is as wide as the text."""
 
 
@@ -45,12 +45,12 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
         title: of the figure.
     """
     paper, ncols = current().paper, min(len(curves), NUM_COLUMNS)
-    if paper and len(curves) > WIDE:
+    if paper and len(curves) > MANY:
         ncols = 2 * NUM_COLUMNS
     nrows = math.ceil(len(curves) / ncols)
-    width = (COLUMN if len(curves) <= WIDE else TEXT) if paper else (6.4, 11.0)[ncols - 1]
+    width = (COLUMN if len(curves) <= MANY else TEXT) if paper else (6.4, WIDE)[ncols - 1]
     names = list(dict.fromkeys(name for each in curves.values() for name in each))
-    height = 0.4 + 1.3 * nrows + 0.13 * len(names) if paper else 1.2 + 3.2 * nrows
+    height = 0.4 + 1.3 * nrows + 0.13 * len(names) if paper else 1.1 + 2.5 * nrows
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
     for number, (axes, (env, each)) in enumerate(zip(panels, curves.items(), strict=False)):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metadisco.evaluation.resampling import mean_interval, profile_band
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import (
     PALETTE,
     line_style,
@@ -35,7 +35,7 @@ def returns_figure(returns: Mapping[str, Mapping[str, Float[np.ndarray, "S"]]], 
     """
     paper, ncols = current().paper, min(len(returns), 2)
     nrows = math.ceil(len(returns) / ncols)
-    width = (COLUMN, TEXT)[ncols - 1] if paper else (6.4, 11.0)[ncols - 1]
+    width = (COLUMN, TEXT)[ncols - 1] if paper else (6.4, WIDE)[ncols - 1]
     lines = max(len(each) for each in returns.values())
     head, line = (0.55, 0.22) if paper else (0.9, 0.42)
     figure = Figure(figsize=(width, 0.3 + nrows * (head + line * lines)), layout="constrained")
@@ -46,7 +46,7 @@ def returns_figure(returns: Mapping[str, Mapping[str, Float[np.ndarray, "S"]]], 
         names = [wrapped(figure, name, size, (0.6 if paper else 1.0) * NAMES) for name in by_objective]
         axes.set_yticks(range(len(names)), names, parse_math=False)
         if len(returns) > 1:
-            heading = wrapped(figure, env, size, 0.9 * width / ncols - NAMES)
+            heading = wrapped(figure, env, size, 0.95 * width / ncols - 0.75 * NAMES)
             axes.set_title(heading, loc="left", fontsize=size, parse_math=False)
     for axes in panels[len(returns) :]:
         axes.remove()

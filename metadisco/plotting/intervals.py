@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from metadisco.discoveries.sources import short_names
 from metadisco.evaluation.tables import SCORE_TITLES, short_envs
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import GUIDE, PALETTE, ROUND, say, set_legend, set_title, uncluttered, wrapped
 
 NAMES = 0.14  # of the width, for the names of objectives
@@ -40,7 +40,7 @@ def intervals_figure(rows: Sequence[Mapping[str, Any]], baseline: str, *, title:
     envs, columns = list(dict.fromkeys(row["env"] for row in rows)), _columns(rows, short[baseline])
     paper = current().paper
     head, line = (0.42, 0.2) if paper else (0.6, 0.32)
-    narrow, wide = (COLUMN, TEXT) if paper else (6.4, 11.0)
+    narrow, wide = (COLUMN, TEXT) if paper else (6.4, WIDE)
     size = (narrow if len(columns) == 1 else wide, 2 * head + len(envs) * (head + line * len(objectives)))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(envs), len(columns), squeeze=False)
@@ -82,7 +82,7 @@ def estimate_of(row: Mapping[str, Any], key: str) -> Sequence[float] | None:
 def _where(env: str | None, envs: Sequence[str | None], baseline: str) -> str:
     if env is None:
         return f"all environments (random actions 0, {baseline} 1)"
-    return short_envs(each for each in envs if each is not None)[env] if current().paper else env
+    return short_envs(each for each in envs if each is not None)[env]
 
 
 def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], objectives: Sequence[str], column: _Column) -> None:

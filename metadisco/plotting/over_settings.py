@@ -17,12 +17,11 @@ from metadisco.evaluation.over_settings import SettingsComparison
 from metadisco.evaluation.settings_comparison import Judgement
 from metadisco.evaluation.tables import SCORE_TITLES, short_envs
 from metadisco.plotting.heat import SLOPES
-from metadisco.plotting.look import TEXT, current, points
+from metadisco.plotting.look import TEXT, WIDE, current, points
 from metadisco.plotting.style import GUIDE, save, set_title, short, wrapped
 
 MARKS = {"better": "▲", "worse": "▼", "level": ""}
 CELL, LINE = (0.68, 0.27)  # inches
-MAX_WIDTH = 16.0
 MIN_TOP, MAX_TOP = 0.1, 1.0  # of the scale of colours
 DARK = 0.6  # of that scale, beyond which letters are white
 
@@ -52,7 +51,7 @@ def settings_figure(panels: Mapping[str, Panel], *, label: str, title: str) -> F
     lines, columns = (list(dict.fromkeys(names)) for names in zip(*first, strict=True))
     beside = 0.068 * max(map(len, lines)) + 0.2
     panel = max(CELL * len(columns), 1.3) + 0.15
-    across = min(max(int(((TEXT if current().paper else MAX_WIDTH) - beside - 0.9) / panel), 1), len(panels))
+    across = min(max(int(((TEXT if current().paper else WIDE) - beside - 0.9) / panel), 1), len(panels))
     down = math.ceil(len(panels) / across)
     upright = 0.075 * max(map(len, columns)) + 0.1
     height = down * (LINE * len(lines) + 0.55) + upright + 0.6
@@ -141,7 +140,7 @@ def settings_figures(found: SettingsComparison) -> dict[str, Figure]:
         panels = _panels(found, judgement)
         if panels:
             title = f"{SCORE_TITLES[score].capitalize()} minus {baseline}'s, {found.num_seeds} seeds; ▲ better, ▼ worse"
-            label = f"difference (random actions 0, tuned {baseline} 1)"
+            label = f"difference\n(random actions 0, tuned {baseline} 1)"
             figures[f"settings_{score}"] = settings_figure(panels, label=label, title=title)
     return figures
 

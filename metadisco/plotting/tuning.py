@@ -18,7 +18,7 @@ from metadisco.discoveries.sources import short_names
 from metadisco.evaluation.statistics import half_width
 from metadisco.evaluation.tables import SCORE_TITLES
 from metadisco.plotting.heat import MAGNITUDES
-from metadisco.plotting.look import COLUMN, TEXT, current, points
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import (
     PALETTE,
     ROUND,
@@ -106,8 +106,8 @@ def settings_figure(panel: Panel, *, title: str) -> Figure:
     columns = min(MAX_COLUMNS, len(panel.ranges))
     rows = -(-len(panel.ranges) // columns)
     paper = current().paper
-    width = (COLUMN if columns == 1 else TEXT) if paper else 3.6 * columns + 0.4
-    height = (1.7 if paper else 2.7) * rows + (0.6 if paper else 0.9)
+    width = (COLUMN if columns == 1 else TEXT) if paper else min(3.0 * columns + 0.6, WIDE)
+    height = (1.7 if paper else 2.2) * rows + (0.6 if paper else 0.9)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     low, high = robust_limits(panel.scores)
@@ -138,7 +138,7 @@ def _draw_setting(axes: Axes, panel: Panel, range_: Range) -> None:
     axes.axvline(_at(range_, panel.winner[range_.key]), color=PALETTE[1], linewidth=1.2, zorder=0)
     uncluttered(axes)
     _scale(axes, range_, "x")
-    share = f" ({panel.importances[range_.key]:.0%})" if range_.key in panel.importances else ""
+    share = f" (importance {100 * panel.importances[range_.key]:.0f} %)" if range_.key in panel.importances else ""
     axes.set_xlabel(range_.name + share, parse_math=False)
 
 
@@ -186,7 +186,7 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
     ranges = panel.ranges[:MAX_PAIRED]
     size = len(ranges) - 1
     paper = current().paper
-    width = (COLUMN if size == 1 else TEXT) if paper else max(2.9 * size + 1.4, 5.2)
+    width = (COLUMN if size == 1 else TEXT) if paper else min(max(2.9 * size + 1.4, 5.2), WIDE)
     figure = Figure(figsize=(width, width * 0.88 if size > 1 else width * 0.8), layout="constrained")
     grid: list[list[Axes]] = figure.subplots(size, size, squeeze=False).tolist()
     order = panel.order
@@ -248,7 +248,7 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
     axes.set_xlim(left=0)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
-    for face, label in (("black", "report, 95 %"), ("white", "before tuning")):
+    for face, label in (("black", "winner on fresh seeds, 95 %"), ("white", "settings before tuning")):
         mark: dict[str, Any] = {"marker": "o", "linestyle": "", "color": "black", "markersize": dot}
         handles.append(Line2D([], [], markerfacecolor=face, label=label, **mark))
     set_title(figure, f"Best of the search so far, {_where(tuned)}")
