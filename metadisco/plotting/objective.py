@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from metadisco.config import Config
@@ -22,12 +22,13 @@ from metadisco.distillation.surfaces import (
 )
 from metadisco.errors import UserError
 from metadisco.evaluation.histogram_cache import cached_histograms
-from metadisco.evaluation.histograms import VALUE_EDGES, MinibatchHistograms
+from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.objectives.closed import dpo, ppo
 from metadisco.objectives.schedules import factors_over
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
 from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.error_range import errors_drawn, middle
 from metadisco.plotting.families import family_of
 from metadisco.plotting.run import run_figure
 from metadisco.plotting.schedule import schedule_figure
@@ -37,14 +38,11 @@ from metadisco.plotting.value_loss_surface import value_loss_surface_figure
 from metadisco.types import Loss, Objective, Schedule
 
 MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_ADVANTAGE = 1.0, 4.0
-NUM_RATIOS, NUM_ADVANTAGES, NUM_ERRORS, NUM_SECOND = 241, 161, 2001, 121
+NUM_RATIOS, NUM_ADVANTAGES, NUM_SECOND = 241, 161, 121
 NUM_TIMES = 201
 LOG_RATIO = np.linspace(-MAX_PLOTTED_LOG_RATIO, MAX_PLOTTED_LOG_RATIO, NUM_RATIOS)
 ADVANTAGE = np.linspace(-MAX_PLOTTED_ADVANTAGE, MAX_PLOTTED_ADVANTAGE, NUM_ADVANTAGES)
 MAX_GENERATIONS = 17  # as many as a published run keeps
-MAX_ERROR = 10.0  # where no minibatches were counted
-ERRORS_DRAWN = 0.95  # of those in minibatches
-ROOM = 0.25  # of the longer side of 0, that the other side has at least
 
 SCALE = "random actions 0, PPO 1"
 PPO, DPO = "PPO, ε = 0.2", "DPO"
@@ -180,19 +178,6 @@ def references() -> dict[str, DriftSurface]:
     return {PPO: surface_of(ppo().policy_loss), DPO: surface_of(dpo().policy_loss)}
 
 
-def errors_drawn(counts: Int[np.ndarray, "N"] | None, *, mirrored: bool = False) -> Float[np.ndarray, "G"]:
-    """Return the value errors over which losses are drawn: most of those in minibatches, or a default range.
-
-    Args:
-        counts: histogram of the value errors in minibatches, by VALUE_EDGES.
-        mirrored: whether the range reaches equally far to both sides.
-    """
-    low, high = (-MAX_ERROR, MAX_ERROR) if counts is None or not counts.any() else _shortest(counts)
-    low, high = min(low, -ROOM * high), max(high, -ROOM * low)
-    furthest = max(-low, high)
-    return np.linspace(*((-furthest, furthest) if mirrored else (low, high)), NUM_ERRORS)
-
-
 def _drift_figures(
     source: Source,
     objective: Objective,
@@ -259,24 +244,8 @@ def _value_surfaces(
     three_d: bool,
 ) -> Named:
     met = None if visits is None else np.asarray(getattr(visits, second_input)).sum(0)
-    low, high = (-MAX_ERROR, MAX_ERROR) if met is None else _range(met, 0.01)
+    low, high = middle(met, 0.01)
     surface = value_loss_surface(loss, error, np.linspace(low, high, NUM_SECOND), second_input)
     yield f"value_loss_by_{second_input}", value_loss_surface_figure(surface, title=title)
     if three_d:
         yield f"value_loss_by_{second_input}_3d", value_loss_surface_figure(surface, title=title, three_d=True)
-
-
-def _range(counts: np.ndarray, tail: float) -> tuple[float, float]:
-    """Return the values between which all but a share `tail` at either end of a histogram over VALUE_EDGES lies."""
-    below = np.cumsum(counts) / counts.sum()
-    low, high = np.searchsorted(below, (tail, 1 - tail))
-    return float(VALUE_EDGES[low]), float(VALUE_EDGES[high + 1])
-
-
-def _shortest(counts: Int[np.ndarray, "N"]) -> tuple[float, float]:
-    """Return the edges of the shortest interval that holds most samples of a histogram over VALUE_EDGES."""
-    below = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
-    last = np.searchsorted(below, np.minimum(below + ERRORS_DRAWN, 1.0) - 1e-12)
-    starts = np.flatnonzero(below <= 1 - ERRORS_DRAWN)
-    first = starts[np.argmin(VALUE_EDGES[last[starts]] - VALUE_EDGES[starts])]
-    return float(VALUE_EDGES[first]), float(VALUE_EDGES[last[first]])

@@ -16,8 +16,9 @@ from metadisco.evaluation.histograms import MinibatchHistograms
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_figure
 from metadisco.plotting.drift_lines import drift_slices_figure
+from metadisco.plotting.error_range import errors_drawn
 from metadisco.plotting.families import family_of
-from metadisco.plotting.objective import Named, errors_drawn, fitness_guides, references, surface_of
+from metadisco.plotting.objective import Named, fitness_guides, references, surface_of
 from metadisco.plotting.runs import runs_figure
 from metadisco.plotting.value_loss import value_losses_figure
 from metadisco.types import Objective

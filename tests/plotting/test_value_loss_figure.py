@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from metadisco.distillation.surfaces import ValueLossCurve, ValueLossSurface
 from metadisco.evaluation.histograms import VALUE_EDGES
 from metadisco.plotting import look, value_loss_evolution_figure, value_loss_figure, value_loss_surface_figure
-from metadisco.plotting.objective import errors_drawn
+from metadisco.plotting.error_range import errors_drawn
 
 ERROR = np.linspace(-20.0, 20.0, 201)
 CENTRES = (VALUE_EDGES[1:] + VALUE_EDGES[:-1]) / 2

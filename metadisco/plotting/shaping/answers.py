@@ -41,7 +41,7 @@ def answers_figure(
     """
     titles, paper = panel_titles(game), current().paper
     several = len(titles) > 1
-    size = ((TEXT, 2.0) if several else (COLUMN, 3.0)) if paper else ((WIDE, 2.7) if several else (5.6, 5.0))
+    size = ((TEXT, 2.2) if several else (COLUMN, 3.0)) if paper else ((WIDE, 3.1) if several else (5.6, 5.0))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
     way = (other[:, CC], other[:, DC]) if several else (other[:, 0], own[:, 0])
@@ -56,8 +56,8 @@ def answers_figure(
         uncluttered(axes)
         axes.set_xticks((0, 0.5, 1))
         axes.set_yticks((0, 0.5, 1))
-        axes.set_xlabel("opponent: C after CC" if several else "opponent: probability of C")
-    panels[0].set_ylabel("opponent: C after DC" if several else "shaper: probability of C")
+        axes.set_xlabel("opponent:\nC after CC" if several else "opponent: probability of C")
+    panels[0].set_ylabel("opponent:\nC after DC" if several else "shaper: probability of C")
     bar = figure.colorbar(mesh, ax=list(panels), fraction=0.5 / figure.get_figwidth(), pad=0.01, aspect=20)
     bar.set_label("shaper's next\nprobability of C", fontsize=points(figure, 9))
     set_title(figure, names.title("How the shaper responds", game))

@@ -27,7 +27,7 @@ class Names(NamedTuple):
 
     def title(self, what: str, game: Game) -> str:
         """Return the title of a figure."""
-        return f"{what}: {self.shaper} against {self.opponent} in {GAMES.get(game.name, game.name)}"
+        return f"{what}\n{self.shaper} against {self.opponent} in {GAMES.get(game.name, game.name)}"
 
 
 def panel_titles(game: Game) -> list[str]:
