@@ -29,7 +29,7 @@ SHARE = 0.99
 """Of the samples in minibatches, that a contour encloses; outside it a drift hardly matters."""
 ROLLBACK_STYLE = {"colors": "black", "linewidths": 1.6, "linestyles": "-"}
 OPTIMISM_STYLE = {"colors": "black", "linewidths": 1.2, "linestyles": "--"}
-VISITS_STYLE = {"colors": "black", "linewidths": 1.0, "linestyles": ":"}
+VISITS_STYLE: dict[str, Any] = {"colors": "black", "linewidths": 1.0, "linestyles": ":"}
 VEIL = 0.65
 """Opacity of the white that covers what hardly any sample meets."""
 PANEL, BESIDE = 2.05, 1.5  # inches of a panel, and of what is beside all of them

@@ -113,7 +113,7 @@ def _draw_best(axes: Axes, rows: Rows) -> Line2D:
     values = centre if of_centre else column(rows, "fitness_best")
     known = np.isfinite(values)
     name = f"best {'evaluation of the centre' if of_centre else 'member'} so far"
-    style = {"color": CENTRE if of_centre else POPULATION, "linewidth": 0.7 if current().paper else 1.0}
+    style: dict[str, Any] = {"color": CENTRE if of_centre else POPULATION, "linewidth": 0.7 if current().paper else 1.0}
     x = column(rows, "generation")[known] + of_centre
     return axes.step(x, np.maximum.accumulate(values[known]), where="post", linestyle=":", label=name, **style)[0]
 

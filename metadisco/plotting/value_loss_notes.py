@@ -49,7 +49,7 @@ def _draw_mirror(upper: Axes, lower: Axes, curve: ValueLossCurve) -> list[Artist
     if not np.isfinite(share):
         return []
     name = f"mirror image φ(−δ), −φ′(−δ): asymmetry {share:.2f} of 1"
-    style = {"color": PALETTE[0], "linestyle": (0, (2, 2)), "linewidth": 1.0, "label": name}
+    style: dict[str, Any] = {"color": PALETTE[0], "linestyle": (0, (2, 2)), "linewidth": 1.0, "label": name}
     lower.plot(error, -mirror_image(error, derivative), **style)
     return [*upper.plot(error, mirror_image(error, loss), **style)]
 
