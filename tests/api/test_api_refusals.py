@@ -128,6 +128,12 @@ def test_what_is_no_name_is_refused(call, told):
         call()
 
 
+@pytest.mark.parametrize("option", ["three_d", "annotate"])
+def test_what_marks_one_loss_refuses_several(option):
+    with pytest.raises(metadisco.UserError, match=f"^{option}: got 2 discoveries, allowed: one"):
+        metadisco.plot(["lpo_drift_classic", "value_loss_cartpole"], **{option: True})
+
+
 def refusals_in(file: Path) -> list[str]:
     """Return the strings in all `UserError`s that a file constructs."""
     calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
