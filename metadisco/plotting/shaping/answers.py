@@ -58,10 +58,7 @@ def answers_figure(
         axes.set_yticks((0, 0.5, 1))
         axes.set_xlabel("opponent:\nC after CC" if several else "opponent: probability of C")
     panels[0].set_ylabel("opponent:\nC after DC" if several else "shaper: probability of C")
-    shrink = 0.65 if several else 0.9
-    bar = figure.colorbar(
-        mesh, ax=list(panels), fraction=0.5 / figure.get_figwidth(), pad=0.01, aspect=20, shrink=shrink
-    )
+    bar = figure.colorbar(mesh, ax=list(panels), fraction=0.5 / figure.get_figwidth(), pad=0.01, aspect=20)
     bar.set_label("shaper's next\nprobability of C", fontsize=points(figure, 9))
     set_title(figure, names.title("How the shaper responds", game))
     set_legend(figure, [_course()])
