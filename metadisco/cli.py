@@ -88,10 +88,10 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _say(sentence: str) -> None:
-    """Print to stderr, ignoring errors: it may be a file on a full disk."""
+def _say(sentence: str, command: str = "") -> None:
+    """Print a message, and a command after it, to stderr, ignoring errors: it may be a file on a full disk."""
     with contextlib.suppress(OSError):
-        print(sentence, file=sys.stderr, flush=True)
+        print(f"{sentence} {command}".rstrip(), file=sys.stderr, flush=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -110,7 +110,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     unknown = [word for word in rest if word.startswith("-") or "=" not in word]
     if unknown:
         raise UserError(f"got {unknown[0]!r}, allowed: KEY=VALUE and the options of metadisco {known.command} --help")
-    if rest and known.command in ("rollout", "report", "card", "list"):
+    if rest and known.command in ("rollout", "report", "card", "list", "config"):
         raise UserError(f"got {rest[0]!r}, but metadisco {known.command} takes no settings")
     if rest:
         key = "overrides" if known.command == "evolve" else "words"
@@ -222,4 +222,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "card": _call("card:card"),
     "reference": _call("reference:reference"),
     "list": _call("listing:list_names"),
+    "config": _call("keys:explain"),
 }

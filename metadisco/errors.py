@@ -3,7 +3,7 @@
 import difflib
 import errno
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class UserError(ValueError):
@@ -53,10 +53,15 @@ def describe_os_error(error: OSError, where: str | None = None) -> str | None:
     return f"{error.strerror}" if path is None else f"{str(path)!r}: {error.strerror}"
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'?"` for the allowed name closest to `name`, or an empty string."""
-    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+def nearest(name: str, allowed: Iterable[str], number: int = 1) -> str:
+    """Return `"; did you mean 'x'?"` for the allowed names closest to `name`, or an empty string."""
+    return meant(difflib.get_close_matches(name, list(allowed), n=number, cutoff=0.6))
+
+
+def meant(names: Sequence[str]) -> str:
+    """Return `"; did you mean 'x' or 'y'?"`, or an empty string for no names."""
+    *others, last = map(repr, names) if names else ("",)
+    return f"; did you mean {' or '.join(filter(None, [', '.join(others), last]))}?" if names else ""
 
 
 def shown(value: object) -> str:

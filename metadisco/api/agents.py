@@ -105,7 +105,9 @@ def train_and_write(
 
     with Display(not progress) as display:
         announced = partial(announce, display.say, settings.origin, [source], configs, overrides)
-        trained = train_points(objective, points, configs, num_seeds, say=display.say, announced=announced)
+        trained = train_points(
+            objective, points, configs, num_seeds, announced=announced, progress=display.counting("training")
+        )
     writes: list[Callable[[], None]] = []
     if output is not None:
         result = json.dumps(as_json(source, settings.origin, trained), allow_nan=False) + "\n"

@@ -8,7 +8,7 @@ from metadisco.config import Config
 from metadisco.config.problems import finds_objective
 from metadisco.discoveries.published import located
 from metadisco.errors import UserError
-from metadisco.evolution.display import describe
+from metadisco.evolution.describe import describe
 from metadisco.storage.files import Name, text_of
 from metadisco.storage.runs import RunDirectory
 from metadisco.types import MetaParams

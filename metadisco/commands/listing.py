@@ -55,9 +55,12 @@ def _devices() -> None:
     """Print what JAX computes on here."""
     import jax
 
+    from metadisco.outer.gpus import unused_gpu
+
     devices = [f"{each.platform}:{each.id} {each.device_kind}" for each in jax.devices()]
-    if jax.devices()[0].platform == "cpu":
-        devices.append("no GPU: none here, or JAX without CUDA; pip install 'metadisco[cuda]' brings that")
+    platform = jax.devices()[0].platform
+    if platform == "cpu":
+        devices.append(unused_gpu(platform) or "no GPU: the driver of NVIDIA shows none here")
     _print("devices", devices)
 
 

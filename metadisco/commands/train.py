@@ -11,13 +11,17 @@ from metadisco.api.agents import title_of, train_and_write
 from metadisco.commands.overrides import settings_in
 from metadisco.commands.tables import print_table, shown
 from metadisco.errors import MachineError
+from metadisco.evolution.sparkline import histogram
 
 if TYPE_CHECKING:
     from metadisco.evaluation.lifetimes import Lifetimes
     from metadisco.evaluation.training import Trained
 
-SEEDS = ("seed", "final return", "area under the curve", "gaps")
+SCORES = ("final return", "area under the curve")
+SEEDS = ("seed", *SCORES, "gaps")
 POINTS = ("final return", "± std over seeds", "area under the curve", "gaps", "failed")
+BINS = 20
+"""Of a histogram: characters."""
 
 
 def train(
@@ -31,8 +35,9 @@ def train(
     figure: Path | None,
     force: bool,
     quiet: bool,
+    verbose: bool,
 ) -> int:
-    """Train `num_seeds` agents per grid point; print a table, write JSON and figure; return the exit code.
+    """Train `num_seeds` agents per grid point; print a summary, write JSON and figure; return the exit code.
 
     Raises:
         UserError: for input that cannot be used; nothing is written then.
@@ -43,26 +48,56 @@ def train(
         objective, env, num_seeds, config, overrides, output, save, force, progress=not quiet, figure=figure
     )
     if not quiet:
-        _print(objective, trained)
+        _print(title_of(objective, trained), trained, verbose)
     if troubles:
         raise MachineError("; ".join(troubles))
     return 0
 
 
-def _print(objective: str, trained: "Sequence[Trained]") -> None:
-    """Print returns: one row per seed, or per point of a grid with the best first."""
-    point, _, lifetimes, _ = trained[0]
-    title = title_of(objective, trained)
-    if point.settings:
-        names = [name.removeprefix("inner.ppo.") for name in point.settings]
-        best_first = sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lifetimes.final_return), nan=-np.inf))
-        lines = [[*map(str, each.point.settings.values()), *_of_point(each.lifetimes)] for each in best_first]
-        print_table(title, [*names, *POINTS], lines)
+def _print(title: str, trained: "Sequence[Trained]", verbose: bool) -> None:
+    """Print a summary of all agents, or a row for each point of a grid, the best first; the agents where `verbose`."""
+    grid = trained[0].point.settings
+    if verbose:
+        for each in trained:
+            point = ", ".join(f"{name} {value}" for name, value in each.point.settings.items())
+            _print_seeds(f"{title}: {point}" if grid else title, each.lifetimes)
+    if not grid:
+        _print_summary(title, trained[0].lifetimes)
         return
+    names = [name.removeprefix("inner.ppo.") for name in grid]
+    best_first = sorted(trained, key=lambda each: -np.nan_to_num(_mean(each.lifetimes.final_return), nan=-np.inf))
+    lines = [[*map(str, each.point.settings.values()), *_of_point(each.lifetimes)] for each in best_first]
+    print_table(title, [*names, *POINTS], lines)
+
+
+def _print_seeds(title: str, lifetimes: "Lifetimes") -> None:
+    """Print a row for each agent."""
     scores = zip(lifetimes.final_return, lifetimes.area_under_curve, lifetimes.gaps, strict=True)
     lines = [[str(seed), shown(final), shown(area), f"{gaps:.0%}"] for seed, (final, area, gaps) in enumerate(scores)]
-    means = shown(_mean(lifetimes.final_return)), shown(_mean(lifetimes.area_under_curve))
-    print_table(title, SEEDS, lines, last=["mean", *means, f"{lifetimes.gaps.mean():.0%}"])
+    print_table(title, SEEDS, lines)
+
+
+def _print_summary(title: str, lifetimes: "Lifetimes") -> None:
+    """Print the statistics of both scores, which are the columns."""
+    from metadisco.evaluation.summary import in_words, summarise
+
+    scores = (lifetimes.final_return, lifetimes.area_under_curve)
+    summaries = [summarise(each) for each in scores]
+    columns = [in_words(each) for each in summaries]
+    several = len(lifetimes.final_return) > 1
+    titles = (
+        {"mean": "mean (95 %)", "interquartile mean": "interquartile mean (95 %)", "range": "range"}
+        if several
+        else {"mean": "return"}
+    )
+    lines = [[title, *(column[name] for column in columns)] for name, title in titles.items()]
+    if several:
+        lines.append(["distribution over the range", *(histogram(each, BINS) for each in scores)])
+    if any(each.failed for each in summaries):
+        lines.append(["failed", *(str(each.failed) for each in summaries)])
+    if lifetimes.gaps.any():
+        lines.append(["updates without an ended episode", "", f"{lifetimes.gaps.mean():.0%}"])
+    print_table(title, ["", *SCORES], lines, named=True)
 
 
 def _of_point(lifetimes: "Lifetimes") -> list[str]:

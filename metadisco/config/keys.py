@@ -76,25 +76,40 @@ def key_groups() -> tuple[KeyGroup, ...]:
 
 
 def find_keys(word: str) -> tuple[tuple[KeyGroup, ConfigKey], ...]:
-    """Return the keys that a word means, each with its group: a whole key, the end of one, or a section.
+    """Return the keys that a word means, each with its group: a whole key, a section, a part of a key, or its form.
 
     Args:
-        word: such as `inner.ppo.gamma`, `gamma` or `outer.strategy`.
+        word: such as `inner.ppo.gamma`, `outer.strategy`, `gamma`, `strategy` or `value_loss`.
 
     Raises:
-        UserError: with the nearest name, if there is none.
+        UserError: with the nearest names, if there is none.
     """
     known = [(group, key) for group in key_groups() for key in group.keys]
     for matches in (
-        lambda key: key == word,
-        lambda key: key.endswith(f".{word}"),
-        lambda key: f"{key}.".startswith(f"{word}."),
+        lambda group, key: group.file == "config" and key == word,
+        lambda group, key: group.file == "config" and key.startswith(f"{word}."),
+        lambda group, key: f".{word}." in f".{key}.",
+        lambda group, key: group.title.rstrip(")").endswith(f": {word}"),
     ):
-        found = tuple((group, key) for group, key in known if matches(key.key))
+        found = tuple((group, key) for group, key in known if matches(group, key.key))
         if found:
             return found
     names = {key.key for _, key in known} | {key.key.rpartition(".")[2] for _, key in known}
-    raise UserError(f"key: got {word!r}, allowed: a key or a section of a config{nearest(word, sorted(names))}")
+    raise UserError(f"key: got {word!r}, allowed: a key or a section of a config{nearest(word, sorted(names), 3)}")
+
+
+def keys_meant(word: str) -> list[str]:
+    """Return the keys of configs that a key without its section, or in a wrong one, may mean.
+
+    Args:
+        word: such as `learning_rate` or `outer.learning_rate`.
+    """
+    groups = [each for each in key_groups() if each.file == "config" and each.title != "inner.randomise"]
+    groups.sort(key=lambda each: each.condition.startswith("parametrisation"))  # the others are meant more often
+    known = dict.fromkeys(key.key for group in groups for key in group.keys if ".N." not in key.key)
+    ends = [key for key in known if key.endswith(f".{word}")]
+    last = word.rpartition(".")[2]
+    return ends or [key for key in known if key.rpartition(".")[2] == last]
 
 
 def _learners() -> dict[str, str]:

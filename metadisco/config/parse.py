@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from metadisco.errors import UserError, nearest, shown
+from metadisco.errors import UserError, meant, nearest, shown
 
 from .fields import MAX_INT
 from .names import check_env_name, check_fitness_name
@@ -159,7 +159,8 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     kind, got = error["type"], error["input"]
     if kind == "unexpected_keyword_argument":
         allowed = _keys_beside(cls, location[:-1])
-        return f"unknown key {shown(key)}{nearest(location[-1], allowed)} (allowed here: {', '.join(sorted(allowed))})"
+        hint = _elsewhere(key, got) or nearest(location[-1], allowed)
+        return f"unknown key {shown(key)}{hint} (allowed here: {', '.join(sorted(allowed))})"
     if kind.startswith("missing"):
         return f"{key}: missing, allowed: a value"
     if kind == "value_error":
@@ -180,6 +181,14 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     else:
         allowed_text = _ALLOWED.get(kind, error["msg"][0].lower() + error["msg"][1:])
     return f"{key}: got {shown(got)}, allowed: {allowed_text}"
+
+
+def _elsewhere(key: str, got: Any) -> str:
+    """Return a hint at keys that have this name in other sections; `got` may be a section that lacks its own one."""
+    from .keys import keys_meant  # noqa: PLC0415 - reads all settings classes
+
+    inside = flatten({key: got}) if isinstance(got, Mapping) and got else {key: got}
+    return meant(keys_meant(next(iter(inside))))
 
 
 def _choices(expected: str) -> list[str]:

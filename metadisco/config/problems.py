@@ -43,6 +43,7 @@ class ProblemKind(Protocol):
     # `figures`: the `Family` of metadisco/plotting/families.py; how runs are drawn and told of.
     # `checks`: the `Family` of metadisco/discoveries/checks.py; what artefacts hold.
     # `source`: (source, named, language, file) -> text, as `source_text` of metadisco/export/families.py.
+    # `evaluate_words`: a static method, (config, run) -> words of `metadisco evaluate` that judge a run.
     # `results`: (file) -> `Results` of metadisco/evaluation/results.py; reads what an evaluation wrote.
 
     @classmethod

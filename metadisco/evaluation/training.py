@@ -11,6 +11,7 @@ from metadisco.discoveries.agents import save_agents
 from metadisco.discoveries.environments import make as make_env
 from metadisco.discoveries.load import load_objective
 from metadisco.discoveries.sources import Source
+from metadisco.evaluation.evaluate import Progress
 from metadisco.evaluation.lifetimes import TRAINING, Lifetimes, train_agents
 from metadisco.evaluation.programs import by_program
 from metadisco.evaluation.results import lifetimes_as_json
@@ -36,8 +37,8 @@ def train_points(
     configs: Sequence[Config],
     num_seeds: int,
     *,
-    say: Callable[[str], None] = lambda text: None,
     announced: Callable[[], None] = lambda: None,
+    progress: Progress = lambda done, total, last: None,
 ) -> list[Trained]:
     """Train agents at all points of a grid; points that differ only in traced settings share one compiled program.
 
@@ -46,8 +47,8 @@ def train_points(
         points: of the grid.
         configs: settings of each point, with one environment.
         num_seeds: S, the same seeds at all points.
-        say: receives a message about each program.
         announced: called once the objective and all environments are loaded.
+        progress: called with the number of finished programs, before the first one and after each.
 
     Raises:
         UserError: if the objective or an environment cannot be used; nothing is trained then.
@@ -62,12 +63,19 @@ def train_points(
         ready.append((loaded, make_task(task.env, task.env_settings, task.ppo).env))
     announced()
     trained: dict[int, Trained] = {}
+    progress(0, len(groups), _size(groups[0], num_seeds))
     for number, (indices, (loaded, env)) in enumerate(zip(groups, ready, strict=True)):
-        say(f"program {number + 1} of {len(groups)}: {len(indices)} settings × {num_seeds} seeds")
         results = train_agents(loaded, env, [configs[index] for index in indices], num_seeds, TRAINING)
         for index, (lifetimes, policies) in zip(indices, results, strict=True):
             trained[index] = Trained(points[index], configs[index], lifetimes, policies)
+        progress(number + 1, len(groups), _size(indices, num_seeds))
     return [trained[index] for index in range(len(points))]
+
+
+def _size(indices: Sequence[int], num_seeds: int) -> str:
+    """Return the size of a program in words."""
+    settings = f"{len(indices)} settings × " if len(indices) > 1 else ""
+    return f"{settings}{num_seeds} agent{'' if num_seeds == 1 else 's'}"
 
 
 def save_trained(path: Path, objective: str, trained: Trained, force: bool) -> None:

@@ -1,77 +1,79 @@
-"""Progress display: a live bar on a terminal or in a notebook with ipywidgets, else plain lines.
+"""Progress display: live on a terminal or in a notebook with ipywidgets, else lines with the time of day.
 
 All output goes to stderr, except for rich's output in a notebook.
 """
 
 import importlib.util
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.live import Live
+from rich.text import Text
 
-from metadisco.storage.rows import format_number
+from metadisco.evolution.pace import Pace
+from metadisco.evolution.shell import broken
+from metadisco.evolution.status import MARGIN, Status, render
 
-SHOWN = (
-    ("fitness_mean", "mean"),
-    ("fitness_std", "±"),
-    ("fitness_best", "best"),
-    ("centre_fitness", "centre"),
-    ("failed_members", "failed"),
-    ("env_steps_per_second", "steps/s"),
-)
-ALWAYS = {"fitness_mean", "fitness_std", "fitness_best"}
-METRICS = "metrics/"
+REFRESHES = 2
+"""Per second, of a live display."""
 
 
 class Display:
-    """Progress over generations or other units.
+    """Messages and progress.
 
     Args:
         quiet: show no output.
     """
 
     def __init__(self, quiet: bool = False):
-        options: dict[str, Any] = {"stderr": True, "quiet": quiet, "highlight": False, "soft_wrap": True}
+        options: dict[str, Any] = {"stderr": True, "quiet": quiet, "highlight": False}
         self._console = Console(**options)
         if self._console.is_jupyter and importlib.util.find_spec("ipywidgets") is None:
-            # Without ipywidgets rich has no bar in a notebook, and would print a warning at every step.
+            # Without ipywidgets rich has no live display in a notebook, and would print a warning at every step.
             self._console = Console(**options, force_jupyter=False, force_terminal=False)
-        self._progress: Progress | None = None
-        self._total, self._what = 0, "generation"
+        terminal = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._can_update = terminal or self._console.is_jupyter
+        self._live: Live | None = None
+        self._status: Status | None = None
 
-    def say(self, text: str) -> None:
-        """Print one line."""
-        self._console.print(text, markup=False)
+    def say(self, sentence: str, command: str = "") -> None:
+        """Print a message, and below it a command for the shell, which stays valid where it is broken into lines."""
+        if not self._can_update:
+            self._line(f"{sentence} {command}".rstrip())
+            return
+        self._console.print(Text(sentence))
+        for line in broken(command, self._console.width):
+            self._console.print(Text(line), soft_wrap=True)
 
-    def start(self, done: int, total: int, what: str = "generation") -> None:
-        """Start counting generations or other units."""
-        self._total, self._what = total, what
-        if self._console.is_terminal or self._console.is_jupyter:
-            self._progress = Progress(
-                TextColumn(what),
-                MofNCompleteColumn(),
-                BarColumn(bar_width=20),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=True),
-                TextColumn("{task.fields[facts]}"),
+    def _line(self, text: str) -> None:
+        """Print one line of a log."""
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')}{MARGIN}{text}"), soft_wrap=True)
+
+    def follow(self, status: Status) -> None:
+        """Keep the progress of some work up to date on a terminal, until `stop`; elsewhere wait for `log`.
+
+        What can tell nothing but how long it has taken disappears from the terminal in the end.
+        """
+        self.stop()
+        self._status = status
+        if self._can_update:
+            self._live = Live(
+                get_renderable=lambda: render(status, self._console.width),
                 console=self._console,
+                refresh_per_second=REFRESHES,
+                transient=status.total == 1,
             )
-            self._progress.add_task(what, completed=done, total=total, facts="")
-            self._progress.start()
+            self._live.start()
 
-    def generation(self, row: Mapping[str, Any]) -> None:
-        """Show one row of metrics."""
-        self.advance(row["generation"] + 1, describe(row))
-
-    def advance(self, done: int, facts: str) -> None:
-        """Show how many units are done, and a description of the last one."""
-        if self._progress is None:
-            self.say(f"{self._what} {done}/{self._total}  {facts}")
-        else:
-            self._progress.update(self._progress.task_ids[0], completed=done, facts=facts)
+    def log(self, facts: str) -> None:
+        """Describe the last unit of the work that is followed; a terminal shows its facts instead."""
+        if self._live is not None:
+            self._live.refresh()
+        elif self._status is not None:
+            self._line(MARGIN.join(filter(None, [_padded(self._status), self._status.times, facts])))
 
     def counting(self, what: str) -> Callable[[int, int, str], None]:
         """Return a function (done, total, description of the last unit) that shows progress.
@@ -79,12 +81,19 @@ class Display:
         Args:
             what: name of the unit. Counting starts when none is done, and stops with the last one.
         """
+        pace, said = Pace(), ""
 
         def progress(done: int, total: int, facts: str) -> None:
+            nonlocal pace, said
+            said = facts
             if done:
-                self.advance(done, facts)
+                pace.mark(done)
+                self.log(facts)
             else:
-                self.start(done, total, what)
+                pace = Pace()
+                self.follow(Status(what, total, pace, lambda width: [("", said)]))
+                if facts:
+                    self.log(facts)
             if done == total:
                 self.stop()
 
@@ -92,8 +101,10 @@ class Display:
 
     def stop(self) -> None:
         """Restore the terminal; may be called repeatedly."""
-        if self._progress is not None:
-            self._progress.stop()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        self._status = None
 
     def __enter__(self) -> Self:
         return self
@@ -104,24 +115,6 @@ class Display:
         self.stop()
 
 
-def describe(row: Mapping[str, Any]) -> str:
-    """Return one line with the main numbers of a row; zeros are omitted, except for those of fitness."""
-    parts = []
-    metrics = [(name, name.removeprefix(METRICS)) for name in row if name.startswith(METRICS)]
-    for name, label in (*SHOWN[:-1], *metrics, SHOWN[-1]):
-        value = row.get(name)
-        if value or name in ALWAYS:
-            parts.append(f"{label} {'-' if value is None else format_number(value)}")
-    if "centre_fitness" in row and row["centre_fitness"] is None:
-        parts.append("centre failed")
-    if skip := describe_skip(row):
-        parts.append(skip)
-    return "  ".join(parts)
-
-
-def describe_skip(row: Mapping[str, Any]) -> str:
-    """Return why a generation was skipped, or an empty string if it was not."""
-    if not row.get("step_skipped"):
-        return ""
-    why = "all members failed" if row.get("fitness_mean") is None else "all members have the same fitness"
-    return f"nothing learned: {why}"
+def _padded(status: Status) -> str:
+    """Return the number of the unit, as wide for the first one as for the last."""
+    return status.count.ljust(len(f"{status.what} {status.total}/{status.total}"))

@@ -14,6 +14,13 @@ from typing import Any, NoReturn, Protocol, Self
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Tell(Protocol):
+    """A function that shows a message, and a command below it."""
+
+    def __call__(self, sentence: str, command: str = "", /) -> None:
+        """Show a message."""
+
+
 class Stop(Protocol):
     """A source of stop requests."""
 
@@ -24,7 +31,7 @@ class Stop(Protocol):
     def requested(self) -> bool:
         """Whether to stop after the current generation."""
 
-    def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
+    def prepare(self, tell: Tell, leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set a function that shows a message, callbacks before an immediate exit, and the command that resumes."""
 
     def begin(self) -> None:
@@ -51,7 +58,7 @@ class Interrupt:
         busy: held during operations that must not be interrupted by the end of the process.
     """
 
-    def __init__(self, tell: Callable[[str], None], is_last: bool = False):
+    def __init__(self, tell: Tell, is_last: bool = False):
         self.requested = False
         self._is_last = is_last
         self.busy = threading.RLock()
@@ -62,7 +69,7 @@ class Interrupt:
         self._seen: list[int] = []
         self._before: dict[int, Any] = {}
 
-    def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
+    def prepare(self, tell: Tell, leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set a function that shows a message, callbacks before an immediate exit, and the command that resumes."""
         self._tell, self._leave, self._again = tell, leave, again
 
@@ -99,7 +106,10 @@ class Interrupt:
 
     def _end(self, sentence: str) -> NoReturn:
         """End the process like a kill, as the main thread may be doing anything."""
-        self._tell(f"{sentence}: {self._again}" if self._again else f"{sentence}, repeat the command")
+        if self._again:
+            self._tell(f"{sentence}:", self._again)
+        else:
+            self._tell(f"{sentence}, repeat the command")
         for each in self._leave:
             each()
         os._exit(0)
@@ -145,7 +155,7 @@ class KeyboardStop:
         self._event = threading.Event() if event is None else event
         self._interrupted = False
         self.busy = threading.RLock()
-        self._tell: Callable[[str], None] = lambda text: None
+        self._tell: Tell = lambda sentence, command="": None
         self._searching = False
         self._before: Any = None
 
@@ -154,7 +164,7 @@ class KeyboardStop:
         """Whether to stop after the current generation."""
         return self._interrupted or self._event.is_set()
 
-    def prepare(self, tell: Callable[[str], None], leave: Sequence[Callable[[], None]], again: str) -> None:
+    def prepare(self, tell: Tell, leave: Sequence[Callable[[], None]], again: str) -> None:
         """Set a function that shows a message."""
         self._tell = tell
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metadisco.evolution.display import describe_skip
+from metadisco.evolution.describe import describe_skip
 
 FIRST_NOTICE = 5  # generations in a row; repeated at each doubling only, so as not to fill the screen
 

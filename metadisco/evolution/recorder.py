@@ -3,17 +3,18 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from metadisco.config import Config, OuterConfig, completed, to_plain
+from metadisco.config import Config, completed, to_plain
 from metadisco.config.code.own_code import source_of
 from metadisco.errors import UserError
+from metadisco.evolution.course import Course
 from metadisco.evolution.deadline import Deadline
 from metadisco.evolution.display import Display
 from metadisco.evolution.interrupt import Stop
 from metadisco.evolution.notices import Notices
+from metadisco.evolution.opening import describe_devices, differences, opening
 from metadisco.storage.lock import RunLock
 from metadisco.storage.loggers import make_loggers
 from metadisco.storage.package import digests_of_opponents
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 FACTS = {"processes": "num_processes", "devices": "num_devices"}
 """Keys of provenance.json whose names differ from the attributes of `Evaluator`."""
-DIGESTS = ("code", "opponents")
-"""Keys of provenance.json that hold digests by name."""
 
 
 class RunRecorder:
@@ -54,6 +53,7 @@ class RunRecorder:
         self._checkpoints: Checkpoints | None = None
         self._loggers: list[Any] = []
         self._notices = Notices([], config.outer.strategy.population_size)
+        self._course: Course | None = None
         self._mark = time.monotonic()
         self.done = 0
 
@@ -132,8 +132,10 @@ class RunRecorder:
         for sentence in differences(before, facts):
             self._display.say(sentence)
         self._note(evaluator)
-        self._describe(evaluator)
-        self._display.start(self.done, self._config.outer.num_generations)
+        for sentence in opening(self._run.path.name, self._config, evaluator):
+            self._display.say(sentence)
+        self._course = Course(self._config.outer, rows, self.done, describe_devices(evaluator))
+        self._course.show(self._display)
         self._mark = time.monotonic()
 
     def _check_memory(self, evaluator: "Evaluator") -> None:
@@ -172,25 +174,6 @@ class RunRecorder:
         self._lock.check()
         self._note(evaluator)
 
-    def _describe(self, evaluator: "Evaluator") -> None:
-        """Show the cost of a generation and the devices."""
-        outer, tasks = self._config.outer, self._config.tasks
-        each = evaluator.env_steps // outer.num_evaluations
-        where = f" on {len(tasks)} environments" if len(tasks) > 1 else ""
-        steps = f" of {each:,} steps{where} = {evaluator.env_steps:,} steps a generation" if each else " a generation"
-        memory = "unknown" if evaluator.chunk_bytes is None else f"{evaluator.chunk_bytes / 2**20:,.1f} MiB"
-        self._display.say(
-            f"{self._run.path.name}: {outer.strategy.name}, {outer.strategy.population_size} members × "
-            f"{outer.num_rollouts} rollouts{steps}"
-        )
-        for sentence in baseline_cost(outer, len(tasks) or 1, evaluator):
-            self._display.say(sentence)
-        of = f" of {evaluator.num_processes} processes" if evaluator.num_processes > 1 else ""
-        self._display.say(
-            f"{evaluator.num_devices} {evaluator.platform} devices{of}, chunks of {evaluator.chunk_size} evaluations; "
-            f"memory per device {memory}; compiled in {evaluator.compile_seconds:.1f} s"
-        )
-
     def log(self, row: dict[str, Any]) -> None:
         """Append a row to metrics.jsonl, the loggers and the screen."""
         self._deadline.note_generation(self._lap(), "centre_fitness" in row)
@@ -199,7 +182,8 @@ class RunRecorder:
         for logger in self._loggers:
             logger.log(row)
         self.done = row["generation"] + 1
-        self._display.generation(row)
+        if self._course is not None:
+            self._course.generation(row, self._display)
         for sentence in self._notices.note(row):
             self._display.say(sentence)
 
@@ -212,6 +196,8 @@ class RunRecorder:
         self._run.write_centre(progress.generation, to_arrays(state.strategy.centre))
         self._open().save(state, progress)
         self._deadline.note_save(self._lap())
+        if self._course is not None:
+            self._course.saved(progress.generation)
 
     def _lap(self) -> float:
         """Return the seconds since the last call, or since the last save began."""
@@ -229,7 +215,8 @@ class RunRecorder:
 
     def summary(self) -> str:
         """Return a summary of all generations, to be appended to the final message."""
-        return self._notices.summary()
+        centre = self._course.summary() if self._course else ""
+        return f"{self._notices.summary()}{'; centre ' if centre else ''}{centre}"
 
     def __enter__(self) -> Self:
         return self
@@ -242,40 +229,3 @@ class RunRecorder:
             if closing is not None:
                 with contextlib.suppress(*([] if error is None else [Exception])):
                     closing.close()
-
-
-def baseline_cost(outer: OuterConfig, num_tasks: int, evaluator: "Evaluator") -> list[str]:
-    """Describe the lifetimes that the baseline of a search costs; empty without a baseline."""
-    every = f"whenever the centre is evaluated, every {outer.evaluate_every} generations"
-    uses = (
-        (evaluator.num_baselines, every if outer.evaluate_every != 1 else "as the centre is evaluated"),
-        (evaluator.num_baselines_per_generation, "in each generation, as the scale of capped_mean"),
-    )
-    costs = [f"{number * num_tasks:,} more lifetimes {when}" for number, when in uses if number]
-    name = outer.baseline or "of the problem"
-    return [f"baseline {name}: {'; '.join(costs)}"] if costs else []
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Describe how devices and settings differ from the previous start of a run, and what this means for its numbers.
-
-    Args:
-        before: the newest entry of provenance.json; empty for a new run.
-        now: `processes`, `devices`, `platform`, `chunk_size`, and digests: `code`, of user-defined code by name, and
-            `opponents`, of saved agents by path.
-    """
-    old = {"processes": 1, **before} if before else {}
-    changed = [name for name in now if name in old and old[name] != now[name]]
-    exact = "platform" not in changed and "chunk_size" not in changed and now["platform"] == "cpu"
-    same = exact and now["chunk_size"] == 1
-    what = "numbers stay bit-identical" if same else "numbers agree to float tolerance only"
-    edited, retrained = (
-        [name for name, digest in now.get(kind, {}).items() if old.get(kind, {}).get(name, digest) != digest]
-        for kind in DIGESTS
-    )
-    return [
-        *(f"the source of {name} was edited since the last start: numbers may change" for name in edited),
-        *(f"the agents in {name}, which are opponents, have changed since the last start: numbers will change"
-          for name in retrained),
-        *(f"{name} was {old[name]} and is {now[name]} now: {what}" for name in changed if name not in DIGESTS),
-    ]  # fmt: skip

@@ -11,7 +11,10 @@ from metadisco.errors import MachineError, UserError, describe_os_error
 from metadisco.evolution.deadline import Deadline
 from metadisco.evolution.display import Display
 from metadisco.evolution.interrupt import Stop
+from metadisco.evolution.next_steps import next_steps
+from metadisco.evolution.pace import Pace
 from metadisco.evolution.recorder import RunRecorder
+from metadisco.evolution.status import Status
 from metadisco.outer.team import ALONE, Place, Team
 from metadisco.storage.lock import RunLock
 from metadisco.storage.loggers import check_loggers
@@ -73,7 +76,8 @@ def run_search(
                     recorder = RunRecorder(run, config, display, lock, deadline, interrupt)
             interrupt.prepare(display.say, [display.stop, *([lock.release] if lock else [])], again)
         try:
-            done = _search(config, recorder, team, interrupt)
+            display.follow(Status("loading and compiling", 1, Pace(), lambda width: []))
+            _search(config, recorder, team, interrupt)
         except BrokenPipeError:
             raise
         except (OSError, MachineError) as error:
@@ -82,8 +86,8 @@ def run_search(
             interrupt.end()
         late = deadline.hours is not None and not interrupt.requested
         hours = f", as the next one would not fit into {deadline.hours} hours" if late else ""
-        summary = recorder.summary() if recorder else ""
-        display.say(_outcome(done, config.outer.num_generations, run_path, summary, hours, again))
+        if recorder:
+            _say_outcome(display, recorder, config, run_path, hours, again)
 
 
 def _join(config: Config, place: Place) -> Team:
@@ -107,8 +111,8 @@ def _join(config: Config, place: Place) -> Team:
     return team
 
 
-def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt: Stop) -> int:
-    """Build everything and search; return the number of completed generations."""
+def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt: Stop) -> None:
+    """Build everything and search."""
     with team.agreed():
         if recorder:
             recorder.check()
@@ -140,7 +144,6 @@ def _search(config: Config, recorder: RunRecorder | None, team: Team, interrupt:
             should_stop=lambda: team.should_stop(_wants_to_stop(recorder, interrupt)),
             chunks=chunks,
         )
-    return shared.done
 
 
 def _wants_to_stop(recorder: RunRecorder | None, interrupt: Stop) -> bool:
@@ -148,11 +151,19 @@ def _wants_to_stop(recorder: RunRecorder | None, interrupt: Stop) -> bool:
     return interrupt.requested or (recorder is not None and not recorder.has_time())
 
 
-def _outcome(done: int, asked: int, run_path: Path, summary: str, hours: str, again: str) -> str:
-    """Return the final message of a successful search."""
+def _say_outcome(
+    display: Display, recorder: RunRecorder, config: Config, run_path: Path, hours: str, again: str
+) -> None:
+    """Show how a search ended, and what to do next."""
+    display.stop()
+    done, asked = recorder.done, config.outer.num_generations
     if done < asked:
-        return f"stopped after generation {done} of {asked}{hours}{summary}; to continue: {again}"
-    return f"done: {done} generations in {run_path}{'' if done == asked else f' ({asked} were asked for)'}{summary}"
+        display.say(f"stopped after generation {done} of {asked}{hours}{recorder.summary()}; to continue:", again)
+        return
+    more = "" if done == asked else f" ({asked} were asked for)"
+    display.say(f"done: {done} generations in {run_path}{more}{recorder.summary()}")
+    for purpose, command in next_steps(config, run_path):
+        display.say(f"{purpose}:", command)
 
 
 def _explained(error: OSError | MachineError, run_path: Path, lock: RunLock | None, again: str) -> Exception:

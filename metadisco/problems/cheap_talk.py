@@ -104,6 +104,19 @@ class CheapTalk:
             num_episodes=asked.num_episodes,
         )
 
+    @staticmethod
+    def evaluate_words(config: Config, run: str) -> list[str]:
+        """Return the words of `metadisco evaluate` that compare a talker that a run found with an untrained one."""
+        return [
+            "--talkers",
+            "random:0",
+            run,
+            "--envs",
+            *dict.fromkeys(task.env for task in config.tasks),
+            "--config",
+            run,
+        ]
+
     @property
     def env_steps(self) -> int:
         """Environment steps of one lifetime on each task; steered episodes count at their longest."""

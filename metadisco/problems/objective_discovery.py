@@ -62,6 +62,19 @@ class ObjectiveDiscovery:
         fitness = make_fitness(config.inner.fitness, config.inner.fitness_part)
         return cls(parametrisation, make_tasks(config), fitness, _named_objective(config.outer.baseline))
 
+    @staticmethod
+    def evaluate_words(config: Config, run: str) -> list[str]:
+        """Return the words of `metadisco evaluate` that compare what a run found with PPO."""
+        return [
+            "--objectives",
+            "ppo",
+            run,
+            "--envs",
+            *dict.fromkeys(task.env for task in config.tasks),
+            "--config",
+            run,
+        ]
+
     @property
     def env_steps(self) -> int:
         """Environment steps of one evaluation: of training one agent on each task."""

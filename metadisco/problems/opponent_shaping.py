@@ -133,6 +133,17 @@ class OpponentShaping:
         )
         return problem if asked.self_play is None else SelfPlay(**vars(problem), schedule=asked.self_play)
 
+    @staticmethod
+    def evaluate_words(config: Config, run: str) -> list[str]:
+        """Return the words of `metadisco evaluate` that compare the player that a run found with the best fixed one.
+
+        Empty for a game or opponents that have no name.
+        """
+        game, opponents = config.problem["game"], config.problem["opponents"]
+        if not all(isinstance(each, str) for each in (game, *opponents)):
+            return []
+        return ["--players", "best_static", run, "--opponents", *opponents, "--games", game]
+
     @property
     def env_steps(self) -> int:
         """Plays of the game in one evaluation, in a sampled game whole episodes; each counts as an environment step."""
