@@ -92,7 +92,7 @@ def _print_summary(title: str, lifetimes: "Lifetimes") -> None:
     )
     lines = [[title, *(column[name] for column in columns)] for name, title in titles.items()]
     if several:
-        lines.append(["distribution over the range", *(histogram(each, BINS) for each in scores)])
+        lines.append(["distribution over the range", *(histogram(each.tolist(), BINS) for each in scores)])
     if any(each.failed for each in summaries):
         lines.append(["failed", *(str(each.failed) for each in summaries)])
     if lifetimes.gaps.any():

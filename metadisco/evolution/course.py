@@ -79,21 +79,21 @@ class Course:
         if not self._centres:
             when = f"first evaluated after generation {every}" if every else "not evaluated (outer.evaluate_every=0)"
             return f"{sparkline(self._means, MIN_SPARKS * 2)} mean of the population; {when}"
-        words = self.summary()
+        words = MARGIN.join(self.summary())
         past = [row["centre_fitness"] for row in self._centres]
         return f"{sparkline(past, min(max(room - len(words) - 1, MIN_SPARKS), MAX_SPARKS))} {words}"
 
-    def summary(self) -> str:
-        """Return the latest fitness of the centre, and the best one; empty if it was never evaluated."""
+    def summary(self) -> list[str]:
+        """Return the latest fitness of the centre, and the best one; nothing if it was never evaluated."""
         if not self._centres:
-            return ""
+            return []
         last = self._centres[-1]
         half = last.get("centre_half_width")
         latest = "failed" if last["centre_fitness"] is None else number(last["centre_fitness"])
         known = [row for row in self._centres if row["centre_fitness"] is not None]
         best = max(known, key=lambda row: float(row["centre_fitness"]), default=None)
         so_far = f"best {number(best['centre_fitness'])} (generation {best['generation'] + 1})" if best else ""
-        return MARGIN.join(filter(None, [latest + (f" ± {rough(half)}" if half else ""), so_far]))
+        return list(filter(None, [latest + (f" ± {rough(half)}" if half else ""), so_far]))
 
     def _baseline(self) -> str:
         """Return the fitness of the baseline, and how far the centre is above it on the same seeds."""

@@ -117,4 +117,4 @@ class Display:
 
 def _padded(status: Status) -> str:
     """Return the number of the unit, as wide for the first one as for the last."""
-    return status.count.ljust(len(f"{status.what} {status.total}/{status.total}"))
+    return status.counted.ljust(len(f"{status.what} {status.total}/{status.total}"))

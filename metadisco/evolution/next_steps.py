@@ -18,7 +18,8 @@ def next_steps(config: Config, run: Path) -> list[tuple[str, str]]:
         run: its directory, as it was given.
     """
     kind, name = problem_kind(config.problem["name"]), str(run)
-    words = getattr(kind, "evaluate_words", lambda config, run: [])(config, name)
+    evaluate_words = getattr(kind, "evaluate_words", None)
+    words: list[str] = evaluate_words(config, name) if evaluate_words is not None else []
     steps = {"to draw it": ["plot", name, "--output", str(run / "figures")]}
     if words:
         steps["to judge it on fresh seeds"] = ["evaluate", *words, "--output", str(run / "evaluation")]

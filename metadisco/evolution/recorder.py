@@ -215,7 +215,7 @@ class RunRecorder:
 
     def summary(self) -> str:
         """Return a summary of all generations, to be appended to the final message."""
-        centre = self._course.summary() if self._course else ""
+        centre = ", ".join(self._course.summary() if self._course else [])
         return f"{self._notices.summary()}{'; centre ' if centre else ''}{centre}"
 
     def __enter__(self) -> Self:

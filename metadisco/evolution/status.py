@@ -33,7 +33,7 @@ class Status(NamedTuple):
         return f"elapsed {in_words(self.pace.elapsed)}{left}"
 
     @property
-    def count(self) -> str:
+    def counted(self) -> str:
         """Which unit is done, of how many: `generation 5/36`."""
         return f"{self.what} {self.pace.done}/{self.total}"
 
@@ -56,7 +56,7 @@ def _bar(status: Status) -> Table:
     line.add_column(no_wrap=True)
     line.add_column(ratio=1)
     line.add_column(no_wrap=True)
-    line.add_row(status.count, ProgressBar(max(status.total, 1), status.pace.done), status.times)
+    line.add_row(status.counted, ProgressBar(max(status.total, 1), status.pace.done), status.times)
     return line
 
 

@@ -1,6 +1,6 @@
 """Warnings about generations in which nothing was learned."""
 
-from metadisco.evolution.display import describe_skip
+from metadisco.evolution.describe import describe_skip
 from metadisco.evolution.notices import Notices, is_notable
 
 FAILED = {"step_skipped": True, "fitness_mean": None, "failed_members": 8}

@@ -10,7 +10,7 @@ from rows import timeless
 from toys import SIZE, MemoryRecorder, Quadratic, bits, config_of, ran
 
 from metadisco.errors import UserError
-from metadisco.evolution.recorder import baseline_cost
+from metadisco.evolution.opening import baseline_cost
 from metadisco.outer.search import search
 from metadisco.types import Evaluation, TaskInfo
 

@@ -1,13 +1,14 @@
 """`metadisco evaluate --objectives`: comparison of objectives over environments, on the same seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from metadisco.api import comparing
 from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
-from metadisco.commands.tables import print_tables
+from metadisco.commands.tables import print_comparison, print_tables
 
 
 def evaluate(
@@ -48,23 +49,21 @@ def evaluate(
         "progress": not quiet, **({} if num_seeds is None else {"num_seeds": num_seeds}),
     }  # fmt: skip
     with figure_style(style, formats):
-        found = _compare(objectives, envs, settings, given)
+        show = _compare(objectives, envs, settings, given)
     if not quiet:
-        print_tables(found)
+        show()
     return 0
 
 
 def _compare(
     objectives: Sequence[str], envs: Sequence[str], settings: str | None, given: Mapping[str, Any]
-) -> Sequence[Any]:
-    """Return the tables of a comparison, at one setting or over several."""
+) -> Callable[[], None]:
+    """Compare, at one setting or over several; return a function that prints the tables."""
     if settings is None:
-        found = comparing.evaluate(objectives, envs, **given)
-        from metadisco.evaluation.results import tables_of
-
-        return tables_of(found)
+        return partial(print_comparison, comparing.evaluate(objectives, envs, **given), given["output"])
     from metadisco.api.over_settings import evaluate_settings
     from metadisco.evaluation.settings_tables import settings_tables
 
     judged = evaluate_settings(objectives, envs, settings, **given)
-    return settings_tables(judged.judgements["area_under_curve"], judged.baseline, judged.places, cells=False)
+    found = settings_tables(judged.judgements["area_under_curve"], judged.baseline, judged.places, cells=False)
+    return partial(print_tables, found)

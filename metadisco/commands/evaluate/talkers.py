@@ -7,7 +7,7 @@ from typing import Any
 from metadisco.api import talkers as comparing
 from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
-from metadisco.commands.tables import print_tables
+from metadisco.commands.tables import print_comparison
 from metadisco.errors import UserError
 
 
@@ -51,9 +51,7 @@ def evaluate(
             **given,
         )
     if not quiet:
-        from metadisco.evaluation.results import tables_of
-
-        print_tables(tables_of(found))
+        print_comparison(found, output)
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from metadisco.api.tuned import evaluate_tuned
 from metadisco.commands.figure_style import figure_style
 from metadisco.commands.overrides import is_setting, settings_in
-from metadisco.commands.tables import print_tables
+from metadisco.commands.tables import print_comparison
 
 
 def evaluate(
@@ -49,7 +49,5 @@ def evaluate(
             progress=not quiet,
         )
     if not quiet:
-        from metadisco.evaluation.results import tables_of
-
-        print_tables(tables_of(found))
+        print_comparison(found, output)
     return 0

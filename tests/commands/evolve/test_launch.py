@@ -9,7 +9,7 @@ from metadisco.commands.evolve.causes import Ending, explain
 from metadisco.commands.evolve.launch import complete
 from metadisco.config import write_yaml
 from metadisco.errors import UserError
-from metadisco.evolution.recorder import differences
+from metadisco.evolution.opening import differences
 from metadisco.outer.team import Place
 
 CONFIG = {"inner": {"env": "gymnax/CartPole-v1"}, "outer": {"num_generations": 1}}
