@@ -53,9 +53,9 @@ def describe_os_error(error: OSError, where: str | None = None) -> str | None:
     return f"{error.strerror}" if path is None else f"{str(path)!r}: {error.strerror}"
 
 
-def nearest(name: str, allowed: Iterable[str], number: int = 1) -> str:
+def nearest(name: str, allowed: Iterable[str], number: int = 1, cutoff: float = 0.6) -> str:
     """Return `"; did you mean 'x'?"` for the allowed names closest to `name`, or an empty string."""
-    return meant(difflib.get_close_matches(name, list(allowed), n=number, cutoff=0.6))
+    return meant(difflib.get_close_matches(name, list(allowed), n=number, cutoff=cutoff))
 
 
 def meant(names: Sequence[str]) -> str:

@@ -79,6 +79,19 @@ REFUSED_EARLY = [
     (["evolve", "CONFIG", "parametrisation.name=value_los", "--run", "RUN"], 2, "did you mean 'value_loss'"),
     (["evolve", "CONFIG", "inner.fitness=final_retrun", "--run", "RUN"], 2, "did you mean 'final_return'"),
     (["evolve", "CONFIG", "inner.env=gymnaks/CartPole-v1", "--run", "RUN"], 2, "did you mean 'gymnax'"),
+    (["evolve", "CONFIG", "learning_rate=1", "--run", "RUN"], 2, "'inner.ppo.learning_rate', 'outer.strategy.learning"),
+    (["evolve", "CONFIG", "ppo.gamma=1", "--run", "RUN"], 2, "did you mean 'inner.ppo.gamma'?"),
+    (
+        ["evolve", "CONFIG", "outer.population_size=4", "--run", "RUN"],
+        2,
+        "did you mean 'outer.strategy.population_size'",
+    ),
+    (["train", "--objective", "ppo", "num_envs=8"], 2, "did you mean 'inner.ppo.num_envs'?"),
+    (["config", "gamma"], 0, "0.99"),
+    (["config", "outer.strategy"], 0, "outer.strategy.std_decay"),
+    (["config", "lpo_drift"], 0, "parametrisation.margin"),
+    (["config"], 0, "inner.ppo"),
+    (["config", "lerning_rate"], 2, "did you mean 'learning_rate'"),
     (["train", "--objective", "ppo", "--seeds", "0"], 2, "--seeds"),
     (["train", "--objective", "pppo", "--env", "gymnax/CartPole-v1"], 2, "did you mean 'ppo'"),
     (["train", "--objective", "ppo", "objective.clip=0.1"], 2, "did you mean 'clip_eps'"),
@@ -284,6 +297,15 @@ class TestTrain:
     def test_agents_whose_numbers_became_infinite_have_a_return_of_null(self, train):
         failed = [point["final_return"] for point in train(*GRID)["grid"][2:]]
         assert failed == [[None, None], [None, None]]
+
+    @pytest.mark.parametrize("verbose", [False, True])
+    def test_a_summary_goes_to_stdout_and_the_seeds_where_asked_for(self, verbose, capsys):
+        command = ["train", "--objective", "ppo", "--env", "gymnax/CartPole-v1", "--seeds", "2"]
+        assert main([*command, *TINY, *(["--verbose"] if verbose else [])]) == 0
+        out, err = capsys.readouterr()
+        assert "mean (95 %)" in out and "interquartile mean" in out and "range" in out
+        assert ("│ seed " in out or "┃ seed " in out) == verbose
+        assert "training 1/1" in err
 
     @pytest.mark.slow
     def test_a_table_of_the_grid_goes_to_stdout_best_first(self, capsys):

@@ -109,6 +109,7 @@ COMMANDS = (
     "card",
     "reference",
     "listing",
+    "keys",
 )
 
 

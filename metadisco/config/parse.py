@@ -21,6 +21,11 @@ from .text import flatten
 
 T = TypeVar("T")
 
+TYPO = 0.8
+"""Similarity from which on a key is one beside it, misspelt; below it, other sections are looked through first."""
+KEYS_MEANT = "metadisco.config.keys:keys_meant"
+"""Which keys a word may mean; reads all settings classes, so that it is imported for a message only."""
+
 _ALLOWED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -159,7 +164,8 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
     kind, got = error["type"], error["input"]
     if kind == "unexpected_keyword_argument":
         allowed = _keys_beside(cls, location[:-1])
-        hint = _elsewhere(key, got) or nearest(location[-1], allowed)
+        typo = nearest(location[-1], allowed, cutoff=TYPO)
+        hint = typo or _elsewhere(key, got) or nearest(location[-1], allowed)
         return f"unknown key {shown(key)}{hint} (allowed here: {', '.join(sorted(allowed))})"
     if kind.startswith("missing"):
         return f"{key}: missing, allowed: a value"
@@ -185,10 +191,8 @@ def _sentence(error: Any, cls: type, prefix: str) -> str:
 
 def _elsewhere(key: str, got: Any) -> str:
     """Return a hint at keys that have this name in other sections; `got` may be a section that lacks its own one."""
-    from .keys import keys_meant  # noqa: PLC0415 - reads all settings classes
-
     inside = flatten({key: got}) if isinstance(got, Mapping) and got else {key: got}
-    return meant(keys_meant(next(iter(inside))))
+    return meant(resolve_name(KEYS_MEANT)(next(iter(inside))))
 
 
 def _choices(expected: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import threading
 import time
@@ -60,10 +61,10 @@ def test_a_mapping_is_left_as_it_is_and_may_hold_tuples_and_numbers_of_numpy(fol
 def test_a_notebook_without_widgets_gets_plain_lines(monkeypatch, capsys):
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with Display() as display:
-        display.start(0, 2)
-        display.advance(1, "facts")
-    assert capsys.readouterr().err == "generation 1/2  facts\n"
+    progress = Display().counting("cell")
+    progress(0, 2, "")
+    progress(1, 2, "facts")
+    assert re.fullmatch(r"\S+  cell 1/2  elapsed \S+  left \S+  facts\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_handlers_are_as_before_afterwards():
 DEAF = """
 import ctypes, os, sys
 from metadisco.evolution.interrupt import Interrupt
-with Interrupt(lambda text: print(text, flush=True)) as interrupt:
-    interrupt.prepare(lambda text: print(text, flush=True), [lambda: print("left", flush=True)], "the command")
+with Interrupt(lambda *words: print(*words, flush=True)) as interrupt:
+    interrupt.prepare(lambda *words: print(*words, flush=True), [lambda: print("left", flush=True)], "the command")
     if "search" in sys.argv:
         interrupt.begin()
     print("ready", flush=True)
@@ -101,7 +101,7 @@ def test_in_a_process_that_ends_with_it_later_signals_change_no_exit_code():
     code = """
 import os, signal, sys, time
 from metadisco.evolution.interrupt import Interrupt
-with Interrupt(lambda text: print(text, flush=True), is_last=True) as interrupt:
+with Interrupt(lambda *words: print(*words, flush=True), is_last=True) as interrupt:
     interrupt.begin()
     os.kill(os.getpid(), signal.SIGTERM)
     while not interrupt.requested:
