@@ -59,7 +59,9 @@ def make_parser() -> Parser:
     listing = _command(commands, "list", "list environments, objectives, strategies and so on", LIST_EXAMPLE)
     listing.add_argument("kinds", nargs="*", metavar="KIND", help="such as environments, strategies, devices (all)")
     config = _command(commands, "config", "explain the keys of a config", CONFIG_EXAMPLE)
-    config.add_argument("key", nargs="?", metavar="KEY", help="a key, its end, or a section; sections if left out")
+    config.add_argument(
+        "key", nargs="?", metavar="KEY", help="a key, a section, or a part of their names; all sections if left out"
+    )
     return parser
 
 

@@ -78,7 +78,7 @@ class Course:
         every = self._outer.evaluate_every
         if not self._centres:
             when = f"first evaluated after generation {every}" if every else "not evaluated (outer.evaluate_every=0)"
-            return f"{sparkline(self._means, MIN_SPARKS * 2)} mean of the population; {when}"
+            return f"{sparkline(self._means, MIN_SPARKS * 2)} mean of the population; {when}" if self._means else when
         words = MARGIN.join(self.summary())
         past = [row["centre_fitness"] for row in self._centres]
         return f"{sparkline(past, min(max(room - len(words) - 1, MIN_SPARKS), MAX_SPARKS))} {words}"
@@ -111,8 +111,9 @@ class Course:
         if not row:
             return ""
         failed = f"{row['failed_members']} of {size} failed" if row.get("failed_members") else ""
-        spread = f"mean {number(row.get('fitness_mean'))} ± {rough(row.get('fitness_std'))}"
-        best = f"best {number(row.get('fitness_best'))}"
+        known = row.get("fitness_mean") is not None
+        spread = f"mean {number(row['fitness_mean'])} ± {rough(row.get('fitness_std'))}" if known else ""
+        best = f"best {number(row.get('fitness_best'))}" if known else ""
         speed = f"{number(row[SPEED])} steps/s" if row.get(SPEED) else ""
         return MARGIN.join(filter(None, [spread, best, failed, *notes_of(row), speed]))
 

@@ -215,8 +215,12 @@ class RunRecorder:
 
     def summary(self) -> str:
         """Return a summary of all generations, to be appended to the final message."""
+        return self._notices.summary()
+
+    def centre(self) -> str:
+        """Return the latest and the best fitness of the centre, to be appended to the final message."""
         centre = ", ".join(self._course.summary() if self._course else [])
-        return f"{self._notices.summary()}{'; centre ' if centre else ''}{centre}"
+        return f"; centre {centre}" if centre else ""
 
     def __enter__(self) -> Self:
         return self

@@ -161,7 +161,7 @@ def _say_outcome(
         display.say(f"stopped after generation {done} of {asked}{hours}{recorder.summary()}; to continue:", again)
         return
     more = "" if done == asked else f" ({asked} were asked for)"
-    display.say(f"done: {done} generations in {run_path}{more}{recorder.summary()}")
+    display.say(f"done: {done} generations in {run_path}{more}{recorder.summary()}{recorder.centre()}")
     for purpose, command in next_steps(config, run_path):
         display.say(f"{purpose}:", command)
 
