@@ -32,6 +32,12 @@ CHECKED = install_import_hook(
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _devices() -> None:
+    """Start JAX before a test asks for one device, as a process keeps what it starts with."""
+    assert jax.device_count() == 2
+
+
 @pytest.fixture
 def getkey() -> Callable[[], jax.Array]:
     """Return a function that returns a new key per call, the same ones in every run."""
