@@ -64,15 +64,16 @@ agents train with the best forms. DIR/distilled.json or DIR/distilled.json@form 
 
 PLOT_EXAMPLE = """examples:
   metadisco plot runs/lpo --output runs/lpo/figures
-  metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --three-d
+  metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --interactive
   metadisco plot runs/lpo@640 --output figures --no-visits
   metadisco plot runs/lpo runs/lpo_seed1 runs/lpo_seed2 --output figures
 
 First a few agents train with each objective: their minibatch statistics show which part of it matters. Several runs
 must share problem, fitness and environments; they are drawn together."""
 
-REPORT_EXAMPLE = """example:
+REPORT_EXAMPLE = """examples:
   metadisco report runs/lpo --output lpo.html
+  metadisco report runs/lpo --output lpo.html --watch
 
 One page that needs no network. It includes the results of metadisco evaluate in RUN/evaluation and of metadisco distil
 in RUN/distilled."""
@@ -213,7 +214,9 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     plot.add_argument(
         "--no-visits", dest="visit", action="store_false", help="train no agents; no minibatch statistics"
     )
-    plot.add_argument("--three-d", action="store_true", help="also draw surfaces in three dimensions")
+    plot.add_argument(
+        "--interactive", action="store_true", help="a page with surfaces to turn and sliders instead of PNG and SVG"
+    )
     plot.add_argument(
         "--annotate", action="store_true", help="mark what is notable about a loss: convexity, symmetry, rollback, …"
     )
@@ -252,6 +255,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     report.add_argument("--evaluation", type=Path, metavar="DIR", help="output of metadisco evaluate")
     report.add_argument("--distilled", type=Path, metavar="DIR", help="output of metadisco distil")
     report.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents for the figures")
+    report.add_argument("--watch", action="store_true", help="follow a run that goes on, until it ends or Ctrl-C")
 
     card = _command(commands, "card", "write the model card of a discovery", CARD_EXAMPLE)
     card.add_argument("name", metavar="NAME", help="a run, an artefact or a published discovery")
