@@ -34,7 +34,7 @@ def draw(name: str, env: str, config_name: Path | None, output: Path) -> None:
     source = find_source(name)
     env, config, settings = settings_for(source, env, config_name, {})
     announced = partial(announce, say, settings.origin, [source], [config], {})
-    for file in draw_objective(source, config, env, output, three_d=True, say=say, announced=announced):
+    for file in draw_objective(source, config, env, output, say=say, announced=announced):
         say(f"wrote {file}.png and .svg")
 
 

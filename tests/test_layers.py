@@ -138,6 +138,8 @@ def test_no_script_calls_the_command_line(folder):
         ("wandb", "storage.loggers"),
         ("ruamel", "config.text"),
         ("optuna", "tuning.study"),
+        ("latex2mathml", "reporting.mathml"),
+        ("markdown_it", "reporting.studies"),
     ],
 )
 def test_a_library_that_may_change_is_named_in_one_file(library, home):

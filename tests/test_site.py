@@ -122,7 +122,7 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest():
 def test_every_command_and_option_is_on_the_page(reference):
     text = page(reference, "commands")
     assert set(re.findall(r"^## metadisco (\w+)$", text, re.MULTILINE)) == set(_COMMANDS)
-    for option in ("--run", "--seeds", "--victim", "--three-d", "--join-timeout", "--force"):
+    for option in ("--run", "--seeds", "--victim", "--interactive", "--watch", "--join-timeout", "--force"):
         assert f"`{option}" in text
     assert "--member" not in text and "SUPPRESS" not in text
 

@@ -9,14 +9,15 @@ from shutil import copyfile
 from typing import Any
 
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+
+from metadisco.reporting.mathml import typeset
 
 FONT = "STIXTwoMath-Regular.ttf"
 
 
 def _inline(self: Any, node: nodes.math) -> None:
-    self.body.append(convert(node.astext()))
+    self.body.append(typeset(node.astext()))
     raise nodes.SkipNode
 
 
@@ -26,7 +27,7 @@ def _block(self: Any, node: nodes.math_block) -> None:
         self.body.append(f'<span id="{identifier}"></span>')
     if node.get("number"):
         self.body.append(f'<span class="eqno">({node["number"]})</span>')
-    self.body.append(convert(node.astext(), display="block"))
+    self.body.append(typeset(node.astext(), block=True))
     self.body.append("</div>")
     raise nodes.SkipNode
 

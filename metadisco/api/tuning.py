@@ -63,7 +63,10 @@ def tune(
 
     with Display(not progress) as display:
         found = search(plan, folder, say=display.say, progress=display.counting("agent"))
+    from metadisco.plotting.interactive.page import write_figures
+    from metadisco.plotting.interactive.tuning import tuning_figures
     from metadisco.plotting.tuning import draw_tuned
 
     draw_tuned(found, folder)
+    write_figures(dict(tuning_figures(found)), folder / "figures" / "settings.html", title="Settings and their scores")
     return found

@@ -55,15 +55,16 @@ agents train with the best forms. DIR/distilled.json or DIR/distilled.json@form 
 
 PLOT_EXAMPLE = """examples:
   metadisco plot runs/lpo --output runs/lpo/figures
-  metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --three-d
+  metadisco plot dpo --env gymnax/Acrobot-v1 --output dpo_figures --interactive
   metadisco plot runs/lpo@640 --output figures --no-visits
   metadisco plot runs/lpo runs/lpo_seed1 runs/lpo_seed2 --output figures
 
 First a few agents train with each objective: their minibatch statistics show which part of it matters. Several runs
 must share problem, fitness and environments; they are drawn together."""
 
-REPORT_EXAMPLE = """example:
+REPORT_EXAMPLE = """examples:
   metadisco report runs/lpo --output lpo.html
+  metadisco report runs/lpo --output lpo.html --watch
 
 One page that needs no network. It includes the results of metadisco evaluate in RUN/evaluation and of metadisco distil
 in RUN/distilled."""

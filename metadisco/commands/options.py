@@ -139,7 +139,9 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     plot.add_argument(
         "--no-visits", dest="visit", action="store_false", help="train no agents; no minibatch statistics"
     )
-    plot.add_argument("--three-d", action="store_true", help="also draw surfaces in three dimensions")
+    plot.add_argument(
+        "--interactive", action="store_true", help="a page with surfaces to turn and sliders instead of PNG and SVG"
+    )
     plot.add_argument(
         "--annotate", action="store_true", help="mark what is notable about a loss: convexity, symmetry, rollback, …"
     )
@@ -178,6 +180,7 @@ def _add_tools(commands: "argparse._SubParsersAction[Parser]") -> None:
     report.add_argument("--evaluation", type=Path, metavar="DIR", help="output of metadisco evaluate")
     report.add_argument("--distilled", type=Path, metavar="DIR", help="output of metadisco distil")
     report.add_argument("--no-visits", dest="visit", action="store_false", help="train no agents for the figures")
+    report.add_argument("--watch", action="store_true", help="follow a run that goes on, until it ends or Ctrl-C")
 
     card = _command(commands, "card", "write the model card of a discovery", CARD_EXAMPLE)
     card.add_argument("name", metavar="NAME", help="a run, an artefact or a published discovery")

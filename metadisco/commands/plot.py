@@ -14,14 +14,14 @@ def plot(
     env: str | None,
     config: str | None,
     visit: bool,
-    three_d: bool,
+    interactive: bool,
     annotate: bool,
     words: Sequence[str],
     formats: Sequence[str],
     style: str | None,
     quiet: bool,
 ) -> int:
-    """Draw a run or several, and the losses of an objective, as PNG and SVG; return the exit code.
+    """Draw a run or several, and the losses of an objective; return the exit code.
 
     KEY=VALUE words may be among the names, except for the first one.
 
@@ -37,7 +37,7 @@ def plot(
             config=config,
             overrides=settings_in(words),
             visit=visit,
-            three_d=three_d,
+            interactive=interactive,
             annotate=annotate,
             output=output,
             progress=not quiet,

@@ -6,7 +6,14 @@ from metadisco.api import showing
 
 
 def report(
-    run: str, output: Path, evaluation: Path | None, distilled: Path | None, visit: bool, force: bool, quiet: bool
+    run: str,
+    output: Path,
+    evaluation: Path | None,
+    distilled: Path | None,
+    visit: bool,
+    force: bool,
+    watch: bool,
+    quiet: bool,
 ) -> int:
     """Write a page about a run; return the exit code.
 
@@ -14,6 +21,13 @@ def report(
         UserError: for input that cannot be used; nothing is written then.
     """
     showing.report(
-        run, output, evaluation=evaluation, distilled=distilled, visit=visit, force=force, progress=not quiet
+        run,
+        output,
+        evaluation=evaluation,
+        distilled=distilled,
+        visit=visit,
+        force=force,
+        watch=watch,
+        progress=not quiet,
     )
     return 0

@@ -16,6 +16,7 @@ from metadisco.evaluation.entrants import Entrant
 from metadisco.evaluation.results import FILE, Results, figure_name
 from metadisco.evaluation.statistics import Difference, Estimate
 from metadisco.evaluation.tables import Table, in_markdown
+from metadisco.evaluation.verdicts import verdict
 from metadisco.inner.games import make_game
 from metadisco.storage.files import with_nulls, write_atomically
 
@@ -101,7 +102,25 @@ def read_results(file: Path) -> Results:
         figures=tuple(each for each in figures if each.is_file()),
         hashes=set(hashes.values()),
         names=hashes.keys(),
+        verdicts={sha256: _in_a_sentence(table, name) for name, sha256 in hashes.items()},
     )
+
+
+def _in_a_sentence(table: CrossTable, player: str) -> str:
+    """Return what a player earned, and how that compares with the baseline; empty for one that only opposed others."""
+    short = {each.name: each.short for each in (*table.players, *table.opponents)}
+    found = []
+    for row in table.rows:
+        if row.player != player:
+            continue
+        earned = f"earns {interval(*row.own)} per meta-step against {short[row.opponent]} in {row.game}"
+        if row.difference is not None:
+            compared = {"better": "more than", "level": "as much as", "worse": "less than"}[
+                verdict(row.difference, math.nan)
+            ]
+            earned += f", {compared} {short[table.baseline]} ({interval(*row.difference, signed=True)})"
+        found.append(earned)
+    return f"It {'; it '.join(found)}." if found else ""
 
 
 def read_cross_table(file: Path) -> tuple[CrossTable, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from metadisco.errors import UserError
 from metadisco.evaluation.comparison import as_json, from_json, marl_eval
 from metadisco.evaluation.control_rows import control_frame, control_from_json, control_json, control_tables
 from metadisco.evaluation.evaluate import Comparison
+from metadisco.evaluation.in_words import in_a_sentence
 from metadisco.evaluation.lifetimes import Lifetimes
 from metadisco.evaluation.settings import found_with
 from metadisco.evaluation.tables import Table, in_markdown, latex, tables
@@ -119,6 +120,8 @@ class Results(NamedTuple):
     """SHA-256 of the identities of the entrants; None for files of an earlier version."""
     names: Collection[str]
     """Their names at the time of writing."""
+    verdicts: Mapping[str, str] = {}
+    """A sentence about each discovery that was compared, by its SHA-256."""
 
 
 def read_results(file: Path) -> Results:
@@ -131,19 +134,22 @@ def read_results(file: Path) -> Results:
         data = json.loads(file.read_text(encoding="utf-8"))
         figures = [file.parent / "figures" / f"{name}.png" for name in _figures(data["envs"], file.parent)]
         (baseline,) = short_names([data["baseline"]]).values()
-        stated, held_out = data.get("objectives"), {}
+        stated, held_out, rows = data.get("objectives"), {}, from_json(data["rows"])
         for cell in data["cells"]:
             held_out[cell["objective"], cell["env"]] = cell["held_out"]
         return Results(
             words=f"{int(data['seeds'])} agents each, on common seeds that the search did not use. Differences and "
             f"probabilities of improvement are relative to {baseline}; intervals are 95 %.",
             tables=[
-                *tables(from_json(data["rows"]), held_out, data["baseline"]),
+                *tables(rows, held_out, data["baseline"]),
                 *control_tables(control_from_json(data.get("control", []))),
             ],
             figures=tuple(each for each in figures if each.is_file()),
             hashes=set(stated.values()) if isinstance(stated, dict) else None,
             names={objective for objective, _ in held_out},
+            verdicts={sha256: in_a_sentence(rows, name, data["baseline"]) for name, sha256 in stated.items()}
+            if isinstance(stated, dict)
+            else {},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{str(file)!r} holds no results of this version of metadisco evaluate") from error

@@ -3,7 +3,7 @@
 from metadisco.plotting.curves import curves_figure, learning_curves_figure
 from metadisco.plotting.distributions import profiles_figure, returns_figure
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
-from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.drift_lines import drift_slices_figure
 from metadisco.plotting.grid import grid_figure
 from metadisco.plotting.intervals import intervals_figure
 from metadisco.plotting.look import look
@@ -17,7 +17,6 @@ __all__ = [
     "DASHES",
     "PALETTE",
     "curves_figure",
-    "drift_3d_figure",
     "drift_evolution_figure",
     "drift_figure",
     "drift_slices_figure",

@@ -1,4 +1,4 @@
-"""Drifts as lines over the probability ratio, one panel for each advantage, and in three dimensions."""
+"""Drifts as lines over the probability ratio, one panel for each advantage."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from metadisco.distillation.features import quantiles, relative_gradient
 from metadisco.distillation.surfaces import DriftSurface
 from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
-from metadisco.plotting.drift import DRIFT, RATIO, RELATIVE_GRADIENT, ratio_axis, without_rounding
-from metadisco.plotting.heat import relief
+from metadisco.plotting.drift import RELATIVE_GRADIENT, ratio_axis
 from metadisco.plotting.labels import Label, label_ends
 from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import (
@@ -190,19 +189,3 @@ def _visit_handles(middles: Sequence[tuple[float, float] | None]) -> list[Artist
     if all(middle is None for middle in middles):
         return []
     return [Patch(color=OUTSIDE, linewidth=0, label="outside the middle 99 % of the samples in minibatches at this A")]
-
-
-def drift_3d_figure(surface: DriftSurface, *, title: str) -> Figure:
-    """Draw a drift, and the gradient of its surrogate with respect to r, in three dimensions.
-
-    Args:
-        surface: ascending grids of log r and A.
-        title: of the figure.
-    """
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
-    low, high = float(surface.log_ratio[0]), float(surface.log_ratio[-1])
-    x, y = (RATIO, surface.log_ratio), ("advantage A", surface.advantage)
-    for place, z in enumerate(((DRIFT, without_rounding(surface.drift)), (GRADIENT, surface.gradient)), 1):
-        ratio_axis(relief(figure, place, x, y, z), low, high)
-    set_title(figure, title)
-    return figure

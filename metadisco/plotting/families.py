@@ -11,6 +11,10 @@ from metadisco.discoveries.sources import Source
 Say: TypeAlias = Callable[[str], None]
 
 
+def _none(source: Source, say: Say) -> Iterator[tuple[str, Any]]:
+    return iter(())
+
+
 class Family(NamedTuple):
     """How runs of a problem are drawn and told of, beside what all problems have in common."""
 
@@ -22,6 +26,8 @@ class Family(NamedTuple):
     """Returns a sentence that explains the figure of a name."""
     facts: Callable[[Source], list[tuple[str, str]]]
     """Returns what was run, in words."""
+    interactive: Callable[[Source, Say], Iterator[tuple[str, Any]]] = _none
+    """Gives Plotly figures of a run with their names, and says what takes long."""
 
 
 def family_of(problem: Mapping[str, Any]) -> Family | None:

@@ -1,4 +1,4 @@
-"""Functions of two inputs, as heat maps and in three dimensions. Axes: G by H, the first along x."""
+"""Functions of two inputs, as heat maps. Axes: G by H, the first along x."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from metadisco.plotting.look import points
 from metadisco.plotting.style import short
@@ -91,37 +91,3 @@ def outline(
         y[[1, -2]] + FRAME * (y[[0, -1]] - y[[1, -2]]),
     )
     return axes.contour(x, y, np.pad(inside, 1).T.astype(float), levels=[0.5], **style)
-
-
-def relief(
-    figure: Figure,
-    place: int,
-    x: tuple[str, Float[np.ndarray, "G"]],
-    y: tuple[str, Float[np.ndarray, "H"]],
-    z: tuple[str, Float[np.ndarray, "G H"]],
-) -> Any:
-    """Draw values as a surface in three dimensions, coloured by height, in one half of a figure.
-
-    Args:
-        figure: where.
-        place: 1 for the left half, 2 for the right.
-        x: what it is called, and its values.
-        y: likewise.
-        z: likewise.
-
-    Returns:
-        The three-dimensional axes.
-    """
-    axes: Any = figure.add_subplot(1, 2, place, projection="3d")
-    first, second = np.meshgrid(x[1], y[1], indexing="ij")
-    net = {"edgecolor": (0, 0, 0, 0.3), "linewidth": 0.25, "rcount": 81, "ccount": 81}
-    axes.plot_surface(first, second, z[1], cmap="viridis", rasterized=True, **net)
-    axes.view_init(elev=28, azim=-125)
-    axes.set_box_aspect((1, 1, 0.75), zoom=0.92)
-    axes.tick_params(labelsize=8, pad=1)
-    for axis, (name, _) in zip((axes.xaxis, axes.yaxis, axes.zaxis), (x, y, z), strict=True):
-        axis.set_label_text(name, fontsize=9)
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-        axis.set_major_formatter(FuncFormatter(lambda number, _: short(number)))
-    axes.zaxis.labelpad = 6
-    return axes

@@ -17,7 +17,6 @@ COLUMN, TEXT = 3.3, 6.9
 WIDE = 8.0
 """Inches: the widest figure on a screen, so that letters of 9 points can be read where it is shown 700 pixels wide."""
 SMALLEST, LARGEST = 6.0, 8.0  # points, in a paper
-ZOOM = 0.8  # of what has three dimensions
 PAPER: Any = {
     "font.size": 7, "axes.titlesize": 7, "xtick.labelsize": SMALLEST, "ytick.labelsize": SMALLEST,
     "legend.fontsize": SMALLEST, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
@@ -93,13 +92,8 @@ def fit(figure: Figure) -> None:
         line.set_markersize(scale * line.get_markersize())
     for collection in figure.findobj(Collection):
         collection.set_linewidth([scale * float(each) for each in np.ravel(collection.get_linewidth())])
-    axes: Any  # two or three dimensions
     for axes in figure.axes:
-        if axes.name == "3d":  # whose labels stay as far from it as they are
-            axes.set_box_aspect(None, zoom=ZOOM)
         axes.tick_params(labelsize=max(scale * 10, SMALLEST))
-        for name in ("xaxis", "yaxis", "zaxis"):
-            if hasattr(axes, name):
-                axis = getattr(axes, name)
-                axis.labelpad *= scale
-                axis.label.set_fontsize(max(scale * 10, SMALLEST))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.labelpad *= scale
+            axis.label.set_fontsize(max(scale * 10, SMALLEST))

@@ -27,7 +27,7 @@ from metadisco.objectives.closed import dpo, ppo
 from metadisco.objectives.schedules import factors_over
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.drift import drift_evolution_figure, drift_figure
-from metadisco.plotting.drift_lines import drift_3d_figure, drift_slices_figure
+from metadisco.plotting.drift_lines import drift_slices_figure
 from metadisco.plotting.error_range import errors_drawn, middle
 from metadisco.plotting.families import family_of
 from metadisco.plotting.run import run_figure
@@ -57,7 +57,6 @@ def draw_objective(
     output: Path,
     *,
     visit: bool = True,
-    three_d: bool = False,
     annotate: bool = False,
     say: Callable[[str], None] = lambda text: None,
     announced: Callable[[], None] = lambda: None,
@@ -70,7 +69,6 @@ def draw_objective(
         env: where they are.
         output: folder of the figures; the counts are kept there, too.
         visit: whether to train at all.
-        three_d: draw surfaces in three dimensions as well.
         annotate: mark what is notable about a loss, too.
         say: told of the training runs, and of what has no figure.
         announced: called before them.
@@ -79,7 +77,7 @@ def draw_objective(
         UserError: for what cannot be loaded or drawn.
     """
     figures = objective_figures(
-        source, config, env, output, visit=visit, three_d=three_d, annotate=annotate, say=say, announced=announced
+        source, config, env, output, visit=visit, annotate=annotate, say=say, announced=announced
     )
     for name, figure in figures:
         save(figure, output / name)
@@ -124,7 +122,6 @@ def objective_figures(
     output: Path,
     *,
     visit: bool,
-    three_d: bool,
     annotate: bool = False,
     say: Callable[[str], None],
     announced: Callable[[], None],
@@ -139,17 +136,12 @@ def objective_figures(
         yield "schedule", _schedule_figure(source, objective.schedule)
     for part in source.parts:
         figures = _drift_figures if part == "policy" else _value_figures
-        flat = True
-        for name, figure in figures(source, objective, visits, where, three_d, annotate):
-            flat = flat and not name.endswith("_3d")
-            yield name, figure
-        if three_d and flat:
-            say(f"the {part} loss of {source.name} has one input, so there is no surface to draw in three dimensions")
+        yield from figures(source, objective, visits, where, annotate)
 
 
 def _schedule_figure(source: Source, schedule: Schedule) -> Figure:
     progress = np.linspace(0.0, 1.0, NUM_TIMES)
-    schedules = {generation: each.schedule for generation, each in _history(source).items()}
+    schedules = {generation: each.schedule for generation, each in history_of(source).items()}
     earlier = {generation: factors_over(each, progress) for generation, each in schedules.items() if each}
     return schedule_figure(
         progress,
@@ -159,7 +151,7 @@ def _schedule_figure(source: Source, schedule: Schedule) -> Figure:
     )
 
 
-def _history(source: Source) -> dict[int, Objective]:
+def history_of(source: Source) -> dict[int, Objective]:
     """Return the objective after some of the generations at which the run's centre was kept."""
     if source.run is None:
         return {}
@@ -183,7 +175,6 @@ def _drift_figures(
     objective: Objective,
     visits: MinibatchHistograms | None,
     where: str,
-    three_d: bool,
     annotate: bool,
 ) -> Named:
     name, loss = source.short_name, objective.policy_loss
@@ -202,12 +193,10 @@ def _drift_figures(
         lifetime = {f"at {share:.0%} of the lifetime": surface_of(loss, share) for share in (0.0, 0.5, 1.0)}
         title = f"Drift of {name} over a lifetime{where}"
         yield "drift_over_life", drift_figure(lifetime, title=title, **drawing)
-    history = _history(source)
+    history = history_of(source)
     if len(history) > 1:
         evolved = {generation: surface_of(each.policy_loss) for generation, each in history.items()}
         yield "drift_evolution", drift_evolution_figure(evolved, title=f"Drift of {name} over generations", **drawing)
-    if three_d:
-        yield "drift_3d", drift_3d_figure(drawn, title=f"Drift of {name}")
 
 
 def _value_figures(
@@ -215,7 +204,6 @@ def _value_figures(
     objective: Objective,
     visits: MinibatchHistograms | None,
     where: str,
-    three_d: bool,
     annotate: bool,
 ) -> Named:
     counts = None if visits is None else np.asarray(visits.error)
@@ -226,13 +214,13 @@ def _value_figures(
         raise UserError(f"{source.name!r}: its value loss is not finite, so that there is nothing to draw")
     drawing: Any = {"label": "learned loss φ", "error_counts": counts, "annotate": annotate}
     yield "value_loss", value_loss_figure(curve, title=f"{title}{where}", **drawing)
-    history = _history(source)
+    history = history_of(source)
     if len(history) > 1:
         curves = {generation: value_loss_curve(each.value_loss, error) for generation, each in history.items()}
         yield "value_loss_evolution", value_loss_evolution_figure(curves, title=f"{title} over generations")
     for second_input in SECOND_INPUTS:
         if depends_on(loss, second_input):
-            yield from _value_surfaces(loss, error, second_input, visits, title, three_d)
+            yield from _value_surfaces(loss, error, second_input, visits, title)
 
 
 def _value_surfaces(
@@ -241,11 +229,8 @@ def _value_surfaces(
     second_input: str,
     visits: MinibatchHistograms | None,
     title: str,
-    three_d: bool,
 ) -> Named:
     met = None if visits is None else np.asarray(getattr(visits, second_input)).sum(0)
     low, high = middle(met, 0.01)
     surface = value_loss_surface(loss, error, np.linspace(low, high, NUM_SECOND), second_input)
     yield f"value_loss_by_{second_input}", value_loss_surface_figure(surface, title=title)
-    if three_d:
-        yield f"value_loss_by_{second_input}_3d", value_loss_surface_figure(surface, title=title, three_d=True)

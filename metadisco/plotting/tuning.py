@@ -76,15 +76,16 @@ def tuned_figures(tuned: Tuned) -> Iterator[tuple[str, Figure]]:
     names = short_names(tuned.judged)
     yield "best_so_far", best_so_far_figure(tuned)
     for objective, called in names.items():
-        panel = _panel(tuned, objective)
+        panel = panel_of(tuned, objective)
         end = f"_{file_name(called)}" if len(names) > 1 else ""
-        where = _where(tuned)
-        yield f"settings{end}", settings_figure(panel, title=f"{called} on {where}: {len(panel.trials)} settings")
+        place = where(tuned)
+        yield f"settings{end}", settings_figure(panel, title=f"{called} on {place}: {len(panel.trials)} settings")
         if len(panel.ranges) > 1:
-            yield f"pairs{end}", pairs_figure(panel, title=f"{called} on {where}: pairs of settings")
+            yield f"pairs{end}", pairs_figure(panel, title=f"{called} on {place}: pairs of settings")
 
 
-def _where(tuned: Tuned) -> str:
+def where(tuned: Tuned) -> str:
+    """Return in words where settings were searched."""
     envs = list(tuned.plan.configs)
     return envs[0] if len(envs) == 1 else f"{len(envs)} environments"
 
@@ -94,7 +95,8 @@ def _label(tuned: Tuned) -> str:
     return title if len(tuned.plan.configs) == 1 else f"{title} (random 0, PPO before tuning 1)"
 
 
-def _panel(tuned: Tuned, objective: str) -> Panel:
+def panel_of(tuned: Tuned, objective: str) -> Panel:
+    """Return what is drawn of one objective of a search."""
     judged = tuned.judged[objective]
     share = dict(judged.importances)
     ranges = sorted(tuned.plan.ranges[objective], key=lambda each: -share.get(each.key, 0.0))
@@ -161,7 +163,7 @@ def _scale(axes: Axes, range_: Range, which: str) -> None:
     set_limits = getattr(axes, f"set_{which}lim")
     if range_.kind == "choices":
         axis.set_major_locator(NullLocator())
-        getattr(axes, f"set_{which}ticks")(range(len(range_.choices)), [_word(each) for each in range_.choices])
+        getattr(axes, f"set_{which}ticks")(range(len(range_.choices)), [word(each) for each in range_.choices])
         set_limits(-0.5, len(range_.choices) - 0.5)
         return
     if range_.kind == "log":
@@ -177,7 +179,8 @@ def _scale(axes: Axes, range_: Range, which: str) -> None:
     axis.set_major_formatter(FuncFormatter(lambda number, _: short(number)))
 
 
-def _word(choice: Any) -> str:
+def word(choice: Any) -> str:
+    """Return a choice as text."""
     return choice if isinstance(choice, str) else json.dumps(choice)
 
 
@@ -251,7 +254,7 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
     for face, label in (("black", "winner on fresh seeds, 95 %"), ("white", "settings before tuning")):
         mark: dict[str, Any] = {"marker": "o", "linestyle": "", "color": "black", "markersize": dot}
         handles.append(Line2D([], [], markerfacecolor=face, label=label, **mark))
-    set_title(figure, f"Best of the search so far, {_where(tuned)}")
+    set_title(figure, f"Best of the search so far, {where(tuned)}")
     set_legend(figure, handles)
     return figure
 

@@ -1,4 +1,4 @@
-"""A value loss of two inputs, as heat maps or in three dimensions."""
+"""A value loss of two inputs, as heat maps."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from metadisco.distillation.surfaces import ValueLossSurface
-from metadisco.plotting.heat import Scale, heat_map, relief
+from metadisco.plotting.heat import Scale, heat_map
 from metadisco.plotting.style import set_legend, set_title, uncluttered
 
 ERROR = "value error δ = V − target (return)"
@@ -16,25 +16,19 @@ LOSS, DERIVATIVE = "φ − φ at δ = 0 (unit of the loss)", "∂φ/∂V (unit o
 NEARLY_ZERO = 1e-5  # of the largest |∂φ/∂V|
 
 
-def value_loss_surface_figure(surface: ValueLossSurface, *, title: str, three_d: bool = False) -> Figure:
+def value_loss_surface_figure(surface: ValueLossSurface, *, title: str) -> Figure:
     """Draw a value loss of two inputs, and its derivative.
 
     Args:
         surface: over errors and second inputs, both in units of return.
         title: of the figure.
-        three_d: as surfaces in three dimensions instead of heat maps.
     """
     figure = Figure(figsize=(11, 5.2), layout=ConstrainedLayoutEngine(wspace=0.06))
     for place, (name, values, signed) in enumerate(
         ((LOSS, surface.loss, False), (DERIVATIVE, surface.derivative, True)), 1
     ):
-        if three_d:
-            relief(
-                figure, place, (ERROR, surface.error), (SECOND[surface.second_input], surface.second), (name, values)
-            )
-        else:
-            _draw_heat_map(figure, place, surface, values, signed, name)
-    if not three_d and surface.derivative.any():
+        _draw_heat_map(figure, place, surface, values, signed, name)
+    if surface.derivative.any():
         set_legend(figure, [Line2D([], [], color="black", linewidth=1, label="where ∂φ/∂V comes to zero")])
     set_title(figure, title)
     return figure

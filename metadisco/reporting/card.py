@@ -68,7 +68,7 @@ def card(source: Source) -> str:
     """
     if source.artefact is None and source.run is None:
         raise UserError(f"discovery: got {source.name!r}, allowed: a run, an artefact or a published discovery")
-    written = _written(source)
+    written = written_text(source)
     return f"---\n{write_yaml(metadata(source))}---\n\n{_body(source) if written is None else written}"
 
 
@@ -88,7 +88,7 @@ def _licence(source: Source) -> str:
     return LICENCE if source.artefact is None else str(source.artefact.data.get("licence", LICENCE))
 
 
-def _written(source: Source) -> str | None:
+def written_text(source: Source) -> str | None:
     """Return the text of the card that lies in the folder of a discovery, without its metadata."""
     place = source.artefact.path if source.artefact is not None else source.run.path if source.run is not None else None
     file = None if place is None else place / CARD

@@ -1,9 +1,11 @@
 """What other commands wrote about what a run found, for a page about it; what is of another one is left out."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from metadisco.config.problems import part_of
 from metadisco.discoveries.distilled import FILE, PARTS, read
@@ -11,8 +13,11 @@ from metadisco.discoveries.published import located
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
 from metadisco.evaluation.results import Results, read_results
+from metadisco.reporting.mathml import typeset
+from metadisco.reporting.paths import shown, without_paths
 
 RESULTS = "results.json"
+MAX_LATEX = 4000  # letters
 
 
 class Part(NamedTuple):
@@ -48,7 +53,7 @@ def comparison_of(source: Source, given: Path | None, path: Path) -> Part:
     try:
         found = read_those_of(file)
     except UserError as error:
-        return Part(None, _left_out(error, given, "evaluation"))
+        return Part(None, _left_out(error, given, "evaluation", _shown(file, source)))
     note, shown = _whose(source, found.hashes, found.names, "evaluation", given, path)
     return Part(found, note, found.figures) if shown else Part(None, note)
 
@@ -61,24 +66,28 @@ def forms_of(source: Source, given: Path | None, path: Path) -> Part:
     try:
         data = read(folder / FILE)
     except UserError as error:
-        return Part(None, _left_out(error, given, "distilled"))
+        return Part(None, _left_out(error, given, "distilled", _shown(folder / FILE, source)))
     stated = data.get("source_sha256")
     hashes = {stated} if isinstance(stated, str) else None
     note, shown = _whose(source, hashes, {str(data.get("source"))}, "distilled", given, path)
     if not shown:
         return Part(None, note)
     parts = {part: _forms(data[part], part) for part in PARTS if part in data}
-    content: dict[str, Any] = {"parts": parts, "path": str(folder / FILE), "retrained": None}
+    content: dict[str, Any] = {"parts": parts, "path": str(_shown(folder / FILE, source)), "retrained": None}
     retrained = folder / "retrained" / RESULTS
     if retrained.is_file():
         try:
             content["retrained"] = read_results(retrained)
         except UserError as error:
-            note = " ".join(filter(None, (note, _left_out(error, given, "distilled"))))
+            note = " ".join(filter(None, (note, _left_out(error, given, "distilled", _shown(retrained, source)))))
     return Part(content, note, in_place=given is None)
 
 
-def _left_out(error: UserError, given: Path | None, option: str) -> str:
+def _shown(path: Path, source: Source) -> Path:
+    return shown(path, None if source.run is None else source.run.path)
+
+
+def _left_out(error: UserError, given: Path | None, option: str, where: Path) -> str:
     """Return a sentence about a file that cannot be read, if no option named it.
 
     Raises:
@@ -86,7 +95,7 @@ def _left_out(error: UserError, given: Path | None, option: str) -> str:
     """
     if given is not None:
         raise UserError(f"{option}: {error}") from error
-    return f"{error}; it is left out."
+    return f"{where} is left out: {without_paths(str(error))}."
 
 
 def _whose(
@@ -102,7 +111,7 @@ def _whose(
         given: the folder that was named.
         path: the folder where none was named.
     """
-    where = str(given or path)
+    where = str(_shown(given or path, source))
     if hashes is not None:
         if source.sha256 in hashes:
             return "", True
@@ -127,13 +136,17 @@ def _means(name: str, source: Source) -> bool:
 
 
 def _forms(data: dict[str, Any], part: str) -> dict[str, Any]:
-    """Return the forms of one loss as text; fields missing in a file written by hand are left empty."""
+    """Return the forms of one loss as text and typeset; fields missing in a file written by hand are left empty."""
     rejected = data.get("rejected")
+    closest = data["forms"].get(data.get("closest"), {})
     return {
+        "closest": _typeset(closest),
+        "error": _percent(closest.get("relative_error")),
         "forms": [
             (
                 name,
                 form.get("text", json.dumps(form["expression"])),
+                _typeset(form),
                 form.get("complexity", ""),
                 _number(form.get("relative_error")),
                 form.get("nonnegative", "") if part == "policy" else _number(form.get("scale")),
@@ -146,6 +159,21 @@ def _forms(data: dict[str, Any], part: str) -> dict[str, Any]:
             if isinstance(form, dict)
         ],
     }
+
+
+def _typeset(form: Mapping[str, Any]) -> Markup | None:
+    """Return a form as MathML; None where the file has none that can be typeset."""
+    latex = form.get("latex")
+    if not isinstance(latex, str) or len(latex) > MAX_LATEX:
+        return None
+    try:
+        return Markup(typeset(latex))
+    except Exception:
+        return None
+
+
+def _percent(value: Any) -> str:
+    return f"{value:.1%}" if isinstance(value, (int, float)) else ""
 
 
 def _number(value: Any) -> str:

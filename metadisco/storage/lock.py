@@ -109,6 +109,29 @@ class RunLock:
         self.release()
 
 
+def is_held(path: Path) -> bool:
+    """Return whether a command seems to use a run directory, without touching the lock.
+
+    The lock file names its process. A process of another machine counts as running, as nothing here can tell.
+
+    Args:
+        path: the run directory.
+    """
+    try:
+        words = (path / LOCK_NAME).read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    if len(words) != 4 or not words[1].isdecimal() or words[3] != platform.node():
+        return True
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # it is someone else's
+        return True
+    return True
+
+
 def _is_same(file: int, path: Path) -> bool:
     """Whether a path refers to an open file."""
     try:

@@ -128,7 +128,7 @@ def test_what_is_no_name_is_refused(call, told):
         call()
 
 
-@pytest.mark.parametrize("option", ["three_d", "annotate"])
+@pytest.mark.parametrize("option", ["interactive", "annotate"])
 def test_what_marks_one_loss_refuses_several(option):
     with pytest.raises(metadisco.UserError, match=f"^{option}: got 2 discoveries, allowed: one"):
         metadisco.plot(["lpo_drift_classic", "value_loss_cartpole"], **{option: True})

@@ -51,8 +51,8 @@ def colour_bars_of(figure: Figure) -> list[Axes]:
 
 
 def assert_numbers_are_apart(axes: Axes, renderer: object) -> None:
-    """Check that numbers along an axis are whole and do not touch; not in three dimensions, where boxes say little."""
-    for axis in () if axes.name == "3d" else (axes.xaxis, axes.yaxis):
+    """Check that numbers along an axis are whole and do not touch."""
+    for axis in (axes.xaxis, axes.yaxis):
         assert not axis.get_offset_text().get_text(), "a power of ten in the corner"
         boxes = [label.get_window_extent(renderer) for label in numbers_along(axis)]
         assert not any(first.overlaps(second) for first, second in combinations(boxes, 2)), (axes, axis)

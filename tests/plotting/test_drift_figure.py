@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from metadisco.distillation.features import quantiles, relative_gradient
 from metadisco.distillation.surfaces import DriftSurface
 from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
-from metadisco.plotting import drift_3d_figure, drift_evolution_figure, drift_figure, drift_slices_figure
+from metadisco.plotting import drift_evolution_figure, drift_figure, drift_slices_figure
 from metadisco.plotting.drift import ratio_axis
 
 LOG_RATIO = np.linspace(-math.log(4), math.log(4), 61)
@@ -89,10 +89,6 @@ def test_an_evolution_leaves_and_covers_nothing(number):
 
 
 @pytest.mark.parametrize("shown", [ppo(), policy_gradient(1e-15), quadratic(1e7)], ids=["PPO", "zero", "huge"])
-def test_three_dimensions_leave_and_cover_nothing(shown):
-    assert_well_laid_out(drift_3d_figure(shown, title="A drift"))
-
-
 def maps(axes):
     (mesh,) = (collection for collection in axes.collections if type(collection).__name__ == "QuadMesh")
     return mesh, np.asarray(mesh.get_array()).reshape(len(ADVANTAGE), -1)

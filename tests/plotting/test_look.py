@@ -44,7 +44,7 @@ def test_a_look_ends_where_it_ends(tmp_path):
 
 @pytest.mark.slow
 def test_every_figure_of_an_objective_fits_a_paper(place):
-    words = ["--no-visits", "--three-d", "--style", "paper", "--format", "pdf", "--quiet"]
+    words = ["--no-visits", "--style", "paper", "--format", "pdf", "--quiet"]
     assert main(["plot", "lpo_drift_classic", "--output", "out", *words]) == 0
     for file in (place / "out").glob("*.svg"):
         assert re.search(r'width="496\.\d+pt"', file.read_text())  # 6.9 inches

@@ -249,10 +249,9 @@ SURFACES = {
 }
 
 
-@pytest.mark.parametrize("three_d", [False, True], ids=["heat map", "three dimensions"])
 @pytest.mark.parametrize("shown", SURFACES.values(), ids=SURFACES)
-def test_a_surface_leaves_and_covers_nothing(shown, three_d):
-    assert_well_laid_out(value_loss_surface_figure(shown, title="A surface", three_d=three_d))
+def test_a_surface_leaves_and_covers_nothing(shown):
+    assert_well_laid_out(value_loss_surface_figure(shown, title="A surface"))
 
 
 def test_heat_maps_hold_the_loss_and_its_derivative_with_white_at_zero():

@@ -261,9 +261,11 @@ class TestCommands:
         assert name_of(find_source(f"{run.path}@0")) == "run@0"
         assert str(Path.home()) not in json.dumps(commands_for(find_source("lpo_drift_classic")))
 
-    def test_a_path_that_was_given_stays_where_it_is_elsewhere(self, place, tmp_path_factory):
+    def test_of_a_path_elsewhere_only_the_last_part_is_told(self, place, tmp_path_factory):
         run = make_run(tmp_path_factory.mktemp("elsewhere") / "run")
-        assert name_of(find_source(str(run.path))) == str(run.path)
+        for name in (str(run.path), f"{run.path}@0"):
+            assert name_of(find_source(name)) == name.rpartition("/")[2]
+        assert commands_for(find_source(str(run.path)))["quoted"]["config"] == "run/config.yaml"
 
     def test_an_environment_that_is_there_twice_is_named_once(self, place):
         env = {"env": "gymnax/CartPole-v1"}

@@ -14,6 +14,7 @@ from metadisco.evaluation.meetings import Meeting, meetings
 from metadisco.inner.games import Game
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.families import Family
+from metadisco.plotting.interactive.shaping import meta_episode_figure, payoff_plane_figure
 from metadisco.plotting.shaping.answers import answers_figure
 from metadisco.plotting.shaping.lifetime import cooperation_figure, rewards_figure, visits_figure
 from metadisco.plotting.shaping.plane import extortion_end, feasible_corners, plane_figure
@@ -80,6 +81,20 @@ def _of(meeting: Meeting, game: Game, name: str) -> Named:
     if meeting.answers is not None:
         own, other = (np.asarray(spread.mean) for spread in (trace.own_policy, trace.other_policy))
         yield "answers", answers_figure(*meeting.answers, own, other, game, names)
+
+
+def interactive(source: Source, say: Callable[[str], None]) -> Iterator[tuple[str, Any]]:
+    """Give the interactive figures of a run, each with its name; arguments and errors as for `figures`."""
+    assert source.config is not None
+    start_jax(source.config.outer.num_devices, source.config.deterministic)
+    problem = OpponentShaping.from_config(source.config)
+    met = list(meetings(problem, load_meta_params(source.name), say))
+    for meeting in met:
+        names = Names(source.short_name, meeting.opponent)
+        apart = f"{AGAINST}{_plain(meeting.opponent)}" if len(met) > 1 else ""
+        yield f"meta_episode{apart}", meta_episode_figure(meeting.trace, problem.game, names)
+        if len(feasible_corners(problem.game)) > 2:
+            yield f"payoff_plane{apart}", payoff_plane_figure(meeting.followed, problem.game, names)
 
 
 def _training(sources: Sequence[Source], problem: OpponentShaping, title: str, say: Callable[[str], None]) -> Named:
@@ -152,4 +167,4 @@ def facts(source: Source) -> list[tuple[str, str]]:
     return found
 
 
-FAMILY = Family("How it plays", figures, caption, facts)
+FAMILY = Family("How it plays", figures, caption, facts, interactive)
