@@ -41,20 +41,28 @@ class Followed(NamedTuple):
     """Reward of the shaper at each meta-step."""
     other: Float[np.ndarray, "N T"]
     """The same of the opponent."""
+    own_policy: Float[np.ndarray, "N T S"]
+    """Probabilities of C of the shaper, in the order of its own states."""
+    other_policy: Float[np.ndarray, "N T S"]
+    """Those of the opponent, in the order of *its* own states."""
 
 
 class Answers(NamedTuple):
     """The next policy of a meta-policy, as a function of two of the probabilities that it observes.
 
     In a repeated game these are the opponent's probabilities of C after CC and after DC, from its own viewpoint; in a
-    game of one round the opponent's and the shaper's own. All other inputs are at their medians over meta-steps of the
-    medians over lifetimes; a memory is that after the first half of meta-states that are medians over lifetimes.
+    game of one round the opponent's and the shaper's own. All other inputs are at their medians over lifetimes at a
+    meta-step; a memory is that after such medians of the meta-steps before it.
     """
 
+    meta_step: tuple[int, ...]
+    """Meta-steps at which the other inputs are, M of them, counted from 1: the first and the last."""
     probability: Float[np.ndarray, "G"]
     """Values of either input."""
-    answer: Float[np.ndarray, "S G G"]
-    """Next probabilities of C of the shaper; the first input varies along the second axis."""
+    answer: Float[np.ndarray, "M S G G"]
+    """Next probabilities of C of the shaper; the first input varies along the third axis."""
+    seen: Float[np.ndarray, "M 2"]
+    """Medians of both inputs at these meta-steps."""
 
 
 class Meeting(NamedTuple):
@@ -107,13 +115,13 @@ def _meet(key: Key, problem: OpponentShaping, bound: Any, name: str, opponent: P
     )
     trace: Trace = jax.tree.map(np.asarray, jax.jit(partial(play, num_lifetimes=NUM_LIFETIMES))(key_trace))
 
-    def follow(key: Key) -> tuple[Array, Array]:
+    def follow(key: Key) -> Followed:
         alone = play(key, num_lifetimes=1)
-        return alone.own_reward.mean, alone.other_reward.mean
+        return Followed(*(each.mean for each in alone[: len(Followed._fields)]))
 
-    own, other = jax.jit(jax.vmap(follow))(jax.random.split(key_followed, NUM_FOLLOWED))
+    followed = jax.jit(jax.vmap(follow))(jax.random.split(key_followed, NUM_FOLLOWED))
     answers = answers_of(bound, trace) if isinstance(bound, MetaPolicy) else None
-    return Meeting(name, trace, Followed(np.asarray(own), np.asarray(other)), answers)
+    return Meeting(name, trace, jax.tree.map(np.asarray, followed), answers)
 
 
 @in_float32
@@ -127,14 +135,19 @@ def answers_of(policy: MetaPolicy, trace: Trace) -> Answers:
     seen = np.concatenate([trace.own_policy.quantiles[:, MEDIAN], trace.other_policy.quantiles[:, MEDIAN]], axis=1)
     num_states = seen.shape[1] // 2
     first, second = (num_states, 0) if num_states == 1 else (num_states + 1, num_states + 3)
-    memory, typical = policy.initial_memory(), jnp.asarray(np.median(seen, axis=0))
-    for meta_state in seen[: len(seen) // 2] if jax.tree.leaves(memory) else ():
-        _, memory = policy.act(jnp.asarray(meta_state), memory)
     grid = jnp.linspace(0.0, 1.0, NUM_PROBABILITIES)
 
-    def answer(x: Array, y: Array) -> Array:
+    def answer(typical: Array, memory: Any, x: Array, y: Array) -> Array:
         return jax.nn.sigmoid(policy.act(typical.at[first].set(x).at[second].set(y), memory)[0])
 
-    along_second = jax.vmap(answer, (None, 0), 1)
-    answers = jax.jit(jax.vmap(along_second, (0, None), 1))(grid, grid)
-    return Answers(np.asarray(grid), np.asarray(answers))
+    along_second = jax.vmap(answer, (None, None, None, 0), 1)
+    surface = jax.jit(jax.vmap(along_second, (None, None, 0, None), 1))
+    moments = sorted({0, len(seen) - 1})
+    memory, memories = policy.initial_memory(), {}
+    for moment, meta_state in enumerate(seen):
+        memories[moment] = memory
+        if jax.tree.leaves(memory):
+            _, memory = policy.act(jnp.asarray(meta_state), memory)
+    answers = [surface(jnp.asarray(seen[moment]), memories[moment], grid, grid) for moment in moments]
+    steps = tuple(moment + 1 for moment in moments)
+    return Answers(steps, np.asarray(grid), np.stack(answers), seen[np.ix_(moments, [first, second])])

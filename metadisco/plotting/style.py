@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import LineStyleType
@@ -112,6 +113,11 @@ def set_legend(figure: Figure, handles: Sequence[Artist]) -> Legend | None:
     for text in legend.get_texts():
         text.set_parse_math(False)
     return legend
+
+
+def band(words: str, colour: str = "#555555", alpha: float = 0.25) -> Patch:
+    """Return the entry of a legend that says what a band is."""
+    return Patch(facecolor=colour, alpha=alpha, linewidth=0, label=f"band: {words}")
 
 
 def wrapped(figure: Figure, words: str, size: float, width: float) -> str:

@@ -2,18 +2,20 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from layout import assert_well_laid_out, panels_of
 
 from metadisco.inner.games import GAMES
 from metadisco.inner.games.lifetime import Spread, Trace
+from metadisco.inner.games.matrix import OTHER_ORDER, visits
 from metadisco.plotting import look
 from metadisco.plotting.shaping.answers import answers_figure
 from metadisco.plotting.shaping.lifetime import cooperation_figure, rewards_figure, visits_figure
 from metadisco.plotting.shaping.plane import extortion_end, feasible_corners, plane_figure
 from metadisco.plotting.shaping.training import course_of, training_figure
-from metadisco.plotting.shaping.words import Names
+from metadisco.plotting.shaping.words import Names, by_round
 
 HORIZON = 6
 NAMES = Names("a_run", "naive")
@@ -35,34 +37,48 @@ def lines_of(axes):
     return [np.asarray(line.get_ydata(), float) for line in axes.lines if len(line.get_ydata()) == HORIZON]
 
 
+def test_shares_of_outcomes_follow_from_the_policies_of_a_panel():
+    game, rng = GAMES["ipd"], np.random.default_rng(0)
+    own, other = jnp.asarray(rng.normal(size=(2, 5)), jnp.float32)
+    first, *after = zip(
+        *(1 / (1 + np.exp(-each)) for each in (np.asarray(own), by_round(np.asarray(other)))), strict=True
+    )
+    outcome = lambda p, q: np.array([p * q, p * (1 - q), (1 - p) * q, (1 - p) * (1 - q)])  # noqa: E731
+    transitions = np.array([outcome(*both) for both in after])
+    shares = game.scale * outcome(*first) @ np.linalg.inv(np.eye(4) - game.gamma * transitions)
+    assert shares == pytest.approx(np.asarray(visits(game, own, other)) * game.scale, rel=1e-4)
+
+
 @pytest.mark.parametrize("style", [None, "paper"])
 @pytest.mark.parametrize("name", ["ipd", "chicken"])
 def test_figures_of_lifetimes_hold_what_was_traced(name, style):
     game = GAMES[name]
     given = trace(game)
     grid = np.linspace(0, 1, 3)
-    answer = np.arange(9 * game.num_logits).reshape(game.num_logits, 3, 3) / (9 * game.num_logits)
+    answer = np.arange(18 * game.num_logits).reshape(2, game.num_logits, 3, 3) / (18 * game.num_logits)
+    single = np.full((2, HORIZON, game.num_logits), 0.5)
     with look(style):
         cooperation, rewards = (
-            cooperation_figure(given, game, NAMES),
+            cooperation_figure(given, single, single, game, NAMES),
             rewards_figure(given, game, NAMES, {"best": -1.5}),
         )
         visits = visits_figure(given, game, NAMES)
         plane = plane_figure(np.full((2, HORIZON), -1.0), np.full((2, HORIZON), -0.9), game, NAMES)
-        answers = answers_figure(grid, answer, given.own_policy.mean, given.other_policy.mean, game, NAMES)
+        answers = answers_figure((1, HORIZON), grid, answer, np.array([[0.2, 0.3], [1.0, 0.5]]), game, NAMES)
         for figure in (cooperation, rewards, visits, plane, answers):
             assert_well_laid_out(figure)
     panels = panels_of(cooperation)
-    assert [axes.get_title() for axes in panels][1:] == [f"after {state}" for state in game.states[1:]]
     for state, axes in enumerate(panels):
         own, other = lines_of(axes)
-        assert (own == given.own_policy.mean[:, state]).all() and (other == given.other_policy.mean[:, state]).all()
+        opponents = OTHER_ORDER[state]  # what the opponent calls DC, the shaper calls CD
+        assert (own == given.own_policy.mean[:, state]).all()
+        assert (other == given.other_policy.mean[:, opponents]).all()
     assert {text.get_text() for text in panels[-1].texts} == {"shaper", "opponent"}
     (axes,) = panels_of(rewards)
     assert axes.get_ylabel() == "reward per round"
     assert (np.array(lines_of(axes)) == [given.own_reward.mean, given.other_reward.mean]).all()
     assert "best, −1.5" in [text.get_text() for text in axes.texts]
-    for values, axes in zip(answer, panels_of(answers), strict=True):
+    for values, axes in zip(answer.reshape(-1, 3, 3), panels_of(answers), strict=True):
         assert (axes.collections[0].get_array() == values.T).all()
 
 

@@ -1,30 +1,33 @@
 """The plane of both players' payoffs. Axes: N lifetimes, T meta-steps, C corners."""
 
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
-from matplotlib.ticker import FuncFormatter
+from matplotlib.patheffects import Normal, Stroke
 
 from metadisco.inner.games import Game
 from metadisco.inner.games.players.zero_determinant import is_dilemma
 from metadisco.plotting.look import COLUMN, current, points
-from metadisco.plotting.shaping.words import META_STEP, REWARD, Names
-from metadisco.plotting.style import GUIDE, light_to_dark, robust_limits, set_legend, set_title, short, uncluttered
+from metadisco.plotting.shaping.words import META_STEP, OUTCOMES, REWARD, SHAPER, Names
+from metadisco.plotting.style import GUIDE, robust_limits, set_legend, set_title, short, uncluttered
 
-OUTCOMES = ("CC", "CD", "DC", "DD")
+MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Meta-steps that are named along the mean path, where there is room."""
+APART = 0.07
+"""Distance of two of them, as a share of the extent of the plane."""
 CHI = 3.0
 """Extortion factor of a line that is drawn."""
 FAR = 5
 """How many times the extent of the other three payoffs one is away that is left outside."""
-MARGIN = 0.09
-"""Room around the polygon, as a share of its extent."""
+MARGIN = 0.13
+"""Room around the polygon for names of its corners, as a share of its extent."""
 
 
 def feasible_corners(game: Game) -> Float[np.ndarray, "C 2"]:
@@ -75,7 +78,7 @@ def extortion_end(game: Game, chi: float) -> tuple[float, float] | None:
 
 
 def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"], game: Game, names: Names) -> Figure:
-    """Draw lifetimes in the plane of both players' rewards, within all feasible pairs, coloured by time on a log scale.
+    """Draw lifetimes in the plane of both players' rewards, within all feasible pairs: thin each, thick their mean.
 
     Args:
         own: rewards of the shaper.
@@ -84,24 +87,14 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
         names: for the title.
     """
     paper = current().paper
-    figure = Figure(figsize=(COLUMN, 3.0) if paper else (7.0, 5.8), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 3.7) if paper else (6.4, 6.6), layout="constrained")
     axes = figure.subplots()
     corners = feasible_corners(game)
     axes.add_patch(Polygon(corners, facecolor="#f2f2f2", edgecolor=GUIDE, linewidth=0.8, zorder=0))
     size = points(figure, 9)
     far = _far_outcome(game)
-    for outcome, payoffs in zip(OUTCOMES, zip(game.own, game.other, strict=True), strict=True):
-        if outcome == far:
-            place = f"{far}: {short(payoffs[0])}, {short(payoffs[1])}"
-            axes.annotate(place, (0.03, 0.03), xycoords="axes fraction", fontsize=size, color="0.25")
-            continue
-        outward = np.array(payoffs) - corners.mean(0)
-        side = 9 * outward / (np.linalg.norm(outward) or 1.0) * (size / 9)
-        axes.annotate(
-            outcome, payoffs, side, textcoords="offset points", ha="center", va="center", fontsize=size, color="0.25"
-        )
-    _draw_extortion(axes, game, size)
-    lines = _draw_lifetimes(axes, own, other)
+    _name_outcomes(axes, game, far, size)
+    handles = [*_draw_lifetimes(axes, own, other, size), *_draw_extortion(axes, game, size)]
     near = [each for each, outcome in enumerate(OUTCOMES) if outcome != far]
     for along, paid, limit in ((own, game.own, axes.set_xlim), (other, game.other, axes.set_ylim)):
         ends = [*(paid[each] for each in near), *(robust_limits(along) if far else ())]
@@ -111,17 +104,24 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
     uncluttered(axes)
     axes.set_xlabel(f"shaper's {REWARD}")
     axes.set_ylabel(f"opponent's {REWARD}")
-    bar = figure.colorbar(lines, ax=axes, fraction=0.05, aspect=25, label=f"{META_STEP} (log scale)")
-    bar.set_ticks([step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if step <= own.shape[1]])
-    bar.minorticks_off()
-    bar.formatter = FuncFormatter(lambda number, _: short(number))
-    bar.update_ticks()
     set_title(figure, names.title(f"Where {len(own)} lifetimes go", game))
-    end = Line2D(
-        [], [], color="black", marker="o", linestyle="", markersize=1.5 if paper else 3, label="end of a lifetime"
-    )
-    set_legend(figure, [end])
+    set_legend(figure, handles)
     return figure
+
+
+def _name_outcomes(axes: Axes, game: Game, far: str | None, size: float) -> None:
+    """Write beside the corners what is played there."""
+    centre = feasible_corners(game).mean(0)
+    for (outcome, words), payoffs in zip(OUTCOMES.items(), zip(game.own, game.other, strict=True), strict=True):
+        if outcome == far:
+            place = f"{words}: {short(payoffs[0])}, {short(payoffs[1])}"
+            axes.annotate(place, (0.03, 0.03), xycoords="axes fraction", fontsize=size, color="0.25")
+            continue
+        up = np.sign(round(payoffs[1] - centre[1], 9))
+        axes.annotate(
+            words.replace(", ", ",\n"), payoffs, (0, 5 * up * size / 9), textcoords="offset points", fontsize=size,
+            color="0.25", ha="left" if up > 0 else "right", va="bottom" if up > 0 else "top",
+        )  # fmt: skip
 
 
 def _far_outcome(game: Game) -> str | None:
@@ -134,29 +134,57 @@ def _far_outcome(game: Game) -> str | None:
     return None
 
 
-def _draw_extortion(axes: Axes, game: Game, size: float) -> None:
-    """Draw lines of zero-determinant strategies."""
+def _draw_extortion(axes: Axes, game: Game, size: float) -> list[Line2D]:
+    """Draw lines of zero-determinant strategies; return the entry of a legend, if there are any."""
+    style: dict[str, Any] = {"color": GUIDE, "linestyle": (0, (4, 3)), "linewidth": 0.9}
+    if not is_dilemma(game):
+        return []
     for chi, sign in ((CHI, f"{CHI:g}"), (math.inf, "∞")):
         end = extortion_end(game, chi)
-        if end is not None:
-            axes.plot((game.own[3], end[0]), (game.other[3], end[1]), color=GUIDE, linestyle=(0, (4, 3)), linewidth=0.9)
-            axes.annotate(
-                f"extortion, χ = {sign}", end, (5, 0), textcoords="offset points", fontsize=size, color="0.35",
-                ha="left", va="center",
-            )  # fmt: skip
+        assert end is not None
+        axes.plot((game.own[3], end[0]), (game.other[3], end[1]), zorder=1, **style)
+        axes.annotate(
+            f"χ = {sign}", end, (6, 0), textcoords="offset points", fontsize=size, color="0.35", ha="left", va="center"
+        )
+    words = "extortion factor χ: shaper's gain over both D ÷ the opponent's"
+    return [Line2D([], [], label=words, **style)]
 
 
-def _draw_lifetimes(axes: Axes, own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"]) -> LineCollection:
-    """Draw a line for each lifetime, and a dot where it ends."""
-    way = np.stack([own, other], axis=-1)
-    pieces = np.stack([way[:, :-1], way[:, 1:]], axis=2)
-    horizon = own.shape[1]
-    lines = LineCollection(
-        list(pieces.reshape(-1, 2, 2)),
-        array=np.tile(np.arange(2, horizon + 1), len(own)), cmap=light_to_dark("viridis"),
-        norm=LogNorm(1, max(horizon, 2)), linewidths=0.7 if current().paper else 1.1, alpha=0.8,
-    )  # fmt: skip
+def _draw_lifetimes(
+    axes: Axes, own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"], size: float
+) -> list[Line2D]:
+    """Draw a thin line for each lifetime and a thick one for their mean, with its meta-steps; return entries."""
+    thin, thick, dot = (0.4, 1.2, 3.0) if current().paper else (0.7, 2.2, 6.0)
+    each: dict[str, Any] = {"color": "#9a9a9a", "linewidth": thin}
+    mean: dict[str, Any] = {"color": SHAPER, "linewidth": thick}
+    marker: dict[str, Any] = {"marker": "o", "linestyle": "", "color": SHAPER, "markersize": dot}
+    lines = LineCollection(list(np.stack([own, other], axis=-1)), colors=each["color"], linewidths=thin, alpha=0.6)
     axes.add_collection(lines)
-    end = way[:, -1]
-    axes.plot(end[:, 0], end[:, 1], "o", color="black", markersize=1.5 if current().paper else 3, zorder=4)
-    return lines
+    path = np.stack([own.mean(0), other.mean(0)], axis=-1)
+    axes.plot(*path.T, zorder=3, **mean)
+    marked = _marked(path, np.ptp([[*axes.dataLim.intervalx], [*axes.dataLim.intervaly]], axis=1).max())
+    for step in marked:
+        axes.plot(*path[step - 1], zorder=4, **{**marker, "markersize": 0.5 * dot})
+        axes.annotate(
+            f"{step}", path[step - 1], (-4, -4), textcoords="offset points", fontsize=size, color=SHAPER, ha="right",
+            va="top", zorder=5, path_effects=[Stroke(linewidth=2, foreground="white"), Normal()],
+        )  # fmt: skip
+    start: dict[str, Any] = {**marker, "markerfacecolor": "white"}
+    axes.plot(*path[0], zorder=4, **start)
+    axes.plot(*path[-1], zorder=4, **marker)
+    return [
+        Line2D([], [], label="each lifetime", **each),
+        Line2D([], [], label=f"their mean, with the number of the {META_STEP}", **mean),
+        Line2D([], [], label="its start", **start),
+        Line2D([], [], label="its end", **marker),
+    ]
+
+
+def _marked(path: Float[np.ndarray, "T 2"], extent: float) -> list[int]:
+    """Return meta-steps that are far enough apart to be named: the first, the last, and what fits of MARKED."""
+    horizon = len(path)
+    chosen = [1, *([horizon] if horizon > 1 else [])]
+    for step in MARKED:
+        if step < horizon and all(np.linalg.norm(path[step - 1] - path[each - 1]) > APART * extent for each in chosen):
+            chosen.append(step)
+    return sorted(chosen)

@@ -27,19 +27,20 @@ Named = Iterator[tuple[str, Figure]]
 
 CAPTIONS = {
     "cooperation": "Probability of C of both players after each outcome of the round before, over the meta-steps of a "
-    "meta-episode; each player's own action is named first. Lines are means over lifetimes, bands hold 80 % of them.",
+    "meta-episode; both lines of a panel are of the same round. Thick lines are means over lifetimes, thin ones single "
+    "lifetimes.",
     "rewards": "Reward of both players over the meta-steps of a meta-episode; lines are means over lifetimes, bands "
     "hold 80 % of them. The extortion limit is the most that can be had while the opponent gets what mutual defection "
     "pays.",
     "training": "Reward of the shaper and of its opponents over the generations of the search. The line 'best static', "
     "where it is drawn, is what can be had without adapting: the mean reward of a memory-one strategy that was evolved "
     "against the same opponent; with several opponents, of one for each.",
-    "payoff_plane": "Some lifetimes in the plane of both players' rewards, a dot where each ends; grey is all that the "
-    "game can pay, with the shaper's action named first at its corners. On the line of extortion with factor χ the "
-    "shaper's surplus over mutual defection is χ times that of its opponent.",
-    "visits": "What is played: shares of the four outcomes of a round, the shaper's action named first.",
-    "answers": "What the shaper plays next, by what it has seen of its opponent; the line is where the mean opponent "
-    "goes, from the dot on, and all that is not along the axes is at its median.",
+    "payoff_plane": "Some lifetimes in the plane of both players' rewards, and their mean, along which meta-steps are "
+    "numbered; grey is all that the game can pay. On the line of extortion with factor χ the shaper's surplus over "
+    "mutual defection is χ times that of its opponent.",
+    "visits": "What is played: shares of the four outcomes of a round.",
+    "answers": "What the shaper plays next, by two of the opponent's probabilities of C, at the first and at the last "
+    "meta-step; the dot is where the median opponent is then. All other inputs are at their medians of that meta-step.",
 }
 AGAINST = "_against_"
 """In names of figures of one of several opponents."""
@@ -73,14 +74,14 @@ def figures(sources: Sequence[Source], say: Callable[[str], None]) -> Named:
 def _of(meeting: Meeting, game: Game, name: str) -> Named:
     """Give the figures of lifetimes against one opponent."""
     names, trace, guides = Names(name, meeting.opponent), meeting.trace, reference_rewards(game)
-    yield "cooperation", cooperation_figure(trace, game, names)
+    followed = meeting.followed
+    yield "cooperation", cooperation_figure(trace, followed.own_policy, followed.other_policy, game, names)
     yield "rewards", rewards_figure(trace, game, names, guides)
     if len(feasible_corners(game)) > 2:  # where a game is zero-sum one reward says all
-        yield "payoff_plane", plane_figure(meeting.followed.own, meeting.followed.other, game, names)
+        yield "payoff_plane", plane_figure(followed.own, followed.other, game, names)
     yield "visits", visits_figure(trace, game, names)
     if meeting.answers is not None:
-        own, other = (np.asarray(spread.mean) for spread in (trace.own_policy, trace.other_policy))
-        yield "answers", answers_figure(*meeting.answers, own, other, game, names)
+        yield "answers", answers_figure(*meeting.answers, game, names)
 
 
 def interactive(source: Source, say: Callable[[str], None]) -> Iterator[tuple[str, Any]]:

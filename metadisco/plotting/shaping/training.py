@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from metadisco.plotting.labels import Label, label_ends
+from metadisco.plotting.labels import Label, guide, label_ends
 from metadisco.plotting.look import COLUMN, current
 from metadisco.plotting.shaping.lifetime import draw_guides
-from metadisco.plotting.shaping.words import BAND, OPPONENT, REWARD, SHAPER
-from metadisco.plotting.style import PALETTE, say, set_title, uncluttered
+from metadisco.plotting.shaping.words import BAND, OPPONENT, REWARD, SHAPER, explanations
+from metadisco.plotting.style import PALETTE, band, say, set_legend, set_title, uncluttered
 
 ITSELF = PALETTE[2]
 MAX_MARKED = 40
@@ -96,7 +96,10 @@ def training_figure(course: Course, *, title: str, guides: Mapping[str, float] |
     known = [label for label in labels if label is not None]
     if known:
         values = np.concatenate([np.ravel(each) for each, *_ in lines])
-        label_ends(figure, axes, [*known, *draw_guides(axes, values, guides or {})])
+        near = draw_guides(axes, values, guides or {})
+        label_ends(figure, axes, [*known, *(guide(y, name) for name, y in near.items())])
+        ranges = [band("lowest to highest run")] if len(course.own) > 1 else []
+        set_legend(figure, [*ranges, *explanations(near)])
     else:
         say(axes, "no values")
     uncluttered(axes)
