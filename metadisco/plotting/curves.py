@@ -8,11 +8,23 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from metadisco.evaluation.resampling import mean_interval
 from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
-from metadisco.plotting.style import GUIDE, ROUND, line_style, say, set_legend, set_title, uncluttered, wrapped
+from metadisco.plotting.style import (
+    GUIDE,
+    ROUND,
+    band,
+    line_style,
+    say,
+    set_legend,
+    set_title,
+    short,
+    uncluttered,
+    wrapped,
+)
 
 Curves = Mapping[str, tuple[Sequence[int], Float[np.ndarray, "S U"]]]
 """By objective: environment steps at the end of each update, and returns without gaps, NaN for a seed left out."""
@@ -31,9 +43,9 @@ def learning_curves_figure(curves: Curves, *, title: str) -> Figure:
         title: of the figure.
     """
     figure = Figure(figsize=(COLUMN, 2.5) if current().paper else (6.4, 4.6), layout="constrained")
-    lines = _draw_panel(figure.subplots(), curves)
+    lines = _draw_panel(figure.subplots(), curves, _steps([curves]))
     set_title(figure, title)
-    set_legend(figure, lines)
+    set_legend(figure, [*lines, *_band([curves])])
     return figure
 
 
@@ -53,10 +65,11 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
     height = 0.4 + 1.3 * nrows + 0.13 * len(names) if paper else 1.1 + 2.5 * nrows
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
+    unit = _steps(list(curves.values()))
     for number, (axes, (env, each)) in enumerate(zip(panels, curves.items(), strict=False)):
-        lines = _draw_panel(axes, each, label_x=number + ncols >= len(curves), num_ticks=3 if paper else 5)
+        lines = _draw_panel(axes, each, unit, label_x=number + ncols >= len(curves), num_ticks=3)
         size = points(figure, 10)
-        heading = wrapped(figure, env, size, 0.74 * width / ncols)
+        heading = wrapped(figure, env, size, 0.95 * width / ncols - 0.9 * size / 10)
         axes.set_title(heading, loc="left", fontsize=size, parse_math=False)
         missing = [str(line.get_label()) for line in lines if not np.size(line.get_ydata())]
         if missing and len(missing) < len(lines):
@@ -65,18 +78,33 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
         axes.remove()
     set_title(figure, title)
     width = 1.2 if paper else 2.0
-    set_legend(figure, [Line2D([], [], label=name, linewidth=width, **line_style(n)) for n, name in enumerate(names)])
+    lines = [Line2D([], [], label=name, linewidth=width, **line_style(n)) for n, name in enumerate(names)]
+    set_legend(figure, [*lines, *_band(list(curves.values()))])
     return figure
 
 
-def _draw_panel(axes: Axes, curves: Curves, *, label_x: bool = True, num_ticks: int = 5) -> list[Line2D]:
+def _band(panels: Sequence[Curves]) -> list[Patch]:
+    """Return the entry of a legend for bands, if there are any."""
+    drawn = any(np.isfinite(returns).all(1).sum() > 1 for each in panels for _, returns in each.values())
+    return [band("95 % interval of the mean over seeds")] if drawn else []
+
+
+def _steps(panels: Sequence[Curves]) -> tuple[float, str]:
+    """Return the unit of environment steps that all panels share, and its name."""
+    most = max((steps[-1] for each in panels for steps, _ in each.values() if len(steps)), default=0)
+    return (1e6, " (millions)") if most >= 1e6 else (1e3, " (thousands)") if most >= 1e4 else (1.0, "")
+
+
+def _draw_panel(
+    axes: Axes, curves: Curves, unit: tuple[float, str], *, label_x: bool = True, num_ticks: int = 5
+) -> list[Line2D]:
     """Draw the curves of one environment; return their lines."""
     width = 1.2 if current().paper else 2.0
     lines = [_draw(axes, number, label, *curve, width=width) for number, (label, curve) in enumerate(curves.items())]
     uncluttered(axes)
-    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short(steps / unit[0])))
     axes.xaxis.set_major_locator(MaxNLocator(num_ticks, steps=ROUND))
-    axes.set_xlabel("environment steps" if label_x else "")
+    axes.set_xlabel(f"environment steps{unit[1]}" if label_x else "")
     axes.set_ylabel("return")
     if not any(np.size(line.get_ydata()) for line in lines):
         say(axes, "no curves")

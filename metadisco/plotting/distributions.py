@@ -8,11 +8,14 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from metadisco.evaluation.resampling import mean_interval, profile_band
 from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import (
+    GUIDE,
     PALETTE,
+    band,
     line_style,
     robust_limits,
     say,
@@ -38,10 +41,10 @@ def returns_figure(returns: Mapping[str, Mapping[str, Float[np.ndarray, "S"]]], 
     width = (COLUMN, TEXT)[ncols - 1] if paper else (6.4, WIDE)[ncols - 1]
     lines = max(len(each) for each in returns.values())
     head, line = (0.55, 0.22) if paper else (0.9, 0.42)
-    figure = Figure(figsize=(width, 0.3 + nrows * (head + line * lines)), layout="constrained")
+    figure = Figure(figsize=(width, 0.3 + nrows * (head + line * lines) + 0.25), layout="constrained")
     panels = figure.subplots(nrows, ncols, squeeze=False).ravel()
     for axes, (env, by_objective) in zip(panels, returns.items(), strict=False):
-        _draw_returns(axes, by_objective)
+        _draw_returns(axes, by_objective, 0.95 * width / ncols - 0.75 * NAMES)
         size = points(figure, 10)
         names = [wrapped(figure, name, size, (0.6 if paper else 1.0) * NAMES) for name in by_objective]
         axes.set_yticks(range(len(names)), names, parse_math=False)
@@ -51,10 +54,14 @@ def returns_figure(returns: Mapping[str, Mapping[str, Float[np.ndarray, "S"]]], 
     for axes in panels[len(returns) :]:
         axes.remove()
     set_title(figure, title)
+    black = {"color": "black", "marker": "o", "markersize": 3 if paper else 5}
+    agent = Line2D([], [], color=GUIDE, alpha=0.6, marker="o", linestyle="", markersize=2 if paper else 3.5)
+    agent.set_label("each agent, moved a little up or down")
+    set_legend(figure, [Line2D([], [], label="mean with its 95 % interval", **black), agent])
     return figure
 
 
-def _draw_returns(axes: Axes, by_objective: Mapping[str, Float[np.ndarray, "S"]]) -> None:
+def _draw_returns(axes: Axes, by_objective: Mapping[str, Float[np.ndarray, "S"]], room: float) -> None:
     import pandas as pd  # noqa: PLC0415 - takes a second
     import seaborn as sns  # noqa: PLC0415 - takes two
 
@@ -79,8 +86,12 @@ def _draw_returns(axes: Axes, by_objective: Mapping[str, Float[np.ndarray, "S"]]
         say(axes, "no returns")
     uncluttered(axes)
     axes.set_ylim(len(by_objective) - 0.5, -0.5)
-    failed = len(seeds) - len(known)
-    axes.set_xlabel("final return" + (f" ({failed} of {len(seeds)} failed)" if failed else ""))
+    failed = {name: int((~np.isfinite(values)).sum()) for name, values in by_objective.items()}
+    words = ", ".join(f"{name} {number} of {len(by_objective[name])}" for name, number in failed.items() if number)
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    label = "final return" + (f"\n(failed: {words})" if words else "")
+    axes.set_xlabel(wrapped(figure, label, points(figure, 10), room), parse_math=False)
     axes.set_ylabel("")
 
 
@@ -124,13 +135,14 @@ def profiles_figure(scores: Mapping[str, Float[np.ndarray, "S K"]], *, label: st
         line.set_label(name)
         lines.append(line)
         if len(values) > 1:
-            band = profile_band(values[:, :, None] > thresholds)
-            axes.fill_between(thresholds, *band, color=style["color"], alpha=0.2, linewidth=0, step="post")
+            edges = profile_band(values[:, :, None] > thresholds)
+            axes.fill_between(thresholds, *edges, color=style["color"], alpha=0.2, linewidth=0, step="post")
     uncluttered(axes)
     axes.set_xlim(low, high)
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel(wrapped(figure, label, points(figure, 10), 0.8 * figure.get_figwidth()), parse_math=False)
     axes.set_ylabel("share of agents above")
     set_title(figure, title)
-    set_legend(figure, lines)
+    several = any(len(values) > 1 for values in scores.values())
+    set_legend(figure, [*lines, *([band("95 % interval")] if several else [])])
     return figure

@@ -22,6 +22,7 @@ from metadisco.plotting.style import set_legend, set_title, short, uncluttered, 
 
 RATIO, ADVANTAGE = "probability ratio r (log scale)", "advantage A"
 DRIFT = "drift D(r, A)"
+DRIFT_BAR = f"{DRIFT}, subtracted from rA"
 RELATIVE_GRADIENT = "∂(rA − D)/∂r / |A|"
 GRADIENT_BAR = f"{RELATIVE_GRADIENT}\n(above 0 it raises r)"
 CLIP_EPS = 0.2  # of the PPO that optimism is measured against
@@ -78,7 +79,7 @@ def drift_figure(
         upper.set_title(wrapped(figure, name, size, room), fontsize=size, parse_math=False)
     _label(list(panels.flat), list(surfaces.values()))
     pushes.bar(figure, panels[0], GRADIENT_BAR)
-    heights.bar(figure, panels[1], DRIFT)
+    heights.bar(figure, panels[1], DRIFT_BAR)
     set_title(figure, title)
     regions = _region_handles(list(surfaces.values())) if annotate else []
     set_legend(figure, [*regions, *_visit_handles(visits)])
@@ -227,4 +228,9 @@ def _draw_visits(panels: Sequence[Axes], surface: DriftSurface, visits: Int[np.n
 def _visit_handles(visits: Int[np.ndarray, "G H"] | None) -> list[Line2D]:
     if visits is None or not visits.any():
         return []
-    return [_handle(VISITS_STYLE, f"{100 * SHARE:g} % of the samples in minibatches are inside; paler outside")]
+    return [
+        _handle(
+            VISITS_STYLE,
+            f"dotted: {100 * SHARE:g} % of the samples in minibatches are inside, in r and A jointly; paler outside",
+        )
+    ]

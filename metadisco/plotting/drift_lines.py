@@ -22,6 +22,7 @@ from metadisco.plotting.style import (
     GUIDE,
     ROUND,
     line_style,
+    note,
     set_legend,
     set_title,
     short,
@@ -78,7 +79,9 @@ def drift_slices_figure(
     beside = len(surfaces) <= MAX_LABELLED and max(map(len, surfaces)) <= MAX_LABEL
     if beside:
         _label_lines(figure, panels[num_columns - 1 :: num_columns] or panels[-1:], num_rows)
-    set_legend(figure, [*([] if beside else lines[-1]), *_visit_handles(middles)])
+    cut = any(text.get_text()[0] in "↑↓" for axes in panels for text in axes.texts if text.get_text())
+    beyond = [note("↑ n, ↓ n: the line goes on to n beyond the panel")] if cut else []
+    set_legend(figure, [*([] if beside else lines[-1]), *_visit_handles(middles), *beyond])
     return figure
 
 
@@ -165,7 +168,7 @@ def _label(figure: Figure, panels: Sequence[Axes], num_columns: int) -> None:
     size = points(figure, 9)
     for number, axes in enumerate(panels):
         lowest = number + num_columns >= len(panels)
-        axes.set_xlabel("probability ratio r" if lowest else "", fontsize=size)
+        axes.set_xlabel(RATIO if lowest else "", fontsize=size)
         axes.set_ylabel(RELATIVE_GRADIENT if number % num_columns == 0 else "", fontsize=size)
         axes.tick_params(labelbottom=lowest, labelsize=size)
 
@@ -188,4 +191,10 @@ def _label_lines(figure: Figure, panels: Sequence[Axes], num_rows: int) -> None:
 def _visit_handles(middles: Sequence[tuple[float, float] | None]) -> list[Artist]:
     if all(middle is None for middle in middles):
         return []
-    return [Patch(color=OUTSIDE, linewidth=0, label="outside the middle 99 % of the samples in minibatches at this A")]
+    return [
+        Patch(
+            color=OUTSIDE,
+            linewidth=0,
+            label="grey: outside the middle 99 % of r among samples about this A (map: of r and A jointly)",
+        )
+    ]

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from metadisco.plotting.labels import Label, guide, label_ends
-from metadisco.plotting.look import current
+from metadisco.plotting.look import current, points
 from metadisco.plotting.rows import Band, Rows, bin_width, column, in_bins, running, window_of
-from metadisco.plotting.style import LEGEND_SIZE, PALETTE, robust_limits, say
+from metadisco.plotting.style import LEGEND_SIZE, PALETTE, robust_limits, say, short
 
 POPULATION, CENTRE, LEVEL = PALETTE[0], PALETTE[1], "#555555"
 MAX_MARKED = 64
@@ -41,17 +41,45 @@ def draw_fitness(figure: Figure, axes: Axes, rows: Rows, guides: Mapping[str, fl
         for band, name, colour in ((population, "population", POPULATION), (centre, "centre", CENTRE))
         if np.isfinite(band.mean).any()
     ]
-    bands = [band.mean + sign * np.nan_to_num(band.half) for band in (population, centre) for sign in (-1, 1)]
-    everything = np.concatenate([*bands, np.asarray(best.get_ydata(), float)])
+    rest = [np.asarray(best.get_ydata(), float), *_edges(centre), *(edge[1:] for edge in _edges(population))]
+    everything = np.concatenate([*rest, *(edge[:1] for edge in _edges(population))])
+    if _starts_far_off(population, np.concatenate(rest)):
+        everything = np.concatenate(rest)
+        _tell_start(figure, axes, population)
     levels = {**_baseline(rows), **guides}
     labels += _draw_levels(axes, everything, levels)
     axes.set_xlabel("generation")
-    axes.set_ylabel(f"fitness\n({scale})" if scale else "fitness (higher is better)")
+    axes.set_ylabel(f"normalised fitness\n({scale})" if scale else "fitness (higher is better)")
     if not labels or not np.isfinite(everything).any():
         say(axes, "no values")
         return
     label_ends(figure, axes, labels, panel)
     _legend(figure, axes, rows, best)
+
+
+def _edges(band: Band) -> list[Float[np.ndarray, "N"]]:
+    """Return both edges of a band; the line itself where its interval is not known."""
+    return [band.mean + sign * np.nan_to_num(band.half) for sign in (-1, 1)]
+
+
+def _starts_far_off(population: Band, rest: Float[np.ndarray, "N"]) -> bool:
+    """Return whether the first generation is further from all else than that extends, so that it would squeeze it."""
+    known = rest[np.isfinite(rest)]
+    if not known.size or not len(population.mean):
+        return False
+    low, high = float(known.min()), float(known.max())
+    first = float(population.mean[0])
+    return high > low and (first < 2 * low - high or first > 2 * high - low)
+
+
+def _tell_start(figure: Figure, axes: Axes, population: Band) -> None:
+    """Write where the line of the population begins, as that is outside of the panel."""
+    below = population.mean[0] < population.mean[-1]
+    words = f"{'↓' if below else '↑'} {short(float(population.mean[0]), 3)} at generation {population.x[0]:.0f}"
+    axes.text(
+        0.07, 0.03 if below else 0.97, words, transform=axes.transAxes, color=POPULATION,
+        va="bottom" if below else "top", fontsize=points(figure, LEGEND_SIZE),
+    )  # fmt: skip
 
 
 def draw_centre(axes: Axes, rows: Rows, key: str, half_key: str = "") -> Band:

@@ -58,6 +58,7 @@ class Scale:
         mappable = ScalarMappable(self.norm, self.colours)
         fraction = 0.5 / figure.get_figwidth()
         bar = figure.colorbar(mappable, ax=panels, extend=self.extend, fraction=fraction, pad=0.02, aspect=25)
+        label = f"{label}\n(square-root scale)" if isinstance(self.norm, PowerNorm) else label
         bar.set_label(label, fontsize=points(figure, 9))
         bar.formatter = FuncFormatter(lambda number, _: short(number))
         bar.update_ticks()

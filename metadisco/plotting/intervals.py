@@ -1,7 +1,7 @@
 """Estimates with their intervals, beside one another (after Agarwal et al., 2021)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -14,8 +14,8 @@ from metadisco.evaluation.tables import SCORE_TITLES, short_envs
 from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import GUIDE, PALETTE, ROUND, say, set_legend, set_title, uncluttered, wrapped
 
-NAMES = 0.14  # of the width, for the names of objectives
-APART = 0.17  # of a line, by which the two scores of an objective are above and below it
+NAMES = 0.24  # of the width, for the names of objectives and scores
+APART = 0.22  # of a line, by which the two scores of an objective are above and below it
 
 
 class _Column(NamedTuple):
@@ -39,16 +39,18 @@ def intervals_figure(rows: Sequence[Mapping[str, Any]], baseline: str, *, title:
     short = short_names([*objectives, baseline])
     envs, columns = list(dict.fromkeys(row["env"] for row in rows)), _columns(rows, short[baseline])
     paper = current().paper
-    head, line = (0.42, 0.2) if paper else (0.6, 0.32)
+    head, line = (0.42, 0.3) if paper else (0.6, 0.46)
     narrow, wide = (COLUMN, TEXT) if paper else (6.4, WIDE)
     size = (narrow if len(columns) == 1 else wide, 2 * head + len(envs) * (head + line * len(objectives)))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(envs), len(columns), squeeze=False)
-    names = [wrapped(figure, short[each], points(figure, 10), NAMES * size[0]) for each in objectives]
+    names = {each: wrapped(figure, short[each], points(figure, 9), NAMES * size[0]) for each in objectives}
+    labels = _labels(names, {row["score"] for row in rows})
     for env, panels in zip(envs, grid, strict=True):
         for column, axes in zip(columns, panels, strict=True):
             _draw(axes, [row for row in rows if row["env"] == env], objectives, column)
-            axes.set_yticks(range(len(objectives)), names if axes is panels[0] else [], parse_math=False)
+            axes.set_yticks(list(labels), labels.values() if axes is panels[0] else [], parse_math=False)
+            axes.tick_params(axis="y", labelsize=points(figure, 9))
         where = _where(env, envs, short[baseline])
         room = 0.9 * size[0] / len(columns) - NAMES * size[0] / len(columns)
         heading = wrapped(figure, where, points(figure, 10), room)
@@ -59,6 +61,26 @@ def intervals_figure(rows: Sequence[Mapping[str, Any]], baseline: str, *, title:
     set_title(figure, title)
     set_legend(figure, _legend())
     return figure
+
+
+def _labels(names: Mapping[str, str], scores: Collection[str]) -> dict[float, str]:
+    """Return what is written beside each line, by its height: an objective with its score, if there are several."""
+    if len(scores) < 2:
+        return {_height(number, below): name for number, name in enumerate(names.values()) for below in _places(scores)}
+    return {
+        _height(number, below): f"{name}: {title}" if below == 0 else title
+        for number, name in enumerate(names.values())
+        for below, title in enumerate(SCORE_TITLES.values())
+    }
+
+
+def _places(scores: Collection[str]) -> list[int]:
+    return [below for below, score in enumerate(SCORE_TITLES) if score in scores]
+
+
+def _height(number: int, below: int) -> float:
+    """Return where an objective's score stands, by their numbers."""
+    return number + APART * (2 * below - 1)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], baseline: str) -> list[_Column]:
@@ -92,10 +114,9 @@ def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], objectives: Sequence[st
         axes.axvline(column.guide, color=GUIDE, linewidth=0.8, linestyle=":")
     for row in rows:
         number, below = objectives.index(row["objective"]), scores.index(row["score"])
-        offset = APART * (2 * below - 1)
         estimate = estimate_of(row, column.key)
         if estimate is not None:
-            draw_interval(axes, number + offset, estimate, PALETTE[number % len(PALETTE)], filled=below == 0)
+            draw_interval(axes, _height(number, below), estimate, PALETTE[number % len(PALETTE)], filled=below == 0)
     finish_intervals(axes, len(objectives))
     if all(estimate_of(row, column.key) is None for row in rows):
         say(axes, "needs two seeds")

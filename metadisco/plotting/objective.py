@@ -96,7 +96,11 @@ def run_figures(source: Source) -> Named:
     rows = source.run.metrics() if source.run else []
     if rows:
         guides = fitness_guides(source.config)
-        yield "run", run_figure(rows, title=source.short_name, guides=guides, scale=SCALE if guides else "")
+        drawing: Any = {"guides": guides, "scale": SCALE if guides else ""}
+        if guides and source.config is not None:
+            references = {task.name: task.reference.ppo for task in source.config.tasks if task.reference is not None}
+            drawing |= {"references": references, "unit": "return"}
+        yield "run", run_figure(rows, title=source.short_name, **drawing)
 
 
 def fitness_guides(config: Config | None) -> Mapping[str, float]:

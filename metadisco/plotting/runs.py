@@ -11,7 +11,17 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from metadisco.plotting.look import COLUMN, current
 from metadisco.plotting.rows import Rows, column
-from metadisco.plotting.style import GUIDE, ROUND, line_style, robust_limits, say, set_legend, set_title, uncluttered
+from metadisco.plotting.style import (
+    GUIDE,
+    ROUND,
+    band,
+    line_style,
+    robust_limits,
+    say,
+    set_legend,
+    set_title,
+    uncluttered,
+)
 
 MAX_MARKED = 64
 """Points of a line, beyond which markers would touch each other."""
@@ -27,8 +37,8 @@ class _Quantity(NamedTuple):
     band: str
 
 
-CENTRE = _Quantity("centre_fitness", "centre_half_width", "fitness of the centre", "95 % interval")
-POPULATION = _Quantity("fitness_mean", "fitness_std", "fitness of the population", "± standard deviation")
+CENTRE = _Quantity("centre_fitness", "centre_half_width", "fitness of the centre", "95 % interval of the mean")
+POPULATION = _Quantity("fitness_mean", "fitness_std", "fitness of the population", "mean ± standard deviation")
 
 
 def runs_figure(runs: Mapping[str, Rows], *, title: str, guides: Mapping[str, float] | None = None) -> Figure:
@@ -60,8 +70,8 @@ def runs_figure(runs: Mapping[str, Rows], *, title: str, guides: Mapping[str, fl
     axes.set_ylabel(quantity.label)
     _limit(axes)
     known = any(np.isfinite(column(rows, quantity.spread)).any() for rows in ordered.values())
-    set_title(figure, f"{title}, {quantity.band}" if known else title)
-    set_legend(figure, lines)
+    set_title(figure, title)
+    set_legend(figure, [*lines, *([band(quantity.band)] if known else [])])
     return figure
 
 

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
@@ -35,6 +36,7 @@ UNDATED: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf"
 """Metadata of files, without the time at which they were written."""
 LEGEND_SIZE = 9  # points
 ROUND = (1, 2, 2.5, 5, 10)  # steps between numbers along an axis, times a power of ten
+BREAK = "\u200b"  # where a name may be broken
 BESIDE_LABEL = 0.85  # inches that an entry of a legend takes beside its label
 MAX_LABEL = 4.6  # inches, so that two columns fit into the widest figures
 
@@ -120,14 +122,29 @@ def band(words: str, colour: str = "#555555", alpha: float = 0.25) -> Patch:
     return Patch(facecolor=colour, alpha=alpha, linewidth=0, label=f"band: {words}")
 
 
+def note(words: str) -> Line2D:
+    """Return the entry of a legend that has no mark."""
+    return Line2D([], [], linestyle="", label=words)
+
+
 def wrapped(figure: Figure, words: str, size: float, width: float) -> str:
-    """Return words with line breaks, so that they are no wider than `width` inches at a size in points."""
+    """Return words with line breaks, so that they are no wider than `width` inches at a size in points.
+
+    A word that is wider by itself is broken after slashes and hyphens, where it has any.
+    """
     lines = words
     characters = max(map(len, words.splitlines()), default=0)
     while characters > 1 and (excess := _width(figure, lines, size) / width) > 1:
         characters = min(characters - 1, int(1.05 * characters / excess))
-        lines = "\n".join(textwrap.fill(line, max(characters, 1)) for line in words.splitlines())
+        lines = "\n".join(_filled(line, characters) for line in words.splitlines())
     return lines
+
+
+def _filled(line: str, characters: int) -> str:
+    """Return a line with breaks between words, and after slashes and hyphens within words that are too long."""
+    parts = (word.replace("/", f"/{BREAK} ") if len(word) > characters else word for word in line.split(" "))
+    filled = textwrap.fill(" ".join(parts), characters)
+    return filled.replace(f"{BREAK} ", "").replace(BREAK, "")
 
 
 def _width(figure: Figure, words: str, size: float) -> float:

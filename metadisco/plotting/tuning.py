@@ -23,6 +23,7 @@ from metadisco.plotting.style import (
     PALETTE,
     ROUND,
     line_style,
+    note,
     robust_limits,
     save,
     set_legend,
@@ -41,6 +42,9 @@ MAX_PAIRED = 4
 SPREAD = 0.22
 """Half the width, in steps between values, over which points of equal values are spread."""
 OTHERS = "#9db7c9"
+WINNER: dict[str, Any] = {
+    "marker": "*", "linestyle": "", "color": PALETTE[1], "markeredgecolor": "white", "markeredgewidth": 0.6,
+}  # fmt: skip
 
 
 class Panel(NamedTuple):
@@ -131,7 +135,7 @@ def _draw_setting(axes: Axes, panel: Panel, range_: Range) -> None:
     import seaborn as sns  # noqa: PLC0415 - takes two seconds
 
     order, scores = panel.order, panel.scores
-    x = _spread(range_, [panel.trials[index].values[range_.key] for index in order])
+    x = np.array([_at(range_, panel.trials[index].values[range_.key]) for index in order])
     best = np.arange(len(order)) >= len(order) - max(round(TOP * len(order)), 1)
     sns.scatterplot(
         x=x, y=scores[order], hue=best, hue_order=(False, True), palette=(OTHERS, PALETTE[0]), ax=axes, legend=False,
@@ -149,10 +153,14 @@ def _at(range_: Range, value: Any) -> float:
     return float(range_.choices.index(value)) if range_.kind == "choices" else float(value)
 
 
+def _is_spread(range_: Range) -> bool:
+    return range_.kind in ("choices", "whole")
+
+
 def _spread(range_: Range, values: Sequence[Any], seed: int = 0) -> np.ndarray:
     """Return the places of values along an axis; where they repeat, points are spread a little."""
     places = np.array([_at(range_, value) for value in values])
-    if range_.kind not in ("choices", "whole"):
+    if not _is_spread(range_):
         return places
     return places + np.random.default_rng(seed).uniform(-SPREAD, SPREAD, len(places))
 
@@ -206,8 +214,8 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
         )
         axes.scatter(x, y, c=rank, cmap=MAGNITUDES, vmin=0, vmax=1, s=points(figure, 14), linewidths=0)
         axes.plot(
-            _at(along, panel.winner[along.key]), _at(up, panel.winner[up.key]), "*", color=PALETTE[1],
-            markersize=points(figure, 13), markeredgecolor="white", markeredgewidth=0.6,
+            _at(along, panel.winner[along.key]), _at(up, panel.winner[up.key]), **WINNER,
+            markersize=points(figure, 13),
         )  # fmt: skip
         uncluttered(axes)
         _scale(axes, along, "x")
@@ -221,7 +229,8 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAGNITUDES), ax=shown, fraction=0.04, pad=0.02)
     bar.set_label("rank of the score (1: best)")
     set_title(figure, title)
-    set_legend(figure, [Line2D([], [], marker="*", linestyle="", color=PALETTE[1], markersize=9, label="winner")])
+    spread = [note("whole numbers and choices: points are jittered")] if any(map(_is_spread, ranges)) else []
+    set_legend(figure, [Line2D([], [], label="winner", **WINNER, markersize=points(figure, 13)), *spread])
     return figure
 
 
@@ -251,8 +260,12 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
     axes.set_xlim(left=0)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
-    for face, label in (("black", "winner on fresh seeds, 95 %"), ("white", "settings before tuning")):
-        mark: dict[str, Any] = {"marker": "o", "linestyle": "", "color": "black", "markersize": dot}
+    colour = line_style(0)["color"] if len(tuned.judged) == 1 else "black"
+    for face, label in (
+        (colour, "winner on fresh seeds, mean with its 95 % interval"),
+        ("white", "settings before tuning"),
+    ):
+        mark: dict[str, Any] = {"marker": "o", "linestyle": "", "color": colour, "markersize": dot}
         handles.append(Line2D([], [], markerfacecolor=face, label=label, **mark))
     set_title(figure, f"Best of the search so far, {where(tuned)}")
     set_legend(figure, handles)

@@ -65,7 +65,10 @@ def value_loss_figure(
     handles: list[Artist] = [*upper.plot(error, loss, **style)]
     if derivative.any():
         scale = squared_error_scale(error, derivative)
-        style = line_style(1) | {"linewidth": thin, "label": f"squared error ½δ², scaled to φ (× {short(scale, 3)})"}
+        style = line_style(1) | {
+            "linewidth": thin,
+            "label": f"squared error ½δ² × {short(scale, 3)}: equal root mean square gradient over this range",
+        }
         handles += upper.plot(error, 0.5 * scale * error**2, **style)
         lower.plot(error, scale * error, **style)
     if annotate:
@@ -145,15 +148,14 @@ def _finish(
 
 def _draw_density(strip: Axes, counts: Int[np.ndarray, "N"], limits: tuple[float, float]) -> list[Artist]:
     """Draw the histogram of value errors; return its legend."""
-    density = counts / np.diff(VALUE_EDGES)
+    density = counts / np.diff(VALUE_EDGES) / max(int(counts.sum()), 1)
     inside = (VALUE_EDGES[1:] > limits[0]) & (VALUE_EDGES[:-1] < limits[1])
     top = np.max(density[inside], initial=0.0) or 1.0
-    strip.stairs(density / top, VALUE_EDGES, fill=True, color=VISITED)
-    strip.set_ylim(0, 1.05)
-    strip.set_yticks([])
-    strip.set_ylabel("errors")
+    strip.stairs(density, VALUE_EDGES, fill=True, color=VISITED)
+    strip.set_ylim(0, 1.05 * top)
+    strip.yaxis.set_major_locator(MaxNLocator(2))
+    strip.set_ylabel("share per\nunit of δ")
     uncluttered(strip)
-    strip.spines["left"].set_visible(False)
     if not counts.any():
         say(strip, "no samples")
     outside = 1 - int(counts[inside].sum()) / max(int(counts.sum()), 1)

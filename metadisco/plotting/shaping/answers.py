@@ -13,7 +13,7 @@ from metadisco.inner.games import Game
 from metadisco.plotting.heat import MAGNITUDES
 from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.shaping.words import META_STEP, Names, panel_titles
-from metadisco.plotting.style import set_legend, set_title, uncluttered
+from metadisco.plotting.style import note, set_legend, set_title, uncluttered
 
 ROOM = 0.06
 """Between the frame and the extreme probabilities, for dots there."""
@@ -59,7 +59,13 @@ def answers_figure(
     bar = figure.colorbar(mesh, ax=panels.ravel().tolist(), fraction=0.5 / width, pad=0.01, aspect=20)
     bar.set_label("shaper's next probability of C", fontsize=points(figure, 9))
     set_title(figure, names.title("How the shaper responds to the opponent's probabilities of C", game))
-    set_legend(figure, [_dot("the median opponent at this meta-step"), _others()])
+    set_legend(
+        figure,
+        [
+            _dot("the median opponent at this meta-step"),
+            note("all other inputs: at their medians over lifetimes at this meta-step"),
+        ],
+    )
     return figure
 
 
@@ -92,8 +98,3 @@ def _style() -> dict[str, Any]:
 
 def _dot(words: str) -> Line2D:
     return Line2D([], [], label=words, **_style())
-
-
-def _others() -> Line2D:
-    """Return an entry of a legend without a mark."""
-    return Line2D([], [], linestyle="", label="all other inputs: at their medians over lifetimes at this meta-step")

@@ -33,9 +33,10 @@ def messages_figure(
     nrows = -(-len(messages) // ncols)
     width = COLUMN if paper else WIDE
     figure = Figure(figsize=(width, 0.5 + (1.15 if paper else 2.1) * nrows), layout="constrained")
-    grid = figure.subplots(nrows, ncols, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(nrows, ncols, sharey=True, squeeze=False)
     for axes, said, episode_return in zip(grid.ravel(), messages, returns, strict=False):
         _draw_messages(axes, said)
+        axes.set_xlim(0, len(said))
         axes.set_title(
             f"episode with return {short(float(episode_return), 3)}", fontsize=points(figure, 10), loc="left"
         )
@@ -45,9 +46,7 @@ def messages_figure(
         axes.set_ylabel("message")
     for axes in grid.ravel()[max(len(messages) - ncols, 0) : len(messages)]:
         axes.set_xlabel("step of the episode")
-        axes.tick_params(labelbottom=True)
     grid[0, 0].set_ylim(-1.05 * scale, 1.05 * scale)
-    grid[0, 0].set_xlim(0, max(len(said) for said in messages))
     set_title(figure, title)
     set_legend(figure, channel_handles(messages[0].shape[1]))
     return figure
@@ -64,13 +63,10 @@ def channel_handles(num_channels: int) -> list[Line2D]:
 
 def _draw_messages(axes: Axes, said: Float[np.ndarray, "H N"]) -> None:
     axes.axhline(0, color=GUIDE, linewidth=0.6, linestyle=(0, (4, 3)), zorder=1)
-    marker = "o" if len(said) == 1 else None
+    width = 0.8 if current().paper else 1.2
     for number, values in enumerate(said.T):
-        axes.plot(
-            np.arange(len(said)), values, color=CHANNELS[number % len(CHANNELS)],
-            linewidth=0.8 if current().paper else 1.2, marker=marker,
-        )  # fmt: skip
-    axes.axvline(len(said) - 1, color=GUIDE, linewidth=0.8, linestyle=":")
+        colour = CHANNELS[number % len(CHANNELS)]
+        axes.stairs(values, np.arange(len(said) + 1), baseline=None, color=colour, linewidth=width)
     uncluttered(axes)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 

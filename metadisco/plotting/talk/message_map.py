@@ -15,7 +15,7 @@ from metadisco.distillation.features import densest_levels
 from metadisco.evaluation.conversations import MessageMap
 from metadisco.plotting.heat import SLOPES
 from metadisco.plotting.look import COLUMN, TEXT, current, points
-from metadisco.plotting.style import ROUND, set_legend, set_title, short, uncluttered
+from metadisco.plotting.style import ROUND, note, set_legend, set_title, short, uncluttered
 from metadisco.plotting.talk.words import CHANNELS, channel, variable
 
 SHARES: dict[float, LineStyleType] = {0.5: "-", 0.9: "--"}
@@ -113,7 +113,7 @@ def _handles() -> list[Line2D]:
     return [
         Line2D([], [], color="black", linewidth=1.0, linestyle=dashes, label=f"{100 * share:g} % of what victims see")
         for share, dashes in SHARES.items()
-    ]
+    ] + [note("other variables: at their medians over what victims see")]
 
 
 def said_figure(said: Float[np.ndarray, "M N"], *, scale: float, title: str) -> Figure:

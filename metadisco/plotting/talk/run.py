@@ -37,7 +37,7 @@ CAPTIONS = {
     "message_map": "The message over pairs of variables of the observation, the others at the median of what victims "
     "see; contours enclose shares of what they see over their training.",
     "said": "How the values of the message are distributed over what victims see.",
-    "messages": "The message along episodes of trained victims, each of another one; dotted lines mark their ends.",
+    "messages": "The message along episodes of trained victims, each of another one.",
     "interference": "Cosine between the policy gradients of the earlier and of the later states of episodes, while "
     "victims train: below 0 the two undo each other's steps. Means over victims with 95 % bootstrap intervals.",
 }
