@@ -115,13 +115,14 @@ def _meet(key: Key, problem: OpponentShaping, bound: Any, name: str, opponent: P
     )
     trace: Trace = jax.tree.map(np.asarray, jax.jit(partial(play, num_lifetimes=NUM_LIFETIMES))(key_trace))
 
-    def follow(key: Key) -> Followed:
-        alone = play(key, num_lifetimes=1)
-        return Followed(*(each.mean for each in alone[: len(Followed._fields)]))
+    def follow(key: Key) -> tuple[Array, ...]:
+        alone: Trace = play(key, num_lifetimes=1)
+        spreads = (alone.own_reward, alone.other_reward, alone.own_policy, alone.other_policy)
+        return tuple(each.mean for each in spreads)
 
-    followed = jax.jit(jax.vmap(follow))(jax.random.split(key_followed, NUM_FOLLOWED))
+    followed = Followed(*map(np.asarray, jax.jit(jax.vmap(follow))(jax.random.split(key_followed, NUM_FOLLOWED))))
     answers = answers_of(bound, trace) if isinstance(bound, MetaPolicy) else None
-    return Meeting(name, trace, jax.tree.map(np.asarray, followed), answers)
+    return Meeting(name, trace, followed, answers)
 
 
 @in_float32

@@ -69,7 +69,7 @@ def curves_figure(curves: Mapping[str, Curves], *, title: str) -> Figure:
     for number, (axes, (env, each)) in enumerate(zip(panels, curves.items(), strict=False)):
         lines = _draw_panel(axes, each, unit, label_x=number + ncols >= len(curves), num_ticks=3)
         size = points(figure, 10)
-        heading = wrapped(figure, env, size, 0.95 * width / ncols - 0.9 * size / 10)
+        heading = wrapped(figure, env, size, width / ncols - (0.6 if paper else 0.9))
         axes.set_title(heading, loc="left", fontsize=size, parse_math=False)
         missing = [str(line.get_label()) for line in lines if not np.size(line.get_ydata())]
         if missing and len(missing) < len(lines):
@@ -104,7 +104,7 @@ def _draw_panel(
     uncluttered(axes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short(steps / unit[0])))
     axes.xaxis.set_major_locator(MaxNLocator(num_ticks, steps=ROUND))
-    axes.set_xlabel(f"environment steps{unit[1]}" if label_x else "")
+    axes.set_xlabel(f"environment steps{unit[1]}".replace(" (", "\n(" if current().paper else " (") if label_x else "")
     axes.set_ylabel("return")
     if not any(np.size(line.get_ydata()) for line in lines):
         say(axes, "no curves")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -54,7 +55,7 @@ def returns_figure(returns: Mapping[str, Mapping[str, Float[np.ndarray, "S"]]], 
     for axes in panels[len(returns) :]:
         axes.remove()
     set_title(figure, title)
-    black = {"color": "black", "marker": "o", "markersize": 3 if paper else 5}
+    black: dict[str, Any] = {"color": "black", "marker": "o", "markersize": 3 if paper else 5}
     agent = Line2D([], [], color=GUIDE, alpha=0.6, marker="o", linestyle="", markersize=2 if paper else 3.5)
     agent.set_label("each agent, moved a little up or down")
     set_legend(figure, [Line2D([], [], label="mean with its 95 % interval", **black), agent])

@@ -22,7 +22,7 @@ from metadisco.plotting.style import set_legend, set_title, short, uncluttered, 
 
 RATIO, ADVANTAGE = "probability ratio r (log scale)", "advantage A"
 DRIFT = "drift D(r, A)"
-DRIFT_BAR = f"{DRIFT}, subtracted from rA"
+DRIFT_BAR = f"{DRIFT},\nsubtracted from rA"
 RELATIVE_GRADIENT = "∂(rA − D)/∂r / |A|"
 GRADIENT_BAR = f"{RELATIVE_GRADIENT}\n(above 0 it raises r)"
 CLIP_EPS = 0.2  # of the PPO that optimism is measured against
@@ -77,6 +77,8 @@ def drift_figure(
             _outline_regions(upper, surface)
         room = 0.95 * (figure.get_figwidth() - BESIDE) / len(surfaces)
         upper.set_title(wrapped(figure, name, size, room), fontsize=size, parse_math=False)
+    more_lines = max(upper.get_title().count("\n") for upper in panels[0])
+    figure.set_figheight(figure.get_figheight() + more_lines * 1.2 * size / 72)
     _label(list(panels.flat), list(surfaces.values()))
     pushes.bar(figure, panels[0], GRADIENT_BAR)
     heights.bar(figure, panels[1], DRIFT_BAR)
@@ -231,6 +233,6 @@ def _visit_handles(visits: Int[np.ndarray, "G H"] | None) -> list[Line2D]:
     return [
         _handle(
             VISITS_STYLE,
-            f"dotted: {100 * SHARE:g} % of the samples in minibatches are inside, in r and A jointly; paler outside",
+            f"{100 * SHARE:g} % of the samples, in r and A jointly, are inside; paler outside",
         )
     ]

@@ -64,7 +64,7 @@ def drift_slices_figure(
     paper = current().paper
     narrow, wide, tall = (COLUMN, TEXT, 1.45) if paper else (5.0, WIDE, 1.9)
     width = narrow if num_columns == 1 else wide
-    figure = Figure(figsize=(width, (0.75 if paper else 1.1) + tall * num_rows), layout="constrained")
+    figure = Figure(figsize=(width, (0.95 if paper else 1.45) + tall * num_rows), layout="constrained")
     grid = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat[: len(advantages)])
     middles = [_middle(visits, advantage) for advantage in advantages]
@@ -195,6 +195,6 @@ def _visit_handles(middles: Sequence[tuple[float, float] | None]) -> list[Artist
         Patch(
             color=OUTSIDE,
             linewidth=0,
-            label="grey: outside the middle 99 % of r among samples about this A (map: of r and A jointly)",
+            label="grey: outside the middle 99 % of the samples' r, at this A alone",
         )
     ]

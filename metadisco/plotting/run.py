@@ -108,7 +108,8 @@ def _is_fitness(rows: Rows, name: str) -> bool:
     """Return whether a metric is everywhere the fitness itself, or minus it."""
     pairs = zip((f"{prefix}{name}" for prefix in METRICS), ("fitness_mean", "centre_fitness"), strict=True)
     metric, fitness = (np.concatenate([column(rows, key) for key in keys]) for keys in zip(*pairs, strict=True))
-    return any(np.allclose(metric, sign * fitness, rtol=SAME, equal_nan=True) for sign in (1, -1))
+    known = np.isfinite(metric)
+    return any(np.allclose(metric[known], sign * fitness[known], rtol=SAME, equal_nan=True) for sign in (1, -1))
 
 
 def _of_search(rows: Rows) -> list[_Panel]:

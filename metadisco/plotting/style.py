@@ -1,6 +1,7 @@
 """What all figures share: colours, lines, titles, legends, files."""
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ UNDATED: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf"
 LEGEND_SIZE = 9  # points
 ROUND = (1, 2, 2.5, 5, 10)  # steps between numbers along an axis, times a power of ten
 BREAK = "\u200b"  # where a name may be broken
+PARTS = re.compile("(?<=[/_-])(?=.)|(?<=[a-z])(?=[A-Z])")  # of a name
 BESIDE_LABEL = 0.85  # inches that an entry of a legend takes beside its label
 MAX_LABEL = 4.6  # inches, so that two columns fit into the widest figures
 
@@ -130,7 +132,7 @@ def note(words: str) -> Line2D:
 def wrapped(figure: Figure, words: str, size: float, width: float) -> str:
     """Return words with line breaks, so that they are no wider than `width` inches at a size in points.
 
-    A word that is wider by itself is broken after slashes and hyphens, where it has any.
+    A word that is wider by itself is broken after slashes, hyphens and underscores, and before capitals.
     """
     lines = words
     characters = max(map(len, words.splitlines()), default=0)
@@ -141,8 +143,8 @@ def wrapped(figure: Figure, words: str, size: float, width: float) -> str:
 
 
 def _filled(line: str, characters: int) -> str:
-    """Return a line with breaks between words, and after slashes and hyphens within words that are too long."""
-    parts = (word.replace("/", f"/{BREAK} ") if len(word) > characters else word for word in line.split(" "))
+    """Return a line with breaks between words; a word that is too long is broken within, best where a part begins."""
+    parts = (PARTS.sub(f"{BREAK} ", word) if len(word) > characters else word for word in line.split(" "))
     filled = textwrap.fill(" ".join(parts), characters)
     return filled.replace(f"{BREAK} ", "").replace(BREAK, "")
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from metadisco.distillation.features import squared_error_scale
 from metadisco.distillation.surfaces import ValueLossCurve
 from metadisco.evaluation.histograms import VALUE_EDGES
-from metadisco.plotting.look import COLUMN, TEXT, WIDE, current
+from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import (
     GUIDE,
     PALETTE,
@@ -67,7 +67,7 @@ def value_loss_figure(
         scale = squared_error_scale(error, derivative)
         style = line_style(1) | {
             "linewidth": thin,
-            "label": f"squared error ½δ² × {short(scale, 3)}: equal root mean square gradient over this range",
+            "label": f"squared error ½δ² × {short(scale, 3)}: same root mean square gradient",
         }
         handles += upper.plot(error, 0.5 * scale * error**2, **style)
         lower.plot(error, scale * error, **style)
@@ -118,7 +118,7 @@ def _panels(with_strip: bool, more_lines: int = 0) -> tuple[Figure, Axes, Axes, 
 
     There is room for so many more lines in the legend than a figure without notes has.
     """
-    width, upper, strip = (COLUMN, 1.35, 0.4) if current().paper else (6.4, 2.3, 0.6)
+    width, upper, strip = (COLUMN, 1.35, 0.55) if current().paper else (6.4, 2.3, 0.8)
     heights = [1.0, 0.9, strip / upper] if with_strip else [1.0, 0.9]
     size = (width, upper * sum(heights) + (0.9 + 0.13 * more_lines if current().paper else 1.4 + 0.19 * more_lines))
     figure = Figure(figsize=size, layout="constrained")
@@ -154,7 +154,8 @@ def _draw_density(strip: Axes, counts: Int[np.ndarray, "N"], limits: tuple[float
     strip.stairs(density, VALUE_EDGES, fill=True, color=VISITED)
     strip.set_ylim(0, 1.05 * top)
     strip.yaxis.set_major_locator(MaxNLocator(2))
-    strip.set_ylabel("share per\nunit of δ")
+    figure = strip.get_figure(root=True)
+    strip.set_ylabel("share per\nunit of δ", fontsize=points(figure, 9))  # type: ignore[arg-type]
     uncluttered(strip)
     if not counts.any():
         say(strip, "no samples")

@@ -11,9 +11,10 @@ LEADING = ("drift_slices", "value_loss", "schedule", "run")
 CAPTIONS = {
     "run": "The search: fitness of its centre with a 95 % interval and of the population, and what the strategy did.",
     "drift": "The gradient of the surrogate with respect to the ratio r in units of |A|, and below it the drift, "
-    "beside those of PPO and DPO. A dotted line encloses 99 % of the samples in minibatches.",
+    "beside those of PPO and DPO. A dotted line encloses 99 % of the samples in minibatches, over r and A jointly.",
     "drift_slices": "The gradient of the surrogate with respect to r at six advantages, in units of |A|: above 0 "
-    "an action becomes more likely, at 0 a sample changes nothing. On grey are ratios of only 1 % of the samples.",
+    "an action becomes more likely, at 0 a sample changes nothing. On grey are ratios of only 1 % of the samples "
+    "at this advantage.",
     "drift_over_life": "The same at the start, in the middle and at the end of the lifetime.",
     "drift_evolution": "The gradient of the surrogate after some of the generations.",
     "value_loss": "The value loss and its gradient, which is all that PPO uses of it, beside the squared error; below "

@@ -234,3 +234,28 @@ def test_ticks_are_at_whole_generations():
             ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
             assert ticks
             assert all(tick == int(tick) for tick in ticks)
+
+
+def test_a_metric_that_is_minus_the_fitness_has_no_panel():
+    rows = [row(g, **{"metrics/loss": -row(g)["fitness_mean"], "metrics/other": 3.0 + g}) for g in range(6)]
+    titles = axes_by_title(run_figure(rows, title="A run"))
+    assert "other" in titles and "loss" not in titles
+
+
+def test_a_first_generation_far_off_does_not_squeeze_the_rest_and_is_told():
+    rows = [
+        row(g, fitness_mean=1.0 + 0.01 * g if g else -90.0, fitness_std=0.1, fitness_best=2.0, centre_fitness=None)
+        for g in range(9)
+    ]
+    fitness = panels_of(run_figure(rows, title="A run"))[0]
+    low, _ = fitness.get_ylim()
+    assert low > -30 and any("−90 at generation 0" in text.get_text() for text in fitness.texts)
+
+
+def test_ppo_is_a_level_line_where_the_task_has_a_reference():
+    references = {"brax/ant": 100.0, "brax/humanoid": 1e9}
+    figure = run_figure(RUNS["five environments"], title="A run", references=references, unit="return")
+    titles = axes_by_title(figure)
+    dashed = {name: [each for each in axes.lines if each.get_linestyle() == "--"] for name, axes in titles.items()}
+    assert [line.get_ydata()[0] for line in dashed["brax/ant"]] == [100.0]
+    assert not dashed["brax/humanoid"] and titles["brax/ant"].get_ylabel() == "return"

@@ -38,7 +38,13 @@ def test_runs_are_drawn_with_the_interval_of_their_centres_and_the_baseline_at_i
     bands = [band.get_paths()[0].get_extents() for band in axes.collections]
     assert [(band.y0, band.y1) for band in bands] == [(3.5, 6.5), (5.5, 8.5)]
     assert set(baseline.get_ydata()) == {3.0} and set(reference.get_ydata()) == {1.0}
-    assert set(legend_of(figure)) == {"first", "second", "baseline", "PPO (reference)"}
+    assert set(legend_of(figure)) == {
+        "first",
+        "second",
+        "baseline",
+        "PPO (reference)",
+        "band: 95 % interval of the mean",
+    }
 
 
 def test_where_a_run_never_evaluated_its_centre_all_are_drawn_by_their_populations():

@@ -28,6 +28,10 @@ def series(figure_or_axes, length):
     return [np.asarray(line.get_ydata(), float) for line in figure_or_axes.lines if len(line.get_ydata()) == length]
 
 
+def steps(axes):
+    return np.array([patch.get_data().values for patch in axes.patches])
+
+
 @STYLES
 def test_a_message_is_mapped_over_named_variables_in_a_panel_for_each_channel(style):
     maps = [message_map((2, 3)), message_map((0, 1))]
@@ -40,7 +44,7 @@ def test_a_message_is_mapped_over_named_variables_in_a_panel_for_each_channel(st
     assert [axes.get_xlabel() for axes in panels] == ["angle", "angle", "position", "position"]
     assert (panels[0].get_ylabel(), panels[2].get_ylabel()) == ("angular velocity", "velocity")
     assert bar.get_ylim() == (-2, 2)
-    assert legend_of(figure) == ["50 % of what victims see", "90 % of what victims see"]
+    assert legend_of(figure)[:2] == ["50 % of what victims see", "90 % of what victims see"]
 
 
 def test_messages_of_images_are_drawn_by_how_often_they_are_said():
@@ -61,11 +65,15 @@ def test_episodes_are_drawn_as_long_as_they_are(style):
         for figure in (messages, strips):
             assert_well_laid_out(figure)
     for axes, each, name in zip(panels_of(messages), said, (4, 9, 6), strict=True):
-        assert (np.array(series(axes, len(each))) == each.T).all() and axes.get_title(loc="left").endswith(f" {name}")
+        assert (
+            (steps(axes) == each.T).all()
+            and axes.get_xlim() == (0, len(each))
+            and axes.get_title(loc="left").endswith(f" {name}")
+        )
     for number, each in enumerate(said):
         above, below = panels_of(strips)[number], panels_of(strips)[number + len(said)]
         assert (np.array(series(above, len(each))) == [wanted[number], reached[number]]).all()
-        assert (np.array(series(below, len(each))) == each.T).all()
+        assert (steps(below) == each.T).all()
 
 
 @STYLES

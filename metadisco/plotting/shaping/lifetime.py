@@ -56,8 +56,8 @@ def cooperation_figure(
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
     players = (
-        (trace.own_policy.mean, own, "shaper", SHAPER),
-        (by_round(trace.other_policy.mean), by_round(other), "opponent", OPPONENT),
+        (np.asarray(trace.own_policy.mean), own, "shaper", SHAPER),
+        (by_round(np.asarray(trace.other_policy.mean)), by_round(other), "opponent", OPPONENT),
     )
     for state, (axes, title) in enumerate(zip(panels, titles, strict=True)):
         for mean, single, _, colour in players:
@@ -146,7 +146,7 @@ def _draw(axes: Axes, spread: Spread, colour: str) -> None:
     """Draw a mean, and a band between the outermost quantiles."""
     steps = np.arange(1, len(spread.mean) + 1)
     axes.fill_between(steps, spread.quantiles[:, 0], spread.quantiles[:, -1], color=colour, alpha=BAND, linewidth=0)
-    _draw_mean(axes, spread.mean, colour)
+    _draw_mean(axes, np.asarray(spread.mean), colour)
 
 
 def _draw_mean(axes: Axes, mean: Float[np.ndarray, "N"], colour: str) -> None:
