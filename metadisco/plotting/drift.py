@@ -21,8 +21,7 @@ from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import set_legend, set_title, short, uncluttered, wrapped
 
 RATIO, ADVANTAGE = "probability ratio r (log scale)", "advantage A"
-DRIFT = "drift D(r, A)"
-DRIFT_BAR = f"{DRIFT},\nsubtracted from rA"
+DRIFT_BAR = "drift D(r, A),\nsubtracted from rA"
 RELATIVE_GRADIENT = "∂(rA − D)/∂r / |A|"
 GRADIENT_BAR = f"{RELATIVE_GRADIENT}\n(above 0 it raises r)"
 CLIP_EPS = 0.2  # of the PPO that optimism is measured against

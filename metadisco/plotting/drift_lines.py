@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from metadisco.distillation.features import quantiles, relative_gradient
 from metadisco.distillation.surfaces import DriftSurface
 from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
-from metadisco.plotting.drift import RELATIVE_GRADIENT, ratio_axis
+from metadisco.plotting.drift import RATIO, RELATIVE_GRADIENT, ratio_axis
 from metadisco.plotting.labels import Label, label_ends
 from metadisco.plotting.look import COLUMN, TEXT, WIDE, current, points
 from metadisco.plotting.style import (

@@ -12,7 +12,16 @@ from metadisco.inner.games import Game
 from metadisco.inner.games.lifetime import Spread, Trace
 from metadisco.plotting.interactive.look import CLEAR, HEIGHT, buttons, figure_of, rounded, slider
 from metadisco.plotting.shaping.plane import feasible_corners
-from metadisco.plotting.shaping.words import META_STEP, OPPONENT, OUTCOMES, REWARD, SHAPER, Names, by_round, panel_titles
+from metadisco.plotting.shaping.words import (
+    META_STEP,
+    OPPONENT,
+    OUTCOMES,
+    REWARD,
+    SHAPER,
+    Names,
+    by_round,
+    panel_titles,
+)
 
 BANDS = {SHAPER: "rgba(0,114,178,0.18)", OPPONENT: "rgba(213,94,0,0.18)"}
 MOST = 41
@@ -35,7 +44,11 @@ def meta_episode_figure(trace: Trace, game: Game, names: Names) -> go.Figure:
         *_spread(trace.other_reward, OPPONENT, names.opponent, 1),
     ]
     shown = [[_line(own_share, SHAPER, names.shaper, 2), _line(other_share, OPPONENT, names.opponent, 2)]]
-    labels = ["C played", *(title.replace("\n", " ") for title in panel_titles(game))] if game.num_logits > 1 else ["C played"]
+    labels = (
+        ["C played", *(title.replace("\n", " ") for title in panel_titles(game))]
+        if game.num_logits > 1
+        else ["C played"]
+    )
     means = np.asarray(trace.own_policy.mean), by_round(np.asarray(trace.other_policy.mean))
     for state in range(len(labels) - 1):
         pairs = zip(means, (SHAPER, OPPONENT), (names.shaper, names.opponent), strict=True)

@@ -106,7 +106,7 @@ def test_a_value_loss_of_two_inputs_is_a_surface():
 
 def trace(horizon: int) -> Trace:
     reward = Spread(np.linspace(-2, -1, horizon), np.linspace(-2, -1, horizon)[:, None] + np.array([-0.1, 0, 0.1]))
-    policy = Spread(np.full((horizon, 5), 0.5), np.full((horizon, 3, 5), 0.5))
+    policy = Spread(np.tile(np.linspace(0.1, 0.5, 5), (horizon, 1)), np.full((horizon, 3, 5), 0.5))
     return Trace(reward, reward, policy, policy, np.tile([0.4, 0.1, 0.3, 0.2], (horizon, 1)))
 
 
@@ -119,12 +119,18 @@ class TestShaping:
         assert shown["found", "x"] == pytest.approx(np.linspace(-2, -1, 6), abs=1e-3)
         assert shown["found", "x2"] == pytest.approx([0.5] * 6) and shown["naive", "x2"] == pytest.approx([0.7] * 6)
         buttons = figure.layout.updatemenus[0].buttons
-        assert [each.label for each in buttons][:3] == ["C played", "first round", "after CC"]
+        assert [each.label for each in buttons][:3] == ["C played", "first round", "after both C"]
         assert all(sum(each.args[0]["visible"]) == 8 for each in buttons)
+        after = buttons[4]  # the shaper D and the opponent C, which the opponent calls CD
+        assert after.label == "after shaper D, opponent C"
+        own, other = (each.y[0] for each, seen in zip(figure.data, after.args[0]["visible"], strict=True)
+                      if seen and each.xaxis == "x2")  # fmt: skip
+        assert (own, other) == pytest.approx((0.4, 0.3))
 
     def test_lifetimes_move_through_the_plane(self):
         own = np.linspace(-2, -1, 12).reshape(2, 6)
-        figure = payoff_plane_figure(Followed(own, own), self.game, self.names)
+        policies = np.full((2, 6, 5), 0.5)
+        figure = payoff_plane_figure(Followed(own, own, policies, policies), self.game, self.names)
         assert [frame.name for frame in figure.frames] == ["1", "2", "3", "4", "5", "6"]
         assert figure.frames[2].data[1].x == pytest.approx(own[:, 2], abs=1e-3)
 
