@@ -168,7 +168,7 @@ def _typeset(form: Mapping[str, Any]) -> Markup | None:
         return None
     try:
         return Markup(typeset(latex))
-    except Exception:
+    except Exception:  # latex2mathml's errors share no class; the form then stands as text
         return None
 
 
