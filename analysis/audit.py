@@ -7,9 +7,7 @@ The first makes all tables and figures of `audit.md`. Existing results are kept.
 short lifetimes.
 """
 
-import argparse
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,17 +18,15 @@ from added_terms import TERMS, beside_ppo, halves
 from contenders import Closed, closed_objective
 from entropy import Watched, watched
 from judging import judged
+from sections import make_page, parsed, parser_of
 from steps import FRESH, compare, say
-from study import filled
 from summary import markdown_table, summary
 
 from metadisco import load_objective
 from metadisco.config import Config, parse_config, read_yaml, write_yaml
 from metadisco.discoveries.published import FOLDER, published_names
 from metadisco.discoveries.sources import find_discovery, find_source
-from metadisco.errors import UserError
 from metadisco.evaluation.statistics import paired_difference
-from metadisco.outer.devices import start_jax
 from metadisco.storage.files import write_atomically
 from metadisco.types import Objective
 
@@ -189,33 +185,16 @@ def _gain(ours: Watched, theirs: Watched) -> str:
 
 def main() -> None:
     """Make the tables, and fill the page in."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=16, help="agents per cell")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(""), help="folder of the study")
-    parser.add_argument("--only", nargs="*", choices=("mechanism", "terms", "suites", *GRIDS), help="sections to make")
-    parser.add_argument("--quick", action="store_true", help="a few short lifetimes, to try the script")
-    options = parser.parse_args()
-    page = Path(__file__).with_suffix(".md")
-    if options.quick and options.output == parser.get_default("output"):
-        parser.error("--quick: needs --output, as its numbers are not those of the page")
-    start_jax(None)
-    num_seeds, output = (4 if options.quick else options.seeds), options.output
+    parser = parser_of(__file__, __doc__, ["mechanism", "terms", "suites", *GRIDS])
+    options = parsed(parser)
+    given = options.output, options.seeds, options.quick
     makers = {
-        "mechanism": lambda: mechanism(output, num_seeds, options.quick),
-        "terms": lambda: added(output, num_seeds, options.quick),
-        "suites": lambda: on_suites(output, num_seeds, options.quick),
-        **{name: lambda name=name: over_grid(name, output, num_seeds, options.quick) for name in GRIDS},
+        "mechanism": lambda: mechanism(*given),
+        "terms": lambda: added(*given),
+        "suites": lambda: on_suites(*given),
+        **{name: lambda name=name: over_grid(name, *given) for name in GRIDS},
     }
-    sections = {}
-    try:
-        for name in options.only or makers:
-            sections[name] = makers[name]()
-            write_atomically(output / f"{name}.md", sections[name])
-    except UserError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
-    if not options.quick and output == parser.get_default("output"):
-        write_atomically(page, filled(page.read_text(), sections))
+    make_page(parser, options, makers)
 
 
 if __name__ == "__main__":

@@ -9,22 +9,17 @@ The last makes all tables and figures of `drawn.md`. What was made before is not
 on a few short lifetimes.
 """
 
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from judging import judged
+from sections import make_page, parsed, parser_of
 from steps import draw
-from study import filled
 from summary import markdown_table
 
 from metadisco.discoveries.load import load_centre
-from metadisco.errors import UserError
-from metadisco.outer.devices import start_jax
 from metadisco.parametrisations.drift_basis import TERMS
-from metadisco.storage.files import write_atomically
 
 GRIDS = Path(__file__).parent.parent / "experiments" / "evaluation"
 JUDGEMENT = 3_000_000  # seed of agents that no search, no tuning and no other study trained
@@ -57,49 +52,38 @@ QUICK = {"settings": [{"name": "quick", "inner.ppo.num_steps": 16}], "lifetimes"
 def found(runs: Sequence[str]) -> str:
     """Return a table of the weights and edges that searches ended with."""
     centres = {Path(run).name: load_centre(run)[1] for run in runs}
-    rows = [[f"`{term}`", *(f"{centre['weights'][index]:+.2f}" for centre in centres.values())]
+    rows = [[f"`{term}`".replace("|", r"\|"), *(f"{centre['weights'][index]:+.2f}" for centre in centres.values())]
             for index, term in enumerate(TERMS)]  # fmt: skip
     edges = next(iter(centres.values()))["edges"].size
     rows += [[f"e{index + 1}", *(f"{centre['edges'][index]:.3f}" for centre in centres.values())]
              for index in range(edges)]  # fmt: skip
-    return markdown_table(["weight of", *centres], rows)
+    return markdown_table(["weight or edge", *centres], rows)
 
 
-def sections(runs: Sequence[str], only: Sequence[str], num_seeds: int, output: Path, quick: bool) -> Mapping[str, str]:
-    """Draw the first run and judge all of them; return the sections of the page."""
+def shown(runs: Sequence[str], output: Path) -> str:
+    """Draw the first run; return what all of them found."""
     draw(runs[0], TRAINED[0], None, output / "figures")
-    made = {"found": found(runs)}
-    for name in only:
-        part = PARTS[name]
-        grid, envs = (QUICK, part.envs[:1]) if quick else (GRIDS / f"{part.grid}.yaml", part.envs)
-        seeds = num_seeds * part.seeds_times
-        made[name] = judged([*runs, *BASELINES], envs, grid, JUDGEMENT, seeds, output / name)
-        write_atomically(output / f"{name}.md", made[name])
-    return made
+    return found(runs)
+
+
+def judged_over(name: str, runs: Sequence[str], output: Path, num_seeds: int, quick: bool) -> str:
+    """Return the tables of a part of the judgement."""
+    part = PARTS[name]
+    grid, envs = (QUICK, part.envs[:1]) if quick else (GRIDS / f"{part.grid}.yaml", part.envs)
+    return judged([*runs, *BASELINES], envs, grid, JUDGEMENT, num_seeds * part.seeds_times, output / name)
 
 
 def main() -> None:
     """Make the tables, and fill the page in."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__file__, __doc__, ["found", *PARTS])
     parser.add_argument("runs", nargs="+", help="runs of the search, with different meta-seeds")
-    parser.add_argument("--seeds", type=int, default=16, help="agents per cell")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(""), help="folder of the study")
-    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="sections to make")
-    parser.add_argument("--quick", action="store_true", help="a few short lifetimes, to try the script")
-    options = parser.parse_args()
-    page = Path(__file__).with_suffix(".md")
-    if options.quick and options.output == parser.get_default("output"):
-        parser.error("--quick: needs --output, as its numbers are not those of the page")
-    start_jax(None)
-    try:
-        made = sections(
-            options.runs, options.only, 4 if options.quick else options.seeds, options.output, options.quick
-        )
-    except UserError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
-    if not options.quick and options.output == parser.get_default("output"):
-        write_atomically(page, filled(page.read_text(), made))
+    options = parsed(parser)
+    given = options.runs, options.output, options.seeds, options.quick
+    makers = {
+        "found": lambda: shown(options.runs, options.output),
+        **{name: lambda name=name: judged_over(name, *given) for name in PARTS},
+    }
+    make_page(parser, options, makers)
 
 
 if __name__ == "__main__":
