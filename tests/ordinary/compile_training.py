@@ -1,6 +1,11 @@
-"""A program to be run by itself: compile a short training, and print its results. `--jax-keys` takes JAX's own keys."""
+"""A program to be run by itself: compile a short training, and print its results.
 
+`--jax-keys` takes JAX's own keys. With `--cpu-seconds N` the system ends it after N seconds of CPU.
+"""
+
+import argparse
 import hashlib
+import resource
 import sys
 import time
 
@@ -11,7 +16,12 @@ import metadisco
 from metadisco.inner import train as training
 from metadisco.inner.envs import gymnax as adapter
 
-if "--jax-keys" in sys.argv:
+parser = argparse.ArgumentParser()
+parser.add_argument("--jax-keys", action="store_true")
+parser.add_argument("--cpu-seconds", type=int, default=resource.RLIM_INFINITY)
+args = parser.parse_args()
+resource.setrlimit(resource.RLIMIT_CPU, (args.cpu_seconds, args.cpu_seconds))
+if args.jax_keys:
     training.unrolled_key = adapter.unrolled_key = lambda key: key
 
 config = metadisco.PPOConfig(num_env_steps=2048, hidden_sizes=(8,))
