@@ -150,11 +150,11 @@ print(json.dumps(answers))
     ("variable", "value", "told"),
     [
         ("JAX_NUM_CPU_DEVICES", "two", "JAX_NUM_CPU_DEVICES: got 'two', allowed: a whole number above 0"),
-        ("JAX_PLATFORMS", "abacus", "JAX does not start: "),
+        pytest.param("JAX_PLATFORMS", "abacus", "JAX does not start: ", marks=pytest.mark.slow),
         pytest.param("JAX_PLATFORMS", "cuda", "JAX does not start: ", marks=pytest.mark.slow),
         pytest.param("JAX_DEFAULT_DEVICE", "gpu", "JAX does not start: ", marks=pytest.mark.slow),
         pytest.param("JAX_DISABLE_JIT", "1", "JAX_DISABLE_JIT: got '1', allowed: ", marks=pytest.mark.slow),
-        ("JAX_ENABLE_X64", "maybe", "JAX cannot be imported: "),
+        pytest.param("JAX_ENABLE_X64", "maybe", "JAX cannot be imported: ", marks=pytest.mark.slow),
         pytest.param("JAX_SERIALIZATION_VERSION", "two", "JAX cannot be imported: ", marks=pytest.mark.slow),
     ],
 )

@@ -56,7 +56,7 @@ assert logging.getLogger("jax").level == logging.ERROR
 """
 
 
-@pytest.mark.parametrize("level", [None, "1"])
+@pytest.mark.parametrize("level", [None, pytest.param("1", marks=pytest.mark.slow)])
 def test_programs_that_are_found_again_are_not_described(level, tmp_path):
     """In a program that has imported JAX, which reads the variable then, and sets it to 1 where it is missing."""
     done = run(["-c", FOUND_AGAIN], tmp_path, XDG_CACHE_HOME=str(tmp_path), TF_CPP_MIN_LOG_LEVEL=level)

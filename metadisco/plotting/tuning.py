@@ -57,6 +57,8 @@ class Panel(NamedTuple):
     winner: Values
     label: str
     """Of the score."""
+    scaled: bool
+    """Whether scores are on the common scale."""
 
     @property
     def scores(self) -> Float[np.ndarray, "N"]:
@@ -96,7 +98,16 @@ def where(tuned: Tuned) -> str:
 
 def _label(tuned: Tuned) -> str:
     title = SCORE_TITLES[tuned.plan.space.score]
-    return title if len(tuned.plan.configs) == 1 else f"{title} (random 0, PPO before tuning 1)"
+    return f"{title}, scaled" if _is_scaled(tuned) else title
+
+
+def _is_scaled(tuned: Tuned) -> bool:
+    return len(tuned.plan.configs) > 1
+
+
+def _scale_note(scaled: bool) -> list[Line2D]:
+    """Return the line of a legend that explains the scale of the scores, if they have one."""
+    return [note("scaled: random actions 0, PPO before tuning 1")] if scaled else []
 
 
 def panel_of(tuned: Tuned, objective: str) -> Panel:
@@ -104,7 +115,7 @@ def panel_of(tuned: Tuned, objective: str) -> Panel:
     judged = tuned.judged[objective]
     share = dict(judged.importances)
     ranges = sorted(tuned.plan.ranges[objective], key=lambda each: -share.get(each.key, 0.0))
-    return Panel(ranges, share, tuned.trials[objective], judged.values, _label(tuned))
+    return Panel(ranges, share, tuned.trials[objective], judged.values, _label(tuned), _is_scaled(tuned))
 
 
 def settings_figure(panel: Panel, *, title: str) -> Figure:
@@ -113,13 +124,13 @@ def settings_figure(panel: Panel, *, title: str) -> Figure:
     rows = -(-len(panel.ranges) // columns)
     paper = current().paper
     width = (COLUMN if columns == 1 else TEXT) if paper else min(3.0 * columns + 0.6, WIDE)
-    height = (1.7 if paper else 2.2) * rows + (0.6 if paper else 0.9)
+    height = (2.0 if paper else 2.6) * rows + (0.6 if paper else 0.9)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     low, high = robust_limits(panel.scores)
     for place, axes in enumerate(grid.flat):
         if place >= len(panel.ranges):
-            axes.set_visible(False)
+            axes.remove()
             continue
         _draw_setting(axes, panel, panel.ranges[place])
         axes.set_ylim(low, high)
@@ -127,7 +138,7 @@ def settings_figure(panel: Panel, *, title: str) -> Figure:
     for row in grid:
         row[0].set_ylabel(panel.label, parse_math=False)
     set_title(figure, title)
-    set_legend(figure, _legend())
+    set_legend(figure, [*_legend(), *_scale_note(panel.scaled), *_jitter(panel.ranges)])
     return figure
 
 
@@ -135,7 +146,7 @@ def _draw_setting(axes: Axes, panel: Panel, range_: Range) -> None:
     import seaborn as sns  # noqa: PLC0415 - takes two seconds
 
     order, scores = panel.order, panel.scores
-    x = np.array([_at(range_, panel.trials[index].values[range_.key]) for index in order])
+    x = _spread(range_, [panel.trials[index].values[range_.key] for index in order])
     best = np.arange(len(order)) >= len(order) - max(round(TOP * len(order)), 1)
     sns.scatterplot(
         x=x, y=scores[order], hue=best, hue_order=(False, True), palette=(OTHERS, PALETTE[0]), ax=axes, legend=False,
@@ -144,7 +155,7 @@ def _draw_setting(axes: Axes, panel: Panel, range_: Range) -> None:
     axes.axvline(_at(range_, panel.winner[range_.key]), color=PALETTE[1], linewidth=1.2, zorder=0)
     uncluttered(axes)
     _scale(axes, range_, "x")
-    share = f" (importance {100 * panel.importances[range_.key]:.0f} %)" if range_.key in panel.importances else ""
+    share = f"\n(importance {100 * panel.importances[range_.key]:.0f} %)" if range_.key in panel.importances else ""
     axes.set_xlabel(range_.name + share, parse_math=False)
 
 
@@ -165,6 +176,11 @@ def _spread(range_: Range, values: Sequence[Any], seed: int = 0) -> np.ndarray:
     return places + np.random.default_rng(seed).uniform(-SPREAD, SPREAD, len(places))
 
 
+def _jitter(ranges: Sequence[Range]) -> list[Line2D]:
+    """Return the line of a legend that says which points are spread, if any are."""
+    return [note("whole numbers and choices: points are jittered")] if any(map(_is_spread, ranges)) else []
+
+
 def _scale(axes: Axes, range_: Range, which: str) -> None:
     """Set scale, limits and ticks of an axis."""
     axis = getattr(axes, f"{which}axis")
@@ -178,7 +194,7 @@ def _scale(axes: Axes, range_: Range, which: str) -> None:
         getattr(axes, f"set_{which}scale")("log")
         wide = range_.high / range_.low
         set_limits(range_.low / wide**0.03, range_.high * wide**0.03)
-        axis.set_major_locator(LogLocator(10, subs=(1.0,) if wide > 300 else (1.0, 3.0)))
+        axis.set_major_locator(LogLocator(10, subs=(1.0,) if wide > 30 else (1.0, 3.0)))
         axis.set_minor_formatter(NullFormatter())
     else:
         room = 0.5 if range_.kind == "whole" else 0.03 * (range_.high - range_.low)
@@ -205,7 +221,7 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
     for row, column in np.ndindex(size, size):
         axes: Axes = grid[row][column]
         if column > row:
-            axes.set_visible(False)
+            axes.remove()
             continue
         along, up = ranges[column], ranges[row + 1]
         x, y = (
@@ -220,17 +236,15 @@ def pairs_figure(panel: Panel, *, title: str) -> Figure:
         uncluttered(axes)
         _scale(axes, along, "x")
         _scale(axes, up, "y")
-        if row == size - 1:
-            axes.set_xlabel(along.name, parse_math=False)
-        if column == 0:
-            axes.set_ylabel(up.name, parse_math=False)
+        axes.tick_params(labelbottom=row == size - 1, labelleft=column == 0)
+        axes.set_xlabel(along.name if row == size - 1 else "", parse_math=False)
+        axes.set_ylabel(up.name if column == 0 else "", parse_math=False)
     figure.align_ylabels()
-    shown = [axes for axes in figure.axes if axes.get_visible()]
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAGNITUDES), ax=shown, fraction=0.04, pad=0.02)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), MAGNITUDES), ax=figure.axes, fraction=0.04, pad=0.02)
     bar.set_label("rank of the score (1: best)")
     set_title(figure, title)
-    spread = [note("whole numbers and choices: points are jittered")] if any(map(_is_spread, ranges)) else []
-    set_legend(figure, [Line2D([], [], label="winner", **WINNER, markersize=points(figure, 13)), *spread])
+    winner = Line2D([], [], label="winner", **WINNER, markersize=points(figure, 13))
+    set_legend(figure, [winner, *_jitter(ranges)])
     return figure
 
 
@@ -268,7 +282,7 @@ def best_so_far_figure(tuned: Tuned) -> Figure:
         mark: dict[str, Any] = {"marker": "o", "linestyle": "", "color": colour, "markersize": dot}
         handles.append(Line2D([], [], markerfacecolor=face, label=label, **mark))
     set_title(figure, f"Best of the search so far, {where(tuned)}")
-    set_legend(figure, handles)
+    set_legend(figure, [*handles, *_scale_note(_is_scaled(tuned))])
     return figure
 
 

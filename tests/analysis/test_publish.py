@@ -1,5 +1,7 @@
 """Publishing a run: all of it or nothing, under a name that is free."""
 
+import functools
+
 import jax
 import pytest
 from scripts import scripts_of
@@ -35,13 +37,18 @@ def publish(tmp_path, monkeypatch):
         yield run
 
 
+@functools.cache
+def start():
+    return to_arrays(PARAMETRISATION.init(jax.random.key(0)))
+
+
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
     run.create(parse_config({"parametrisation": SECTION, "inner": {"env": "gymnax/CartPole-v1"}}))
     run.note_start({})
     for generation in range(41):
-        run.write_centre(generation, to_arrays(PARAMETRISATION.init(jax.random.key(generation))))
+        run.write_centre(generation, {name: array + generation for name, array in start().items()})
         run.append_metrics({"generation": generation} | ({"centre_fitness": 1.0} if generation == 13 else {}))
     return run
 

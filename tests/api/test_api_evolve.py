@@ -111,6 +111,7 @@ def test_an_interrupted_kernel_stops_after_the_current_generation_and_saves(fold
     assert "to continue: the same call again" in err
 
 
+@pytest.mark.slow
 def test_setting_the_event_stops_a_search_in_a_thread_which_can_be_continued(folder, config, tmp_path, capsys):
     stop, found = threading.Event(), []
     many = {"overrides": {"outer.num_generations": FOR_EVER}, "stop": stop}

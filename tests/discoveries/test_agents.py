@@ -170,7 +170,7 @@ def test_damaged_agents_are_refused(saved, tmp_path):
             assert str(copy) in str(refusal.value) and "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("nums", [None, NUMS])
+@pytest.mark.parametrize("nums", [pytest.param(None, marks=pytest.mark.slow), NUMS])
 def test_agents_that_choose_legal_actions_are_kept_as_such(nums, tmp_path, getkey):
     env = masked_env(nums=nums)
     config = parse_config({"inner": {"env": "masked_env:masked_env", "ppo": {"hidden_sizes": [4]}}})

@@ -105,7 +105,13 @@ EXTRA = {
 
 
 class TestZipFiles:
-    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+    @pytest.mark.parametrize(
+        "compression",
+        [
+            pytest.param(zipfile.ZIP_STORED, id="stored", marks=pytest.mark.slow),
+            pytest.param(zipfile.ZIP_DEFLATED, id="deflated"),
+        ],
+    )
     def test_a_flipped_bit_is_noticed_or_does_not_matter(self, sound, archive, compression):
         whole = zipped(sound, compression)
         rng = random.Random(compression)

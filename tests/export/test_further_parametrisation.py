@@ -139,6 +139,7 @@ def test_its_loss_is_drawn(run, tmp_path, monkeypatch):
     assert not any(name.startswith("value") for name in drawn)
 
 
+@pytest.mark.slow
 def test_it_is_distilled_and_made_smaller(run, tmp_path, monkeypatch):
     # Nothing is trained for it, and little fitted: how well is no matter.
     monkeypatch.setattr("metadisco.distillation.distil.cached_histograms", lambda *_: None)

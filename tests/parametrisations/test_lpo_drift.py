@@ -298,6 +298,7 @@ def test_the_first_generation_moves_from_the_start_but_would_not_from_zero(zero)
         assert last["fitness_mean"] > first["fitness_best"]
 
 
+@pytest.mark.slow
 def test_an_agent_trained_from_the_start_is_the_one_that_ppo_trains(getkey):
     settings = replace(SMALL, margin=0.0)
     sizes = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "num_epochs": 4, "hidden_sizes": (8,)}

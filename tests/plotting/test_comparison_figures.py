@@ -52,9 +52,9 @@ CASES = {
 @pytest.mark.parametrize(
     ("case", "style"),
     [
-        ("three", "paper"), ("one seed", None), *(
+        ("three", "paper"), *(
             pytest.param(*each, marks=pytest.mark.slow)
-            for each in [("three", None), ("one objective", None), ("one environment", "paper"), ("eight", "paper"),
+            for each in [("three", None), ("one seed", None), ("one objective", None), ("one environment", "paper"), ("eight", "paper"),
                          ("eight", None)]
         ),
     ],
@@ -172,6 +172,7 @@ def test_there_are_no_profiles_without_a_common_scale():
     assert "profiles" not in dict(comparison_figures(found))
 
 
+@pytest.mark.slow
 def test_the_files_have_their_names_and_equal_evaluations_give_equal_files(tmp_path):
     for folder in ("one", "two"):
         with look(None, ["pdf"]):

@@ -12,6 +12,7 @@ from metadisco.inner.train import train
 from metadisco.objectives import ppo
 
 CONFIG = PPOConfig(num_envs=2, num_steps=4, num_env_steps=16, num_minibatches=2, num_epochs=1, hidden_sizes=(4,))
+pytestmark = pytest.mark.ordinary  # XLA's flags are part of what is compared
 DRAWS = {
     "split": lambda key: jax.random.key_data(jax.random.split(key, (2, 3))),
     "fold_in": lambda key: jax.random.key_data(jax.random.fold_in(key, 20261127)),
