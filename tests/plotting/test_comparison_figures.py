@@ -52,10 +52,13 @@ CASES = {
 @pytest.mark.parametrize(
     ("case", "style"),
     [
-        ("three", "paper"), *(
-            pytest.param(*each, marks=pytest.mark.slow)
-            for each in [("three", None), ("one seed", None), ("one objective", None), ("one environment", "paper"), ("eight", "paper"),
-                         ("eight", None)]
+        ("three", "paper"),
+        *(
+            pytest.param(case, style, marks=pytest.mark.slow)
+            for case, style in [
+                ("three", None), ("one seed", None), ("one objective", None), ("one environment", "paper"),
+                ("eight", "paper"), ("eight", None),
+            ]
         ),
     ],
 )  # fmt: skip
