@@ -8,11 +8,10 @@ from metadisco.discoveries.sources import Source, check_objective, find_discover
 from metadisco.errors import UserError, nearest
 from metadisco.export.families import check_has_source, source_text
 from metadisco.export.form import FORMS, choose_form
+from metadisco.export.languages import LANGUAGES
 from metadisco.storage.files import Name, text_of
 from metadisco.storage.outputs import check_file, write_output
 from metadisco.storage.package import ARTEFACT, check_package
-
-LANGUAGES = ("numpy", "jax", "torch", "discogen")
 
 
 def write_artefact(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from metadisco.api.exporting import LANGUAGES, write_artefact, write_source
+from metadisco.api.exporting import write_artefact, write_source
 from metadisco.commands.overrides import settings_in
 from metadisco.errors import UserError, nearest
+from metadisco.export.languages import LANGUAGES
 
 TARGETS = ("artefact", *LANGUAGES)
 

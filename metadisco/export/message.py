@@ -16,8 +16,9 @@ from metadisco.discoveries.save import content_of
 from metadisco.discoveries.sources import Source
 from metadisco.errors import UserError
 from metadisco.export.code import RELU
+from metadisco.export.languages import LANGUAGES
 from metadisco.export.parts import check_itself, check_layer, entry, in_single, learners, numbers, provenance
-from metadisco.export.source import LANGUAGES, template
+from metadisco.export.source import template
 from metadisco.objectives.arithmetic import in_float32
 from metadisco.outer.devices import start_jax
 from metadisco.parametrisations.source_message import SourceMessage

@@ -11,15 +11,12 @@ import numpy as np
 from metadisco._version import __version__
 from metadisco.discoveries.pairs import INPUTS, OUTPUTS
 from metadisco.errors import UserError
+from metadisco.export.languages import LANGUAGES
 from metadisco.export.parts import check_itself
 from metadisco.export.writer import WIDTH, Writer, indented
 from metadisco.objectives.closed import LOG_RATIO_CLIP
 from metadisco.objectives.losses import Losses
 
-LANGUAGES = {
-    "numpy": ("np", "NumPy"), "jax": ("jnp", "JAX"), "torch": ("torch", "PyTorch"), "discogen": ("jnp", "JAX"),
-}  # fmt: skip
-"""Module and name of the library of a file; the file for DiscoGen is one for JAX with a further function."""
 CLIP_SETTINGS = {
     "numpy": "A clipping constant in your program then has no effect.",
     "jax": "PureJaxRL's CLIP_EPS then has no effect.",

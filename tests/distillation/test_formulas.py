@@ -206,7 +206,7 @@ def exact(expression, sign, direction):
 def test_one_sided_slopes_are_what_finite_differences_say():
     rng = random.Random(0)
     compared = kinks = 0
-    for expression, sign in itertools.product([random_tree(rng, 3) for _ in range(50)], (1, -1, 0)):
+    for expression, sign in itertools.product([random_tree(rng, 3) for _ in range(25)], (1, -1, 0)):
         slopes = []
         for direction in (1, -1):
             value, slope = one_sided(expression, 0.7 * sign, direction)
@@ -217,8 +217,8 @@ def test_one_sided_slopes_are_what_finite_differences_say():
                 slopes.append(direction * jet[1].real)
         compared += len(slopes)
         kinks += len(slopes) == 2 and abs(slopes[0] - slopes[1]) > 1e-3
-    assert compared > 150
-    assert kinks > 5
+    assert compared > 75
+    assert kinks > 2
 
 
 NAMES = {"min": min, "max": max, "abs": abs, "log": math.log, "tanh": math.tanh, "cosh": math.cosh, "exp": math.exp,

@@ -310,6 +310,7 @@ def test_values_of_final_observations_stand_wherever_an_episode_was_cut(episode_
         np.testing.assert_allclose(found, following, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_lifetime_with_a_tabulated_value_loss_begins_like_one_without(getkey):
     """Over one update: later, chaos makes much of a last digit."""
     parametrisation = ValueLoss(hidden_sizes=(8, 8), start="random")
