@@ -22,6 +22,7 @@ from metadisco.evaluation.histograms import ADVANTAGE_EDGES, LOG_RATIO_EDGES
 PLAN = Plan(
     baselines=(
         Closed("ppo", "ppo"), Closed("ppo_eps_0.1", "ppo", {"clip_eps": 0.1}), Closed("dpo", "dpo"),
+        Closed("ppo_kl", "ppo_kl"), Closed("ppo_total_variation", "ppo_total_variation"),
     ),
     published="lpo_drift_classic",
     again=("lpo_drift_classic_1",),
