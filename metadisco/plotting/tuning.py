@@ -57,7 +57,7 @@ class Panel(NamedTuple):
     winner: Values
     label: str
     """Of the score."""
-    scaled: bool
+    scaled: bool = False
     """Whether scores are on the common scale."""
 
     @property

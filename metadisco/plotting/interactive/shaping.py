@@ -41,9 +41,9 @@ def meta_episode_figure(trace: Trace, game: Game, names: Names) -> go.Figure:
     own_share, other_share = played[:, :2].sum(1), played[:, [0, 2]].sum(1)
     rewards = [
         *_spread(trace.own_reward, SHAPER, names.shaper, 1),
-        *_spread(trace.other_reward, OPPONENT, names.opponent, 1),
+        *_spread(trace.other_reward, OPPONENT, names.called, 1),
     ]
-    shown = [[_line(own_share, SHAPER, names.shaper, 2), _line(other_share, OPPONENT, names.opponent, 2)]]
+    shown = [[_line(own_share, SHAPER, names.shaper, 2), _line(other_share, OPPONENT, names.called, 2)]]
     labels = (
         ["C played", *(title.replace("\n", " ") for title in panel_titles(game))]
         if game.num_logits > 1
@@ -51,7 +51,7 @@ def meta_episode_figure(trace: Trace, game: Game, names: Names) -> go.Figure:
     )
     means = np.asarray(trace.own_policy.mean), by_round(np.asarray(trace.other_policy.mean))
     for state in range(len(labels) - 1):
-        pairs = zip(means, (SHAPER, OPPONENT), (names.shaper, names.opponent), strict=True)
+        pairs = zip(means, (SHAPER, OPPONENT), (names.shaper, names.called), strict=True)
         shown.append([_line(mean[:, state], colour, name, 2) for mean, colour, name in pairs])
     groups = [0] * len(rewards) + [group for group, lines in enumerate(shown) for _ in lines]
     traces = [*rewards, *(line for lines in shown for line in lines)]
@@ -136,7 +136,7 @@ def payoff_plane_figure(followed: Followed, game: Game, names: Names) -> go.Figu
         title={"text": names.title(f"{len(followed.own)} lifetimes", game)},
         height=HEIGHT + 90,
         xaxis={"title": {"text": f"{names.shaper}: {REWARD}"}},
-        yaxis={"title": {"text": f"{names.opponent}: {REWARD}"}},
+        yaxis={"title": {"text": f"{names.called}: {REWARD}"}},
         sliders=slider(texts, texts, f"{META_STEP} ", len(steps) - 1, 62),
     )
 

@@ -42,7 +42,10 @@ def parallel_figure(panel: Panel, *, title: str) -> go.Figure:
     ranks = {"color": rounded(np.linspace(0, 1, len(order))), "cmin": 0, "cmax": 1}
     ranks["colorscale"] = colour_scale(MAGNITUDES)
     lines = go.Parcoords(line=ranks, dimensions=dimensions, labelangle=-25, labelside="bottom")
-    return figure_of([lines], title={"text": title}, height=HEIGHT, margin={"l": 60, "r": 60, "t": 70, "b": 110})
+    scale = "<br><sub>scores are scaled: random actions 0, PPO before tuning 1</sub>" if panel.scaled else ""
+    return figure_of(
+        [lines], title={"text": title + scale}, height=HEIGHT, margin={"l": 60, "r": 60, "t": 70, "b": 110}
+    )
 
 
 def _dimension(range_: Range, values: list[Any]) -> dict[str, Any]:

@@ -44,10 +44,14 @@ class Names(NamedTuple):
     opponent: str
     """Name of the opponent."""
 
+    @property
+    def called(self) -> str:
+        """Return the opponent in words."""
+        return OPPONENTS.get(self.opponent, self.opponent)
+
     def title(self, what: str, game: Game) -> str:
         """Return the title of a figure."""
-        opponent = OPPONENTS.get(self.opponent, self.opponent)
-        return f"{what}\n{self.shaper} against {opponent} in {GAMES.get(game.name, game.name)}"
+        return f"{what}\n{self.shaper} against {self.called} in {GAMES.get(game.name, game.name)}"
 
 
 def panel_titles(game: Game) -> list[str]:

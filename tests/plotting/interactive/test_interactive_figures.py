@@ -117,7 +117,8 @@ class TestShaping:
         figure = meta_episode_figure(trace(6), self.game, self.names)
         shown = {(each.name, each.xaxis): each.y for each in figure.data if each.visible and each.fill is None}
         assert shown["found", "x"] == pytest.approx(np.linspace(-2, -1, 6), abs=1e-3)
-        assert shown["found", "x2"] == pytest.approx([0.5] * 6) and shown["naive", "x2"] == pytest.approx([0.7] * 6)
+        assert shown["found", "x2"] == pytest.approx([0.5] * 6)
+        assert shown["a naive learner", "x2"] == pytest.approx([0.7] * 6)
         buttons = figure.layout.updatemenus[0].buttons
         assert [each.label for each in buttons][:3] == ["C played", "first round", "after both C"]
         assert all(sum(each.args[0]["visible"]) == 8 for each in buttons)
