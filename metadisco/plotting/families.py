@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from matplotlib.figure import Figure
 
+from metadisco.config import Config
 from metadisco.config.problems import part_of
 from metadisco.discoveries.sources import Source
 
@@ -26,6 +27,8 @@ class Family(NamedTuple):
     """Returns a sentence that explains the figure of a name."""
     facts: Callable[[Source], list[tuple[str, str]]]
     """Returns what was run, in words."""
+    fitness: Callable[[Config], str]
+    """Returns what fitness is, in words."""
     interactive: Callable[[Source, Say], Iterator[tuple[str, Any]]] = _none
     """Gives Plotly figures of a run with their names, and says what takes long."""
 

@@ -16,13 +16,15 @@ from metadisco.plotting.rows import Band, Rows, bin_width, column, in_bins, runn
 from metadisco.plotting.style import LEGEND_SIZE, PALETTE, robust_limits, say, short
 
 POPULATION, CENTRE, LEVEL = PALETTE[0], PALETTE[1], "#555555"
+FITNESS = "fitness (higher is better)"
+"""Of which nothing more is known."""
 MAX_MARKED = 64
 """Points of a line, beyond which markers would touch each other."""
 FAR = 0.5
 """How far from everything else a level line may be, as a share of the extent of the rest."""
 
 
-def draw_fitness(figure: Figure, axes: Axes, rows: Rows, guides: Mapping[str, float], scale: str, panel: float) -> None:
+def draw_fitness(figure: Figure, axes: Axes, rows: Rows, guides: Mapping[str, float], label: str, panel: float) -> None:
     """Draw fitness into the main panel of a figure, with a legend above it, and names of lines at their ends.
 
     Args:
@@ -30,7 +32,7 @@ def draw_fitness(figure: Figure, axes: Axes, rows: Rows, guides: Mapping[str, fl
         axes: the panel.
         rows: in the order of their generations.
         guides: level lines by name.
-        scale: what fitness is measured in, in words; nothing if it has no scale.
+        label: of the vertical axis.
         panel: height of the panel, as a share of its figure's.
     """
     population = _draw_population(axes, rows)
@@ -49,7 +51,7 @@ def draw_fitness(figure: Figure, axes: Axes, rows: Rows, guides: Mapping[str, fl
     levels = {**_baseline(rows), **guides}
     labels += _draw_levels(axes, everything, levels)
     axes.set_xlabel("generation")
-    axes.set_ylabel(f"normalised fitness\n({scale})" if scale else "fitness (higher is better)")
+    axes.set_ylabel(label)
     if not labels or not np.isfinite(everything).any():
         say(axes, "no values")
         return

@@ -23,6 +23,7 @@ from metadisco.distillation.surfaces import (
 from metadisco.errors import UserError
 from metadisco.evaluation.histogram_cache import cached_histograms
 from metadisco.evaluation.histograms import MinibatchHistograms
+from metadisco.evaluation.tables import SCORE_TITLES
 from metadisco.objectives.closed import dpo, ppo
 from metadisco.objectives.schedules import factors_over
 from metadisco.outer.devices import start_jax
@@ -30,6 +31,7 @@ from metadisco.plotting.drift import drift_evolution_figure, drift_figure
 from metadisco.plotting.drift_lines import drift_slices_figure
 from metadisco.plotting.error_range import errors_drawn, middle
 from metadisco.plotting.families import family_of
+from metadisco.plotting.fitness import FITNESS
 from metadisco.plotting.run import run_figure
 from metadisco.plotting.schedule import schedule_figure
 from metadisco.plotting.style import save
@@ -96,11 +98,21 @@ def run_figures(source: Source) -> Named:
     rows = source.run.metrics() if source.run else []
     if rows:
         guides = fitness_guides(source.config)
-        drawing: Any = {"guides": guides, "scale": SCALE if guides else ""}
+        drawing: Any = {"guides": guides, "scale": SCALE if guides else "", "fitness": fitness_in_words(source.config)}
         if guides and source.config is not None:
             references = {task.name: task.reference.ppo for task in source.config.tasks if task.reference is not None}
             drawing |= {"references": references, "unit": "return"}
         yield "run", run_figure(rows, title=source.short_name, **drawing)
+
+
+def fitness_in_words(config: Config | None) -> str:
+    """Return what the fitness of a run without scale is."""
+    family = None if config is None else family_of(config.problem)
+    if config is not None and family is not None:
+        return family.fitness(config)
+    if config is not None and finds_objective(config.problem) and len(config.inner.tasks) == 1:
+        return SCORE_TITLES.get(config.inner.fitness, FITNESS)
+    return FITNESS
 
 
 def fitness_guides(config: Config | None) -> Mapping[str, float]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from metadisco.plotting.fitness import FAR, LEVEL, draw_centre, draw_fitness, draw_population
+from metadisco.plotting.fitness import FAR, FITNESS, LEVEL, draw_centre, draw_fitness, draw_population
 from metadisco.plotting.labels import Label, label_ends
 from metadisco.plotting.look import TEXT, WIDE, current, points
 from metadisco.plotting.rows import Rows, bin_width, column
@@ -41,6 +41,7 @@ def run_figure(
     title: str,
     guides: Mapping[str, float] | None = None,
     scale: str = "",
+    fitness: str = FITNESS,
     references: Mapping[str, float] | None = None,
     unit: str = "fitness",
 ) -> Figure:
@@ -55,7 +56,8 @@ def run_figure(
         rows: lines of metrics.jsonl, in any order; numbers may be null or missing, and are then left out.
         title: of the figure.
         guides: level lines by name; the problem's baseline is drawn at its mean if rows hold it.
-        scale: what fitness is measured in, in words.
+        scale: of normalised fitness, in words.
+        fitness: what fitness without a scale is, in words.
         references: unscaled fitness of PPO by task, for the panels of several tasks; those far off are left out.
         unit: of unscaled fitness.
     """
@@ -65,8 +67,9 @@ def run_figure(
     height = rest + tall + low * len(lines)
     figure = Figure(figsize=(wide, height), layout="constrained")
     grid = figure.add_gridspec(1 + len(lines), 1, height_ratios=[tall, *[low] * len(lines)])
-    fitness = figure.add_subplot(grid[0])
-    draw_fitness(figure, fitness, rows, guides or {}, scale, 0.7 * tall / height)
+    main = figure.add_subplot(grid[0])
+    label = f"normalised fitness\n({scale})" if scale else fitness
+    draw_fitness(figure, main, rows, guides or {}, label, 0.7 * tall / height)
     small = []
     for number, line in enumerate(lines, 1):
         beside = grid[number].subgridspec(1, len(line))
@@ -76,7 +79,7 @@ def run_figure(
             reference = (references or {}).get(panel.key.removeprefix(PER_TASK[0]))
             if reference is not None:
                 _draw_reference(figure, small[-1], reference, limits, 0.6 * low / height)
-    _limit_generations(rows, fitness, small)
+    _limit_generations(rows, main, small)
     set_title(figure, f"{title}\n{_spent(rows)}")
     return figure
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from layout import assert_well_laid_out, panels_of
 
+from metadisco.evaluation.meetings import Followed
 from metadisco.inner.games import GAMES
 from metadisco.inner.games.lifetime import Spread, Trace
 from metadisco.inner.games.matrix import OTHER_ORDER, visits
@@ -63,10 +64,11 @@ def test_figures_of_lifetimes_hold_what_was_traced(name, style):
             rewards_figure(given, game, NAMES, {"best": -1.5}),
         )
         visits = visits_figure(given, game, NAMES)
-        plane = plane_figure(np.full((2, HORIZON), -1.0), np.full((2, HORIZON), -0.9), game, NAMES)
+        plane = plane_figure(Followed(*np.full((2, 2, HORIZON), -1.0), single, single), given, game, NAMES)
         answers = answers_figure((1, HORIZON), grid, answer, np.array([[0.2, 0.3], [1.0, 0.5]]), game, NAMES)
         for figure in (cooperation, rewards, visits, plane, answers):
             assert_well_laid_out(figure)
+    assert any(np.array_equal(line, given.other_reward.mean) for line in lines_of(plane.axes[0]))
     panels = panels_of(cooperation)
     for state, axes in enumerate(panels):
         own, other = lines_of(axes)

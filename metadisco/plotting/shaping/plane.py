@@ -12,7 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.patheffects import Normal, Stroke
 
+from metadisco.evaluation.meetings import Followed
 from metadisco.inner.games import Game
+from metadisco.inner.games.lifetime import Trace
 from metadisco.inner.games.players.zero_determinant import is_dilemma
 from metadisco.plotting.look import COLUMN, current, points
 from metadisco.plotting.shaping.words import META_STEP, OUTCOMES, REWARD, SHAPER, Names
@@ -77,12 +79,12 @@ def extortion_end(game: Game, chi: float) -> tuple[float, float] | None:
     return float(own), float(other)
 
 
-def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"], game: Game, names: Names) -> Figure:
-    """Draw lifetimes in the plane of both players' rewards, within all feasible pairs: thin each, thick their mean.
+def plane_figure(followed: Followed, trace: Trace, game: Game, names: Names) -> Figure:
+    """Draw lifetimes in the plane of both players' rewards, within all feasible pairs: thin a few, thick the mean.
 
     Args:
-        own: rewards of the shaper.
-        other: rewards of the opponent.
+        followed: the few.
+        trace: all lifetimes, whose mean is drawn.
         game: from the shaper's seat.
         names: for the title.
     """
@@ -94,9 +96,12 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
     size = points(figure, 9)
     far = _far_outcome(game)
     _name_outcomes(axes, game, far, size)
-    handles = [*_draw_lifetimes(axes, own, other, size), *_draw_extortion(axes, game, size)]
+    handles = [*_draw_lifetimes(axes, followed, trace, size), *_draw_extortion(axes, game, size)]
     near = [each for each, outcome in enumerate(OUTCOMES) if outcome != far]
-    for along, paid, limit in ((own, game.own, axes.set_xlim), (other, game.other, axes.set_ylim)):
+    for along, paid, limit in (
+        (followed.own, game.own, axes.set_xlim),
+        (followed.other, game.other, axes.set_ylim),
+    ):
         ends = [*(paid[each] for each in near), *(robust_limits(along) if far else ())]
         margin = MARGIN * (max(ends) - min(ends))
         limit(min(ends) - margin, max(ends) + margin)
@@ -104,7 +109,7 @@ def plane_figure(own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"],
     uncluttered(axes)
     axes.set_xlabel(f"shaper's {REWARD}")
     axes.set_ylabel(f"opponent's {REWARD}")
-    set_title(figure, names.title(f"Where {len(own)} lifetimes go", game))
+    set_title(figure, names.title("Where lifetimes go", game))
     set_legend(figure, handles)
     return figure
 
@@ -150,17 +155,16 @@ def _draw_extortion(axes: Axes, game: Game, size: float) -> list[Line2D]:
     return [Line2D([], [], label=words, **style)]
 
 
-def _draw_lifetimes(
-    axes: Axes, own: Float[np.ndarray, "N T"], other: Float[np.ndarray, "N T"], size: float
-) -> list[Line2D]:
-    """Draw a thin line for each lifetime and a thick one for their mean, with its meta-steps; return entries."""
+def _draw_lifetimes(axes: Axes, followed: Followed, trace: Trace, size: float) -> list[Line2D]:
+    """Draw thin lines for some lifetimes and a thick one for the mean of all, with its meta-steps; return entries."""
     thin, thick, dot = (0.4, 1.2, 3.0) if current().paper else (0.7, 2.2, 6.0)
     each: dict[str, Any] = {"color": "#9a9a9a", "linewidth": thin}
     mean: dict[str, Any] = {"color": SHAPER, "linewidth": thick}
     marker: dict[str, Any] = {"marker": "o", "linestyle": "", "color": SHAPER, "markersize": dot}
-    lines = LineCollection(list(np.stack([own, other], axis=-1)), colors=each["color"], linewidths=thin, alpha=0.6)
+    pairs = np.stack([followed.own, followed.other], axis=-1)
+    lines = LineCollection(list(pairs), colors=each["color"], linewidths=thin, alpha=0.6)
     axes.add_collection(lines)
-    path = np.stack([own.mean(0), other.mean(0)], axis=-1)
+    path = np.stack([trace.own_reward.mean, trace.other_reward.mean], axis=-1)
     axes.plot(*path.T, zorder=3, **mean)
     marked = _marked(path, np.ptp([[*axes.dataLim.intervalx], [*axes.dataLim.intervaly]], axis=1).max())
     for step in marked:
@@ -173,8 +177,8 @@ def _draw_lifetimes(
     axes.plot(*path[0], zorder=4, **start)
     axes.plot(*path[-1], zorder=4, **marker)
     return [
-        Line2D([], [], label="each lifetime", **each),
-        Line2D([], [], label=f"their mean, with the number of the {META_STEP}", **mean),
+        Line2D([], [], label=f"each of {len(pairs)} lifetimes", **each),
+        Line2D([], [], label=f"mean over all lifetimes, with the number of the {META_STEP}", **mean),
         Line2D([], [], label="its start", **start),
         Line2D([], [], label="its end", **marker),
     ]

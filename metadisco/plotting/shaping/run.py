@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from metadisco.config import Config
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.sources import Source
 from metadisco.evaluation.best_static import best_static
@@ -78,7 +79,7 @@ def _of(meeting: Meeting, game: Game, name: str) -> Named:
     yield "cooperation", cooperation_figure(trace, followed.own_policy, followed.other_policy, game, names)
     yield "rewards", rewards_figure(trace, game, names, guides)
     if len(feasible_corners(game)) > 2:  # where a game is zero-sum one reward says all
-        yield "payoff_plane", plane_figure(followed.own, followed.other, game, names)
+        yield "payoff_plane", plane_figure(followed, trace, game, names)
     yield "visits", visits_figure(trace, game, names)
     if meeting.answers is not None:
         yield "answers", answers_figure(*meeting.answers, game, names)
@@ -168,4 +169,9 @@ def facts(source: Source) -> list[tuple[str, str]]:
     return found
 
 
-FAMILY = Family("How it plays", figures, caption, facts, interactive)
+def fitness(config: Config) -> str:
+    """Return what fitness is: of all meta-policies the same."""
+    return "shaper's reward per round,\nmean over a lifetime"
+
+
+FAMILY = Family("How it plays", figures, caption, facts, fitness, interactive)

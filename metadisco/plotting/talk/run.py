@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from metadisco.config import Config
 from metadisco.discoveries.meta_problems import load_meta_params
 from metadisco.discoveries.sources import Source
 from metadisco.evaluation.conversations import Conversation, Episodes, conversations
+from metadisco.evaluation.tables import SCORE_TITLES
 from metadisco.evaluation.victims import POINTS
 from metadisco.outer.devices import start_jax
 from metadisco.plotting.curves import learning_curves_figure
@@ -196,4 +198,13 @@ def _mean(values: Float[np.ndarray, "S"]) -> str:
     return short(float(known.mean()), 3) if len(known) else "not known"
 
 
-FAMILY = Family("What it says", figures, caption, facts)
+def fitness(config: Config) -> str:
+    """Return what fitness is, which depends on the aim."""
+    aim = config.problem.get("aim", "harm")
+    if aim == "control":
+        return "goal return of learners that it steers"
+    score = SCORE_TITLES.get(config.inner.fitness, config.inner.fitness)
+    return f"{'minus the ' if aim == 'harm' else ''}learners' {score}"
+
+
+FAMILY = Family("What it says", figures, caption, facts, fitness)
