@@ -46,6 +46,7 @@ def drift_figure(
     *,
     title: str,
     visits: Int[np.ndarray, "G H"] | None = None,
+    whose: str = "",
     annotate: bool = False,
 ) -> Figure:
     """Draw for drifts side by side the gradient of the surrogate with respect to r, and below it the drift.
@@ -58,6 +59,7 @@ def drift_figure(
         title: of the figure.
         visits: histogram of the samples in minibatches, by LOG_RATIO_EDGES and ADVANTAGE_EDGES; a contour encloses
             99 % of them, and what is outside is paler.
+        whose: name of the objective whose trainings had these samples.
         annotate: whether to outline two regions of the gradient: rollback, where it has the sign opposite to the
             advantage; and optimism, where it has the sign of the advantage although that of PPO-clip is zero.
     """
@@ -83,7 +85,7 @@ def drift_figure(
     heights.bar(figure, panels[1], DRIFT_BAR)
     set_title(figure, title)
     regions = _region_handles(list(surfaces.values())) if annotate else []
-    set_legend(figure, [*regions, *_visit_handles(visits)])
+    set_legend(figure, [*regions, *_visit_handles(visits, whose)])
     return figure
 
 
@@ -92,6 +94,7 @@ def drift_evolution_figure(
     *,
     title: str,
     visits: Int[np.ndarray, "G H"] | None = None,
+    whose: str = "",
     annotate: bool = False,
 ) -> Figure:
     """Draw how the gradient of the surrogate changed over the generations, in at most eight maps on one scale.
@@ -100,6 +103,7 @@ def drift_evolution_figure(
         surfaces: by number of generations; of more than eight some are left out, evenly.
         title: of the figure.
         visits: as for `drift_figure`.
+        whose: as for `drift_figure`.
         annotate: as for `drift_figure`.
     """
     generations = sorted(surfaces)
@@ -121,7 +125,7 @@ def drift_evolution_figure(
     _label(panels, drawn)
     scale.bar(figure, panels, GRADIENT_BAR)
     set_title(figure, title)
-    set_legend(figure, [*(_region_handles(drawn) if annotate else []), *_visit_handles(visits)])
+    set_legend(figure, [*(_region_handles(drawn) if annotate else []), *_visit_handles(visits, whose)])
     return figure
 
 
@@ -226,12 +230,8 @@ def _draw_visits(panels: Sequence[Axes], surface: DriftSurface, visits: Int[np.n
         axes.contour(*place, shown, levels=[level], **VISITS_STYLE)
 
 
-def _visit_handles(visits: Int[np.ndarray, "G H"] | None) -> list[Line2D]:
+def _visit_handles(visits: Int[np.ndarray, "G H"] | None, whose: str) -> list[Line2D]:
     if visits is None or not visits.any():
         return []
-    return [
-        _handle(
-            VISITS_STYLE,
-            f"{100 * SHARE:g} % of the samples, in r and A jointly, are inside; paler outside",
-        )
-    ]
+    samples = f"the samples of {whose}" if whose else "the samples"
+    return [_handle(VISITS_STYLE, f"{100 * SHARE:g} % of {samples}, in r and A jointly, are inside; paler outside")]

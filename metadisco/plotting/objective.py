@@ -201,7 +201,7 @@ def _drift_figures(
     beside = {label: surface for label, surface in references().items() if label != own}
     surfaces = {f"{name} (this)" if name in beside else name: drawn, **beside}
     counts = None if visits is None else np.asarray(visits.policy)
-    drawing: Any = {"visits": counts, "annotate": annotate}
+    drawing: Any = {"visits": counts, "whose": name, "annotate": annotate}
     yield "drift", drift_figure(surfaces, title=f"Drift of {name}{where}", **drawing)
     title = f"Gradient of the surrogate of {name}: above 0 it raises r"
     yield "drift_slices", drift_slices_figure(surfaces, title=title, visits=counts)

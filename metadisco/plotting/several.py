@@ -136,7 +136,7 @@ def _drift_figures(
     title = f"Drifts of {len(learned)} runs"
     if len(learned) <= MAX_MAPS:
         maps = dict(list(surfaces.items())[: max(len(learned), MAX_MAPS)])
-        yield "drift", drift_figure(maps, title=f"{title}{where}", visits=counts)
+        yield "drift", drift_figure(maps, title=f"{title}{where}", visits=counts, whose="all of them")
     else:
         say(f"{len(learned)} drifts are drawn as lines only; maps are drawn of at most {MAX_MAPS}")
     yield "drift_slices", drift_slices_figure(surfaces, title=title, visits=counts)

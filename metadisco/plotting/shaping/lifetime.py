@@ -26,8 +26,10 @@ from metadisco.plotting.shaping.words import (
     explanations,
     panel_titles,
 )
-from metadisco.plotting.style import GUIDE, band, robust_limits, set_legend, set_title, uncluttered
+from metadisco.plotting.style import GUIDE, LEGEND_SIZE, band, robust_limits, set_legend, set_title, uncluttered
 
+NARROW = 0.03
+"""Share of rounds below which an area at the end of a lifetime has no label there."""
 COLOURS = (("#009e73", "#00785a"), (OPPONENT, OPPONENT), (SHAPER, SHAPER), ("#b0b0b0", "#555555"))
 """Of each outcome of a round and of its letters; what serves one player alone has that player's colour."""
 
@@ -114,11 +116,29 @@ def visits_figure(trace: Trace, game: Game, names: Names) -> Figure:
     uncluttered(axes)
     axes.set_xlabel(META_STEP)
     axes.set_ylabel("share of rounds" if game.gamma is None else "share of rounds, discounted")
-    top = np.cumsum(trace.visits[-1])
-    labels = zip(top - trace.visits[-1] / 2, OUTCOMES.values(), COLOURS, strict=True)
-    label_ends(figure, axes, [Label(float(y), name.replace(", ", ",\n"), letters) for y, name, (_, letters) in labels])
+    middles = np.cumsum(trace.visits, axis=1) - trace.visits / 2
+    ends = []
+    for shares, middle, outcome, (_, letters) in zip(
+        trace.visits.T, middles.T, OUTCOMES.values(), COLOURS, strict=True
+    ):
+        words = outcome.replace(", ", ",\n")
+        if shares[-1] >= NARROW:
+            ends.append(Label(float(middle[-1]), words, letters))
+        elif shares.max() >= NARROW:
+            _point_at(figure, axes, float(steps[shares.argmax()]), float(middle[shares.argmax()]), words, letters)
+    label_ends(figure, axes, ends)
     set_title(figure, names.title("What both play", game))
     return figure
+
+
+def _point_at(figure: Figure, axes: Axes, x: float, y: float, words: str, colour: str) -> None:
+    """Name an area that is gone at the end of the lifetime where it is widest."""
+    axes.annotate(
+        words, (x, y), (40, 0), textcoords="offset points", color=colour, va="center",
+        fontsize=points(figure, LEGEND_SIZE),
+        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.9},
+        arrowprops={"arrowstyle": "-", "color": "white", "linewidth": 1.0},
+    )  # fmt: skip
 
 
 def draw_guides(axes: Axes, values: Float[np.ndarray, "N"], guides: Mapping[str, float]) -> dict[str, float]:

@@ -31,7 +31,7 @@ CAPTIONS = {
     "meta-episode; both lines of a panel are of the same round. Thick lines are means over lifetimes, thin ones single "
     "lifetimes.",
     "rewards": "Reward of both players over the meta-steps of a meta-episode; lines are means over lifetimes, bands "
-    "hold 80 % of them. The extortion limit is the most that can be had while the opponent gets what mutual defection "
+    "hold 80 % of them. Pure extortion is the most that can be had while the opponent gets what mutual defection "
     "pays.",
     "training": "Reward of the shaper and of its opponents over the generations of the search. The line 'best static', "
     "where it is drawn, is what can be had without adapting: the mean reward of a memory-one strategy that was evolved "
@@ -121,7 +121,7 @@ def reference_rewards(game: Game) -> dict[str, float]:
     if game.own[0] == game.own[3]:
         return {}  # where C and D are but names
     limit = extortion_end(game, float("inf"))
-    extortion = {} if limit is None else {"extortion limit": limit[0]}
+    extortion = {} if limit is None else {"pure extortion": limit[0]}
     return {"both C": game.own[0], "both D": game.own[3], **extortion}
 
 

@@ -24,7 +24,7 @@ OUTCOMES = {
 }
 """What was played in a round, in the order of the shaper's states."""
 EXPLAINED = {
-    "extortion limit": "extortion limit: the most that the shaper can get while the opponent gets what both D pays",
+    "pure extortion": "pure extortion: the shaper's best while the opponent gets as much as for both D (χ = ∞)",
     "best static": "best static: the best memory-one policy that never changes, evolved against the same opponent",
 }
 """Level lines whose names do not say what they are."""

@@ -204,7 +204,7 @@ def fitness(config: Config) -> str:
     if aim == "control":
         return "goal return of learners that it steers"
     score = SCORE_TITLES.get(config.inner.fitness, config.inner.fitness)
-    return f"{'minus the ' if aim == 'harm' else ''}learners' {score}"
+    return f"{'minus the ' if aim == 'harm' else ''}learners'\n{score}"
 
 
 FAMILY = Family("What it says", figures, caption, facts, fitness)
