@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -68,7 +68,7 @@ def drift_figure(
     slopes = [relative_gradient(surface) for surface in surfaces.values()]
     drifts = [without_rounding(surface.drift) for surface in surfaces.values()]
     pushes = Scale(slopes, signed=True, unit=1.0)
-    heights = Scale(drifts, signed=False)
+    heights = Scale(drifts, signed=False, within=[_inside(surface, visits) for surface in surfaces.values()])
     size = points(figure, 10)
     for (upper, lower), (name, surface), slope, drift in zip(panels.T, surfaces.items(), slopes, drifts, strict=True):
         heat_map(upper, surface.log_ratio, surface.advantage, slope, pushes)
@@ -217,17 +217,31 @@ def _draw_visits(panels: Sequence[Axes], surface: DriftSurface, visits: Int[np.n
     """Draw the contour of the smallest region that holds most samples, and a veil over what is outside."""
     if visits is None or not visits.any():
         return
+    shown, level = _density(surface, visits)
+    place = np.meshgrid(surface.log_ratio, surface.advantage)
+    for axes in panels:
+        if shown.min() < level:
+            axes.contourf(*place, shown, levels=[-1.0, level], colors="white", alpha=VEIL)
+        axes.contour(*place, shown, levels=[level], **VISITS_STYLE)
+
+
+def _density(surface: DriftSurface, visits: Int[np.ndarray, "G H"]) -> tuple[Float[np.ndarray, "A R"], float]:
+    """Return the density of samples on the grid of a surface, and the one at the border of the densest region."""
     smooth = scipy.ndimage.gaussian_filter(visits.astype(float), 1.0)
     density = smooth / np.outer(np.diff(LOG_RATIO_EDGES), np.diff(ADVANTAGE_EDGES))
     (level,) = densest_levels(density, smooth, (SHARE,))
     centres = tuple((edges[1:] + edges[:-1]) / 2 for edges in (LOG_RATIO_EDGES, ADVANTAGE_EDGES))
     at = RegularGridInterpolator(centres, density, bounds_error=False, fill_value=0.0)
     place = np.meshgrid(surface.log_ratio, surface.advantage)
-    shown = at((place[0], place[1]))
-    for axes in panels:
-        if shown.min() < level:
-            axes.contourf(*place, shown, levels=[-1.0, level], colors="white", alpha=VEIL)
-        axes.contour(*place, shown, levels=[level], **VISITS_STYLE)
+    return at((place[0], place[1])), float(level)
+
+
+def _inside(surface: DriftSurface, visits: Int[np.ndarray, "G H"] | None) -> Bool[np.ndarray, "R A"]:
+    """Return where most samples are: everywhere, if that is not known."""
+    if visits is None or not visits.any():
+        return np.ones((len(surface.log_ratio), len(surface.advantage)), bool)
+    density, level = _density(surface, visits)
+    return np.asarray(level <= density.T)
 
 
 def _visit_handles(visits: Int[np.ndarray, "G H"] | None, whose: str) -> list[Line2D]:

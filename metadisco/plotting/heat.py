@@ -33,6 +33,7 @@ class Scale:
             so only if there are values below zero.
         unit: what signed values are compared with: colours reach from −2 to 2 of it, and what is beyond has the colour
             of the end. None to reach as far as the values.
+        within: of each grid what decides the limits; all of it if left out.
     """
 
     def __init__(
@@ -41,9 +42,14 @@ class Scale:
         *,
         signed: bool,
         unit: float | None = None,
+        within: Sequence[Bool[np.ndarray, "G H"]] | None = None,
     ):
-        values = np.concatenate([np.append(grid[np.isfinite(grid)], 0.0) for grid in grids])
-        top = float(np.percentile(np.abs(values), 99)) or float(np.abs(values).max()) or 1.0
+        whole = [np.isfinite(grid) for grid in grids]
+        values, deciding = (
+            np.concatenate([np.append(grid[part], 0.0) for grid, part in zip(grids, parts, strict=True)])
+            for parts in (whole, [known & part for known, part in zip(whole, within or whole, strict=True)])
+        )
+        top = float(np.percentile(np.abs(deciding), 99)) or float(np.abs(values).max()) or 1.0
         self.norm: Normalize
         if not signed and values.min() >= -NEGATIVE * top:
             self.norm, self.colours = PowerNorm(0.5, 0.0, top), MAGNITUDES

@@ -169,6 +169,14 @@ def test_the_contour_of_visits_holds_the_share_that_the_legend_names_and_all_out
     assert not borders(panels_of(drift_figure({"PPO": ppo()}, title="A drift", visits=0 * VISITS))[0])
 
 
+def test_colours_of_the_drift_are_chosen_for_where_samples_are():
+    near, everywhere = (
+        maps(panels_of(drift_figure({"PPO": ppo()}, title="A drift", visits=visits))[1])[0].norm.vmax
+        for visits in (VISITS, None)
+    )
+    assert 0 < near < everywhere / 4
+
+
 def test_slices_draw_the_slope_per_advantage_at_the_nearest_advantage_of_the_grid():
     surfaces = {"learned": quadratic(), "PPO": ppo()}
     figure = drift_slices_figure(surfaces, title="A drift", advantages=(-2.06, 0.5, 1.0), visits=VISITS)
