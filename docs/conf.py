@@ -37,6 +37,7 @@ myst_dmath_allow_digits = False
 # Executed once, and again when their code changes.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
+nb_execution_in_temp = True  # they write files
 nb_execution_timeout = 900
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
