@@ -128,11 +128,20 @@ def test_no_objective_without_a_range():
         make_plan({"space": {"objective.clip_eps": {"linear": [0.1, 0.2]}}, "objectives": ["ppo", "dpo"]})
 
 
-@pytest.mark.parametrize("name", ["cartpole_acrobot", "three_objectives"])
-def test_spaces_of_the_experiments_can_be_searched(name):
+@pytest.mark.parametrize(
+    ("name", "origin", "num_env_steps"),
+    [
+        ("cartpole_acrobot", None, 32_768),
+        ("three_objectives", "lpo_drift_classic", 32_768),
+        ("constants_cartpole", "experiments/schedules/cartpole.yaml", 32_768),
+        ("constants_acrobot", "experiments/schedules/acrobot.yaml", 49_152),
+    ],
+)
+def test_spaces_of_the_experiments_can_be_searched(name, origin, num_env_steps, monkeypatch):
+    monkeypatch.chdir(ROOT)
     plan = make_plan(read_yaml(ROOT / "experiments" / "tuning" / f"{name}.yaml"))
-    assert plan.origin in (None, "lpo_drift_classic")
-    assert {each.inner.ppo.num_env_steps for each in plan.configs.values()} == {32_768}
+    assert plan.origin == origin
+    assert {each.inner.ppo.num_env_steps for each in plan.configs.values()} == {num_env_steps}
 
 
 def test_the_documented_space_can_be_searched():
