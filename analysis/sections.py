@@ -49,6 +49,7 @@ def make_page(parser: argparse.ArgumentParser, options: argparse.Namespace, make
     try:
         for name in options.only or makers:
             made[name] = makers[name]()
+            options.output.mkdir(parents=True, exist_ok=True)
             write_atomically(options.output / f"{name}.md", made[name])
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
