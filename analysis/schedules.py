@@ -6,9 +6,9 @@
       metadisco tune experiments/tuning/constants_$task.yaml inner.ppo.anneal_learning_rate=true \
         --output runs/schedules/${task}_decay
     done
-    python analysis/schedules.py runs/schedules
+    python analysis/schedules.py runs/schedules --seeds 128
 
-The last makes all tables and figures of `schedules.md`. `--quick` tries the script on a few short lifetimes.
+The last makes all tables of `schedules.md`. `--quick` tries the script on a few short lifetimes.
 """
 
 from functools import partial

@@ -37,6 +37,8 @@ from metadisco.tuning.trials import Trial
 
 TOP = 0.1
 """Part of the settings that counts as the best, as for importances."""
+SCALED = "scaled: random actions 0, PPO before tuning 1"
+"""Scores of several environments."""
 MAX_COLUMNS = 3
 MAX_PAIRED = 4
 SPREAD = 0.22
@@ -107,7 +109,7 @@ def _is_scaled(tuned: Tuned) -> bool:
 
 def _scale_note(scaled: bool) -> list[Line2D]:
     """Return the line of a legend that explains the scale of the scores, if they have one."""
-    return [note("scaled: random actions 0, PPO before tuning 1")] if scaled else []
+    return [note(SCALED)] if scaled else []
 
 
 def panel_of(tuned: Tuned, objective: str) -> Panel:

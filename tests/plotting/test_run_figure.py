@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from layout import assert_well_laid_out, panels_of
 
+from metadisco.config import parse_config
 from metadisco.evaluation.statistics import half_width
 from metadisco.plotting import run_figure
 from metadisco.plotting.fitness import CENTRE, POPULATION
+from metadisco.plotting.objective import fitness_in_words
 
 SMALL = {"step of the centre": "step_norm", "perturbations": "std", "speed": "env_steps_per_second"}
 LONG = "Evolution in /some/folder/whose/name/has/no/space/" + "m" * 150
@@ -259,3 +261,17 @@ def test_ppo_is_a_level_line_where_the_task_has_a_reference():
     dashed = {name: [each for each in axes.lines if each.get_linestyle() == "--"] for name, axes in titles.items()}
     assert [line.get_ydata()[0] for line in dashed["brax/ant"]] == [100.0]
     assert not dashed["brax/humanoid"] and titles["brax/ant"].get_ylabel() == "return"
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"inner": {"env": "gymnax/CartPole-v1", "fitness": "area_under_curve"}}, "area under the curve"),
+        ({"problem": {"name": "opponent_shaping", "game": "ipd"}, "parametrisation": {"name": "meta_policy"}},
+         "shaper's reward per round, mean over a lifetime"),
+        ({"problem": {"name": "cheap_talk", "aim": "harm"}, "parametrisation": {"name": "message"},
+          "inner": {"env": "gymnax/CartPole-v1", "fitness": "final_return"}}, "minus the learners' final return"),
+    ],
+)  # fmt: skip
+def test_it_is_said_what_fitness_is(sections, words):
+    assert fitness_in_words(parse_config(sections)).replace("\n", " ") == words

@@ -10,7 +10,7 @@ from metadisco.discoveries.sources import short_names
 from metadisco.plotting.heat import MAGNITUDES
 from metadisco.plotting.interactive.look import HEIGHT, colour_scale, figure_of, rounded
 from metadisco.plotting.style import short
-from metadisco.plotting.tuning import Panel, panel_of, where, word
+from metadisco.plotting.tuning import SCALED, Panel, panel_of, where, word
 from metadisco.tuning.ranges import Range
 from metadisco.tuning.results import Tuned, file_name
 
@@ -42,7 +42,7 @@ def parallel_figure(panel: Panel, *, title: str) -> go.Figure:
     ranks = {"color": rounded(np.linspace(0, 1, len(order))), "cmin": 0, "cmax": 1}
     ranks["colorscale"] = colour_scale(MAGNITUDES)
     lines = go.Parcoords(line=ranks, dimensions=dimensions, labelangle=-25, labelside="bottom")
-    scale = "<br><sub>scores are scaled: random actions 0, PPO before tuning 1</sub>" if panel.scaled else ""
+    scale = f"<br><sub>{SCALED}</sub>" if panel.scaled else ""
     return figure_of(
         [lines], title={"text": title + scale}, height=HEIGHT, margin={"l": 60, "r": 60, "t": 70, "b": 110}
     )
